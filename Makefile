@@ -1,0 +1,82 @@
+# FusionCIM: the front door. "make help" lists what there is; "make setup" runs by itself when it is needed.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+PY := .venv/bin/python
+STAMP := .venv/.stamp
+JOBS ?= 2
+export PATH := $(CURDIR)/.tools/verilator/bin:$(PATH)
+
+# $(call quote,TEXT): TEXT as one word of the shell.
+quote = '$(subst ','\'',$(1))'
+# $(call flag,VARIABLE,--option): the option with the variable's value, or nothing where the variable is unset or empty.
+flag = $(if $(strip $($(1))),$(2) $(call quote,$(strip $($(1)))))
+# $(call switch,VARIABLE,--option): the option itself unless the variable is unset, empty or 0.
+switch = $(if $(filter-out 0,$(strip $($(1)))),$(2))
+# A path or node id of pytest goes as it is, anything else as a filter of names.
+is_node = $(or $(findstring /,$(1)),$(findstring ::,$(1)),$(filter %.py,$(1)))
+test_filter = $(if $(strip $(TEST)),$(if $(call is_node,$(TEST)),$(call quote,$(strip $(TEST))),-k $(call quote,$(strip $(TEST)))))
+
+model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
+head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
+sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim)
+
+.PHONY: help setup sim capture head-stats test lint waves doctor clean distclean
+
+help: ## this list
+	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
+	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-11s %s\n' "$$t" "$$d"; done
+	@echo; echo 'variables'
+	@sed -nE 's/^#: ([A-Z_]+) +(.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-11s %s\n' "$$t" "$$d"; done
+
+#: CONFIG      sim, waves: a configuration of config/ (default, head64, tiny) or a .yaml file
+#: CHECKPOINT  sim, capture, head-stats: folder of a LLaMA checkpoint
+#: TENSORS     sim: file of captured tensors instead of a checkpoint
+#: LAYER       sim, capture: layer number
+#: HEADS       sim, capture: head numbers, separated by commas
+#: TEXT        sim, capture, head-stats: the text to run the model on
+#: TOKENS      sim, capture, head-stats: how many tokens of it
+#: TAU         sim: lazy rescale threshold
+#: SEED        sim, test: seed of all random numbers (printed by every run)
+#: WAVES       sim, test: 1 writes FST waveforms
+#: SIM         sim, test: icarus (default) or verilator
+#: TEST        test: path or node id of a test, or a filter of names
+#: JOBS        test: parallel tests (default 2)
+#: OUT         capture: file to write
+#: PYTHON      setup: interpreter to use
+#: PIP_ARGS    setup: more arguments for pip install
+
+setup: $(STAMP) ## install everything once: system packages, .venv, Verilator
+
+$(STAMP): requirements.txt scripts/setup.sh scripts/setup_verilator.sh
+	@bash scripts/setup.sh
+
+sim: $(STAMP) ## run attention heads through the RTL and compare with the models
+	@$(PY) -m scripts.sim $(sim_flags) $(call switch,WAVES,--waves)
+
+capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a file
+	@$(PY) -m scripts.capture $(model_flags) $(head_flags) $(call flag,OUT,--out)
+
+head-stats: $(STAMP) ## what the heads of a checkpoint attend to
+	@$(PY) -m scripts.head_stats $(model_flags)
+
+test: $(STAMP) ## run the tests
+	@$(PY) -m pytest -n $(JOBS) $(if $(strip $(SEED)),--seed=$(call quote,$(strip $(SEED)))) $(test_filter)
+
+lint: $(STAMP) ## Verilator on every configuration, ruff, and the check for unseeded random numbers; any finding fails
+	@$(PY) -m scripts.lint
+
+waves: $(STAMP) ## run a short simulation with waveforms and open them
+	@$(PY) -m scripts.sim $(if $(strip $(CONFIG)),,--config tiny) $(if $(strip $(TOKENS)),,--tokens 16) $(sim_flags) --waves
+	@$(PY) -m scripts.open_waves
+
+doctor: ## what is installed, what is missing and how to mend it
+	@$$( [ -x $(PY) ] && echo $(PY) || echo $${PYTHON:-python3} ) scripts/doctor.py
+
+clean: ## remove everything that was built
+	rm -rf build
+
+distclean: clean ## remove the installed environment too
+	rm -rf .venv .tools .pytest_cache .ruff_cache

@@ -1,0 +1,137 @@
+"""The one way in which every command gets its attention tensors: CHECKPOINT, TENSORS, or the fixture model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.attention_tensors import AttentionTensors, decode_step
+from models.errors import FcimError
+from models.tensor_file import load_tensor_file
+from models.weight_files import checkpoint_directory
+
+if TYPE_CHECKING:
+    from models.checkpoint import Checkpoint
+
+__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices"]
+
+FIXTURE = Path(__file__).resolve().parent / "fixture"
+Indices = str | int | list[int] | None
+
+
+def parse_indices(given: Indices, count: int, variable: str) -> list[int] | None:
+    """Indices from a command line: ``"0-3,8"``, ``"all"``, one number or a list; ascending, each once.
+
+    Args:
+        given: what the user gave; None and the empty string mean that nothing was given.
+        count: how many there are; legal indices are 0 to ``count - 1``.
+        variable: the name to blame, such as ``HEADS``.
+
+    Raises:
+        FcimError: not of this form, or an index that is not there.
+    """
+    if given is None or given == "":
+        return None
+    if isinstance(given, str):
+        chosen = _parse_ranges(given, count, variable)
+    else:
+        chosen = [given] if isinstance(given, int) else list(given)
+    wrong = [i for i in chosen if not 0 <= i < count]
+    if wrong or not chosen:
+        problem = f"{wrong[0]} is not there" if wrong else "nothing is chosen"
+        raise FcimError(f"{variable} = {given}: {problem}; choose from 0 to {count - 1}")
+    return sorted(set(chosen))
+
+
+def _parse_ranges(given: str, count: int, variable: str) -> list[int]:
+    if given.strip() == "all":
+        return list(range(count))
+    chosen: list[int] = []
+    for piece in given.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", piece)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or match[1]) if match else -1
+        if last < first:
+            raise FcimError(f"{variable} = '{given}' is not understood; write numbers and ranges like 0-3,8, or 'all'")
+        if last >= count:  # said here, so that a huge range is never built
+            raise FcimError(f"{variable} = {given}: {last} is not there; choose from 0 to {count - 1}")
+        chosen += range(first, last + 1)
+    return chosen
+
+
+def parse_count(given: str | int | None, variable: str) -> int | None:
+    """A whole number of at least 1, or None where nothing was given.
+
+    Raises:
+        FcimError: anything else.
+    """
+    if given is None or given == "":
+        return None
+    try:
+        value = int(given)
+    except ValueError:
+        raise FcimError(f"{variable} = '{given}' is not a whole number; use 1 or more") from None
+    if value < 1:
+        raise FcimError(f"{variable} = {value} is illegal; use 1 or more")
+    return value
+
+
+def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
+    """The checkpoint in that directory, or the fixture model that comes with the project.
+
+    Raises:
+        FcimError: it cannot be used, or transformers is not installed.
+    """
+    if not checkpoint and not FIXTURE.is_dir():
+        raise FcimError("the fixture model models/fixture is not there; train it with scripts/train_fixture.py,"
+                        " or give CHECKPOINT= or TENSORS=")
+    directory = checkpoint_directory(checkpoint or FIXTURE)
+    try:
+        from models.checkpoint import Checkpoint  # late: it takes seconds, and TENSORS files work without transformers
+    except ImportError as error:
+        raise FcimError(f"reading a checkpoint needs the transformers package ({error}); install it or use TENSORS=") from None
+    return Checkpoint(directory)
+
+
+def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | None = None, layers: Indices = None,
+                 heads: Indices = None, text: str | Path | None = None,
+                 tokens: str | int | None = None) -> list[AttentionTensors]:
+    """Attention tensors from a checkpoint, a file, or (neither given) the fixture model; one object a layer.
+
+    An empty string counts as not given, as an unset variable of ``make`` comes through.
+
+    Args:
+        checkpoint: a Hugging Face LLaMA directory.
+        tensors: a .safetensors or .npz file with q, k, v; it holds one layer.
+        layers: layers to capture, like ``"0-3,8"`` or ``"all"`` (default: the middle one); not with ``tensors``.
+        heads: query heads to keep, same form (default: all).
+        text: a UTF-8 text file (default: held-out text that every machine has); not with ``tensors``.
+        tokens: tokens of the text, begin-of-text included (default: up to 512); with ``tensors``, cuts the sequence.
+
+    Raises:
+        FcimError: anything the user can get wrong, in one line.
+    """
+    count = parse_count(tokens, "TOKENS")
+    if checkpoint and tensors:
+        raise FcimError("CHECKPOINT and TENSORS are both given; give one of them")
+    if not tensors:
+        return _capture(checkpoint, layers, heads, text, count)
+    for value, variable in ((layers, "LAYER"), (text, "TEXT")):
+        if value not in (None, ""):
+            raise FcimError(f"{variable} goes with CHECKPOINT; a TENSORS file holds one layer of one text")
+    loaded = load_tensor_file(tensors)
+    if count is not None:
+        loaded = loaded.first_tokens(count)
+    chosen = parse_indices(heads, len(loaded.heads), "HEADS")
+    return [loaded if chosen is None else loaded.select_heads(chosen)]
+
+
+def _capture(checkpoint: str | Path | None, layers: Indices, heads: Indices, text: str | Path | None,
+             tokens: int | None) -> list[AttentionTensors]:
+    model = open_checkpoint(checkpoint)
+    from models.token_ids import read_text
+
+    return model.capture(parse_indices(layers, model.config.num_hidden_layers, "LAYER"),
+                         parse_indices(heads, model.config.num_attention_heads, "HEADS"),
+                         read_text(text) if text else None, tokens)

@@ -1,0 +1,72 @@
+"""What one query tile is made of and what the engine gives back for it: the data that golden model and RTL share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class TileJob:
+    """One query tile and its key stream, in the order in which the engine meets them.
+
+    ``q`` int8 ``[R, D]``, ``q_pos`` and ``q_mult`` int64 ``[R]``; ``k``, ``v`` int8 ``[n, D]``,
+    ``k_pos`` and ``k_mult`` int64 ``[n]``; ``shift`` 0 to 63, ``tau`` 0 to 8.
+    """
+
+    q: Tensor
+    q_pos: Tensor
+    q_mult: Tensor
+    k: Tensor
+    v: Tensor
+    k_pos: Tensor
+    k_mult: Tensor
+    shift: int
+    tau: int = 0
+
+
+@dataclass
+class TileStats:
+    """Counts of one tile that do not depend on timing; names as in the engine's counters."""
+
+    rows: int = 0
+    keys: int = 0
+    blocks: int = 0
+    zero_blocks: int = 0
+    rescaled_rows: int = 0
+    rescale_amount: int = 0
+    saturations: int = 0
+    ip_bit_ops: int = 0
+    op_bit_ops: int = 0
+
+
+@dataclass
+class TileResult:
+    """``out`` int16 ``[R, D]`` in units of v_scale / 256, ``empty`` bool ``[R]`` (the row saw no key)."""
+
+    out: Tensor
+    empty: Tensor
+    stats: TileStats = field(default_factory=TileStats)
+
+
+@dataclass
+class QuantisedGroup:
+    """One KV head with the query heads that share it.
+
+    ``q`` int8 ``[G, Tq, D]``, ``q_mult`` int64 ``[G, Tq]``, ``q_pos`` int64 ``[Tq]``; ``k``, ``v`` int8 ``[Tk, D]``,
+    ``k_mult`` int64 ``[Tk]`` (key j has position j); ``shift`` 0 to 63; ``v_scale`` float32 ``[D]``.
+    ``q_scale`` float64 ``[G, Tq]`` and ``k_scale`` float64 ``[Tk]`` are not seen by the engine: they are what
+    float attention on the same quantised operands needs. The quantiser always fills them.
+    """
+
+    q: Tensor
+    q_mult: Tensor
+    q_pos: Tensor
+    k: Tensor
+    k_mult: Tensor
+    v: Tensor
+    v_scale: Tensor
+    shift: int
+    q_scale: Tensor | None = None
+    k_scale: Tensor | None = None

@@ -1,0 +1,13 @@
+rtl/ip_cim/fcim_ip_cim.v
+rtl/softmax/fcim_exp2.v
+rtl/softmax/fcim_score_lanes.v
+rtl/softmax/fcim_score_scaler.v
+rtl/softmax/fcim_online_softmax.v
+rtl/op_cim/fcim_acc_update.v
+rtl/op_cim/fcim_op_cim.v
+rtl/normalizer/fcim_divider.v
+rtl/normalizer/fcim_normalizer.v
+rtl/stream/fcim_q_loader.v
+rtl/stream/fcim_v_buffer.v
+rtl/engine/fcim_counters.v
+rtl/engine/fcim_engine.v

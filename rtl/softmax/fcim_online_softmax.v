@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+// fcim_online_softmax: keeps every row's integer reference and running sum; turns columns of inner products into
+// probabilities and rescale amounts, key block by key block, LANES rows per cycle.
+// Latency: a block's probabilities start 3 cycles after its exponential phase, which starts when the block is scaled.
+// Throughput: a key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+1, exponentiate block b).
+// Cuts: every path from the columns to the probabilities is registered; s_col_ready as in fcim_score_scaler.
+// Numbers: z signed Z_BITS with Z_FRAC fraction bits; reference signed integer; p unsigned PROB_BITS; sums unsigned SUM_BITS.
+`default_nettype none
+
+module fcim_online_softmax #(
+    parameter ROWS = 64,
+    parameter HEAD_DIM = 128,
+    parameter BITS_PER_CYCLE = 1,
+    parameter KEYS_PER_BLOCK = 32,
+    parameter PROB_BITS = 16,
+    parameter MAX_KEYS = 131072,
+    // derived, not to be set
+    parameter LANES = ROWS * BITS_PER_CYCLE / 8,
+    parameter ROW_BITS = $clog2(ROWS),
+    parameter COUNT_BITS = $clog2(ROWS + 1),
+    parameter POS_BITS = $clog2(MAX_KEYS) + 1,
+    parameter SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),
+    parameter BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),
+    parameter IP_LANE = 16 + $clog2(HEAD_DIM),
+    parameter KSUM_BITS = 8 + $clog2(HEAD_DIM),
+    parameter GROUP_BITS = (BITS_PER_CYCLE < 8) ? $clog2(8 / BITS_PER_CYCLE) : 1,
+    parameter LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,
+    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK),
+    parameter LCNT_BITS = $clog2(LANES + 1),
+    parameter AMOUNT_BITS = 11 + $clog2(LANES + 1),
+    parameter Z_BITS = 20,
+    parameter Z_FRAC = 10,
+    parameter REF_BITS = 10,
+    parameter MULT_BITS = 16,
+    parameter SHIFT_BITS = 6,
+    parameter TAU_BITS = 4
+) (
+    input  wire                          clk,
+    input  wire                          rst_n,
+
+    // row table of the next tile
+    input  wire                          row_we,
+    input  wire                          row_bank,
+    input  wire [ROW_BITS-1:0]           row_index,
+    input  wire [POS_BITS-1:0]           row_pos,
+    input  wire [MULT_BITS-1:0]          row_mult,
+    input  wire signed [KSUM_BITS-1:0]   row_sum,
+    input  wire [SHIFT_BITS-1:0]         row_shift,
+    input  wire [TAU_BITS-1:0]           row_tau,
+    output wire                          tile_scaled,
+    output wire                          tile_scaled_bank,
+
+    // columns of inner products
+    input  wire                          s_col_valid,
+    output wire                          s_col_ready,
+    input  wire [ROWS*IP_LANE-1:0]       s_col_data,
+    input  wire [KSUM_BITS-1:0]          s_col_ksum,
+    input  wire [POS_BITS-1:0]           s_col_pos,
+    input  wire [MULT_BITS-1:0]          s_col_mult,
+    input  wire                          s_col_bank,
+    input  wire                          s_col_last,
+
+    // probabilities: one group of rows of one key per write
+    output wire                          p_we,
+    output wire                          p_slot,
+    output wire [KEY_BITS-1:0]           p_key,
+    output wire [GROUP_BITS-1:0]         p_group,
+    output wire [LANES*PROB_BITS-1:0]    p_data,
+
+    // finished blocks; shift and sum of both slots stay until the slot is released
+    output wire                          m_blk_valid,
+    input  wire                          m_blk_ready,
+    output wire                          m_blk_slot,
+    output wire [KEY_BITS-1:0]           m_blk_last_key,   // keys - 1
+    output wire                          m_blk_first,
+    output wire                          m_blk_last,
+    output wire                          m_blk_bank,
+    output wire [2*ROWS*SHIFT_BITS-1:0]  blk_shift,
+    output wire [2*ROWS*BSUM_BITS-1:0]   blk_sum,
+    input  wire [1:0]                    slot_in_use,      // by the OP-CIM, this cycle
+    // accumulator banks
+    input  wire [1:0]                    bank_release,
+    input  wire                          sum_rd_en,
+    input  wire                          sum_rd_bank,
+    input  wire [GROUP_BITS-1:0]         sum_rd_group,
+    input  wire [LANE_BITS-1:0]          sum_rd_lane,
+    output wire [SUM_BITS-1:0]           sum_rd_data,
+    output wire [2*COUNT_BITS-1:0]       bank_rows,
+
+    // events
+    output wire [LCNT_BITS-1:0]          ev_saturations,
+    output wire [LCNT_BITS-1:0]          ev_rescaled,
+    output wire [AMOUNT_BITS-1:0]        ev_amount,
+    output wire                          ev_block,
+    output wire                          ev_zero_block,
+    output wire                          ev_wait_slot,
+    output wire                          ev_wait_bank
+);
+
+    `include "fcim_round_shift.vh"
+
+    localparam GROUPS = 8 / BITS_PER_CYCLE;
+    localparam [GROUP_BITS-1:0] LAST_GROUP = GROUPS[GROUP_BITS-1:0] - 1'b1;
+    localparam signed [Z_BITS-1:0] MASKED = {1'b1, {(Z_BITS-1){1'b0}}};
+
+    // ==== scaling phase: z of a block, and each row's maximum
+    wire                     block_free, block_open;
+    wire                     z_valid, z_block_end, z_tile_end;
+    wire [KEY_BITS-1:0]      z_key;
+    wire [GROUP_BITS-1:0]    z_group;
+    wire [LANES*Z_BITS-1:0]  z_data;
+
+    fcim_score_scaler #(
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
+        .POS_BITS(POS_BITS)
+    ) u_scaler (
+        .clk(clk), .rst_n(rst_n),
+        .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos), .row_mult(row_mult),
+        .row_sum(row_sum), .row_shift(row_shift),
+        .s_col_valid(s_col_valid), .s_col_ready(s_col_ready), .s_col_data(s_col_data), .s_col_ksum(s_col_ksum),
+        .s_col_pos(s_col_pos), .s_col_mult(s_col_mult), .s_col_bank(s_col_bank), .s_col_last(s_col_last),
+        .block_free(block_free), .block_open(block_open),
+        .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
+        .z_valid(z_valid), .z_key(z_key), .z_group(z_group), .z_block_end(z_block_end), .z_tile_end(z_tile_end),
+        .z_data(z_data), .z_saturations(ev_saturations)
+    );
+
+    reg [TAU_BITS-1:0]   tau_q  [0:1];
+    reg [COUNT_BITS-1:0] rows_q [0:1];
+    always @(posedge clk)
+        if (row_we) begin
+            tau_q[row_bank]  <= row_tau;
+            rows_q[row_bank] <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
+        end
+
+    // two score buffers: word {buffer, key, group}
+    reg [LANES*Z_BITS-1:0] z_q    [0:(2<<GROUP_BITS)*KEYS_PER_BLOCK-1];
+    reg [LANES*Z_BITS-1:0] zmax_q [0:(2<<GROUP_BITS)-1];
+    reg [1:0]              zbusy_q, zready_q;
+    reg                    open_buf_q, fill_buf_q;   // buffer of the next block to open, and of the one that z belongs to
+    reg                    exp_buf_q;                // buffer of the next block to exponentiate
+    reg                    tile_start_q;             // the next block to open is a tile's first
+    reg [KEY_BITS-1:0]     zlast_key_q [0:1];
+    reg [1:0]              zfirst_q, zlast_q, zbank_q;
+    reg [TAU_BITS-1:0]     ztau_q  [0:1];
+    reg [COUNT_BITS-1:0]   zrows_q [0:1];
+
+    wire exp_start;
+    assign block_free = !zbusy_q[open_buf_q];
+
+    wire [1:0] open_mask = {open_buf_q, !open_buf_q};
+    wire [1:0] fill_mask = {fill_buf_q, !fill_buf_q};
+    wire [1:0] exp_mask  = {exp_buf_q, !exp_buf_q};
+    wire       z_commit  = z_valid && z_block_end;
+
+    always @(posedge clk)
+        if (!rst_n) begin
+            zbusy_q      <= 2'b00;
+            zready_q     <= 2'b00;
+            open_buf_q   <= 1'b0;
+            fill_buf_q   <= 1'b0;
+            exp_buf_q    <= 1'b0;
+        end else begin
+            zbusy_q    <= (zbusy_q  & ~(exp_start ? exp_mask : 2'b00)) | (block_open ? open_mask : 2'b00);
+            zready_q   <= (zready_q & ~(exp_start ? exp_mask : 2'b00)) | (z_commit   ? fill_mask : 2'b00);
+            open_buf_q <= open_buf_q ^ block_open;
+            fill_buf_q <= fill_buf_q ^ z_commit;
+            exp_buf_q  <= exp_buf_q  ^ exp_start;
+        end
+
+    // a block is a tile's first if the key accepted before it was a tile's last
+    always @(posedge clk)
+        if (!rst_n)
+            tile_start_q <= 1'b1;
+        else if (s_col_valid && s_col_ready)
+            tile_start_q <= s_col_last;
+
+    reg [LANES*Z_BITS-1:0] zmax_word;
+    integer i;
+    always @(posedge clk) begin
+        if (block_open) begin
+            zfirst_q[open_buf_q] <= tile_start_q;
+            zbank_q[open_buf_q]  <= s_col_bank;
+            ztau_q[open_buf_q]   <= tau_q[s_col_bank];
+            zrows_q[open_buf_q]  <= rows_q[s_col_bank];
+        end
+        if (z_commit) begin
+            zlast_key_q[fill_buf_q] <= z_key;
+            zlast_q[fill_buf_q]     <= z_tile_end;
+        end
+        if (z_valid) begin
+            z_q[{fill_buf_q, z_key, z_group}] <= z_data;
+            zmax_word = zmax_q[{fill_buf_q, z_group}];
+            for (i = 0; i < LANES; i = i + 1)
+                if (z_key == 0 || $signed(z_data[i*Z_BITS +: Z_BITS]) > $signed(zmax_word[i*Z_BITS +: Z_BITS]))
+                    zmax_word[i*Z_BITS +: Z_BITS] = z_data[i*Z_BITS +: Z_BITS];
+            zmax_q[{fill_buf_q, z_group}] <= zmax_word;
+        end
+    end
+
+    // ==== exponential phase, control
+    reg                   run_q;
+    reg [KEY_BITS-1:0]    key_q, last_key_q;
+    reg [GROUP_BITS-1:0]  group_q;
+    reg                   buf_q, slot_q, next_slot_q, first_q, last_q, bank_q;
+    reg [TAU_BITS-1:0]    exp_tau_q;
+    reg [1:0]             slot_claimed_q;            // from a block's start until the OP-CIM takes it
+    reg [1:0]             slot_full_q;               // finished and not yet taken by the OP-CIM
+    reg [1:0]             bank_busy_q;
+    reg [COUNT_BITS-1:0]  bank_rows_q [0:1];
+
+    wire run_last  = run_q && (group_q == LAST_GROUP) && (key_q == last_key_q);
+    wire can_run   = (!run_q || run_last) && zready_q[exp_buf_q];
+    wire slot_idle = !slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q];
+    wire bank_free = !zfirst_q[exp_buf_q] || !bank_busy_q[zbank_q[exp_buf_q]];
+    assign exp_start    = can_run && slot_idle && bank_free;
+    assign ev_wait_slot = can_run && !slot_idle;
+    assign ev_wait_bank = can_run && slot_idle && !bank_free;
+
+    wire blk_take = m_blk_valid && m_blk_ready;
+    wire c_commit;
+    reg  take_slot_q;
+    wire [1:0] take_mask = {take_slot_q, !take_slot_q};
+    always @(posedge clk)
+        if (!rst_n) begin
+            run_q       <= 1'b0;
+            next_slot_q <= 1'b0;
+            bank_busy_q <= 2'b00;
+            slot_claimed_q <= 2'b00;
+        end else begin
+            run_q       <= exp_start || (run_q && !run_last);
+            next_slot_q <= next_slot_q ^ exp_start;
+            bank_busy_q <= (bank_busy_q & ~bank_release) |
+                           ((exp_start && zfirst_q[exp_buf_q]) ? {zbank_q[exp_buf_q], !zbank_q[exp_buf_q]} : 2'b00);
+            slot_claimed_q <= (slot_claimed_q & ~(blk_take ? take_mask : 2'b00)) |
+                              (exp_start ? {next_slot_q, !next_slot_q} : 2'b00);
+        end
+
+    always @(posedge clk) begin
+        if (exp_start) begin
+            buf_q      <= exp_buf_q;
+            slot_q     <= next_slot_q;
+            key_q      <= {KEY_BITS{1'b0}};
+            group_q    <= {GROUP_BITS{1'b0}};
+            last_key_q <= zlast_key_q[exp_buf_q];
+            first_q    <= zfirst_q[exp_buf_q];
+            last_q     <= zlast_q[exp_buf_q];
+            bank_q     <= zbank_q[exp_buf_q];
+            exp_tau_q  <= ztau_q[exp_buf_q];
+            if (zfirst_q[exp_buf_q])
+                bank_rows_q[zbank_q[exp_buf_q]] <= zrows_q[exp_buf_q];
+        end else if (run_q) begin
+            group_q <= (group_q == LAST_GROUP) ? {GROUP_BITS{1'b0}} : group_q + 1'b1;
+            key_q   <= key_q + {{(KEY_BITS-1){1'b0}}, group_q == LAST_GROUP};
+        end
+    end
+    assign bank_rows = {bank_rows_q[1], bank_rows_q[0]};
+
+    // ==== stage A: read scores; on a block's first key decide each row's reference
+    reg [LANES*REF_BITS-1:0]  ref_q  [0:(1<<GROUP_BITS)-1];
+    reg [LANES-1:0]           seen_q [0:(1<<GROUP_BITS)-1];
+    reg                       a_valid_q, a_first_key_q, a_end_q, a_slot_q, a_first_q, a_last_q, a_bank_q;
+    reg [KEY_BITS-1:0]        a_key_q;
+    reg [GROUP_BITS-1:0]      a_group_q;
+    reg [TAU_BITS-1:0]        a_tau_q;
+    reg [LANES*Z_BITS-1:0]    a_z_q;
+    reg [LANES*REF_BITS-1:0]  a_ref_q;
+    reg [LANES*SHIFT_BITS-1:0] a_shift_q;
+    reg [LCNT_BITS-1:0]       a_rescaled_q;
+    reg [AMOUNT_BITS-1:0]     a_amount_q;
+
+    reg signed [Z_BITS-1:0]   zmax;
+    reg signed [REF_BITS-1:0] old_ref, candidate;
+    reg signed [REF_BITS:0]   amount;
+    reg                       visible, move;
+    reg [LANES*Z_BITS-1:0]    zmax_all;
+    reg [LANES*REF_BITS-1:0]  ref_all;
+    reg [LANES-1:0]           seen_all;
+    reg [LANES*SHIFT_BITS-1:0] shift_all;
+    reg [LCNT_BITS-1:0]       moved;
+    reg [AMOUNT_BITS-1:0]     moved_sum;
+    integer a;
+    always @(posedge clk) begin
+        if (!rst_n)
+            a_valid_q <= 1'b0;
+        else
+            a_valid_q <= run_q;
+        moved     = {LCNT_BITS{1'b0}};
+        moved_sum = {AMOUNT_BITS{1'b0}};
+        if (run_q) begin
+            a_z_q         <= z_q[{buf_q, key_q, group_q}];
+            a_first_key_q <= (key_q == 0);
+            a_end_q       <= run_last;
+            a_key_q       <= key_q;
+            a_group_q     <= group_q;
+            a_slot_q      <= slot_q;
+            a_first_q     <= first_q;
+            a_last_q      <= last_q;
+            a_bank_q      <= bank_q;
+            a_tau_q       <= exp_tau_q;
+            zmax_all = zmax_q[{buf_q, group_q}];
+            ref_all  = ref_q[group_q];
+            seen_all = first_q ? {LANES{1'b0}} : seen_q[group_q];
+            if (key_q == 0) begin
+                for (a = 0; a < LANES; a = a + 1) begin
+                    zmax      = zmax_all[a*Z_BITS +: Z_BITS];
+                    old_ref   = ref_all[a*REF_BITS +: REF_BITS];
+                    candidate = zmax[Z_BITS-1:Z_FRAC];
+                    visible   = (zmax != MASKED);
+                    amount    = $signed({candidate[REF_BITS-1], candidate}) - $signed({old_ref[REF_BITS-1], old_ref});
+                    move      = visible && seen_all[a] && (amount > $signed({{(REF_BITS+1-TAU_BITS){1'b0}}, exp_tau_q}));
+                    if (move || !seen_all[a])
+                        ref_all[a*REF_BITS +: REF_BITS] = candidate;
+                    seen_all[a] = seen_all[a] || visible;
+                    shift_all[a*SHIFT_BITS +: SHIFT_BITS] = !move ? {SHIFT_BITS{1'b0}} :
+                        (|amount[REF_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : amount[SHIFT_BITS-1:0];
+                    if (move) begin
+                        moved     = moved + 1'b1;
+                        moved_sum = moved_sum + {{(AMOUNT_BITS-REF_BITS-1){1'b0}}, amount};
+                    end
+                end
+                ref_q[group_q]  <= ref_all;
+                seen_q[group_q] <= seen_all;
+                a_shift_q       <= shift_all;
+            end
+            a_ref_q <= ref_all;
+        end
+        a_rescaled_q <= moved;
+        a_amount_q   <= moved_sum;
+    end
+    assign ev_rescaled = a_rescaled_q;
+    assign ev_amount   = a_amount_q;
+
+    // ==== stage B: exponential
+    wire [LANES*PROB_BITS-1:0] c_p;
+    fcim_exp2 #(.LANES(LANES), .PROB_BITS(PROB_BITS)) u_exp2 (
+        .clk(clk), .z(a_z_q), .reference(a_ref_q), .tau(a_tau_q), .p(c_p)
+    );
+
+    reg                        c_valid_q, c_first_key_q, c_end_q, c_slot_q, c_first_q, c_last_q, c_bank_q;
+    reg [KEY_BITS-1:0]         c_key_q;
+    reg [GROUP_BITS-1:0]       c_group_q;
+    reg [LANES*SHIFT_BITS-1:0] c_shift_q;
+    always @(posedge clk) begin
+        if (!rst_n)
+            c_valid_q <= 1'b0;
+        else
+            c_valid_q <= a_valid_q;
+        c_first_key_q <= a_first_key_q;
+        c_end_q       <= a_end_q;
+        c_slot_q      <= a_slot_q;
+        c_first_q     <= a_first_q;
+        c_last_q      <= a_last_q;
+        c_bank_q      <= a_bank_q;
+        c_key_q       <= a_key_q;
+        c_group_q     <= a_group_q;
+        c_shift_q     <= a_shift_q;
+    end
+
+    // ==== stage C: probabilities out; running sums and block sums
+    reg [LANES*SUM_BITS-1:0]   sum_q  [0:(2<<GROUP_BITS)-1];          // word {bank, group}
+    reg [ROWS*BSUM_BITS-1:0]   bsum_q  [0:1];
+    reg [ROWS*SHIFT_BITS-1:0]  shift_q [0:1];
+    reg                        any_q;
+    reg [1:0]                  blk_first_q, blk_last_q, blk_bank_q;
+    reg [KEY_BITS-1:0]         blk_last_key_q [0:1];
+
+    assign c_commit = c_valid_q && c_end_q;
+    assign p_we     = c_valid_q;
+    assign p_slot   = c_slot_q;
+    assign p_key    = c_key_q;
+    assign p_group  = c_group_q;
+    assign p_data   = c_p;
+
+    wire any_p   = |c_p;
+    wire any_now = any_p || (any_q && !(c_key_q == 0 && c_group_q == 0));
+    reg [LANES*SUM_BITS-1:0]  sum_word;
+    reg [LANES*BSUM_BITS-1:0] bsum_word;
+    reg signed [63:0]         sum;
+    integer c;
+    always @(posedge clk)
+        if (c_valid_q) begin
+            sum_word  = sum_q[{c_bank_q, c_group_q}];
+            bsum_word = bsum_q[c_slot_q][c_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
+            for (c = 0; c < LANES; c = c + 1) begin
+                sum = $signed({{(64-SUM_BITS){1'b0}}, sum_word[c*SUM_BITS +: SUM_BITS]});
+                if (c_first_key_q && c_first_q)
+                    sum = 64'sd0;
+                else if (c_first_key_q)
+                    sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
+                sum_word[c*SUM_BITS +: SUM_BITS] =
+                    sum[SUM_BITS-1:0] + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
+                bsum_word[c*BSUM_BITS +: BSUM_BITS] =
+                    (c_first_key_q ? {BSUM_BITS{1'b0}} : bsum_word[c*BSUM_BITS +: BSUM_BITS])
+                    + {{(BSUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
+            end
+            sum_q[{c_bank_q, c_group_q}] <= sum_word;
+            bsum_q[c_slot_q][c_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word;
+            if (c_first_key_q)
+                shift_q[c_slot_q][c_group_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
+            any_q <= any_now;
+            if (c_end_q) begin
+                blk_first_q[c_slot_q]    <= c_first_q;
+                blk_last_q[c_slot_q]     <= c_last_q;
+                blk_bank_q[c_slot_q]     <= c_bank_q;
+                blk_last_key_q[c_slot_q] <= c_key_q;
+            end
+        end
+
+    wire [1:0] commit_mask = {c_slot_q, !c_slot_q};
+    always @(posedge clk)
+        if (!rst_n) begin
+            slot_full_q <= 2'b00;
+            take_slot_q <= 1'b0;
+        end else begin
+            slot_full_q <= (slot_full_q & ~(blk_take ? take_mask : 2'b00)) | (c_commit ? commit_mask : 2'b00);
+            take_slot_q <= take_slot_q ^ blk_take;
+        end
+
+    assign ev_block      = c_commit;
+    assign ev_zero_block = c_commit && !any_now;
+
+    assign m_blk_valid    = slot_full_q[take_slot_q];
+    assign m_blk_slot     = take_slot_q;
+    assign m_blk_last_key = blk_last_key_q[take_slot_q];
+    assign m_blk_first    = blk_first_q[take_slot_q];
+    assign m_blk_last     = blk_last_q[take_slot_q];
+    assign m_blk_bank     = blk_bank_q[take_slot_q];
+    assign blk_shift      = {shift_q[1], shift_q[0]};
+    assign blk_sum        = {bsum_q[1], bsum_q[0]};
+
+    // ==== read port of the sums
+    reg [SUM_BITS-1:0] sum_rd_q;
+    always @(posedge clk)
+        if (sum_rd_en)
+            sum_rd_q <= sum_q[{sum_rd_bank, sum_rd_group}][sum_rd_lane*SUM_BITS +: SUM_BITS];
+    assign sum_rd_data = sum_rd_q;
+
+endmodule
+
+`default_nettype wire

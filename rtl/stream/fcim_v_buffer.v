@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// fcim_v_buffer: holds the values of the key blocks in flight until their probabilities are known.
+// A ring of SLOTS blocks, written a key per cycle, read a slice of columns (of all keys of a block) per request.
+// Latency: a block is complete one cycle after its last value; a slice comes one cycle after its request.
+// Cuts: s_v_ready is a function of registers only.
+// Numbers: in signed bytes; out offset binary (v + 128), zero for keys that the block lacks.
+`default_nettype none
+
+module fcim_v_buffer #(
+    parameter HEAD_DIM = 128,
+    parameter KEYS_PER_BLOCK = 32,
+    parameter SLOTS = 2,
+    // derived, not to be set
+    parameter COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,
+    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK)
+) (
+    input  wire                                clk,
+    input  wire                                rst_n,
+
+    input  wire                                s_v_valid,
+    output wire                                s_v_ready,
+    input  wire [HEAD_DIM*8-1:0]               s_v_data,
+    input  wire                                s_v_last,
+
+    output wire                                blk_valid,
+    output wire [KEY_BITS-1:0]                 blk_last_key,   // keys - 1
+    output wire                                blk_last,       // the tile's last block
+    input  wire                                rd,
+    input  wire [KEY_BITS-1:0]                 rd_slice,
+    input  wire                                pop,            // the oldest block is read for the last time
+    output wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] rd_data         // byte key * COLUMNS + column
+);
+
+    localparam SLOT_BITS = $clog2(SLOTS);
+    localparam [SLOT_BITS-1:0] LAST_SLOT = SLOTS[SLOT_BITS-1:0] - 1'b1;
+    localparam [KEY_BITS-1:0]  LAST_KEY  = {KEY_BITS{1'b1}};
+
+    reg [HEAD_DIM*8-1:0]  v_q [0:(KEYS_PER_BLOCK<<SLOT_BITS)-1];     // word {slot, key}
+    reg [KEY_BITS-1:0]    last_key_q [0:(1<<SLOT_BITS)-1];
+    reg [(1<<SLOT_BITS)-1:0] tile_last_q;
+    reg [SLOT_BITS-1:0]   wr_slot_q, rd_slot_q;
+    reg [KEY_BITS-1:0]    wr_key_q;
+    reg [SLOT_BITS:0]     full_q;                                    // complete blocks
+
+    wire accept  = s_v_valid && s_v_ready;
+    wire blk_end = accept && (s_v_last || wr_key_q == LAST_KEY);
+
+    assign s_v_ready    = (full_q != SLOTS[SLOT_BITS:0]);
+    assign blk_valid    = (full_q != 0);
+    assign blk_last_key = last_key_q[rd_slot_q];
+    assign blk_last     = tile_last_q[rd_slot_q];
+
+    always @(posedge clk)
+        if (!rst_n) begin
+            wr_slot_q <= {SLOT_BITS{1'b0}};
+            rd_slot_q <= {SLOT_BITS{1'b0}};
+            wr_key_q  <= {KEY_BITS{1'b0}};
+            full_q    <= {(SLOT_BITS+1){1'b0}};
+        end else begin
+            if (accept)
+                wr_key_q <= blk_end ? {KEY_BITS{1'b0}} : wr_key_q + 1'b1;
+            if (blk_end)
+                wr_slot_q <= (wr_slot_q == LAST_SLOT) ? {SLOT_BITS{1'b0}} : wr_slot_q + 1'b1;
+            if (pop)
+                rd_slot_q <= (rd_slot_q == LAST_SLOT) ? {SLOT_BITS{1'b0}} : rd_slot_q + 1'b1;
+            full_q <= full_q + {{SLOT_BITS{1'b0}}, blk_end} - {{SLOT_BITS{1'b0}}, pop};
+        end
+
+    always @(posedge clk)
+        if (accept) begin
+            v_q[{wr_slot_q, wr_key_q}] <= s_v_data;
+            if (blk_end) begin
+                last_key_q[wr_slot_q]  <= wr_key_q;
+                tile_last_q[wr_slot_q] <= s_v_last;
+            end
+        end
+
+    reg [KEYS_PER_BLOCK*COLUMNS*8-1:0] slice, rd_q;
+    integer j;
+    always @(posedge clk)
+        if (rd) begin
+            for (j = 0; j < KEYS_PER_BLOCK; j = j + 1)
+                slice[j*COLUMNS*8 +: COLUMNS*8] = (j[KEY_BITS-1:0] <= last_key_q[rd_slot_q]) ?
+                    v_q[{rd_slot_q, j[KEY_BITS-1:0]}][rd_slice*COLUMNS*8 +: COLUMNS*8] ^ {COLUMNS{8'h80}} : {COLUMNS*8{1'b0}};
+            rd_q <= slice;
+        end
+    assign rd_data = rd_q;
+
+endmodule
+
+`default_nettype wire

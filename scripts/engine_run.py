@@ -1,0 +1,137 @@
+"""Runs query tiles through the RTL engine and checks every bit against the golden model.
+
+The golden model is fed with what the monitors saw at the engine's ports, not with what the drivers were told to send;
+that the two agree is checked as well.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.config import HardwareConfig
+from models.cycles import COUNTERS, TIMING_COUNTERS, predict
+from models.golden import run_tile
+from models.tile import TileJob, TileResult
+from scripts.rtl_list import ROOT
+from scripts.simulate import run_bench
+
+
+def stream_arrays(tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
+    """The three input streams of a run, as arrays ``<stream>_<field>``; a tile's scalars stand on each of its rows."""
+    def last(counts: list[int]) -> np.ndarray:
+        flags = np.zeros(sum(counts), dtype=np.int64)
+        flags[np.cumsum(counts) - 1] = 1
+        return flags
+
+    def cat(name: str) -> np.ndarray:
+        return torch.cat([getattr(t, name) for t in tiles]).numpy()
+
+    rows, keys = [t.q.shape[0] for t in tiles], [t.k.shape[0] for t in tiles]
+    return {
+        "q_data": cat("q"), "q_pos": cat("q_pos"), "q_mult": cat("q_mult"), "q_last": last(rows),
+        "q_shift": np.repeat([t.shift for t in tiles], rows), "q_tau": np.repeat([t.tau for t in tiles], rows),
+        "k_data": cat("k"), "k_pos": cat("k_pos"), "k_mult": cat("k_mult"), "k_last": last(keys),
+        "v_data": cat("v"), "v_last": last(keys),
+    }
+
+
+def observed_tiles(record: dict[str, np.ndarray]) -> list[TileJob]:
+    """Tiles as the engine's input monitors saw them."""
+    def cuts(name: str) -> list[slice]:
+        ends = (np.flatnonzero(record[f"{name}_last"]) + 1).tolist()
+        return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def tensor(name: str, part: slice, dtype: torch.dtype) -> torch.Tensor:
+        return torch.from_numpy(record[name][part]).to(dtype)
+
+    return [
+        TileJob(q=tensor("q_data", q, torch.int8), q_pos=tensor("q_pos", q, torch.int64), q_mult=tensor("q_mult", q, torch.int64),
+                k=tensor("k_data", k, torch.int8), v=tensor("v_data", v, torch.int8), k_pos=tensor("k_pos", k, torch.int64),
+                k_mult=tensor("k_mult", k, torch.int64), shift=int(record["q_shift"][q][-1]), tau=int(record["q_tau"][q][-1]))
+        for q, k, v in zip(cuts("q"), cuts("k"), cuts("v"), strict=True)
+    ]
+
+
+@dataclass
+class EngineRun:
+    """One pattern's outcome.
+
+    ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
+    for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
+    """
+
+    pattern: str
+    out: torch.Tensor
+    empty: torch.Tensor
+    golden: list[TileResult]
+    mismatches: torch.Tensor
+    counters: dict[str, int]
+    predicted: dict[str, int]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No bit differs and nothing else is wrong."""
+        return not self.problems and not bool(self.mismatches.any())
+
+
+def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str) -> EngineRun:
+    """Compare one recorded run with the golden model and the schedule model."""
+    problems = []
+    sent = stream_arrays(tiles)
+    for name, values in sent.items():
+        if not np.array_equal(values, record[name]):
+            problems.append(f"the engine's port saw other {name} than was sent")
+    seen = observed_tiles(record) if not problems else list(tiles)
+    golden = [run_tile(cfg, tile) for tile in seen]
+    expected = torch.cat([g.out for g in golden]).to(torch.int64)
+    expected_empty = torch.cat([g.empty for g in golden])
+    out = torch.from_numpy(record["o_data"])
+    empty = torch.from_numpy(record["o_empty"]).bool()
+    if len(out) != len(expected):
+        problems.append(f"{len(out)} rows came, {len(expected)} were expected")
+        mismatches = torch.ones(len(expected), dtype=torch.int64)
+    else:
+        mismatches = (out != expected).sum(-1) + (empty != expected_empty)
+        ends = np.cumsum([t.q.shape[0] for t in seen]) - 1
+        if not np.array_equal(np.flatnonzero(record["o_last"]), ends):
+            problems.append("last is not on each tile's last row")
+    if record["error_v_count"]:
+        problems.append("the engine reports that K and V disagree on the keys of a block")
+    counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
+    predicted = predict(cfg, seen, golden)
+    timed = pattern == "none"
+    for name, value in predicted.items():
+        if (timed or name not in TIMING_COUNTERS) and counters[name] != value:
+            problems.append(f"counter {name} is {counters[name]}, the model says {value}")
+    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems)
+
+
+def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
+               seed: int | None = None, waves: bool = False, progress: Path | None = None,
+               sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
+               repeat: str | None = None) -> list[EngineRun]:
+    """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
+
+    Raises:
+        FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
+    """
+    budget = 40 * predict(cfg, tiles)["cycles"] // (1 if set(patterns) - {"none"} else 10) + 4000
+    (ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="engine-") as folder:
+        streams = Path(folder) / "streams.npz"
+        np.savez(streams, **stream_arrays(tiles))
+        environment = {"ENGINE_STREAMS": str(streams), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
+                       "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget)}
+        if progress is not None:
+            environment["ENGINE_PROGRESS"] = str(progress)
+        run_bench("fcim_engine", sources, "tb.engine.bench_engine", cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
+                  build_root=build_root, extra_env=environment, repeat=repeat)
+        records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
+    return [check_record(cfg, tiles, record, pattern) for pattern, record in records.items()]

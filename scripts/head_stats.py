@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Print what kind of attention each head of a checkpoint has: sink, previous-token, local, induction.
+
+Sink, previous, local mass and entropy come from held-out text, induction mass from random tokens that repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.checkpoint import Checkpoint, Probe
+from models.errors import FcimError, run_cli
+from models.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
+from models.source import open_checkpoint, parse_count
+from models.token_ids import read_text, token_ids
+
+PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
+MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted
+# a head is marked with a kind when its mean mass there is above this
+THRESHOLDS = {"sink": 0.2, "previous": 0.3, "local": 0.5, "induction": 0.3}
+
+
+def kinds(stats: HeadStats) -> list[str]:
+    """The kinds whose threshold this head passes."""
+    return [kind for kind, limit in THRESHOLDS.items() if getattr(stats, kind) > limit]
+
+
+def _probabilities(probe: Probe) -> Tensor:
+    """Causal attention probabilities ``[B, Hq, T, T]`` of a layer."""
+    length = probe.q.shape[2]
+    keys = probe.k.repeat_interleave(probe.q.shape[1] // probe.k.shape[1], dim=1)
+    later = torch.ones(length, length, dtype=torch.bool).triu(1)
+    scores = probe.q @ keys.transpose(2, 3) * probe.scale
+    return scores.masked_fill(later, float("-inf")).softmax(-1)
+
+
+class _WalkedLayer:
+    """Stands in for a model of one layer whose attention is known already; tells its sequences apart by their shape."""
+
+    def __init__(self, probes: list[Probe]):
+        self._maps = {(p.q.shape[0], p.q.shape[2]): _probabilities(p) for p in probes}
+
+    def __call__(self, input_ids: Tensor, **_: bool) -> SimpleNamespace:
+        return SimpleNamespace(attentions=[self._maps[tuple(input_ids.shape)]])
+
+
+def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]:
+    """Statistics of every head, layer by layer, with one layer in memory at a time.
+
+    Args:
+        model: the checkpoint.
+        text_ids: int64 ``[T]``, begin-of-text first, T at least ``MIN_TOKENS``.
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
+    sequences = [text_ids[None], repeated]
+    for layer, probes in model.walk(sequences):
+        for stats in head_statistics(_WalkedLayer(probes), *sequences, PERIOD):
+            yield replace(stats, layer=layer)
+
+
+def _table(stats: list[HeadStats], title: str) -> Table:
+    table = Table(title=title)
+    for name in ("layer", "head", "sink", "previous", "local", "induction", "entropy"):
+        table.add_column(name, justify="right")
+    table.add_column("kind")
+    for i, s in enumerate(stats):
+        cells = [f"[bold]{getattr(s, k):.3f}[/]" if getattr(s, k) > limit else f"{getattr(s, k):.3f}"
+                 for k, limit in THRESHOLDS.items()]
+        last_of_layer = i + 1 == len(stats) or stats[i + 1].layer != s.layer
+        table.add_row(str(s.layer), str(s.head), *cells, f"{s.entropy:.2f}", ", ".join(kinds(s)), end_section=last_of_layer)
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table, or JSON; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="", help="Hugging Face LLaMA directory (default: the fixture model)")
+    parser.add_argument("--text", default="", help="text file (default: held-out sources of the standard library)")
+    parser.add_argument("--tokens", default="512", help=f"tokens of the text, at least {MIN_TOKENS}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    args = parser.parse_args(argv)
+    tokens = parse_count(args.tokens, "TOKENS") or 512
+    if tokens < MIN_TOKENS:
+        raise FcimError(f"TOKENS = {tokens} is too few for statistics; use {MIN_TOKENS} or more")
+    model = open_checkpoint(args.checkpoint)
+    text = read_text(args.text) if args.text else None
+    taken = token_ids(model.tokenizer, text, tokens, model.config.vocab_size, model.config.max_position_embeddings)
+    facts = {**model.facts(model.config.num_hidden_layers - 1), **taken.facts}
+    stats = list(checkpoint_stats(model, taken.ids))
+    if args.json:
+        print(json.dumps({"source": facts, "thresholds": THRESHOLDS,
+                          "heads": [{**s.as_dict(), "kinds": kinds(s)} for s in stats]}, indent=1))
+        return 0
+    console = Console()
+    console.print(_table(stats, f"{facts['model']}: mean attention mass over {len(taken.ids)} tokens"))
+    found = {kind: sum(kind in kinds(s) for s in stats) for kind in THRESHOLDS}
+    console.print(", ".join(f"{n} of {len(stats)} heads {kind} (> {THRESHOLDS[kind]})" for kind, n in found.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,78 @@
+"""Static checks: Verilator on every configuration, ruff, and the search for unseeded random numbers. Any finding fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from models.config import config_names, load_config
+from models.errors import FcimError, run_cli
+from scripts.check_random import find_unseeded
+from scripts.rtl_list import ROOT, rtl_files
+
+TOP = "fcim_engine"
+WAIVERS = ROOT / "rtl" / "lint.vlt"
+VERILATOR = ROOT / ".tools" / "verilator" / "bin" / "verilator"
+
+
+def _step(name: str, ok: bool) -> bool:
+    print(f"{name:<28} {'ok' if ok else 'FAILED'}", flush=True)
+    return ok
+
+
+def _run(name: str, *command: str) -> bool:
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        print(done.stdout, end="")
+    return _step(name, done.returncode == 0)
+
+
+def lint_rtl() -> bool:
+    """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per configuration.
+
+    Raises:
+        FcimError: Verilator is not installed.
+    """
+    program = str(VERILATOR) if os.access(VERILATOR, os.X_OK) else shutil.which("verilator")
+    if program is None:
+        raise FcimError("verilator is not installed; run: make setup")
+    files = [str(path.relative_to(ROOT)) for path in rtl_files()]
+    folders = sorted({f"-I{os.path.dirname(name)}" for name in files})
+    waivers = [str(WAIVERS.relative_to(ROOT))] if WAIVERS.is_file() else []
+    ok = True
+    for name in config_names():
+        parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
+        ok &= _run(f"verilator, config {name}", program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps",
+                   "--top-module", TOP, *folders, *parameters, *waivers, *files)
+    return ok
+
+
+def lint_registers() -> bool:
+    """Registers (``*_q``) are only assigned with ``<=``: what makes it safe to waive the rule against blocking assignments."""
+    blocking = re.compile(r"^\s*(?!wire|assign|localparam|parameter|reg\b)[^/<=]*\b\w+_q\d*(\[[^=<]*\])*\s*=[^=]")
+    findings = [f"{path.relative_to(ROOT)}:{number}: {line.strip()}" for path in rtl_files()
+                for number, line in enumerate(path.read_text().splitlines(), 1)
+                if blocking.match(line) and not re.match(r"\s*(if|else if|for|case)\b", line)]
+    print("".join(f"{line}\n" for line in findings), end="")
+    return _step("registers", not findings)
+
+
+def lint_random() -> bool:
+    """No number may come from a generator that the run's seed does not reach."""
+    findings = [line for folder in ("models", "scripts", "tb") for path in sorted((ROOT / folder).rglob("*.py"))
+                for line in find_unseeded(path, ROOT)]
+    print("".join(f"{line}\n" for line in findings), end="")
+    return _step("random numbers", not findings)
+
+
+def main() -> int:
+    """Run all checks, also after one has failed; 1 if any did."""
+    results = [lint_rtl(), lint_registers(), _run("ruff", sys.executable, "-m", "ruff", "check", "--quiet", "."), lint_random()]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,1 @@
+"""Parts of the simulation report: figures, page, files."""

@@ -1,0 +1,149 @@
+"""The report as one HTML page that needs nothing but itself: styles inside, pictures as data."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from models.bounds import GAP_CHECK
+from scripts.report.figures import MAX_PIXELS, HeadPicture, error_figure, head_figure, sqnr_figure
+from scripts.sim_record import HeadRow, PhaseRun, SimRecord
+from scripts.sim_table import failures, head_cells
+
+STYLE = (Path(__file__).parent / "page.css").read_text()
+HEAD_COLUMNS = ("head", "phase", "mismatches", "cosine", "relative L1", "SQNR", "float SQNR", "largest error",
+                "cycles", "% of ideal", "rescales")
+
+
+def _image(png: bytes, alt: str) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(alt, quote=True)}">'
+
+
+def _figure(png: bytes, alt: str, caption: str) -> str:
+    return f"<figure>{_image(png, alt)}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _tile(label: str, value: str, note: str) -> str:
+    return (f'<div class="tile"><div class="label">{escape(label)}</div><div class="value">{escape(value)}</div>'
+            f'<div class="note">{escape(note)}</div></div>')
+
+
+def _tiles(record: SimRecord) -> str:
+    """The four figures that a reader wants first."""
+    t, heads = record.totals(), record.heads
+    tiles = [_tile("Mismatches", f"{t['mismatches']:,}", f"of {t['elements']:,} output values")]
+    if heads:
+        worst = min(heads, key=lambda h: h.metrics.sqnr_db)
+        lost = max(heads, key=lambda h: h.loss_db)
+        tiles.append(_tile("Worst SQNR", f"{worst.metrics.sqnr_db:.1f} dB", f"{worst.name}, {worst.phase}"))
+        tiles.append(_tile("Largest loss to float", f"{lost.loss_db:.2f} dB", f"same 8-bit operands; {lost.name}, {lost.phase}"))
+    if t["cycles"]:
+        tiles.append(_tile("Cycles", f"{t['cycles']:,}", f"{100 * t['ideal_cycles'] / t['cycles']:.1f} % of ideal"))
+    return f'<div class="tiles">{"".join(tiles)}</div>'
+
+
+def _heads_table(record: SimRecord) -> str:
+    """A row per head; the last three cells belong to the engine run and span its heads."""
+    units = ("", "", "values", "", "", "dB", "dB", "", "of the run", "", "rows")
+    kinds = ("text", "num")
+    header = "".join(f'<th class="{kinds[i > 1]}">{escape(name)}<small>{escape(unit)}</small></th>'
+                     for i, (name, unit) in enumerate(zip(HEAD_COLUMNS, units, strict=True)))
+    body, previous = [], None
+    names = [h.run for h in record.heads]
+    for i, (head, cells) in enumerate(zip(record.heads, head_cells(record), strict=True)):
+        row = f'<td class="name">{escape(cells[0])}</td><td>{escape(cells[1])}</td>'
+        row += "".join(f'<td class="num">{escape(c)}</td>' for c in cells[2:8])
+        first = head.run != previous
+        if first:
+            span = next((n for n, run in enumerate(names[i:]) if run != head.run), len(names) - i)
+            row += "".join(f'<td class="num shared" rowspan="{span}">{escape(c)}</td>' for c in cells[8:])
+        previous = head.run
+        classes = " ".join(c for c, on in (("first", first), ("bad", head.mismatches)) if on)
+        body.append(f'<tr class="{classes}">{row}</tr>' if classes else f"<tr>{row}</tr>")
+    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+
+
+def _counters_table(runs: Sequence[PhaseRun]) -> str:
+    """Every counter of every run; a counter that differs from its prediction shows both."""
+    names = list(dict.fromkeys(name for run in runs for name in run.counters))
+    header = "<th>counter</th>" + "".join(f'<th class="num">{escape(run.name)}</th>' for run in runs)
+    rows = []
+    for name in names:
+        cells = []
+        for run in runs:
+            wrong = run.counter_mismatches().get(name)
+            value = f"{run.counters[name]:,}" if name in run.counters else ""
+            cells.append(f'<td class="num bad">{value} (predicted {wrong[1]:,})</td>' if wrong
+                         else f'<td class="num">{value}</td>')
+        rows.append(f'<tr><td class="name">{escape(name)}</td>{"".join(cells)}</tr>')
+    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _facts(facts: Iterable[tuple[str, Any]]) -> str:
+    """A definition list; values that are no text are shown as JSON."""
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v if isinstance(v, str) else json.dumps(v))}</dd>" for k, v in facts)
+    return f"<dl>{items}</dl>"
+
+
+def _charts(heads: Sequence[HeadRow], bounded: bool) -> str:
+    parts = []
+    for phase in dict.fromkeys(h.phase for h in heads):
+        rows = [h for h in heads if h.phase == phase]
+        parts.append(f"<h3>{escape(phase.capitalize())}</h3>")
+        parts.append(_figure(sqnr_figure(rows, bounded), f"SQNR per head, {phase}",
+                             "SQNR against float32 SDPA on the float tensors. Grey is float attention on the same 8-bit "
+                             "operands; the lower bars are what the engine's own arithmetic loses to it (below 0: gained by "
+                             "chance)."))
+        parts.append(_figure(error_figure(rows), f"error per head, {phase}",
+                             "Error of the RTL's output against float32 SDPA, in units of the output."))
+    return "".join(parts)
+
+
+def _patches(picture: HeadPicture) -> str:
+    """Says so if a map has more cells than pixels."""
+    large = max(picture.attention.shape) > MAX_PIXELS
+    return f" Maps of more than {MAX_PIXELS} rows or columns show the maximum of each patch." if large else ""
+
+
+def _repeat(record: SimRecord) -> str:
+    dirty = " with uncommitted changes" if record.git.get("dirty") else ""
+    revision = f"{record.git.get('revision', 'unknown')}{dirty}"
+    run = [("seed", str(record.seed)), ("simulator", record.simulator), ("schedule", record.schedule), ("TAU", record.tau),
+           ("K smoothing", "on" if record.smooth_k else "off"), ("git revision", revision),
+           ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
+    columns = [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),
+               ("Tool versions", record.versions.items())]
+    boxes = "".join(f"<div><h3>{escape(title)}</h3>{_facts(facts)}</div>" for title, facts in columns)
+    return f'<pre class="command">{escape(record.command)}</pre><div class="columns">{boxes}</div>'
+
+
+def render_page(record: SimRecord, pictures: Sequence[HeadPicture]) -> str:
+    """The whole page; pictures are ordered by layer."""
+    verdict, _, counts = record.verdict().partition(": ")
+    failed = "".join(f"<li>{escape(line)}</li>" for line in failures(record))
+    maps = "".join(
+        _figure(head_figure(p), f"attention map and output error of {p.name}",
+                f"Layer {p.layer}, head {p.name}. Left: causal attention of the float tensors (keys that a query may not see "
+                f"are blank). Right: where the RTL's output is off, token by channel.{_patches(p)}")
+        for p in sorted(pictures, key=lambda p: p.layer))
+    bounded = any(c.name.startswith(GAP_CHECK) for c in record.checks)
+    return "".join([
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+        f"<title>{verdict}: FusionCIM simulation</title><style>{STYLE}</style></head><body><main>",
+        "<header><h1>FusionCIM simulation</h1>",
+        "<p>Attention through the Verilog engine, compared with its golden model bit by bit and with float32 SDPA.</p></header>",
+        f'<p class="verdict {verdict.lower()}"><strong>{verdict}</strong>{escape(counts)}.</p>',
+        f'<ul class="failures">{failed}</ul>' if failed else "", _tiles(record),
+        "<section><h2>Heads</h2>", _heads_table(record),
+        '<p class="small">Mismatches count output values that differ from the golden model. All other figures compare the RTL '
+        "with float32 SDPA on the float tensors; float SQNR is float attention on the same quantised Q, K, V. The heads of a KV "
+        "group share one engine run, so cycles and rescales belong to the run.</p></section>",
+        f"<section><h2>Where the error is</h2>{maps}</section>" if maps else "",
+        f"<section><h2>Accuracy per head</h2>{_charts(record.heads, bounded)}</section>" if record.heads else "",
+        f"<section><h2>Counters</h2>{_counters_table(record.runs)}</section>" if record.runs else "",
+        f"<section><h2>Repeat this run</h2>{_repeat(record)}</section>", "</main></body></html>\n"])

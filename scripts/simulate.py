@@ -1,0 +1,246 @@
+"""Build a Verilog top and run cocotb tests on it; the one way by which the project starts a simulator."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from cocotb_tools.runner import Runner, get_runner
+from filelock import FileLock
+
+from models.errors import FcimError
+from scripts.rtl_list import ROOT, rtl_files
+from scripts.seeds import choose_seed
+
+TOOL_BIN = ROOT / ".tools" / "verilator" / "bin"
+TIMESCALE = ("1ns", "1ps")
+PROGRAM = {"icarus": "iverilog", "verilator": "verilator"}
+BUILD_ARGS = {
+    "icarus": [],  # cocotb's runner gives -g2012 itself
+    "verilator": ["-Wno-fatal", "-O3", "--x-assign", "unique", "--x-initial", "unique"],
+}
+LOG_TAIL = 25
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """What one run gave. ``failures`` names each failed test with the first line of its message."""
+
+    passed: int
+    failed: int
+    results_xml: Path
+    log: Path
+    seed: int
+    waves: Path | None = None
+    failures: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Something ran and nothing failed."""
+        return self.passed > 0 and self.failed == 0
+
+
+class BenchFailed(AssertionError):
+    """A run failed; the message says which tests, why, and how to repeat it. ``result`` holds the counts and paths."""
+
+    def __init__(self, message: str, result: BenchResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def _tool(sim: str) -> str:
+    """Path of the simulator's program.
+
+    Raises:
+        FcimError: unknown simulator, or it is not installed.
+    """
+    if sim not in PROGRAM:
+        raise FcimError(f"SIM = {sim!r} is unknown; use {' or '.join(PROGRAM)}")
+    if sim == "verilator" and TOOL_BIN.is_dir() and str(TOOL_BIN) not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = f"{TOOL_BIN}{os.pathsep}{os.environ['PATH']}"
+    found = shutil.which(PROGRAM[sim])
+    if found is None:
+        raise FcimError(f"the simulator '{sim}' is not installed ({PROGRAM[sim]} is not on PATH); run: make setup")
+    return found
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _content_digest(tool: str, sources: Sequence[Path], args: Sequence[str]) -> str:
+    """Changes with anything that the build's outcome depends on: the sources, headers beside them, the tool and its options."""
+    headers = sorted(h for folder in {s.parent for s in sources} for h in folder.glob("*.vh"))
+    files = [(str(p), hashlib.sha256(p.read_bytes()).hexdigest()) for p in (*sources, *headers)]
+    stat = Path(tool).stat()
+    return _digest(tool, stat.st_size, stat.st_mtime_ns, list(args), files)
+
+
+@contextlib.contextmanager
+def _quiet_environment() -> Iterator[None]:
+    """Without what would change a run from outside: pytest's variable makes the runner exit, WAVES and GUI override arguments."""
+    hidden = {name: os.environ.pop(name) for name in ("PYTEST_CURRENT_TEST", "WAVES", "GUI") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path], parameters: Mapping[str, object],
+           waves: bool, folder: Path) -> None:
+    """Build into ``folder`` unless it holds a build of the very same inputs already. The caller holds the folder's lock."""
+    args = list(BUILD_ARGS[sim])
+    if sim == "verilator" and waves:
+        args.append("--trace-fst")
+    stamp, log = folder / "inputs.sha256", folder / "build.log"
+    digest = _content_digest(tool, sources, args)
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        runner.build(sources=list(sources), includes=sorted({s.parent for s in sources}), parameters=parameters, hdl_toplevel=top,
+                     build_args=args, build_dir=folder, always=True, waves=waves, timescale=TIMESCALE, log_file=log)
+    except (RuntimeError, SystemExit):
+        tail = log.read_text().splitlines()[-LOG_TAIL:] if log.is_file() else []
+        message = f"{sim} could not build {top} with {dict(parameters)}; see {_short(log)}"
+        raise FcimError("\n".join([message, *tail])) from None
+    stamp.write_text(digest)
+
+
+def _run_arguments(sim: str, seed: int, wave: Path | None) -> dict[str, list[str]]:
+    """The simulator's own arguments: where a waveform goes, and for Verilator, which has no X, random initial values."""
+    if sim == "icarus":
+        return {"plusargs": [f"+dumpfile_path={wave}"] if wave else []}
+    return {"plusargs": ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"],
+            "test_args": ["--trace-file", str(wave)] if wave else []}
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _read_results(path: Path) -> tuple[int, int, tuple[str, ...]]:
+    """Passed, failed and the failures' texts; (0, 0, ()) if the simulator left no readable result."""
+    try:
+        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        return 0, 0, ()
+    failures = []
+    for case in cases:
+        problem = next((child for tag in ("failure", "error") for child in case.findall(tag)), None)
+        if problem is not None:
+            text = (problem.get("error_msg") or problem.get("message") or problem.text or "failed").strip()
+            failures.append(f"{case.get('name')}: {text.splitlines()[0] if text else 'failed'}")
+    ran = sum(case.find("skipped") is None for case in cases)
+    return ran - len(failures), len(failures), tuple(failures)
+
+
+def repeat_command(test: str, seed: int, sim: str = "icarus", waves: bool = False) -> str:
+    """The line that repeats ``test`` (a pytest node id or a -k expression)."""
+    return " ".join(["make test", f"TEST={shlex.quote(test)}", f"SEED={seed}"]
+                    + (["SIM=" + sim] if sim != "icarus" else []) + (["WAVES=1"] if waves else []))
+
+
+def _report(result: BenchResult, top: str, test: str, parameters: Mapping[str, object], sim: str, repeat: str) -> str:
+    """Why the run failed, and how to run it again."""
+    ran = result.passed + result.failed
+    log = result.log.read_text(errors="replace").splitlines() if result.log.is_file() else []
+    if result.failed:
+        head = [f"{result.failed} of {ran} tests failed", *(f"  {line}" for line in result.failures)]
+    else:
+        why = "no test was selected" if result.results_xml.is_file() else "the simulator stopped before the tests ended"
+        head = [f"no test ran: {why}; the log ends with", *(f"  | {line}" for line in log[-LOG_TAIL:])]
+    shown = " ".join(f"{name}={value}" for name, value in parameters.items()) or "defaults"
+    return "\n".join([*head, f"  test       {test}", f"  seed       {result.seed}", f"  parameters {shown}",
+                      f"  top        {top} ({sim})", f"  log        {_short(result.log)}", f"  repeat     {repeat}"])
+
+
+def run_bench(
+    top: str,
+    sources: Sequence[Path | str] | None,
+    test_module: str,
+    parameters: Mapping[str, object] | None = None,
+    sim: str | None = None,
+    seed: int | None = None,
+    waves: bool = False,
+    build_root: Path | str = "build/rtl",
+    extra_env: Mapping[str, str] | None = None,
+    testcase: str | Sequence[str] | None = None,
+    repeat: str | None = None,
+    check: bool = True,
+) -> BenchResult:
+    """Build ``top`` if its inputs changed and run the cocotb tests of ``test_module`` on it.
+
+    Builds are shared: their folder depends on simulator, top, parameters and waves, and a lock keeps parallel workers apart.
+    A run has a folder of its own, which the next run of the same test overwrites.
+
+    Args:
+        sources: Verilog files; None means all of ``rtl/files.f``.
+        test_module: importable from the project root, for example ``tb.exp2.bench_exp2``.
+        parameters: Verilog parameters of ``top``.
+        sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.
+        seed: None means the environment's SEED, else a new one.
+        waves: write a waveform (also if the environment has WAVES=1).
+        build_root: a relative path counts from the project root.
+        extra_env: environment variables for the bench (for example the path of its vectors).
+        testcase: name or names of the tests to run; None means all.
+        repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
+        check: raise on failure; with False the caller must look at :attr:`BenchResult.ok`.
+
+    Raises:
+        BenchFailed: a test failed, or none ran.
+        FcimError: the simulator is missing, a source is missing, or the build failed.
+    """
+    parameters, extra_env = dict(parameters or {}), dict(extra_env or {})
+    sim = sim or os.environ.get("SIM") or "icarus"
+    seed = choose_seed(seed)
+    waves = waves or os.environ.get("WAVES", "0") not in ("", "0")
+    tool = _tool(sim)
+    files = [Path(s).resolve() for s in sources] if sources is not None else rtl_files()
+    for path in files:
+        if not path.is_file():
+            raise FcimError(f"Verilog file {_short(path)} does not exist; mend the list of sources")
+
+    current = os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0]
+    test = current or test_module
+    repeat = repeat or repeat_command(test, seed, sim, waves)
+    root = (ROOT / build_root).resolve()
+    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves)[:12]}"
+    run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
+    run_dir = root / "runs" / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
+    run_dir.mkdir(parents=True, exist_ok=True)
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+
+    with FileLock(f"{run_dir}.lock"), _quiet_environment():
+        runner = get_runner(sim)
+        runner.log.setLevel(logging.WARNING)
+        with FileLock(f"{folder}.lock"):
+            _build(runner, sim, tool, top, files, parameters, waves, folder)
+        shutil.rmtree(run_dir)
+        run_dir.mkdir()
+        log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
+        arguments = _run_arguments(sim, seed, wave if waves else None)
+        environment = {"PYTHONWARNINGS": "ignore::DeprecationWarning", "COCOTB_ANSI_OUTPUT": "0", **extra_env}
+        # A simulator that crashes makes the runner exit; a run whose tests fail returns normally. The results file decides.
+        with contextlib.suppress(SystemExit, RuntimeError, subprocess.SubprocessError):
+            runner.test(test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", testcase=testcase, seed=seed,
+                        parameters=parameters, build_dir=folder, test_dir=run_dir, results_xml=str(xml), log_file=log,
+                        waves=waves, extra_env=environment, timescale=TIMESCALE, **arguments)
+        passed, failed, failures = _read_results(xml)
+        result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures)
+    if check and not result.ok:
+        raise BenchFailed(_report(result, top, test, parameters, sim, repeat), result)
+    return result

@@ -1,0 +1,1 @@
+"""Bench library: runs inside the simulator, so nothing here imports torch."""
