@@ -24,18 +24,18 @@ module fcim_acc_update #(
     `include "fcim_round_shift.vh"
 
     reg signed [63:0]                old, correction;
-    reg [SHIFT_BITS-1:0]             amount;
+    reg [SHIFT_BITS-1:0]             row_shift;
     reg [LANES*COLUMNS*ACC_BITS-1:0] sum;
     integer r, c, n;
     always @*
         for (r = 0; r < LANES; r = r + 1) begin
-            amount     = shift[r*SHIFT_BITS +: SHIFT_BITS];
+            row_shift  = shift[r*SHIFT_BITS +: SHIFT_BITS];
             correction = $signed({{(57-BSUM_BITS){1'b0}}, psum[r*BSUM_BITS +: BSUM_BITS], 7'd0});
             for (c = 0; c < COLUMNS; c = c + 1) begin
                 n   = c*LANES + r;
                 old = clear ? 64'sd0 : {{(64-ACC_BITS){acc[n*ACC_BITS + ACC_BITS - 1]}}, acc[n*ACC_BITS +: ACC_BITS]};
-                if (amount != 0)
-                    old = fcim_round_shift(old, amount);
+                if (row_shift != 0)
+                    old = fcim_round_shift(old, row_shift);
                 old = old + $signed({{(64-OP_LANE){1'b0}}, u[n*OP_LANE +: OP_LANE]}) - correction;
                 sum[n*ACC_BITS +: ACC_BITS] = old[ACC_BITS-1:0];
             end

@@ -36,7 +36,7 @@ module fcim_exp2 #(
     // ---- 2**fraction on the chord between two knots; the reference is an integer, so z and z - reference share the fraction
     reg [Z_BITS-1:0]          lane_z;
     reg [REF_BITS-1:0]        lane_ref;
-    reg [17:0]                knot, next_knot;
+    reg [35:0]                knots;                       // {next knot, knot}
     reg [11:0]                rise;                        // every rise is below 2**12
     reg [12+LOW_BITS:0]       product;
     reg signed [REF_BITS+1:0] shift;
@@ -45,10 +45,10 @@ module fcim_exp2 #(
         for (a = 0; a < LANES; a = a + 1) begin
             lane_z   = z[a*Z_BITS +: Z_BITS];
             lane_ref = reference[a*REF_BITS +: REF_BITS];
-            {next_knot, knot} = fcim_exp2_knots(lane_z[Z_FRAC-1 -: 5]);
-            rise     = next_knot[11:0] - knot[11:0];
+            knots    = fcim_exp2_knots(lane_z[Z_FRAC-1 -: 5]);
+            rise     = knots[29:18] - knots[11:0];
             product  = {{(LOW_BITS+1){1'b0}}, rise} * {13'd0, lane_z[LOW_BITS-1:0]} + (1 << (LOW_BITS-1));
-            mant[a*MANT_BITS +: MANT_BITS] = knot[MANT_BITS-1:0] + {{(MANT_BITS-13){1'b0}}, product[12+LOW_BITS:LOW_BITS]};
+            mant[a*MANT_BITS +: MANT_BITS] = knots[MANT_BITS-1:0] + {{(MANT_BITS-13){1'b0}}, product[12+LOW_BITS:LOW_BITS]};
             shift    = $signed({{(REF_BITS-3){1'b0}}, SHIFT_BASE}) + $signed({{(REF_BITS+2-TAU_BITS){1'b0}}, tau})
                      - $signed({{2{lane_z[Z_BITS-1]}}, lane_z[Z_BITS-1:Z_FRAC]}) + $signed({{2{lane_ref[REF_BITS-1]}}, lane_ref});
             amount[a*5 +: 5] = (shift > $signed({{(REF_BITS-3){1'b0}}, SHIFT_ZERO})) ? SHIFT_ZERO : shift[4:0];

@@ -1,0 +1,113 @@
+"""The engine runs of a simulation: one per layer, KV group and phase, several at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from models.config import HardwareConfig
+from models.errors import FcimError
+from models.tile import QuantisedGroup
+from models.tiling import assemble, build_tiles, ideal_cycles
+
+POLL_SECONDS = 0.5
+
+
+@dataclass
+class GroupJob:
+    """One KV group of one layer in one phase; ``group`` is what the engine gets."""
+
+    name: str
+    layer: int
+    kv_head: int
+    phase: str
+    heads: list[str]
+    group: QuantisedGroup
+    keys: int = 0           # keys of all its tiles: the unit of progress
+
+
+@dataclass
+class GroupOutcome:
+    """What the engine gave for a job.
+
+    ``output`` float32 ``[G, Tq, D]``, dequantised; ``mismatches`` int64 ``[G]``: output values (and empty flags) of each
+    head that differ from the golden model; ``problems``: one line each.
+    """
+
+    tiles: int = 0
+    ideal_cycles: int = 0
+    output: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    mismatches: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    counters: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def _work(folder: Path, cfg: HardwareConfig, tau: int, sim: str, seed: int, waves: bool, repeat: str) -> None:
+    """Body of a worker process: job.pt in, outcome.pt out (files, so that no tensor crosses a process boundary)."""
+    from models.tile import TileResult
+    from scripts.engine_run import run_engine
+    from scripts.simulate import BenchFailed
+
+    torch.set_num_threads(1)
+    group: QuantisedGroup = torch.load(folder / "job.pt", weights_only=False)
+    tiles = build_tiles(cfg, group, tau)
+    outcome = GroupOutcome(tiles=len(tiles), ideal_cycles=ideal_cycles(cfg, tiles))
+    try:
+        run = run_engine(cfg, tiles, sim=sim, seed=seed, waves=waves, progress=folder / "progress", repeat=repeat)[0]
+    except BenchFailed as failure:
+        outcome.problems = [line for line in str(failure).splitlines() if line.strip()]
+    else:
+        heads = group.q.shape[0]
+        outcome.counters, outcome.predicted, outcome.problems = run.counters, run.predicted, run.problems
+        outcome.mismatches = run.mismatches.reshape(-1, heads).sum(0)
+        if run.out.shape[0] == run.mismatches.shape[0]:
+            outcome.output = assemble(group, [TileResult(run.out, run.empty)])
+    torch.save(outcome, folder / "outcome.pt")
+
+
+def _read_progress(folder: Path) -> int:
+    try:
+        return int((folder / "progress").read_text() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, tau: int, sim: str, seed: int, waves: bool, repeat: str,
+             folder: Path, workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
+    """Run every job; ``advance(keys_done, jobs_done)`` is called about twice a second.
+
+    Raises:
+        FcimError: a simulator is missing, the build failed, or a worker died.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folders = [folder / f"{i:03d}" for i in range(len(jobs))]
+    for job, place in zip(jobs, folders, strict=True):
+        place.mkdir(parents=True)
+        torch.save(job.group, place / "job.pt")
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        # waves of the first run only: a waveform of every run would fill the disk
+        futures: list[Future[None]] = [pool.submit(_work, place, cfg, tau, sim, seed, waves and i == 0, repeat)
+                                       for i, place in enumerate(folders)]
+        while not all(f.done() for f in futures):
+            time.sleep(POLL_SECONDS)
+            for future in futures:
+                if future.done() and (error := future.exception()) is not None:
+                    raise error if isinstance(error, FcimError) else FcimError(f"an engine run died: {error!r}")
+            keys = sum(job.keys if f.done() else _read_progress(place)
+                       for job, f, place in zip(jobs, futures, folders, strict=True))
+            advance(keys, sum(f.done() for f in futures))
+        for future in futures:
+            future.result()
+        return [torch.load(place / "outcome.pt", weights_only=False) for place in folders]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        shutil.rmtree(folder, ignore_errors=True)
