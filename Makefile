@@ -23,7 +23,7 @@ model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(ca
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim)
 
-.PHONY: help setup sim capture head-stats test lint waves doctor clean distclean
+.PHONY: help setup sim efficiency capture head-stats test lint waves doctor clean distclean
 
 help: ## this list
 	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
@@ -37,7 +37,7 @@ help: ## this list
 #: LAYER       sim, capture: layer number
 #: HEADS       sim, capture: head numbers, separated by commas
 #: TEXT        sim, capture, head-stats: the text to run the model on
-#: TOKENS      sim, capture, head-stats: how many tokens of it
+#: TOKENS      sim, capture, head-stats, efficiency: how many tokens of it
 #: TAU         sim: lazy rescale threshold
 #: SEED        sim, test: seed of all random numbers (printed by every run)
 #: WAVES       sim, test: 1 writes FST waveforms
@@ -55,6 +55,9 @@ $(STAMP): requirements.txt scripts/setup.sh scripts/setup_verilator.sh
 
 sim: $(STAMP) ## run attention heads through the RTL and compare with the models
 	@$(PY) -m scripts.sim $(sim_flags) $(call switch,WAVES,--waves)
+
+efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and group size
+	@$(PY) -m scripts.efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)
 
 capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a file
 	@$(PY) -m scripts.capture $(model_flags) $(head_flags) $(call flag,OUT,--out)

@@ -32,6 +32,7 @@ from scripts.sim_jobs import GroupJob, GroupOutcome, run_jobs
 from scripts.sim_record import HeadRow, PhaseRun, SimRecord
 from scripts.sim_report import HeadPicture, head_picture, write_report
 from scripts.sim_table import print_table
+from scripts.simulate import require_simulator
 
 DEFAULT_TOKENS = 256
 DEFAULT_GROUPS = 2          # KV groups simulated when no heads are named: what Icarus does in well under two minutes
@@ -52,6 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--sim", default="icarus", help="icarus (default) or verilator")
     parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn and printed)")
     parser.add_argument("--waves", action="store_true", help="write a waveform of the first run")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/sim)")
     parser.add_argument("--jobs", type=int, default=2, help="engine runs at a time (default: 2)")
     return parser.parse_args()
 
@@ -168,8 +170,17 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
 
 
+def shown(path: Path) -> str:
+    """A path as the user would type it from the project root."""
+    path = path.resolve()
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
 def main() -> int:
     args = parse_args()
+    if args.jobs < 1:
+        raise FcimError(f"JOBS = {args.jobs} is illegal; use 1 or more")
+    require_simulator(args.sim)
     started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     seed = choose_seed(args.seed)
     fixture = not args.checkpoint and not args.tensors
@@ -192,7 +203,7 @@ def main() -> int:
     print(f"configuration {cfg.name}: {cfg.rows} rows, head_dim {cfg.head_dim}, {cfg.keys_per_block} keys per block; "
           f"{len(jobs)} engine runs, {total:,} keys, {total * cfg.cycles_per_key:,} cycles in {rate}; seed {seed}", flush=True)
     with progress_line(total, len(jobs)) as advance:
-        done = run_jobs(jobs, cfg, args.tau, args.sim, seed, args.waves, command, FOLDER / "work", args.jobs, advance)
+        done = run_jobs(jobs, cfg, args.tau, args.sim, seed, args.waves, command, args.out / "work", args.jobs, advance)
     by_name = dict(zip((job.name for job in jobs), done, strict=True))
 
     record = SimRecord(command=command, seed=seed, simulator=args.sim, config={"name": cfg.name, **cfg.verilog_parameters()},
@@ -206,12 +217,12 @@ def main() -> int:
             pictures.append(picture)
     add_checks(record, cfg, fixture, layers[0].q.shape[1])
     record.wall_seconds = round(time.monotonic() - clock, 1)
-    json_path, html_path = write_report(record, pictures, FOLDER)
+    json_path, html_path = write_report(record, pictures, args.out)
     print_table(record)
-    print(f"report: {json_path.relative_to(ROOT)} and {html_path.relative_to(ROOT)}; repeat with: {command}")
+    print(f"report: {shown(json_path)} and {shown(html_path)}; repeat with: {command}")
     if args.waves:
         waves = sorted((ROOT / "build" / "rtl").rglob("*.fst"), key=lambda p: p.stat().st_mtime)
-        print(f"waveform: {waves[-1].relative_to(ROOT)}" if waves else "no waveform was written")
+        print(f"waveform: {shown(waves[-1])}" if waves else "no waveform was written")
     return 0 if record.passed else 1
 
 

@@ -59,7 +59,7 @@ class BenchFailed(AssertionError):
         self.result = result
 
 
-def _tool(sim: str) -> str:
+def require_simulator(sim: str) -> str:
     """Path of the simulator's program.
 
     Raises:
@@ -207,7 +207,7 @@ def run_bench(
     sim = sim or os.environ.get("SIM") or "icarus"
     seed = choose_seed(seed)
     waves = waves or os.environ.get("WAVES", "0") not in ("", "0")
-    tool = _tool(sim)
+    tool = require_simulator(sim)
     files = [Path(s).resolve() for s in sources] if sources is not None else rtl_files()
     for path in files:
         if not path.is_file():

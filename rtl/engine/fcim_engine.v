@@ -116,12 +116,13 @@ module fcim_engine #(
     wire signed [KSUM_BITS-1:0] row_sum;
     wire [SHIFT_BITS-1:0]       row_shift;
     wire [TAU_BITS-1:0]         row_tau;
+    wire                        tile_open;
     wire [1:0]                  loaded, streamed, scaled;
 
     fcim_q_loader #(.ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_q_loader (
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos), .s_q_mult(s_q_mult),
-        .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_last(s_q_last),
+        .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_last(s_q_last), .tile_open(tile_open),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_data(row_data), .row_pos(row_pos),
         .row_mult(row_mult), .row_sum(row_sum), .row_shift(row_shift), .row_tau(row_tau),
         .loaded(loaded), .streamed(streamed), .scaled(scaled)
@@ -257,19 +258,14 @@ module fcim_engine #(
 
     // ---- counters; their order is COUNTERS in models/cycles.py
     reg  [7:0] tiles_q;                    // tiles whose first row is in and whose last row is not out yet
-    reg        q_first_q;                  // the next row is a tile's first
     wire q_accept = s_q_valid && s_q_ready;
     wire v_accept = s_v_valid && s_v_ready;
     wire o_accept = m_o_valid && m_o_ready;
     always @(posedge clk)
-        if (!rst_n) begin
-            tiles_q   <= 8'd0;
-            q_first_q <= 1'b1;
-        end else begin
-            tiles_q <= tiles_q + {7'd0, q_accept && q_first_q} - {7'd0, tile_done};
-            if (q_accept)
-                q_first_q <= s_q_last;
-        end
+        if (!rst_n)
+            tiles_q <= 8'd0;
+        else
+            tiles_q <= tiles_q + {7'd0, tile_open} - {7'd0, tile_done};
 
     wire running = (tiles_q != 0) || q_accept;
     wire [COUNTERS*INC_BITS-1:0] increments = {

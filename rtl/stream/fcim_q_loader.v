@@ -28,6 +28,8 @@ module fcim_q_loader #(
     input  wire [TAU_BITS-1:0]         s_q_tau,
     input  wire                        s_q_last,
 
+    output wire                        tile_open,      // the row accepted in this cycle is a tile's first
+
     // write port of cells and row table
     output wire                        row_we,
     output wire                        row_bank,
@@ -65,6 +67,7 @@ module fcim_q_loader #(
     wire [1:0] bank_mask = {bank_q, !bank_q};
 
     assign s_q_ready = open_q || !held_q[bank_q];
+    assign tile_open = accept && !open_q;
 
     always @(posedge clk)
         if (!rst_n) begin

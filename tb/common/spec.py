@@ -1,0 +1,193 @@
+"""Every formula of docs/engine.md once more: scalar, in plain Python ints, slow and obvious.
+
+It shares no line with ``models/``: the golden model and the RTL are both compared with this reading of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Z_FRAC = 10
+Z_MAX = 2**19 - 1
+Z_MIN = -(2**19) + 1
+MASKED = -(2**19)
+MAX_SHIFT = 63
+Matrix = Sequence[Sequence[int]]
+
+
+def round_shift(x: int, s: int) -> int:
+    """``x / 2**s`` to nearest, halves towards plus infinity."""
+    return (x + (2 ** (s - 1) if s > 0 else 0)) >> s
+
+
+def score(q: Sequence[int], k: Sequence[int]) -> int:
+    """The exact inner product of a row and a key."""
+    return sum(a * b for a, b in zip(q, k, strict=True))
+
+
+def scale(s: int, q_mult: int, k_mult: int, shift: int) -> tuple[int, bool]:
+    """Scaled score of a visible element, and whether it was clamped."""
+    wide = round_shift(s * q_mult * k_mult, shift)
+    z = min(max(wide, Z_MIN), Z_MAX)
+    return z, z != wide
+
+
+def visible(used: bool, key_pos: int, row_pos: int) -> bool:
+    """Whether a row sees a key."""
+    return used and key_pos <= row_pos
+
+
+def padding_pos(max_keys: int) -> int:
+    """The position of a padding key: ``POS_BITS = log2(MAX_KEYS) + 1`` ones."""
+    return 2 * max_keys - 1
+
+
+def new_reference(m: int | None, column: Sequence[int], tau: int) -> tuple[int | None, int, int]:
+    """``(reference, shift, amount)`` after a block whose scaled scores for the row are ``column``; None: not set yet.
+
+    ``amount`` is what a rescale adds to the amount counter, 0 where there was none.
+    """
+    seen = [z for z in column if z != MASKED]
+    if not seen:
+        return m, 0, 0
+    c = max(seen) // 2**Z_FRAC
+    if m is None:
+        return c, 0, 0
+    if c > m + tau:
+        return c, min(c - m, MAX_SHIFT), c - m
+    return m, 0, 0
+
+
+def knot(i: int) -> int:
+    """``floor(2**(16 + i/32) + 1/2)`` without a rounding: the largest t with ``(2t - 1)**32 <= 2**32 * 2**(512 + i)``."""
+    low, high = 2**16, 2**17
+    while low < high:
+        t = (low + high + 1) // 2
+        low, high = (t, high) if (2 * t - 1) ** 32 <= 2 ** (544 + i) else (low, t - 1)
+    return low
+
+
+KNOTS = [knot(i) for i in range(33)]
+
+
+def exp2_mantissa(f: int) -> int:
+    """``2**(f / 1024)`` with 16 fraction bits."""
+    i, r = f >> 5, f & 31
+    return KNOTS[i] + round_shift((KNOTS[i + 1] - KNOTS[i]) * r, 5)
+
+
+MANTISSAS = [exp2_mantissa(f) for f in range(2**Z_FRAC)]
+
+
+def probability(z: int, m: int, tau: int, prob_bits: int) -> int:
+    """``2**(z - m)`` with 1.0 = ``2**(prob_bits - 1 - tau)``."""
+    if z == MASKED:
+        return 0
+    d = z - m * 2**Z_FRAC
+    n, f = d >> Z_FRAC, d & (2**Z_FRAC - 1)
+    e = 16 - (prob_bits - 1) + tau - n
+    if e < 1:
+        raise ValueError(f"z = {z} exceeds the reference {m} by more than tau = {tau} allows")
+    return round_shift(MANTISSAS[f], e) if e < 18 else 0
+
+
+def divide(acc: int, total: int) -> int:
+    """``round(acc * 2**8 / total)``, halves away from zero, 16 bits; 0 for an empty row."""
+    if total == 0:
+        return 0
+    size = (abs(acc) * 512 + total) // (2 * total)
+    return min(max(-size if acc < 0 else size, -(2**15)), 2**15 - 1)
+
+
+@dataclass
+class Row:
+    """What the engine keeps of a row: reference (None: it has seen no key), sum and accumulators."""
+
+    m: int | None = None
+    total: int = 0
+    acc: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Block:
+    """What one key block gives: ``p[row][key]``, ``shift[row]``, ``p_sum[row]`` and counts."""
+
+    p: list[list[int]]
+    shift: list[int]
+    p_sum: list[int]
+    rescaled: int
+    amount: int
+
+    @property
+    def zero(self) -> bool:
+        """Every probability of the block is 0."""
+        return not any(self.p_sum)
+
+
+def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int) -> Block:
+    """Move the references and sums of ``rows`` over one block of scaled scores ``z[row][key]``."""
+    out = Block([], [], [], 0, 0)
+    for row, column in zip(rows, z, strict=True):
+        row.m, shift, amount = new_reference(row.m, column, tau)
+        p = [0 if v == MASKED else probability(v, row.m, tau, prob_bits) for v in column]
+        row.total = round_shift(row.total, shift) + sum(p)
+        out.p.append(p)
+        out.shift.append(shift)
+        out.p_sum.append(sum(p))
+        out.rescaled += amount > 0
+        out.amount += amount
+    return out
+
+
+def accumulate(rows: list[Row], block: Block, v: Matrix) -> None:
+    """Add the block's outer products with the values ``v[key][d]`` to the accumulators."""
+    for row, p, shift in zip(rows, block.p, block.shift, strict=True):
+        row.acc = [round_shift(o, shift) + sum(pj * vj[d] for pj, vj in zip(p, v, strict=True)) for d, o in enumerate(row.acc)]
+
+
+@dataclass
+class Tile:
+    """Outputs ``out[row][d]``, ``empty[row]``, the rows' last state, and the counts that the page defines."""
+
+    out: list[list[int]]
+    empty: list[bool]
+    rows: list[Row]
+    blocks: int = 0
+    zero_blocks: int = 0
+    rescaled: int = 0
+    amount: int = 0
+    saturations: int = 0
+    largest_sum: int = 0
+    largest_acc: int = 0
+    smallest_acc: int = 0
+
+
+def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, v: Matrix, k_pos: Sequence[int],
+              k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int) -> Tile:
+    """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream."""
+    tile = Tile([], [], [Row(acc=[0] * len(q[0])) for _ in q])
+    for start in range(0, len(k), keys_per_block):
+        keys = range(start, min(start + keys_per_block, len(k)))
+        z = []
+        for i, row in enumerate(q):
+            column = []
+            for j in keys:
+                value, clamped = scale(score(row, k[j]), q_mult[i], k_mult[j], shift)
+                seen = visible(True, k_pos[j], q_pos[i])
+                column.append(value if seen else MASKED)
+                tile.saturations += seen and clamped
+            z.append(column)
+        block = block_step(tile.rows, z, tau, prob_bits)
+        accumulate(tile.rows, block, [v[j] for j in keys])
+        tile.blocks += 1
+        tile.zero_blocks += block.zero
+        tile.rescaled += block.rescaled
+        tile.amount += block.amount
+        for row in tile.rows:
+            tile.largest_sum = max(tile.largest_sum, row.total)
+            tile.largest_acc = max(tile.largest_acc, *row.acc)
+            tile.smallest_acc = min(tile.smallest_acc, *row.acc)
+    tile.out = [[divide(o, row.total) for o in row.acc] for row in tile.rows]
+    tile.empty = [row.total == 0 for row in tile.rows]
+    return tile
