@@ -57,11 +57,14 @@ def exp2_mantissa(fraction: Tensor) -> Tensor:
 
 
 def probability(z: Tensor, reference: Tensor, tau: int, prob_bits: int) -> Tensor:
-    """``2**(z - reference)`` with 1.0 = ``2**(prob_bits - 1 - tau)``; 0 where ``z`` is MASKED."""
+    """``2**(z - reference)`` with 1.0 = ``2**(prob_bits - 1 - tau)``; 0 where ``z`` is MASKED.
+
+    With 8 or 9 bits the largest fractions would round up to ``2**prob_bits``; they are clamped below it.
+    """
     d = z - (reference << Z_FRAC)
     shift = MANT_FRAC - (prob_bits - 1) + tau - (d >> Z_FRAC)
     mantissa = exp2_mantissa(d & ((1 << Z_FRAC) - 1))
-    p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO))
+    p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO)).clamp(max=(1 << prob_bits) - 1)
     return torch.where(z == MASKED, torch.zeros_like(p), p)
 
 

@@ -6,8 +6,9 @@ that the two agree is checked as well.
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class EngineRun:
 
     ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
+    ``taken`` holds per stream (q, k, v, o) the cycle in which each beat was taken, counted from the first row of Q.
     """
 
     pattern: str
@@ -74,6 +76,7 @@ class EngineRun:
     counters: dict[str, int]
     predicted: dict[str, int]
     problems: list[str] = field(default_factory=list)
+    taken: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -81,8 +84,9 @@ class EngineRun:
         return not self.problems and not bool(self.mismatches.any())
 
 
-def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str) -> EngineRun:
-    """Compare one recorded run with the golden model and the schedule model."""
+def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str,
+                 timed: bool = True) -> EngineRun:
+    """Compare one recorded run with the golden model and the schedule model; cycles and stalls only if ``timed``."""
     problems = []
     sent = stream_arrays(tiles)
     for name, values in sent.items():
@@ -106,32 +110,49 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
         problems.append("the engine reports that K and V disagree on the keys of a block")
     counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
     predicted = predict(cfg, seen, golden)
-    timed = pattern == "none"
+    timed = timed and pattern == "none"
     for name, value in predicted.items():
         if (timed or name not in TIMING_COUNTERS) and counters[name] != value:
             problems.append(f"counter {name} is {counters[name]}, the model says {value}")
-    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems)
+    for name in COUNTERS:
+        if f"pins_{name}" in record and counters[name] != record[f"pins_{name}"]:
+            problems.append(f"counter {name} is {counters[name]}, the pins say {record[f'pins_{name}']}")
+    taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in "qkvo"}
+    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems, taken)
 
 
 def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
                seed: int | None = None, waves: bool = False, progress: Path | None = None,
                sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
-               repeat: str | None = None) -> list[EngineRun]:
+               repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
+               streams: Mapping[str, np.ndarray] | None = None, bench: str = "tb.engine.bench_engine",
+               extra_env: Mapping[str, str] | None = None, budget: int | None = None) -> list[EngineRun]:
     """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
+
+    Args:
+        slow: ``{stream: (on, off)}`` of streams (q, k, v, o) that pause in a fixed rhythm instead; cycles are not checked then.
+        watch: also compare ``tile_done`` and the counters with what the pins show.
+        streams: what to send instead of :func:`stream_arrays` of ``tiles``.
+        budget: cycles after which a run fails; by default far more than the prediction.
+        bench: a module that writes the same record as the default one; ``extra_env`` goes to it.
 
     Raises:
         FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
     """
-    budget = 40 * predict(cfg, tiles)["cycles"] // (1 if set(patterns) - {"none"} else 10) + 4000
+    if budget is None:
+        budget = 40 * predict(cfg, tiles)["cycles"] // (1 if slow or set(patterns) - {"none"} else 10) + 4000
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="engine-") as folder:
-        streams = Path(folder) / "streams.npz"
-        np.savez(streams, **stream_arrays(tiles))
-        environment = {"ENGINE_STREAMS": str(streams), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
-                       "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget)}
+        file = Path(folder) / "streams.npz"
+        np.savez(file, **(stream_arrays(tiles) if streams is None else streams))
+        environment = {"ENGINE_STREAMS": str(file), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
+                       "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget),
+                       "ENGINE_SLOW": json.dumps(dict(slow or {})), **(extra_env or {})}
+        if watch:
+            environment["ENGINE_WATCH"] = "1"
         if progress is not None:
             environment["ENGINE_PROGRESS"] = str(progress)
-        run_bench("fcim_engine", sources, "tb.engine.bench_engine", cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
+        run_bench("fcim_engine", sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
                   build_root=build_root, extra_env=environment, repeat=repeat)
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
-    return [check_record(cfg, tiles, record, pattern) for pattern, record in records.items()]
+    return [check_record(cfg, tiles, record, pattern, timed=not slow) for pattern, record in records.items()]

@@ -116,9 +116,9 @@ class Phase:
         """The first head's attention map beside the error of the engine's output."""
         if not outcomes[0].output.numel():
             return None
-        head = self.rows[0][0]
-        return head_picture(self.jobs[0].heads[0], self.layer, self.tensors.q[head], self.tensors.k[self.tensors.kv_of_head[head]],
-                            self.tensors.scale, outcomes[0].output[0], self.reference[head])
+        t, head = self.tensors, self.rows[0][0]
+        return head_picture(self.jobs[0].heads[0], self.layer, t.q[head], t.k[t.kv_of_head[head]], t.scale,
+                            outcomes[0].output[0], self.reference[head])
 
 
 @contextmanager
@@ -165,7 +165,8 @@ def add_checks(record: SimRecord, cfg: HardwareConfig, fixture: bool, tokens: in
 
 def repeat_command(args: argparse.Namespace, seed: int) -> str:
     """The ``make`` line that repeats this run."""
-    given = [(name.upper(), getattr(args, name)) for name in ("config", "checkpoint", "tensors", "layer", "heads", "text", "tokens")]
+    names = ("config", "checkpoint", "tensors", "layer", "heads", "text", "tokens")
+    given = [(name.upper(), getattr(args, name)) for name in names]
     given += [("TAU", args.tau or None), ("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
 
@@ -181,7 +182,7 @@ def main() -> int:
     if args.jobs < 1:
         raise FcimError(f"JOBS = {args.jobs} is illegal; use 1 or more")
     require_simulator(args.sim)
-    started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     seed = choose_seed(args.seed)
     fixture = not args.checkpoint and not args.tensors
     tokens = args.tokens or (None if args.tensors else DEFAULT_TOKENS)

@@ -29,7 +29,7 @@ from scripts.muon import Muon  # noqa: E402
 IGNORE = -100  # label that the loss leaves out
 REPEAT_PERIOD = 64
 # (share of all steps at which the stage ends, sequence length); tokens per step stay the same
-STAGES = ((0.55, 256), (0.80, 512), (0.95, 1024), (1.0, 2048))
+STAGES = ((0.9, 256), (1.0, 512))
 
 
 def fixture_config() -> LlamaConfig:
@@ -45,7 +45,7 @@ def fixture_config() -> LlamaConfig:
 class Batches:
     """Random training sequences: text (begin-of-text, then a slice of a file) and repeated random spans."""
 
-    def __init__(self, seed: int, tokens_per_step: int, repeat_share: float):
+    def __init__(self, seed: int, tokens_per_step: int, repeat_share: float) -> None:
         self.stream = torch.frombuffer(
             bytearray(b"\x00".join(load_corpus(held_out=False))), dtype=torch.uint8)
         self.generator = torch.Generator().manual_seed(seed)
@@ -61,24 +61,31 @@ class Batches:
         ids = torch.cat([torch.tensor([BOS_ID]), body])
         return ids, ids.clone()
 
-    def _repeated(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _repeated(self, length: int, count_noise: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """A random span, repeated. Its first occurrence cannot be predicted: left out of the loss, or, with ``count_noise``,
+        counted, so that a head which looks for repetitions must have somewhere to rest when there is none."""
         period = 8 + self._random(min(length // 2, 256) - 8)
-        if self._random(2):
+        kind = self._random(3 if count_noise else 2)
+        if kind == 2:
+            alphabet = torch.randint(32, 127, (8 + self._random(56),), generator=self.generator)
+            span = alphabet[torch.randint(0, len(alphabet), (period,), generator=self.generator)]
+        elif kind == 1:
             span = torch.randint(0, 256, (period,), generator=self.generator)
         else:
             span = torch.randint(32, 127, (period,), generator=self.generator)
         body = span.repeat(length // period + 1)[: length - 1]
         ids = torch.cat([torch.tensor([BOS_ID]), body])
         labels = ids.clone()
-        labels[: 1 + period] = IGNORE  # the first occurrence cannot be predicted
+        if not count_noise:
+            labels[: 1 + period] = IGNORE
         return ids, labels
 
-    def next(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def next(self, length: int, count_noise: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and labels, ``[tokens_per_step / length, length]``."""
         rows = []
         for _ in range(max(1, self.tokens_per_step // length)):
             repeat = torch.rand(1, generator=self.generator).item() < self.repeat_share
-            rows.append(self._repeated(length) if repeat else self._text(length))
+            rows.append(self._repeated(length, count_noise) if repeat else self._text(length))
         ids, labels = zip(*rows)
         return torch.stack(ids), torch.stack(labels)
 
@@ -141,12 +148,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6000, help="total steps; may be changed when resuming")
     parser.add_argument("--tokens-per-step", type=int, default=4096)
     parser.add_argument("--repeat-share", type=float, default=0.15, help="share of repeated random sequences")
+    parser.add_argument("--noise-from", type=int, default=1500,
+                        help="step from which the loss counts the unpredictable part of repeated random sequences")
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 = all")
     parser.add_argument("--eval-every", type=int, default=250)
     parser.add_argument("--compile", action="store_true", help="torch.compile the model (needs a C++ compiler)")
-    parser.add_argument("--final-at", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -179,7 +187,7 @@ def main() -> int:
             args.steps = int(steps_file.read_text())
         if step >= args.steps:
             break
-        ids, labels = (t.to(device) for t in batches.next(stage_length(step, args.steps)))
+        ids, labels = (t.to(device) for t in batches.next(stage_length(step, args.steps), step >= args.noise_from))
         loss = forward(input_ids=ids, labels=labels, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -212,7 +220,7 @@ def main() -> int:
     result = evaluate(model, device)
     record = {
         "command": f"scripts/train_fixture.py --steps {args.steps} --tokens-per-step {args.tokens_per_step} "
-                   f"--repeat-share {args.repeat_share} --lr {args.lr} --seed {args.seed}",
+                   f"--repeat-share {args.repeat_share} --noise-from {args.noise_from} --lr {args.lr} --seed {args.seed}",
         "corpus": f"standard library of Python {platform.python_version()}, {len(batches.stream)} bytes",
         "tokens": step * args.tokens_per_step, "hours": round(seconds / 3600, 2), "device": str(device),
         "torch": torch.__version__, "parameters": sum(p.numel() for p in model.parameters()),

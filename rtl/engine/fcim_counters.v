@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_counters: the engine's performance counters. Each adds its increment every cycle; clear zeroes all.
+// fcim_counters: the engine's performance counters. Each adds its increment every cycle, modulo 2**48;
+// clear zeroes all and beats that cycle's increments.
 // Latency: an increment shows one cycle later. Throughput: every cycle. Numbers: COUNT counters of 48 bits, increments of INC_BITS.
 `default_nettype none
 

@@ -11,7 +11,7 @@ module fcim_engine #(
     parameter ROWS = 64,
     parameter HEAD_DIM = 128,
     parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 32,
+    parameter KEYS_PER_BLOCK = 16,
     parameter PROB_BITS = 16,
     parameter MAX_KEYS = 131072,
     // derived or fixed, not to be set

@@ -3,7 +3,7 @@
 // and gives the inner products of that key with all rows of a tile.
 // Latency: the column is valid CYCLES_PER_KEY + 1 cycles after its key is accepted. Throughput: a key per CYCLES_PER_KEY.
 // Cuts: s_key_ready depends on m_col_ready (not registered); data paths are registered at both ends.
-// Numbers: operands in offset binary (q' = q + 128, k' = k + 128), so every lane is an unsigned sum;
+// Numbers: signed bytes at the ports, offset binary in the array (q' = q + 128, k' = k + 128): every lane is an unsigned sum;
 //   m_col_data lane r = sum_d q'[r][d] * k'[d], m_col_ksum = sum_d k'[d]. A lane is 16 + log2(HEAD_DIM) bits wide:
 //   HEAD_DIM * 255 * 255 < 2**(16 + log2(HEAD_DIM)), so no carry crosses a lane and one wide adder is ROWS adders.
 `default_nettype none
@@ -42,7 +42,7 @@ module fcim_ip_cim #(
     output wire [KSUM_BITS-1:0]     m_col_ksum,
     output wire [USER_BITS-1:0]     m_col_user,
 
-    // activity: array switched in the last cycle, and how many bit-lines were active
+    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were active
     output wire                     active,
     output wire [OPS_BITS-1:0]      bit_ops
 );

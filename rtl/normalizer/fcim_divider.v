@@ -3,7 +3,8 @@
 // Latency: 18 enabled cycles. Throughput: LANES quotients per enabled cycle.
 // Cuts: every stage is registered; enable stops all of them.
 // Numbers: acc signed ACC_BITS, sum unsigned SUM_BITS; quotient signed 16 bits, saturated; 0 where sum is 0.
-//   Restoring division of |acc| * 512 + sum by 2 * sum; |acc| stays below 256 * sum, so 16 quotient bits are enough.
+//   Restoring division of |acc| * 512 + sum by 2 * sum. In the engine |acc| <= 128 * (sum + 1) + 1 (each rescale rounds both by
+//   at most half a unit) and sum >= 2, so 16 quotient bits are enough; any |acc| < 256 * sum saturates correctly.
 `default_nettype none
 
 module fcim_divider #(

@@ -13,7 +13,7 @@ module fcim_op_cim #(
     parameter ROWS = 64,
     parameter HEAD_DIM = 128,
     parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 32,
+    parameter KEYS_PER_BLOCK = 16,
     parameter PROB_BITS = 16,
     parameter MAX_KEYS = 131072,
     // derived, not to be set
@@ -60,7 +60,7 @@ module fcim_op_cim #(
     output wire                                done_valid,
     output wire                                done_bank,
 
-    // row read port, READ_COLUMNS accumulators per read, data one cycle later
+    // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds while rd_en is low
     input  wire                                rd_en,
     input  wire                                rd_bank,
     input  wire [GROUP_BITS-1:0]               rd_group,
@@ -68,7 +68,7 @@ module fcim_op_cim #(
     input  wire [GROUP_BITS-1:0]               rd_chunk,
     output wire [READ_COLUMNS*ACC_BITS-1:0]    rd_data,
 
-    // activity: array switched in the last cycle, and how many bit-lines were active
+    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were active
     output wire                                active,
     output wire [OPS_BITS-1:0]                 bit_ops
 );

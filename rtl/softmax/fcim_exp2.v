@@ -60,13 +60,15 @@ module fcim_exp2 #(
     end
 
     // ---- p = round(mant / 2**amount), amount at least 1
-    reg [MANT_BITS:0]         p_wide;
+    reg [MANT_BITS:0]         p_wide;                      // twice p, plus the rounding bit
     reg [LANES*PROB_BITS-1:0] p_out;
     integer b;
     always @*
         for (b = 0; b < LANES; b = b + 1) begin
             p_wide = ({1'b0, mant_q[b*MANT_BITS +: MANT_BITS]} >> (amount_q[b*5 +: 5] - 5'd1)) + 1'b1;
-            p_out[b*PROB_BITS +: PROB_BITS] = zero_q[b] ? {PROB_BITS{1'b0}} : p_wide[PROB_BITS:1];
+            // with 8 or 9 bits the largest fractions round up to 2**PROB_BITS
+            p_out[b*PROB_BITS +: PROB_BITS] = zero_q[b]             ? {PROB_BITS{1'b0}} :
+                                              p_wide[PROB_BITS + 1] ? {PROB_BITS{1'b1}} : p_wide[PROB_BITS:1];
         end
     assign p = p_out;
 

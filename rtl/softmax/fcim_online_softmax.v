@@ -11,7 +11,7 @@ module fcim_online_softmax #(
     parameter ROWS = 64,
     parameter HEAD_DIM = 128,
     parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 32,
+    parameter KEYS_PER_BLOCK = 16,
     parameter PROB_BITS = 16,
     parameter MAX_KEYS = 131072,
     // derived, not to be set
@@ -38,7 +38,7 @@ module fcim_online_softmax #(
     input  wire                          clk,
     input  wire                          rst_n,
 
-    // row table of the next tile
+    // row table of the next tile; a bank's last write sets its shift and tau
     input  wire                          row_we,
     input  wire                          row_bank,
     input  wire [ROW_BITS-1:0]           row_index,
@@ -77,8 +77,9 @@ module fcim_online_softmax #(
     output wire                          m_blk_bank,
     output wire [2*ROWS*SHIFT_BITS-1:0]  blk_shift,
     output wire [2*ROWS*BSUM_BITS-1:0]   blk_sum,
-    input  wire [1:0]                    slot_in_use,      // by the OP-CIM, this cycle
-    // accumulator banks
+    input  wire [1:0]                    slot_in_use,      // by the OP-CIM, from the cycle after it took the block
+
+    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first block to its release
     input  wire [1:0]                    bank_release,
     input  wire                          sum_rd_en,
     input  wire                          sum_rd_bank,

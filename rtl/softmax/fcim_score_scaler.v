@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_score_scaler: takes columns of inner products, LANES rows per cycle, and gives scaled, masked scores group by group.
 // Holds the row table (position, multiplier, sum of q) of two tiles.
-// Latency: a group leaves 3 cycles after its turn (accept + 1 + group). Throughput: a column per CYCLES_PER_KEY cycles.
+// Latency: group g leaves 3 + g cycles after its column is accepted. Throughput: a column per CYCLES_PER_KEY cycles.
 // Cuts: s_col_ready depends on block_free of the same cycle only; no back-pressure after a column is accepted.
-// Numbers: see fcim_score_lane.
+// Numbers: see fcim_score_lanes.
 `default_nettype none
 
 module fcim_score_scaler #(
     parameter ROWS = 64,
     parameter HEAD_DIM = 128,
     parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 32,
+    parameter KEYS_PER_BLOCK = 16,
     parameter POS_BITS = 18,
     // derived, not to be set
     parameter LANES = ROWS * BITS_PER_CYCLE / 8,
@@ -27,7 +27,7 @@ module fcim_score_scaler #(
     input  wire                        clk,
     input  wire                        rst_n,
 
-    // write port of the row table; row 0 marks the other rows of its bank unused
+    // write port of the row table; row 0 marks the other rows of its bank unused; a bank's last write sets its shift
     input  wire                        row_we,
     input  wire                        row_bank,
     input  wire [ROW_BITS-1:0]         row_index,

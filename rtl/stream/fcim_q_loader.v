@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_q_loader: takes the rows of the next query tile and writes them into the free one of two banks.
 // Latency: a row is written one cycle after it is accepted; a bank is loaded 2 cycles after its last row. Throughput: a row per cycle.
-// Cuts: s_q_ready is a function of registers only.
+// Cuts: s_q_ready is a function of registers only. Numbers: signed bytes, passed through; row_sum is their sum.
+// Row ROWS - 1 closes a tile as `last` does. A pulse on streamed or scaled shows one cycle later.
 `default_nettype none
 
 module fcim_q_loader #(

@@ -8,7 +8,7 @@
 
 module fcim_v_buffer #(
     parameter HEAD_DIM = 128,
-    parameter KEYS_PER_BLOCK = 32,
+    parameter KEYS_PER_BLOCK = 16,
     parameter SLOTS = 2,
     // derived, not to be set
     parameter COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,

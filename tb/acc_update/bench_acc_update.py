@@ -38,7 +38,7 @@ class Unit:
 
     def max_psum(self) -> int:
         """The largest block sum whose ``255 * psum`` still fits into u."""
-        return ((1 << self.op_bits) - 1) // 255 & ((1 << self.sum_bits) - 1)
+        return min(((1 << self.op_bits) - 1) // 255, (1 << self.sum_bits) - 1)
 
     async def apply(self, acc: list[int] | None, clear: int, shift: list[int], u: list[int], psum: list[int]) -> list[int]:
         """The results of one vector; cell ``column * LANES + lane``. ``acc`` None drives X on all accumulators."""

@@ -23,3 +23,15 @@ WIDEST = {"LANES": 16, "COLUMNS": 4, "ACC_BITS": 41, "OP_LANE": 30, "BSUM_BITS":
 def test_acc_update(parameters: dict[str, int], seed: int) -> None:
     result = run_bench("fcim_acc_update", None, BENCH, parameters, seed=seed)
     assert result.passed == TESTS
+
+
+@pytest.mark.parametrize(("old", "new", "testcase", "message"), [
+    ("old = fcim_round_shift(old, row_shift);", "old = old >>> row_shift;",
+     "halves_round_towards_plus_infinity", "got .*, expected"),
+    ("clear ? 64'sd0 : ", "", "clear_takes_every_accumulator_as_zero", "clear 1 .*got|holds X"),
+], ids=["floor", "clear-ignored"])
+def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
+    sources = mutated_sources(tmp_path, "rtl/op_cim/fcim_acc_update.v", old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run_bench("fcim_acc_update", sources, BENCH, U_AS_WIDE_AS_ACC, seed=seed, testcase=testcase,
+                  build_root=tmp_path / "build")

@@ -81,7 +81,10 @@ MANTISSAS = [exp2_mantissa(f) for f in range(2**Z_FRAC)]
 
 
 def probability(z: int, m: int, tau: int, prob_bits: int) -> int:
-    """``2**(z - m)`` with 1.0 = ``2**(prob_bits - 1 - tau)``."""
+    """``2**(z - m)`` with 1.0 = ``2**(prob_bits - 1 - tau)``, always below ``2**prob_bits``.
+
+    Only with 8 or 9 bits can the rounding reach ``2**prob_bits``: there the largest code stands for it.
+    """
     if z == MASKED:
         return 0
     d = z - m * 2**Z_FRAC
@@ -89,7 +92,7 @@ def probability(z: int, m: int, tau: int, prob_bits: int) -> int:
     e = 16 - (prob_bits - 1) + tau - n
     if e < 1:
         raise ValueError(f"z = {z} exceeds the reference {m} by more than tau = {tau} allows")
-    return round_shift(MANTISSAS[f], e) if e < 18 else 0
+    return min(round_shift(MANTISSAS[f], e), 2**prob_bits - 1) if e < 18 else 0
 
 
 def divide(acc: int, total: int) -> int:
@@ -158,6 +161,8 @@ class Tile:
     rescaled: int = 0
     amount: int = 0
     saturations: int = 0
+    ip_bit_ops: int = 0
+    op_bit_ops: int = 0
     largest_sum: int = 0
     largest_acc: int = 0
     smallest_acc: int = 0
@@ -180,6 +185,8 @@ def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix,
             z.append(column)
         block = block_step(tile.rows, z, tau, prob_bits)
         accumulate(tile.rows, block, [v[j] for j in keys])
+        tile.ip_bit_ops += sum((x + 128).bit_count() for j in keys for x in k[j])
+        tile.op_bit_ops += sum((x + 128).bit_count() for j in keys for x in v[j])
         tile.blocks += 1
         tile.zero_blocks += block.zero
         tile.rescaled += block.rescaled

@@ -34,7 +34,7 @@ class Divider:
         self.garbage = rng("garbage")
         self._before: list[str] | None = None  # outputs of the last cycle if the enable was low in it
 
-    def _drive(self, item: Item | None) -> None:
+    def drive(self, item: Item | None) -> None:
         """An item, or numbers that must not be taken."""
         if item is None:
             low, high = -(1 << (self.acc_bits - 1)), 1 << (self.acc_bits - 1)
@@ -42,8 +42,8 @@ class Divider:
         self.dut.in_acc.value = pack(np.array(item[0], dtype=np.int64), self.acc_bits)
         self.dut.in_sum.value = item[1]
 
-    async def _cycle(self, item: Item | None, valid: bool, enable: bool) -> None:
-        self._drive(item)
+    async def cycle(self, item: Item | None, valid: bool, enable: bool) -> None:
+        self.drive(item)
         self.dut.in_valid.value, self.dut.enable.value = int(valid), int(enable)
         await RisingEdge(self.dut.clk)
         outputs = [str(s.value) for s in (self.dut.out_valid, self.dut.out_quotient, self.dut.out_zero)]
@@ -58,6 +58,7 @@ class Divider:
             return
         self.enabled += 1
         if outputs[0] == "1":
+            assert set(outputs[1] + outputs[2]) <= {"0", "1"}, f"result {self.compared} holds X"
             self._compare(int(outputs[1], 2), int(outputs[2], 2))
         if valid and item is not None:
             self.waiting.append((item, self.enabled))
@@ -80,14 +81,14 @@ class Divider:
         while todo:
             enable, valid = next(self.enables), next(self.valids)
             if enable and valid:
-                await self._cycle(todo.popleft(), True, True)
+                await self.cycle(todo.popleft(), True, True)
             else:  # a valid without the enable must not be taken either
-                await self._cycle(None, not enable, enable)
+                await self.cycle(None, not enable, enable)
         idle = 0
         while idle < 3 * LATENCY:
             enable = next(self.enables)
             idle += enable
-            await self._cycle(None, False, enable)
+            await self.cycle(None, False, enable)
         assert not self.waiting, f"{len(self.waiting)} results did not come"
 
 
@@ -105,9 +106,9 @@ def often(generator: np.random.Generator, rate: float) -> Iterator[bool]:
 
 
 def bound(divider: Divider, total: int) -> int:
-    """The largest magnitude for the divisor: what rounds to 16 bits unsigned, and what ACC_BITS hold."""
+    """The largest magnitude for the divisor: the unit's header promises exact results below 256 times it; and ACC_BITS."""
     most = (1 << (divider.acc_bits - 1)) - 1
-    return min(most, 255 * total + total // 2) if total else most
+    return min(most, 256 * total - 1) if total else most
 
 
 def draw_items(divider: Divider, generator: np.random.Generator, count: int) -> list[Item]:
@@ -115,15 +116,19 @@ def draw_items(divider: Divider, generator: np.random.Generator, count: int) -> 
     items = []
     top = (1 << divider.sum_bits) - 1
     for i in range(count):
-        size = int(generator.integers(1, divider.sum_bits + 1))
-        total = (0, 1, 2, 3, top, top - 1, 256, 512)[i % 16] if i % 16 < 8 else int(generator.integers(1 << (size - 1), 1 << size))
+        bits = int(generator.integers(1, divider.sum_bits + 1))
+        total = (0, 1, 2, 3, top, top - 1, 256, 512, *8 * [int(generator.integers(1 << (bits - 1), 1 << bits))])[i % 16]
         most = bound(divider, total)
         accs = []
         for kind in generator.integers(0, 6, divider.lanes):
             # (2 * quotient + 1) * total / 512 lies half-way between two quotients: just below and just above it.
             half = (2 * int(generator.integers(0, 32769)) + 1) * total // 512
-            size = (half, half + 1, 128 * total + int(generator.integers(-2, 3)), most, 0, int(generator.integers(0, most + 1)))[kind]
-            accs.append(min(max(size, 0), most) * (1 - 2 * int(generator.integers(0, 2))))
+            size = (half, half + 1, 128 * total + int(generator.integers(-2, 3)), most, 0,
+                    int(generator.integers(0, most + 1)))[kind]
+            size = min(max(size, 0), most)
+            # The negative end of the range is one further out.
+            lowest = -size - (size == most < 256 * total - 1)
+            accs.append((size, lowest)[int(generator.integers(0, 2))])
         items.append((accs, total))
     return items
 
@@ -147,7 +152,7 @@ async def start(dut: Any, enables: Iterator[bool], valids: Iterator[bool]) -> Di
     start_clock(dut)
     start_watchdog(20_000)
     divider = Divider(dut, enables, valids)
-    divider._drive(None)
+    divider.drive(None)
     await reset(dut)
     return divider
 
@@ -173,7 +178,7 @@ async def exact_halves_round_away_from_zero(dut: Any) -> None:
 
 @cocotb.test()
 async def enable_stops_every_stage(dut: Any) -> None:
-    """The enable falls at random and items come with gaps: nothing is lost, doubled or changed, and stopped cycles do not count."""
+    """The enable falls at random and items come with gaps: nothing is lost, doubled or changed; stopped cycles do not count."""
     divider = await start(dut, often(rng("enable"), 0.5), often(rng("valid"), 0.6))
     await divider.run(draw_items(divider, rng("items"), 300))
     assert divider.compared == 300 and divider.stopped > 100
@@ -194,7 +199,7 @@ async def reset_empties_the_stages(dut: Any) -> None:
     """Items in flight at a reset do not come out after it."""
     divider = await start(dut, always(), always())
     for item in draw_items(divider, rng("lost"), LATENCY // 2):
-        await divider._cycle(item, True, True)
+        await divider.cycle(item, True, True)
     divider.waiting.clear()
     dut.in_valid.value = 0
     await reset(dut)

@@ -14,10 +14,20 @@ TESTS = 5
 # LANES = head_dim * bits_per_cycle / 8; SUM_BITS = prob_bits + log2(max_keys); ACC_BITS = SUM_BITS + 8.
 NARROWEST = {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}
 DEFAULT = {"LANES": 16, "ACC_BITS": 41, "SUM_BITS": 33}
-MANY_LANES = {"LANES": 64, "ACC_BITS": 30, "SUM_BITS": 22}
+MANY_LANES = {"LANES": 32, "ACC_BITS": 30, "SUM_BITS": 22}
 
 
 @pytest.mark.parametrize("parameters", [NARROWEST, DEFAULT, MANY_LANES], ids=["narrowest", "default", "many-lanes"])
 def test_divider(parameters: dict[str, int], seed: int) -> None:
     result = run_bench("fcim_divider", None, BENCH, parameters, seed=seed)
     assert result.passed == TESTS
+
+
+@pytest.mark.parametrize(("old", "new", "testcase", "message"), [
+    ("+ {{(NUM_BITS-SUM_BITS){1'b0}}, in_sum}", "", "exact_halves_round_away_from_zero", "gave .*, expected"),
+    ("else if (enable)\n            valid_q", "else\n            valid_q", "enable_stops_every_stage", "result 0 (holds X|lane)"),
+], ids=["truncated", "valid-runs-on"])
+def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
+    sources = mutated_sources(tmp_path, "rtl/normalizer/fcim_divider.v", old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run_bench("fcim_divider", sources, BENCH, NARROWEST, seed=seed, testcase=testcase, build_root=tmp_path / "build")

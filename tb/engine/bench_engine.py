@@ -2,12 +2,17 @@
 
 The model is run afterwards, on the beats that the monitors saw, by :mod:`scripts.engine_run`; so nothing here knows the
 right answer. Environment: ENGINE_STREAMS (input .npz), ENGINE_RECORD (output .npz, one per pattern), ENGINE_PATTERNS,
-ENGINE_BUDGET (cycles), ENGINE_PROGRESS (optional file that holds the number of keys taken so far).
+ENGINE_BUDGET (cycles), ENGINE_PROGRESS (optional file that holds the number of keys taken so far), ENGINE_SLOW (optional
+JSON: ``{stream: [on, off]}`` cycles that replace the pattern's pauses of that stream), ENGINE_WATCH (optional: count on the
+pins what the counters claim).
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from tb.common.pack import unpack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
+from tb.engine.watch import PortWatch
 
 FIELDS = {"q": ("data", "pos", "mult", "shift", "tau", "last"), "k": ("data", "pos", "mult", "last"), "v": ("data", "last")}
 OUT_FIELDS = ("data", "empty", "last")
@@ -56,28 +62,51 @@ class Progress:
             Path(self.path).write_text(str(self.count))
 
 
-@cocotb.test()
-@cocotb.parametrize(pattern=[cocotb.Param(value=p, name=p) for p in os.environ.get("ENGINE_PATTERNS", "none").split(",")])
-async def run_streams(dut: Any, pattern: str) -> None:
-    """Send everything, wait for as many rows as went in, then a little longer for rows that should not come."""
+def read_counters(dut: Any) -> list[int]:
+    """The engine's counters, number 0 first."""
+    word = int(dut.counters.value)
+    return [(word >> (COUNTER_BITS * i)) & ((1 << COUNTER_BITS) - 1) for i in range(len(dut.counters) // COUNTER_BITS)]
+
+
+def stalls(name: str, pattern: str) -> Iterator[tuple[int, int]] | None:
+    """When the stream ``name`` pauses: as ENGINE_SLOW says, else as the pattern does."""
+    slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
+    if name in slow:
+        return repeat(tuple(slow[name]))
+    return (sink_stalls if name == "o" else source_stalls)(pattern, rng(f"stalls {name}"))
+
+
+def each_engine_pattern(test: Any) -> Any:
+    """One cocotb test per pattern of ENGINE_PATTERNS."""
+    names = os.environ.get("ENGINE_PATTERNS", "none").split(",")
+    return cocotb.parametrize(pattern=[cocotb.Param(value=p, name=p) for p in names])(test)
+
+
+async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[None]] | None = None) -> None:
+    """Send everything, wait for as many rows as went in, then a little longer for rows that should not come; write the record.
+
+    ``before(dut)`` runs first and may leave the engine in any state; a reset follows it.
+    """
     streams = np.load(os.environ["ENGINE_STREAMS"])
     head_dim = streams["q_data"].shape[1]
+    dut.clear.value = 0
+    start_clock(dut)
+    if before is not None:
+        await before(dut)
     sources, monitors = {}, {}
     progress = Progress(os.environ.get("ENGINE_PROGRESS"))
-    dut.clear.value = 0
     for name, fields in FIELDS.items():
-        stalls = source_stalls(pattern, rng(f"stalls {name}"))
-        sources[name] = StreamSource(dut, f"s_{name}", fields, stalls)
+        sources[name] = StreamSource(dut, f"s_{name}", fields, stalls(name, pattern))
         monitors[name] = StreamMonitor(dut, f"s_{name}", fields, progress.count_key if name == "k" else None)
-    StreamSink(dut, "m_o", sink_stalls(pattern, rng("stalls o")))
+    StreamSink(dut, "m_o", stalls("o", pattern))
     monitors["o"] = StreamMonitor(dut, "m_o", OUT_FIELDS)
 
     def state() -> str:
         return "accepted " + ", ".join(f"{name} {len(m.beats)}" for name, m in monitors.items())
 
-    start_clock(dut)
     watchdog = start_watchdog(int(os.environ["ENGINE_BUDGET"]), state)
     await reset(dut)
+    watch = PortWatch(dut) if os.environ.get("ENGINE_WATCH") else None
     rows = len(streams["q_last"])
     for name, source in sources.items():
         source.append(load_beats(streams, name))
@@ -86,16 +115,22 @@ async def run_streams(dut: Any, pattern: str) -> None:
         await edge
     await ClockCycles(dut.clk, SETTLE_CYCLES)
     watchdog.cancel()
-    word = int(dut.counters.value)
-    counters = [(word >> (COUNTER_BITS * i)) & ((1 << COUNTER_BITS) - 1) for i in range(len(dut.counters) // COUNTER_BITS)]
-    record: dict[str, Any] = {"counters": np.array(counters, dtype=np.int64), "error_v_count": int(dut.error_v_count.value),
-                              "end_cycle": cycle()}
+    record: dict[str, Any] = {"counters": np.array(read_counters(dut), dtype=np.int64),
+                              "error_v_count": int(dut.error_v_count.value), "end_cycle": cycle()}
     for name, fields in FIELDS.items():
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
-    record["o_cycle"] = np.array(monitors["o"].cycles)
-    record["q_cycle"] = np.array(monitors["q"].cycles)
+    record |= {f"{name}_cycle": np.array(monitor.cycles) for name, monitor in monitors.items()}
+    if watch is not None:
+        record |= {f"pins_{name}": count for name, count in watch.counts.items()}
     target = Path(os.environ["ENGINE_RECORD"].replace("{pattern}", pattern))
     partial = target.with_suffix(".part.npz")
     np.savez(partial, **record)
     partial.replace(target)
+
+
+@cocotb.test()
+@each_engine_pattern
+async def run_streams(dut: Any, pattern: str) -> None:
+    """One run from reset."""
+    await record_run(dut, pattern)

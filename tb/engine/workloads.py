@@ -112,12 +112,12 @@ def random_tile(cfg: HardwareConfig, generator: np.random.Generator, rows: int |
     keys = keys or int(generator.integers(1, 4 * cfg.keys_per_block + 1))
     q, k = vectors(generator, rows, cfg.head_dim, kind), vectors(generator, keys, cfg.head_dim, kind)
     order = str(generator.choice(["natural", "reversed", "random"])) if order == "any" else order
-    first = int(generator.integers(0, 3))
+    first = int(generator.integers(0, 3)) if generator.random() < 0.5 else int(generator.integers(0, cfg.padding_pos - keys - 1))
     pos = first + torch.arange(keys)
     pos = {"natural": pos, "reversed": pos.flip(0), "random": pos[torch.from_numpy(generator.permutation(keys))]}[order]
     pos = torch.where(torch.from_numpy(generator.random(keys) < 1 / 16), torch.full_like(pos, cfg.padding_pos), pos)
     return TileJob(
-        q=q, q_pos=ints(generator, 0, first + keys + 1, rows), q_mult=ints(generator, 1 << 14, (1 << 16) - 1, rows),
+        q=q, q_pos=ints(generator, max(first - 2, 0), first + keys, rows), q_mult=ints(generator, 1 << 14, (1 << 16) - 1, rows),
         k=k, v=vectors(generator, keys, cfg.head_dim, "outliers" if kind == "outliers" else "plain"),
         k_pos=pos, k_mult=ints(generator, 1 << 14, (1 << 16) - 1, keys),
         shift=shift_for(q, k, {"peaked": 60.0, "flat": 0.5}.get(kind, 4.0)),
@@ -145,7 +145,8 @@ def random_group(cfg: HardwareConfig, generator: np.random.Generator, heads: int
     return QuantisedGroup(
         q=q.reshape(heads, tokens, cfg.head_dim), q_mult=ints(generator, 1 << 14, (1 << 16) - 1, heads, tokens),
         q_pos=torch.arange(keys - tokens, keys), k=k, k_mult=ints(generator, 1 << 14, (1 << 16) - 1, keys),
-        v=vectors(generator, keys, cfg.head_dim, "plain"), v_scale=torch.full((cfg.head_dim,), 1 / 64), shift=shift_for(q, k, 4.0))
+        v=vectors(generator, keys, cfg.head_dim, "plain"), v_scale=torch.full((cfg.head_dim,), 1 / 64),
+        shift=shift_for(q, k, 4.0))
 
 
 def prefill(cfg: HardwareConfig, generator: np.random.Generator, heads: int, tokens: int, tau: int = 0,
@@ -158,8 +159,3 @@ def decode(cfg: HardwareConfig, generator: np.random.Generator, heads: int, keys
            kind: str = "plain") -> list[TileJob]:
     """One token after ``keys - 1`` others: a single short tile and a long key stream."""
     return build_tiles(cfg, random_group(cfg, generator, heads, 1, keys, kind), tau)
-
-
-def cut(values: Sequence[TileJob], keys: int) -> list[TileJob]:
-    """The tiles with only their first ``keys`` keys."""
-    return [TileJob(t.q, t.q_pos, t.q_mult, t.k[:keys], t.v[:keys], t.k_pos[:keys], t.k_mult[:keys], t.shift, t.tau) for t in values]

@@ -17,18 +17,26 @@ WHOLE = [(64, 128, 1), (24, 32, 2), (128, 16, 4), (8, 16, 8)]
 PARTS = ["streams/pattern=both", "every_bit"]
 
 
-def run(size: tuple[int, int, int], seed: int, user: int = 5, **arguments: object) -> None:
+def run(size: tuple[int, int, int], seed: int, sources: list[Path] | None = None, **arguments: object) -> None:
+    """One run at ROWS, HEAD_DIM, BITS_PER_CYCLE; the sideband's width is 1, 20 or 40 bits, as the size has it."""
     rows, head_dim, bits = size
+    user = {8: 1, 24: 40}.get(rows, 20)
     parameters = {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "USER_BITS": user}
-    run_bench(TOP, arguments.pop("sources", None), BENCH, parameters, seed=seed, extra_env={"IP_BITS_PER_CYCLE": str(bits)}, **arguments)
+    run_bench(TOP, sources, BENCH, parameters, seed=seed, extra_env={"IP_BITS_PER_CYCLE": str(bits)}, **arguments)
 
 
-@pytest.mark.parametrize("user", [1, 40])
-@pytest.mark.parametrize("size", WHOLE[-1:], ids=str)
-def test_sideband_widths(size: tuple[int, int, int], user: int, seed: int) -> None:
-    run(size, seed, user, testcase="streams/pattern=both")
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=["-".join(map(str, size)) for size in SIZES])
 def test_ip_cim(size: tuple[int, int, int], seed: int) -> None:
     run(size, seed, testcase=None if size in WHOLE else PARTS)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
+    ("busy_q && (!last_step || col_free);", "busy_q;", "m_col: data changed while valid waited for ready"),
+    ("!busy_q || handoff;", "!busy_q;", "was accepted in cycle"),
+    ("active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
+], ids=["rows-not-cleared", "column-lost", "bubble", "active-while-waiting"])
+def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    sources = mutated_sources(tmp_path, FILE, old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run((8, 16, 2), seed, sources=sources, build_root=tmp_path / "build", testcase="streams/pattern=both")

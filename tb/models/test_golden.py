@@ -23,7 +23,7 @@ from tb.common import spec
 # log2 of the spread of the scaled scores: flat, a few octaves, rescales above 63, mostly saturated.
 SPREADS = (8, 12, 16, 21)
 COUNTS = {"blocks": "blocks", "zero_blocks": "zero_blocks", "rescaled": "rescaled_rows", "amount": "rescale_amount",
-          "saturations": "saturations"}
+          "saturations": "saturations", "ip_bit_ops": "ip_bit_ops", "op_bit_ops": "op_bit_ops"}
 
 
 def ints(values: object) -> torch.Tensor:
@@ -54,6 +54,8 @@ def check(cfg: HardwareConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
                           tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits)
     assert got.out.dtype == torch.int16 and got.out.tolist() == want.out
     assert got.empty.tolist() == want.empty
+    assert want.largest_sum < 2**cfg.sum_bits
+    assert -(2 ** (cfg.acc_bits - 1)) <= want.smallest_acc <= want.largest_acc < 2 ** (cfg.acc_bits - 1)
     assert {name: getattr(got.stats, other) for name, other in COUNTS.items()} == {name: getattr(want, name) for name in COUNTS}
     assert (got.stats.rows, got.stats.keys) == tuple(map(len, (tile.q, tile.k)))
     return want, got

@@ -1,162 +1,163 @@
-"""Bench of ``fcim_op_cim``: stands in for the softmax unit, the V buffer and the normaliser, cycle by cycle.
-
-The stand-ins keep to the cycle table of docs/engine.md to the cycle, and drive garbage wherever nobody may look:
-E is a block's exponential start, its probabilities come from E + 3 on, X is the edge at which the unit takes it.
-"""
+"""Bench of ``fcim_op_cim`` with stand-ins for its neighbours: values, cycles, activity. Environment: OP_CIM_TILES."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import Any
 
 import cocotb
-import numpy as np
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
-from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.op_cim.blocks import Block, Sizes, draw_blocks
+from tb.op_cim.readout import Readout
+from tb.op_cim.sides import Softmax, Values
 
-P_DELAY = 3  # from E to the first probability, and from the last one to X
-FREE_EARLY = 3  # E[b] may be X[b-2] + BLOCK_CYCLES - 3
-SHIFT_BITS = 6
+TILES = int(os.environ.get("OP_CIM_TILES", "4"))  # of the test with random blocks
+BUDGET = 40_000
 
 
-class Softmax:
-    """Writes probabilities and hands blocks over as early as the cycle table allows, or later by the blocks' gaps."""
+class OpCim:
+    """The unit between its stand-ins; :meth:`run` passes all blocks through and compares everything that comes out."""
 
-    def __init__(self, dut: Any, size: Sizes, blocks: list[Block], garbage: np.random.Generator) -> None:
-        self.dut, self.size, self.garbage = dut, size, garbage
-        self.todo = deque(blocks)
-        self.writes: dict[int, tuple[Block, int, int]] = {}
-        self.ready_from: deque[tuple[int, Block]] = deque()  # blocks to hand over
-        self.starts: list[int] = []  # X of each block
-        self.next_start = 0  # the earliest E that the block before allows
-        self.words: list[tuple[int, int] | None] = [None, None]  # shift and sum of each slot while they are due
-        self.forget: dict[int, int] = {}  # cycle -> slot whose shift and sum end
-        self.busy_banks: set[int] = set()
+    def __init__(self, dut: Any, size: Sizes, blocks: list[Block], pauses: bool) -> None:
+        self.dut, self.size, self.blocks = dut, size, blocks
+        garbage = rng("garbage")
+        self.softmax = Softmax(dut, size, blocks, garbage)
+        self.values = Values(dut, size, garbage)
+        self.readout = Readout(dut, size, rng("reads"), pauses)
+        self.finishing: deque[tuple[int, Block]] = deque()  # (X, last block of a tile) until its done pulse
+        self.done = self.active = self.bit_ops = 0
 
-    def _begin(self, now: int) -> None:
-        """Start the next block's exponential phase in this cycle if all rules allow it."""
-        if not self.todo or now < self.next_start:
+    def _cycle(self, now: int, read: tuple[int, int] | None) -> None:
+        """Look at all outputs of the cycle ``now``."""
+        block = self.softmax.look(now)
+        if block is not None:
+            self.values.started.append(block)
+            if block.last:
+                self.finishing.append((now, block))
+        self.softmax.check_slots(now)
+        self.values.look(now)
+        self._activity(now)
+        freed = self.readout.look(read, self.active > 0 and bool(self.values.started))
+        if freed is not None:
+            self.softmax.busy_banks.discard(freed)
+        self._done(now)
+
+    def _done(self, now: int) -> None:
+        """A pulse for each tile with its last write, BLOCK_CYCLES + CYCLES_PER_KEY + 2 cycles after X."""
+        pulse = str(self.dut.done_valid.value)
+        assert pulse in ("0", "1"), f"done_valid is {pulse}"
+        latency = self.size.block_cycles + self.size.cpk + 2
+        if pulse == "0":
+            late = bool(self.finishing) and now >= self.finishing[0][0] + latency
+            assert not late, f"no done pulse for tile {self.finishing[0][1].tile}"
             return
-        block, size = self.todo[0], self.size
-        if block.number >= 2 and (len(self.starts) <= block.number - 2
-                                  or now < self.starts[block.number - 2] + size.block_cycles - FREE_EARLY):
+        assert self.finishing, f"cycle {now}: a done pulse for no tile"
+        start, block = self.finishing.popleft()
+        assert now - start == latency, f"tile {block.tile}: done {now - start} cycles after its last block started, not {latency}"
+        assert int(self.dut.done_bank.value) == block.bank, f"tile {block.tile}: done for the other bank"
+        self.readout.complete.append(block)
+        self.done += 1
+
+    def _activity(self, now: int) -> None:
+        """Active cycles come in the order of the slices, MSB first, with the bit-lines of the keys that the block has."""
+        active, ops = str(self.dut.active.value), str(self.dut.bit_ops.value)
+        assert active in ("0", "1"), f"active is {active}"
+        if active == "0":  # then bit_ops means nothing
             return
-        if block.first and block.bank in self.busy_banks:
-            return
-        if block.gap:
-            block.gap -= 1
-            return
-        self.todo.popleft()
-        self.busy_banks.add(block.bank)
-        for key in range(block.keys):
-            for group in range(size.cpk):
-                self.writes[now + P_DELAY + key * size.cpk + group] = (block, key, group)
-        self.next_start = now + block.keys * size.cpk
-        self.ready_from.append((self.next_start + P_DELAY, block))
+        assert self.values.bits, f"cycle {now}: the array works without a slice"
+        want = self.values.bits.popleft()
+        assert int(ops, 2) == want, f"active cycle {self.active}: bit_ops is {int(ops, 2)}, expected {want}"
+        self.active += 1
+        self.bit_ops += want
 
-    def drive(self, now: int) -> None:
-        """Inputs of the cycle ``now``."""
-        self._begin(now)
-        dut, size = self.dut, self.size
-        write = self.writes.pop(now, None)
-        dut.p_we.value = write is not None
-        if write is not None:
-            block, key, group = write
-            rows = block.p[key, group * size.lanes : (group + 1) * size.lanes]
-            values = (block.slot, key, group, pack(rows, size.prob_bits))
-        else:
-            values = (*self.garbage.integers(0, 2, 2).tolist(), 0, int(self.garbage.integers(0, 1 << size.prob_bits)))
-        dut.p_slot.value, dut.p_key.value, dut.p_group.value, dut.p_data.value = values
-        due = next((block for start, block in self.ready_from if start == now), None)
-        over = self.forget.pop(now, None)
-        if due is not None:
-            self.words[due.slot] = (pack(due.shift, SHIFT_BITS), pack(due.p.sum(axis=0), size.sum_bits))
-        if over is not None:
-            self.words[over] = None
-        if due is not None or over is not None or now == 0:
-            shift, total = zip(*(word or self._noise() for word in self.words), strict=True)
-            dut.blk_shift.value = shift[0] | shift[1] << (size.rows * SHIFT_BITS)
-            dut.blk_sum.value = total[0] | total[1] << (size.rows * size.sum_bits)
-        offered = bool(self.ready_from) and self.ready_from[0][0] <= now
-        dut.s_blk_valid.value = offered
-        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_last, dut.s_blk_bank)
-        if offered:
-            block = self.ready_from[0][1]
-            bits = (block.slot, block.first, block.last, block.bank)
-        else:
-            bits = self.garbage.integers(0, 2, 4).tolist()
-        for handle, bit in zip(fields, bits, strict=True):
-            handle.value = int(bit)
+    async def start(self, clock: bool = True) -> None:
+        """Clock, unless it runs already, and reset."""
+        for handle in (self.dut.p_we, self.dut.s_blk_valid, self.dut.rd_en):
+            handle.value = 0
+        if clock:
+            start_clock(self.dut)
+        self.watchdog = start_watchdog(BUDGET, lambda: f"{len(self.softmax.starts)} blocks taken, {self.done} tiles done")
+        await reset(self.dut)
 
-    def _noise(self) -> tuple[int, int]:
-        return tuple(pack(self.garbage.integers(0, 1 << width, self.size.rows), width)  # type: ignore[return-value]
-                     for width in (SHIFT_BITS, self.size.sum_bits))
+    async def step(self, now: int) -> None:
+        """One cycle."""
+        self.softmax.drive(now)
+        self.values.drive()
+        read = self.readout.drive()
+        await RisingEdge(self.dut.clk)
+        self._cycle(now, read)
 
-    def look(self, now: int) -> Block | None:
-        """The block taken in the cycle ``now``; checks that it comes exactly when the cycle table says."""
-        ready = str(self.dut.s_blk_ready.value)
-        assert ready in ("0", "1"), f"s_blk_ready is {ready}"
-        offered = bool(self.ready_from) and self.ready_from[0][0] <= now
-        free = not self.starts or now >= self.starts[-1] + self.size.block_cycles
-        if not offered:
-            return None
-        number = len(self.starts)
-        assert (ready == "1") == free, (f"block {number}: s_blk_ready is {ready} in cycle {now}; the block before started in "
-                                        f"{self.starts[-1] if self.starts else 'no cycle'}, BLOCK_CYCLES = {self.size.block_cycles}")
-        if not free:
-            return None
-        block = self.ready_from.popleft()[1]
-        self.starts.append(now)
-        # "until CYCLES_PER_KEY cycles after its block's start": that cycle is the last one in which they are due.
-        self.forget[now + self.size.cpk + 1] = block.slot
-        return block
+    async def run(self, clock: bool = True) -> None:
+        """All blocks in, all tiles out, then two blocks' time in which nothing may happen; the counts at the end."""
+        await self.start(clock)
+        tiles = self.blocks[-1].tile + 1
+        now = rest = 0
+        while rest < 2 * self.size.block_cycles + 20:
+            await self.step(now)
+            rest = rest + 1 if self.done == tiles and not self.readout.complete else 0
+            now += 1
+        self.watchdog.cancel()
+        self._verdict(tiles)
 
-    def check_slots(self, now: int) -> None:
-        """``slot_in_use`` from the cycle after X until X + BLOCK_CYCLES - 4; in X itself the softmax unit knows by itself."""
-        text = str(self.dut.slot_in_use.value)
-        for slot in (0, 1):
-            mine = [x for number, x in enumerate(self.starts) if number % 2 == slot]
-            if mine and mine[-1] == now:
-                continue
-            want = bool(mine) and now < mine[-1] + self.size.block_cycles - FREE_EARLY
-            assert text[1 - slot] == str(int(want)), f"slot_in_use is {text} in cycle {now}; slot {slot} started in {mine[-1:]}"
+    def _verdict(self, tiles: int) -> None:
+        assert len(self.softmax.starts) == len(self.blocks) and not self.values.started
+        assert self.readout.reads == tiles * self.size.rows * self.size.cpk
+        assert self.active == len(self.blocks) * self.size.block_cycles
+        # Once more by another route: ones of v' = v + 128 over all keys, independent of slices and cycles.
+        assert self.bit_ops == sum(int(byte).bit_count() for b in self.blocks for byte in (b.v + 128).reshape(-1))
 
 
-class Values:
-    """Answers a request for a slice in the next cycle and only then; checks that each slice is asked for once, then the pop."""
+def dense_length(size: Sizes) -> int:
+    """Blocks of a tile that last longer than reading the tile before it, if a tile may be that long."""
+    return min(size.rows // size.keys_per_block + 2, size.max_keys // size.keys_per_block)
 
-    def __init__(self, dut: Any, size: Sizes, garbage: np.random.Generator) -> None:
-        self.dut, self.size, self.garbage = dut, size, garbage
-        self.started: deque[Block] = deque()
-        self.asked: list[int] = []
-        self.bits: deque[int] = deque()  # active bit-lines of each cycle of the array, in order
-        self.answer: int | None = None
 
-    def look(self, now: int) -> None:
-        """The request of the cycle ``now``."""
-        request, pop = (str(s.value) for s in (self.dut.v_rd, self.dut.v_pop))
-        assert {request, pop} <= {"0", "1"}, f"v_rd is {request}, v_pop is {pop}"
-        self.answer = None
-        if request == "0":
-            assert pop == "0", "v_pop without a request"
-            return
-        assert self.started, f"cycle {now}: a slice is asked for before its block was taken"
-        block, index = self.started[0], int(self.dut.v_slice.value)
-        assert index not in self.asked, f"block {block.number}: slice {index} is asked for twice"
-        self.asked.append(index)
-        self.answer = pack(block.slice_bytes(self.size, index), 8)
-        self.bits.extend(block.bits(self.size)[index].tolist())
-        last = len(self.asked) == self.size.keys_per_block
-        assert (pop == "1") == last, f"block {block.number}: v_pop is {pop} with request {len(self.asked)}"
-        if last:
-            self.started.popleft()
-            self.asked = []
+@cocotb.test()
+async def full_blocks_without_a_gap(dut: Any) -> None:
+    """A block every BLOCK_CYCLES, also from tile to tile, while the other bank is read; all rescales."""
+    size = Sizes.of(dut)
+    length = dense_length(size)
+    blocks = draw_blocks(rng("blocks"), size, [length] * 3, "mixed", full=True, gaps=False)
+    unit = OpCim(dut, size, blocks, pauses=False)
+    await unit.run()
+    steps = [b - a for a, b in zip(unit.softmax.starts, unit.softmax.starts[1:], strict=False)]
+    if length * size.keys_per_block > size.rows + size.keys_per_block:
+        assert steps == [size.block_cycles] * (3 * length - 1), f"blocks started {steps} cycles apart"
+        assert unit.readout.rows_while_busy > 0, "no row was read while the other bank accumulated"
 
-    def drive(self) -> None:
-        """The answer to the request of the cycle before."""
-        width = self.size.keys_per_block * self.size.columns
-        self.dut.v_data.value = pack(self.garbage.integers(0, 256, width), 8) if self.answer is None else self.answer
+
+@cocotb.test()
+async def short_blocks_with_gaps(dut: Any) -> None:
+    """Blocks of 1 to KEYS_PER_BLOCK keys, tiles of one block and more, idle cycles anywhere, reads with pauses."""
+    size, generator = Sizes.of(dut), rng("blocks")
+    lengths = generator.integers(1, min(4, size.max_keys // size.keys_per_block) + 1, TILES).tolist()
+    lengths[0] = 1
+    await OpCim(dut, size, draw_blocks(generator, size, lengths, "mixed", full=False, gaps=True), pauses=True).run()
+
+
+@cocotb.test()
+@cocotb.parametrize(style=[cocotb.Param(value=s, name=s) for s in ("largest", "smallest")])
+async def ends_of_the_range(dut: Any, style: str) -> None:
+    """Every probability at its maximum and every value 127 or -128; with few MAX_KEYS a tile has as many as it may."""
+    size = Sizes.of(dut)
+    length = size.max_keys // size.keys_per_block if size.max_keys == 64 else 2
+    await OpCim(dut, size, draw_blocks(rng("blocks"), size, [length], style, full=True, gaps=False), pauses=False).run()
+
+
+@cocotb.test()
+async def reset_in_a_block(dut: Any) -> None:
+    """A block that a reset cuts off leaves nothing behind: no done pulse, no request, no slot in use."""
+    size, generator = Sizes.of(dut), rng("blocks")
+    cut = OpCim(dut, size, draw_blocks(generator, size, [1], "mixed", full=True, gaps=False), pauses=False)
+    await cut.start()
+    now = 0
+    while not cut.softmax.starts or now < cut.softmax.starts[0] + size.block_cycles - 2:
+        await cut.step(now)
+        now += 1
+    assert cut.active > 0 and cut.done == 0
+    cut.watchdog.cancel()
+    await OpCim(dut, size, draw_blocks(generator, size, [1, 1], "mixed", full=True, gaps=False), pauses=False).run(clock=False)

@@ -146,7 +146,8 @@ def draw_shift(generator: np.random.Generator, size: Sizes) -> np.ndarray:
     return np.choose(kind, choices)
 
 
-def draw_blocks(generator: np.random.Generator, size: Sizes, lengths: list[int], style: str, full: bool, gaps: bool) -> list[Block]:
+def draw_blocks(generator: np.random.Generator, size: Sizes, lengths: list[int], style: str, *, full: bool,
+                gaps: bool) -> list[Block]:
     """Blocks of one tile per entry of ``lengths`` (blocks of the tile), with the accumulators that each must leave.
 
     Args:

@@ -18,8 +18,8 @@ HEADS, KV_HEADS, TOKENS, HEAD_DIM = 4, 2, 24, 32
 
 def run_sim(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as the Makefile does."""
-    return subprocess.run([sys.executable, "-m", "scripts.sim", *arguments], cwd=ROOT, text=True, capture_output=True, check=False,
-                          env={**os.environ, **environment})
+    return subprocess.run([sys.executable, "-m", "scripts.sim", *arguments], cwd=ROOT, text=True, capture_output=True,
+                          check=False, env={**os.environ, **environment})
 
 
 @pytest.fixture

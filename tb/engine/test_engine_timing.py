@@ -1,0 +1,96 @@
+"""Cycles: the RTL against the table of docs/engine.md beat by beat, the schedule model against both, and the efficiency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.config import load_config
+from models.cycles import predict, schedule
+from models.tiling import build_tiles, ideal_cycles
+from scripts.engine_run import run_engine
+from tb.engine.configs import TINY, small
+from tb.engine.cycle_table import cycle_table
+from tb.engine.verdict import assert_ok
+from tb.engine.workloads import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles
+
+GROUPS = (1, 3, 4, 8, 16)
+SHARE = 0.97
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_every_beat_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
+    """Chains of tiles of random shapes: each row of Q, key, value and row of O is taken when the page says so."""
+    cfg = small(bits_per_cycle, keys_per_block=int(generator.choice([8, 16])))
+    longest = 28 if bits_per_cycle > 1 else 18
+    shapes = [(int(r), int(k)) for r, k in zip(generator.integers(1, 9, 18), generator.integers(1, longest, 18), strict=True)]
+    shapes += [(8, 1)] * 4 + [(1, 9)] * 4                  # nothing but drains; nothing but ragged blocks
+    tiles = shaped_tiles(cfg, generator, shapes)
+    runs = run_engine(cfg, tiles, seed=seed)
+    assert_ok(runs, tiles, expected=1)
+    events = cycle_table(cfg, shapes)
+    for stream, event in zip("qkvo", "RAVO", strict=True):
+        taken, table = runs[0].taken[stream], getattr(events, event)
+        wrong = [f"beat {i}: cycle {a}, the page says {b}" for i, (a, b) in enumerate(zip(taken, table, strict=True)) if a != b]
+        assert not wrong, f"stream {stream}, shapes {shapes}: {wrong[:3]}"
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Generator) -> None:
+    """The schedule model and the page, on many random lists of shapes: last row, and stalls of the first keys."""
+    for _ in range(150):
+        cfg = small(bits_per_cycle, rows=int(generator.choice([8, 16, 64])), head_dim=64,
+                    keys_per_block=int(generator.choice([8, 16, 32])), max_keys=1024)
+        shapes = [(int(generator.integers(1, cfg.rows + 1)), int(generator.integers(1, 4 * cfg.keys_per_block)))
+                  for _ in range(int(generator.integers(1, 8)))]
+        events = cycle_table(cfg, shapes)
+        got = schedule(cfg, shapes)
+        assert got["cycles"] == events.O[-1] + 1, (cfg, shapes)
+        columns = sum(c - (h + 1) for c, h in zip(events.C, events.H, strict=True))
+        assert got["stall_softmax"] == columns, (cfg, shapes)
+
+
+@pytest.mark.parametrize("heads", GROUPS)
+def test_share_of_the_ideal(heads: int, generator: np.random.Generator) -> None:
+    """A causal prompt of 1024 tokens on the default engine keeps the array of Q busy at least 97 % of the time."""
+    cfg = load_config("default")
+    tiles = build_tiles(cfg, random_group(cfg, generator, heads, 1024))
+    shapes = [(t.q.shape[0], t.k.shape[0]) for t in tiles]
+    assert sum(rows for rows, _ in shapes) == heads * 1024
+    # a tile of 64 // heads tokens needs all keys up to its last token
+    step = 64 // heads
+    ideal = 8 * sum(min(first + step, 1024) for first in range(0, 1024, step))
+    assert ideal_cycles(cfg, tiles) == ideal
+    assert ideal >= SHARE * schedule(cfg, shapes)["cycles"]
+
+
+def test_share_of_the_ideal_in_rtl(seed: int, generator: np.random.Generator) -> None:
+    """The RTL reaches the same share on a prompt that is as long for its small tiles."""
+    tiles = prefill(TINY, generator, 1, 240)
+    runs = run_engine(TINY, tiles, seed=seed)
+    assert_ok(runs, tiles, expected=1)
+    assert ideal_cycles(TINY, tiles) == 4 * sum(range(16, 241, 16))
+    assert ideal_cycles(TINY, tiles) >= SHARE * runs[0].counters["cycles"]
+    assert runs[0].counters["ip_busy"] == ideal_cycles(TINY, tiles)
+
+
+def test_prediction_for_groups_in_rtl(seed: int, generator: np.random.Generator) -> None:
+    """Prompts of grouped heads take the predicted cycles, each tile of them, the ragged blocks of their tiles included."""
+    tiles = [tile for heads, tokens in ((3, 25), (4, 24), (8, 12), (16, 9)) for tile in prefill(TINY, generator, heads, tokens)]
+    runs = run_engine(TINY, tiles, seed=seed)
+    assert_ok(runs, tiles, expected=1)
+    assert runs[0].taken["o"] == cycle_table(TINY, [(len(t.q), len(t.k)) for t in tiles]).O
+
+
+def test_a_rescale_costs_no_cycle(seed: int, generator: np.random.Generator) -> None:
+    """The same shapes with a rescale of every row in every block, and with none."""
+    cycles, rescaled = [], []
+    for step in (5 * UNIT, -5 * UNIT):
+        tiles = [exact_tile(TINY, generator, blocks(TINY, [step * b for b in range(6)]), rows=rows) for rows in (16, 9)]
+        runs = run_engine(TINY, tiles, seed=seed)
+        assert_ok(runs, tiles, expected=1)
+        cycles.append(runs[0].taken["o"])
+        rescaled.append(runs[0].counters["rescaled_rows"])
+        assert predict(TINY, tiles)["cycles"] == runs[0].counters["cycles"]
+    assert rescaled == [5 * (16 + 9), 0]
+    assert cycles[0] == cycles[1]

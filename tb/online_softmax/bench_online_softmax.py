@@ -1,0 +1,82 @@
+"""Bench of ``fcim_online_softmax``: columns in, probabilities, rescales and row sums out, crossed with stalls on every side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+
+from tb.common.rng import rng
+from tb.common.stalls import PATTERNS, each_pattern
+from tb.online_softmax.checker import SoftmaxBench
+from tb.online_softmax.cycles import check_cycles
+from tb.online_softmax.patterns import COURSES, directed_tile, largest_probability, largest_then_more, saturated, sunk
+from tb.score_scaler.columns import Sizes, TileStimulus, random_tile
+
+TAU_MAX = 8
+
+
+def max_tau(dut: Any) -> int:
+    """The largest legal threshold of this configuration."""
+    return min(TAU_MAX, int(dut.PROB_BITS.value) - 2)
+
+
+def budget(size: Sizes, tiles: list[TileStimulus]) -> int:
+    """Cycles that are plenty for the tiles under any stall pattern."""
+    keys = sum(-(-len(t.keys) // size.block) * size.block for t in tiles)
+    return keys * (4 * size.cpk + 30) + len(tiles) * (size.rows * 12 + 400) + 500
+
+
+async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> SoftmaxBench:
+    """All checks on one sequence of tiles."""
+    bench = SoftmaxBench(dut, pattern, budget(Sizes(dut), tiles))
+    await bench.run(tiles)
+    causes = check_cycles(bench)
+    waits = (bench.events["wait_slot"], bench.events["wait_bank"])
+    cocotb.log.info("%d blocks, start decided by %s, waits %s", len(bench.model.blocks), causes, waits)
+    return bench
+
+
+@cocotb.test()
+@each_pattern()
+async def random_tiles(dut: Any, pattern: str) -> None:
+    """Tiles of all sizes, spreads and taus: one key, one row, a full block and one more, several and a rest."""
+    g, size = rng("stimulus"), Sizes(dut)
+    block = size.block
+    lengths = [1, block, block + 1, int(g.integers(2, block)), 1, 3 * block, int(g.integers(block, 3 * block))]
+    tiles = []
+    for i, j in enumerate(g.permutation(len(lengths)).tolist()):
+        rows = (size.rows, 1, int(g.integers(1, size.rows + 1)))[i % 3]
+        tiles.append(random_tile(g, size, rows, lengths[j], int(g.integers(0, max_tau(dut) + 1))))
+    await run(dut, pattern, tiles)
+
+
+@cocotb.test()
+@each_pattern()
+async def directed_tiles(dut: Any, pattern: str) -> None:
+    """Every course of the scores, in changing lanes, with rows that see nothing or little; last, blocks that round to nothing."""
+    g, size = rng("stimulus"), Sizes(dut)
+    tiles, first = [], int(g.integers(0, len(COURSES)))
+    for t in range(4):
+        tau = (4 * PATTERNS.index(pattern) + t) % (max_tau(dut) + 1)  # all of them, over the four patterns
+        keys = 3 * size.block + (0, 1, -1, 3)[t]
+        course = first + 6 * t  # of row 0: two tiles of eight rows hold all courses
+        blind = int(g.choice([i for i in range(size.rows) if COURSES[(course + i) % len(COURSES)] is not saturated]))
+        tiles.append(directed_tile(g, size, size.rows, keys, tau, course, blind))
+    tau = int(g.integers(0, max_tau(dut) + 1))
+    tiles.append(directed_tile(g, size, size.rows, 2 * size.block + 1, tau, COURSES.index(sunk), step=0))
+    bench = await run(dut, pattern, tiles)
+    events = bench.events
+    assert events["saturations"] and events["rescaled"] and events["zero_block"] >= 2, f"the stimulus misses a case: {events}"
+
+
+@cocotb.test()
+async def largest_sums(dut: Any) -> None:
+    """Every probability is as large as it can be: for ``MAX_KEYS`` of 64 the row sums all but overflow. Then they are halved."""
+    g, size = rng("stimulus"), Sizes(dut)
+    keys = min(size.max_keys, 6 * size.block)
+    tiles = [directed_tile(g, size, size.rows, keys, 0, COURSES.index(course), step=0)
+             for course in (largest_probability, largest_then_more)]
+    bench = await run(dut, "none", tiles)
+    assert min(bench.model.tiles[0].sums) >= keys * (2 ** int(dut.PROB_BITS.value) * 255 // 256 - 1)
+    assert bench.events["rescaled"] == size.rows

@@ -1,0 +1,93 @@
+"""Directed tiles: one course of the scaled scores per row, so that neighbouring lanes see different ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tb.score_scaler.columns import Sizes, TileStimulus, offsets
+
+OCTAVE = 1 << 10
+Course = Callable[[int, Sizes, int], list[int]]  # (keys, sizes, tau) to the scaled scores of one row
+
+
+def equal(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [5 * OCTAVE + 700] * keys
+
+
+def largest_first(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [9 * OCTAVE] + [-OCTAVE // 2] * (keys - 1)
+
+
+def largest_middle(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [20 * OCTAVE + 5 if j == keys // 2 else 3 * j for j in range(keys)]
+
+
+def largest_last(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [-300] * (keys - 1) + [(tau + 30) * OCTAVE]
+
+
+def rising(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [-100 * OCTAVE + j * (OCTAVE + 77) for j in range(keys)]
+
+
+def falling(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [j * -(OCTAVE // 3) for j in range(keys)]
+
+
+def edge_of_tau(keys: int, size: Sizes, tau: int) -> list[int]:
+    """A block, one as large as the lazy reference bears, then one step more."""
+    top = (tau + 1) * OCTAVE
+    return ([1023] * size.block + [top - 1] * size.block + [top] * keys)[:keys]
+
+
+def jump(keys: int, size: Sizes, tau: int) -> list[int]:
+    """A rescale beyond the width of any accumulator, and beyond the shift's 63."""
+    return ([-120 * OCTAVE] * size.block + [100 * OCTAVE + 9] * keys)[:keys]
+
+
+def jump_63(keys: int, size: Sizes, tau: int) -> list[int]:
+    return ([0] * size.block + [62 * OCTAVE] * size.block + [(62 + 64) * OCTAVE] * keys)[:keys]
+
+
+def sunk(keys: int, size: Sizes, tau: int) -> list[int]:
+    """After the first block every probability rounds to zero."""
+    return ([40 * OCTAVE] * size.block + [2 * OCTAVE + j for j in range(keys)])[:keys]
+
+
+def saturated(keys: int, size: Sizes, tau: int) -> list[int]:
+    return [(700 if j % 3 else -700) * OCTAVE for j in range(keys)]
+
+
+def largest_probability(keys: int, size: Sizes, tau: int) -> list[int]:
+    """Just below the next octave: the largest sums that there are."""
+    return [4 * OCTAVE - 1] * keys
+
+
+def largest_then_more(keys: int, size: Sizes, tau: int) -> list[int]:
+    """As large, and with the last block a rescale of all that has come together."""
+    last = (keys - 1) % size.block + 1
+    return [4 * OCTAVE - 1] * (keys - last) + [(7 + tau) * OCTAVE] * last
+
+
+COURSES: tuple[Course, ...] = (equal, largest_first, largest_middle, largest_last, rising, falling, edge_of_tau, jump, jump_63,
+                               sunk, saturated, largest_probability, largest_then_more)
+
+
+def directed_tile(g: np.random.Generator, size: Sizes, rows: int, keys: int, tau: int, first: int, blind: int | None = None,
+                  step: int = 1) -> TileStimulus:
+    """Row i follows course ``first + step * i``; its multiplier scales small scores up.
+
+    Row ``blind`` sees no key, the one after it only every third block, the next two blocks of three; the others see all.
+    """
+    sums, ksums = offsets(g, size, rows, keys)
+    table, columns = [], []
+    for i in range(rows):
+        course = COURSES[(first + step * i) % len(COURSES)](keys, size, tau)
+        mult = max(1, -(-max(abs(z) for z in course) // size.limit))
+        columns.append([z // mult for z in course])
+        sight = (i - blind) % rows if blind is not None else rows
+        table.append((sight if sight <= 2 else size.padding - 1, mult, sums[i]))
+    pos = [(2, 1, 3)[j // size.block % 3] for j in range(keys)]
+    return TileStimulus(table, [*zip((list(c) for c in zip(*columns, strict=True)), ksums, pos, [1] * keys)], 0, tau)

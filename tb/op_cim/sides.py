@@ -1,0 +1,158 @@
+"""Stand-ins for the softmax unit and the V buffer in the bench of ``fcim_op_cim``, cycle by cycle.
+
+They keep to the cycle table of docs/engine.md to the cycle, and drive garbage wherever nobody may look: E is a block's
+exponential start, its probabilities come from E + 3 on, X is the cycle in which the unit takes it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from tb.common.pack import pack
+from tb.op_cim.blocks import Block, Sizes
+
+P_DELAY = 3  # from E to the first probability, and from the last one to X
+FREE_EARLY = 3  # E[b] may be X[b-2] + BLOCK_CYCLES - 3
+SHIFT_BITS = 6
+
+
+class Softmax:
+    """Writes probabilities and hands blocks over as early as the cycle table allows, or later by the blocks' gaps."""
+
+    def __init__(self, dut: Any, size: Sizes, blocks: list[Block], garbage: np.random.Generator) -> None:
+        self.dut, self.size, self.garbage = dut, size, garbage
+        self.todo = deque(blocks)
+        self.writes: dict[int, tuple[Block, int, int]] = {}
+        self.ready_from: deque[tuple[int, Block]] = deque()  # blocks to hand over
+        self.starts: list[int] = []  # X of each block
+        self.next_start = 0  # the earliest E that the block before allows
+        self.words: list[tuple[int, int] | None] = [None, None]  # shift and sum of each slot while they are due
+        self.forget: dict[int, int] = {}  # cycle -> slot whose shift and sum end
+        self.busy_banks: set[int] = set()
+
+    def _begin(self, now: int) -> None:
+        """Start the next block's exponential phase in this cycle if all rules allow it."""
+        if not self.todo or now < self.next_start:
+            return
+        block, size = self.todo[0], self.size
+        if block.number >= 2 and (len(self.starts) <= block.number - 2
+                                  or now < self.starts[block.number - 2] + size.block_cycles - FREE_EARLY):
+            return
+        if block.first and block.bank in self.busy_banks:
+            return
+        if block.gap:
+            block.gap -= 1
+            return
+        self.todo.popleft()
+        self.busy_banks.add(block.bank)
+        for key in range(block.keys):
+            for group in range(size.cpk):
+                self.writes[now + P_DELAY + key * size.cpk + group] = (block, key, group)
+        self.next_start = now + block.keys * size.cpk
+        self.ready_from.append((self.next_start + P_DELAY, block))
+
+    def drive(self, now: int) -> None:
+        """Inputs of the cycle ``now``."""
+        self._begin(now)
+        dut, size = self.dut, self.size
+        write = self.writes.pop(now, None)
+        dut.p_we.value = write is not None
+        if write is not None:
+            block, key, group = write
+            rows = block.p[key, group * size.lanes : (group + 1) * size.lanes]
+            values = (block.slot, key, group, pack(rows, size.prob_bits))
+        else:
+            values = (*self.garbage.integers(0, 2, 2).tolist(), 0, int(self.garbage.integers(0, 1 << size.prob_bits)))
+        dut.p_slot.value, dut.p_key.value, dut.p_group.value, dut.p_data.value = values
+        due = next((block for start, block in self.ready_from if start == now), None)
+        over = self.forget.pop(now, None)
+        if due is not None:
+            self.words[due.slot] = (pack(due.shift, SHIFT_BITS), pack(due.p.sum(axis=0), size.sum_bits))
+        if over is not None:
+            self.words[over] = None
+        if due is not None or over is not None or now == 0:
+            shift, total = zip(*(word or self._noise() for word in self.words), strict=True)
+            dut.blk_shift.value = shift[0] | shift[1] << (size.rows * SHIFT_BITS)
+            dut.blk_sum.value = total[0] | total[1] << (size.rows * size.sum_bits)
+        offered = bool(self.ready_from) and self.ready_from[0][0] <= now
+        dut.s_blk_valid.value = offered
+        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_last, dut.s_blk_bank)
+        if offered:
+            block = self.ready_from[0][1]
+            bits = (block.slot, block.first, block.last, block.bank)
+        else:
+            bits = self.garbage.integers(0, 2, 4).tolist()
+        for handle, bit in zip(fields, bits, strict=True):
+            handle.value = int(bit)
+
+    def _noise(self) -> tuple[int, int]:
+        return tuple(pack(self.garbage.integers(0, 1 << width, self.size.rows), width)  # type: ignore[return-value]
+                     for width in (SHIFT_BITS, self.size.sum_bits))
+
+    def look(self, now: int) -> Block | None:
+        """The block taken in the cycle ``now``; checks that it comes exactly when the cycle table says."""
+        ready = str(self.dut.s_blk_ready.value)
+        assert ready in ("0", "1"), f"s_blk_ready is {ready}"
+        offered = bool(self.ready_from) and self.ready_from[0][0] <= now
+        free = not self.starts or now >= self.starts[-1] + self.size.block_cycles
+        if not offered:
+            return None
+        number = len(self.starts)
+        assert (ready == "1") == free, (f"block {number}: s_blk_ready is {ready} in cycle {now}; the last "
+                                        f"start was {self.starts[-1:]}, BLOCK_CYCLES = {self.size.block_cycles}")
+        if not free:
+            return None
+        block = self.ready_from.popleft()[1]
+        self.starts.append(now)
+        # "until CYCLES_PER_KEY cycles after its block's start": that cycle is the last one in which they are due.
+        self.forget[now + self.size.cpk + 1] = block.slot
+        return block
+
+    def check_slots(self, now: int) -> None:
+        """``slot_in_use`` from the cycle after X until X + BLOCK_CYCLES - 4; in X itself the softmax unit knows by itself."""
+        text = str(self.dut.slot_in_use.value)
+        for slot in (0, 1):
+            mine = [x for number, x in enumerate(self.starts) if number % 2 == slot]
+            if mine and mine[-1] == now:
+                continue
+            want = bool(mine) and now < mine[-1] + self.size.block_cycles - FREE_EARLY
+            assert text[1 - slot] == str(int(want)), f"slot_in_use is {text} in cycle {now}; slot {slot} started in {mine[-1:]}"
+
+
+class Values:
+    """Answers a request for a slice in the next cycle and only then; checks that each slice is asked for once, then the pop."""
+
+    def __init__(self, dut: Any, size: Sizes, garbage: np.random.Generator) -> None:
+        self.dut, self.size, self.garbage = dut, size, garbage
+        self.started: deque[Block] = deque()
+        self.asked: list[int] = []
+        self.bits: deque[int] = deque()  # active bit-lines of each cycle of the array, in order
+        self.answer: int | None = None
+
+    def look(self, now: int) -> None:
+        """The request of the cycle ``now``."""
+        request, pop = (str(s.value) for s in (self.dut.v_rd, self.dut.v_pop))
+        assert {request, pop} <= {"0", "1"}, f"v_rd is {request}, v_pop is {pop}"
+        self.answer = None
+        if request == "0":
+            assert pop == "0", "v_pop without a request"
+            return
+        assert self.started, f"cycle {now}: a slice is asked for before its block was taken"
+        block, index = self.started[0], int(self.dut.v_slice.value)
+        assert index not in self.asked, f"block {block.number}: slice {index} is asked for twice"
+        self.asked.append(index)
+        self.answer = pack(block.slice_bytes(self.size, index), 8)
+        self.bits.extend(block.bits(self.size)[index].tolist())
+        last = len(self.asked) == self.size.keys_per_block
+        assert (pop == "1") == last, f"block {block.number}: v_pop is {pop} with request {len(self.asked)}"
+        if last:
+            self.started.popleft()
+            self.asked = []
+
+    def drive(self) -> None:
+        """The answer to the request of the cycle before."""
+        width = self.size.keys_per_block * self.size.columns
+        self.dut.v_data.value = pack(self.garbage.integers(0, 256, width), 8) if self.answer is None else self.answer

@@ -1,0 +1,50 @@
+"""``fcim_op_cim`` over its parameters, and broken on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.simulate import BenchFailed, run_bench
+from tb.common.mutation import mutated_sources
+
+BENCH = "tb.op_cim.bench_op_cim"
+TESTS = 5
+NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
+SETS = [  # with the default every value of each parameter; ends with one lane and with one column among them
+    (8, 16, 1, 8, 8, 64),
+    (8, 16, 1, 16, 16, 131072),
+    (16, 32, 2, 8, 16, 1024),
+    (24, 64, 1, 16, 12, 131072),
+    (24, 32, 8, 32, 8, 64),
+    (8, 128, 8, 8, 16, 64),
+    (64, 16, 4, 8, 12, 64),
+    (16, 128, 4, 64, 16, 131072),
+    (8, 64, 2, 64, 8, 64),
+]
+DEFAULT = (64, 128, 1, 16, 16, 131072)
+FAULTY = dict(zip(NAMES, (16, 32, 2, 8, 8, 64), strict=True))
+
+
+@pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
+def test_op_cim(values: tuple[int, ...], seed: int) -> None:
+    result = run_bench("fcim_op_cim", None, BENCH, dict(zip(NAMES, values, strict=True)), seed=seed)
+    assert result.passed == TESTS
+
+
+def test_op_cim_default(seed: int) -> None:
+    result = run_bench("fcim_op_cim", None, BENCH, dict(zip(NAMES, DEFAULT, strict=True)), seed=seed,
+                       extra_env={"OP_CIM_TILES": "2"})
+    assert result.passed == TESTS
+
+
+@pytest.mark.parametrize(("old", "new", "testcase", "message"), [
+    ("RELEASE_LEFT = 4", "RELEASE_LEFT = 5", "full_blocks_without_a_gap", "slot_in_use is 00"),
+    ("!busy_q || last_cycle;", "!busy_q;", "full_blocks_without_a_gap", "s_blk_ready is 0"),
+    ("rmw_bank_q  <= bank_q", "rmw_bank_q  <= 1'b0", "full_blocks_without_a_gap", "columns differ|holds X"),
+], ids=["slot-free-too-early", "bubble", "one-bank"])
+def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
+    sources = mutated_sources(tmp_path, "rtl/op_cim/fcim_op_cim.v", old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run_bench("fcim_op_cim", sources, BENCH, FAULTY, seed=seed, testcase=testcase, build_root=tmp_path / "build")
