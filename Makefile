@@ -72,7 +72,7 @@ lint: $(STAMP) ## Verilator on every configuration, ruff, and the check for unse
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them
-	@$(PY) -m scripts.sim $(if $(strip $(CONFIG)),,--config tiny) $(if $(strip $(TOKENS)),,--tokens 16) $(sim_flags) --waves
+	@$(PY) -m scripts.sim $(if $(strip $(TOKENS)),,--tokens 16) $(if $(strip $(HEADS)$(CHECKPOINT)$(TENSORS)),,--heads 0-3) $(sim_flags) --waves --out build/waves
 	@$(PY) -m scripts.open_waves
 
 doctor: ## what is installed, what is missing and how to mend it

@@ -7,6 +7,7 @@ that the two agree is checked as well.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +153,9 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
             environment["ENGINE_WATCH"] = "1"
         if progress is not None:
             environment["ENGINE_PROGRESS"] = str(progress)
-        run_bench("fcim_engine", sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
-                  build_root=build_root, extra_env=environment, repeat=repeat)
+        result = run_bench("fcim_engine", sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
+                           build_root=build_root, extra_env=environment, repeat=repeat)
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
+    if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays
+        shutil.rmtree(result.log.parent, ignore_errors=True)
     return [check_record(cfg, tiles, record, pattern, timed=not slow) for pattern, record in records.items()]

@@ -1,4 +1,4 @@
-"""Show where the newest waveform is, and open it if a viewer and a screen are there."""
+"""Open the newest waveform if a viewer and a screen are there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VIEWERS = ("gtkwave", "surfer")
 
 
 def main() -> int:
-    """Print the path of the newest FST file below build/ and start a viewer on it.
+    """Start a viewer on the newest FST file below build/.
 
     Raises:
         FcimError: there is none.
@@ -21,7 +21,6 @@ def main() -> int:
     files = sorted((ROOT / "build").rglob("*.fst"), key=lambda p: p.stat().st_mtime)
     if not files:
         raise FcimError("no waveform below build/; run: make waves")
-    print(f"waveform: {files[-1].relative_to(ROOT)}")
     viewer = next((found for name in VIEWERS if (found := shutil.which(name))), None)
     if viewer is None:
         print("no viewer found; install gtkwave or surfer to see it")

@@ -163,10 +163,12 @@ def largest_sums(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
 
 
 def rounding(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
-    """Quotients exactly between two outputs: 512 equal probabilities give sums over 512, times 256."""
-    v = int8(g, 512, cfg.head_dim)
-    tile = exact_tile(cfg, g, [3 * UNIT] * 512, rows=3, v=v)
-    return {"halves": tile, "halves, other signs": replace(tile, v=torch.where(v == -128, 127, -v).to(torch.int8))}
+    """Quotients exactly between two outputs, of both signs: 512 equal probabilities give sums over 512, times 256."""
+    half = cfg.head_dim // 2
+    v = int8(g, 512, cfg.head_dim, low=-127)
+    v[0, :half] += ((v[:, :half].long().sum(0) + 1) % 2 * torch.where(v[0, :half] > 0, -1, 1)).to(torch.int8)     # odd sums
+    v[:, half:] = -v[:, :half]
+    return {"halves": exact_tile(cfg, g, [3 * UNIT] * 512, rows=3, v=v)}
 
 
 def saturated_output(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
@@ -174,7 +176,7 @@ def saturated_output(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     tau, per_block = cfg.max_tau(), cfg.keys_per_block
     tiles = {}
     for v in (-128, 127):
-        for amount in range(tau + 1, tau + cfg.prob_bits + 4):
+        for amount in range(tau + 1, tau + 6):
             levels = [0] * per_block + [amount * UNIT]
             tiles[f"values {v}, rescaled by {amount}"] = exact_tile(
                 cfg, g, levels, rows=2, tau=tau, v=torch.full((per_block + 1, cfg.head_dim), v, dtype=torch.int8))

@@ -75,7 +75,7 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
 
     for name, result in stats(corners.largest_sums, NARROW).items():
         assert (result.out == int(name.split()[-1]) * 256).all()
-    halves = corners.rounding(BYTE, generator)["halves"]
-    assert (halves.v.long().sum(0) % 2).any()                                   # an odd sum over 512, times 256, is a half
+    sums = corners.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
+    assert (sums % 2 == 1).all() and (sums > 0).any() and (sums < 0).any()
     ends = {int(value) for result in stats(corners.saturated_output, NARROW).values() for value in result.out.unique()}
     assert {-32768, 32767} <= ends                                              # no average of values from -128 to 127
