@@ -21,7 +21,7 @@ test_filter = $(if $(strip $(TEST)),$(if $(call is_node,$(TEST)),$(call quote,$(
 
 model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
-sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim)
+sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS))
 
 .PHONY: help setup sim efficiency capture head-stats test lint waves doctor clean distclean
 
@@ -43,7 +43,7 @@ help: ## this list
 #: WAVES       sim, test: 1 writes FST waveforms
 #: SIM         sim, test: icarus (default) or verilator
 #: TEST        test: path or node id of a test, or a filter of names
-#: JOBS        test: parallel tests (default 2)
+#: JOBS        sim, test: how many run at a time (default 2)
 #: OUT         capture: file to write
 #: PYTHON      setup: interpreter to use
 #: PIP_ARGS    setup: more arguments for pip install
