@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Train the fixture model: a small LLaMA-3 with the 8B model's head geometry, from the standard library's sources.
 
-Seeded and resumable: run it again with the same --out to go on from the last checkpoint. Uses a GPU
-where there is one. Half the curriculum's effect that matters here is in the attention patterns, so a
-stated share of the sequences repeats a random span, which is what makes induction heads form early.
+Seeded and resumable: run it again with the same --out and --work to go on from the last checkpoint. Uses a GPU where
+there is one. A stated share of the sequences repeats a random span, so that induction heads form early.
 """
 
 from __future__ import annotations
