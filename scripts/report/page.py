@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from typing import Any
 
 from models.bounds import GAP_CHECK
 from scripts.report.figures import MAX_PIXELS, HeadPicture, error_figure, head_figure, sqnr_figure
+from scripts.report.html import document, facts, tile
 from scripts.sim_record import HeadRow, PhaseRun, SimRecord
 from scripts.sim_table import failures, head_cells
 
-STYLE = (Path(__file__).parent / "page.css").read_text()
 HEAD_COLUMNS = ("head", "phase", "mismatches", "cosine", "relative L1", "SQNR", "float SQNR", "largest error",
                 "cycles", "% of ideal", "rescales")
 
@@ -28,22 +25,17 @@ def _figure(png: bytes, alt: str, caption: str) -> str:
     return f"<figure>{_image(png, alt)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _tile(label: str, value: str, note: str) -> str:
-    return (f'<div class="tile"><div class="label">{escape(label)}</div><div class="value">{escape(value)}</div>'
-            f'<div class="note">{escape(note)}</div></div>')
-
-
 def _tiles(record: SimRecord) -> str:
     """The four figures that a reader wants first."""
     t, heads = record.totals(), record.heads
-    tiles = [_tile("Mismatches", f"{t['mismatches']:,}", f"of {t['elements']:,} output values")]
+    tiles = [tile("Mismatches", f"{t['mismatches']:,}", f"of {t['elements']:,} output values")]
     if heads:
         worst = min(heads, key=lambda h: h.metrics.sqnr_db)
         lost = max(heads, key=lambda h: h.loss_db)
-        tiles.append(_tile("Worst SQNR", f"{worst.metrics.sqnr_db:.1f} dB", f"{worst.name}, {worst.phase}"))
-        tiles.append(_tile("Largest loss to float", f"{lost.loss_db:.2f} dB", f"same 8-bit operands; {lost.name}, {lost.phase}"))
+        tiles.append(tile("Worst SQNR", f"{worst.metrics.sqnr_db:.1f} dB", f"{worst.name}, {worst.phase}"))
+        tiles.append(tile("Largest loss to float", f"{lost.loss_db:.2f} dB", f"same 8-bit operands; {lost.name}, {lost.phase}"))
     if t["cycles"]:
-        tiles.append(_tile("Cycles", f"{t['cycles']:,}", f"{100 * t['ideal_cycles'] / t['cycles']:.1f} % of ideal"))
+        tiles.append(tile("Cycles", f"{t['cycles']:,}", f"{100 * t['ideal_cycles'] / t['cycles']:.1f} % of ideal"))
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -84,12 +76,6 @@ def _counters_table(runs: Sequence[PhaseRun]) -> str:
     return f'<div class="scroll"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _facts(facts: Iterable[tuple[str, Any]]) -> str:
-    """A definition list; values that are no text are shown as JSON."""
-    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v if isinstance(v, str) else json.dumps(v))}</dd>" for k, v in facts)
-    return f"<dl>{items}</dl>"
-
-
 def _charts(heads: Sequence[HeadRow], bounded: bool) -> str:
     parts = []
     for phase in dict.fromkeys(h.phase for h in heads):
@@ -118,7 +104,7 @@ def _repeat(record: SimRecord) -> str:
            ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
     columns = [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),
                ("Tool versions", record.versions.items())]
-    boxes = "".join(f"<div><h3>{escape(title)}</h3>{_facts(facts)}</div>" for title, facts in columns)
+    boxes = "".join(f"<div><h3>{escape(title)}</h3>{facts(items)}</div>" for title, items in columns)
     return f'<pre class="command">{escape(record.command)}</pre><div class="columns">{boxes}</div>'
 
 
@@ -132,9 +118,7 @@ def render_page(record: SimRecord, pictures: Sequence[HeadPicture]) -> str:
                 f"are blank). Right: where the RTL's output is off, token by channel.{_patches(p)}")
         for p in sorted(pictures, key=lambda p: p.layer))
     bounded = any(c.name.startswith(GAP_CHECK) for c in record.checks)
-    return "".join([
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        f"<title>{verdict}: FusionCIM simulation</title><style>{STYLE}</style></head><body><main>",
+    return document(f"{verdict}: FusionCIM simulation", "".join([
         "<header><h1>FusionCIM simulation</h1>",
         "<p>Attention through the Verilog engine, compared with its golden model bit by bit and with float32 SDPA.</p></header>",
         f'<p class="verdict {verdict.lower()}"><strong>{verdict}</strong>{escape(counts)}.</p>',
@@ -146,4 +130,4 @@ def render_page(record: SimRecord, pictures: Sequence[HeadPicture]) -> str:
         f"<section><h2>Where the error is</h2>{maps}</section>" if maps else "",
         f"<section><h2>Accuracy per head</h2>{_charts(record.heads, bounded)}</section>" if record.heads else "",
         f"<section><h2>Counters</h2>{_counters_table(record.runs)}</section>" if record.runs else "",
-        f"<section><h2>Repeat this run</h2>{_repeat(record)}</section>", "</main></body></html>\n"])
+        f"<section><h2>Repeat this run</h2>{_repeat(record)}</section>"]))
