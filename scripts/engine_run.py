@@ -20,8 +20,13 @@ from models.config import HardwareConfig
 from models.cycles import COUNTERS, TIMING_COUNTERS, predict
 from models.golden import run_tile
 from models.tile import TileJob, TileResult
-from scripts.rtl_list import ROOT
+from scripts.rtl_list import ROOT, rtl_files
 from scripts.simulate import run_bench
+
+# How the streams reach the engine: beat by beat through cocotb's drivers and monitors, or played from files and recorded
+# into files by tb/hdl, which costs the simulator next to nothing.
+BENCHES = {"python": "tb.engine.bench_engine", "files": "tb.engine.bench_played"}
+PLAYER = sorted((ROOT / "tb" / "hdl").glob("*.v"))
 
 
 def stream_arrays(tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
@@ -126,7 +131,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
                seed: int | None = None, waves: bool = False, progress: Path | None = None,
                sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
                repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
-               streams: Mapping[str, np.ndarray] | None = None, bench: str = "tb.engine.bench_engine",
+               streams: Mapping[str, np.ndarray] | None = None, bench: str = BENCHES["python"],
                extra_env: Mapping[str, str] | None = None, budget: int | None = None) -> list[EngineRun]:
     """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
 
@@ -135,7 +140,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.
-        bench: a module that writes the same record as the default one; ``extra_env`` goes to it.
+        bench: a module that writes the same record as the default one, see :data:`BENCHES`; ``extra_env`` goes to it.
 
     Raises:
         FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
@@ -148,12 +153,15 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         np.savez(file, **(stream_arrays(tiles) if streams is None else streams))
         environment = {"ENGINE_STREAMS": str(file), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
                        "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget),
-                       "ENGINE_SLOW": json.dumps(dict(slow or {})), **(extra_env or {})}
+                       "ENGINE_SLOW": json.dumps(dict(slow or {})), "ENGINE_POS_BITS": str(cfg.pos_bits), **(extra_env or {})}
         if watch:
             environment["ENGINE_WATCH"] = "1"
         if progress is not None:
             environment["ENGINE_PROGRESS"] = str(progress)
-        result = run_bench("fcim_engine", sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
+        top = "fcim_engine"
+        if bench == BENCHES["files"]:
+            top, sources = "tb_engine", [*(rtl_files() if sources is None else sources), *PLAYER]
+        result = run_bench(top, sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
                            build_root=build_root, extra_env=environment, repeat=repeat)
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
     if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays

@@ -13,8 +13,8 @@ from models.errors import FcimError, run_cli
 from scripts.check_random import find_unseeded
 from scripts.rtl_list import ROOT, rtl_files
 
-TOP = "fcim_engine"
-WAIVERS = ROOT / "rtl" / "lint.vlt"
+TOP, BENCH_TOP = "fcim_engine", "tb_engine"
+WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 VERILATOR = ROOT / ".tools" / "verilator" / "bin" / "verilator"
 
 
@@ -41,13 +41,14 @@ def lint_rtl() -> bool:
         raise FcimError("verilator is not installed; run: make setup")
     files = [str(path.relative_to(ROOT)) for path in rtl_files()]
     folders = sorted({f"-I{os.path.dirname(name)}" for name in files})
-    waivers = [str(WAIVERS.relative_to(ROOT))] if WAIVERS.is_file() else []
+    waivers = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS)]
+    bench = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tb" / "hdl").glob("*.v"))]
+    common = [program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps", *folders]
     ok = True
     for name in config_names():
         parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
-        ok &= _run(f"verilator, config {name}", program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps",
-                   "--top-module", TOP, *folders, *parameters, *waivers, *files)
-    return ok
+        ok &= _run(f"verilator, config {name}", *common, "--top-module", TOP, *parameters, waivers[0], *files)
+    return ok & _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *files, *bench)
 
 
 def lint_registers() -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from cocotb_tools.runner import Runner, get_runner
+from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from filelock import FileLock
 
 from models.errors import FcimError
@@ -28,8 +28,13 @@ TIMESCALE = ("1ns", "1ps")
 PROGRAM = {"icarus": "iverilog", "verilator": "verilator"}
 BUILD_ARGS = {
     "icarus": [],  # cocotb's runner gives -g2012 itself
-    "verilator": ["-Wno-fatal", "-O3", "--x-assign", "unique", "--x-initial", "unique"],
+    # The runner makes every signal public, which keeps Verilator from optimising; benches look at the top's alone.
+    "verilator": ["-Wno-fatal", "-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-public-flat-rw",
+                  "-CFLAGS", "-O2 -march=native"],
 }
+PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
+# Without a width Verilator gives signals of more than 256 bits no toggle points at all.
+COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
 LOG_TAIL = 25
 
 
@@ -97,21 +102,41 @@ def _quiet_environment() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path], parameters: Mapping[str, object],
-           waves: bool, folder: Path) -> None:
-    """Build into ``folder`` unless it holds a build of the very same inputs already. The caller holds the folder's lock."""
+def _build_arguments(sim: str, waves: bool) -> list[str]:
+    """The simulator's options for a build; code coverage is Verilator's alone."""
     args = list(BUILD_ARGS[sim])
     if sim == "verilator" and waves:
         args.append("--trace-fst")
+    if sim == "verilator" and coverage_folder():
+        args += COVERAGE_ARGS
+    return args
+
+
+def coverage_folder() -> Path | None:
+    """Where runs leave their coverage data: FCIM_COVERAGE of the environment, or None for no coverage."""
+    folder = os.environ.get("FCIM_COVERAGE")
+    return Path(folder).resolve() if folder else None
+
+
+def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path], parameters: Mapping[str, object],
+           waves: bool, folder: Path) -> None:
+    """Build into ``folder`` unless it holds a build of the very same inputs already. The caller holds the folder's lock."""
+    args = _build_arguments(sim, waves)
     stamp, log = folder / "inputs.sha256", folder / "build.log"
     digest = _content_digest(tool, sources, args)
     if stamp.is_file() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
+    control: list[object] = []
+    if sim == "verilator":
+        public = folder / "public.vlt"
+        public.write_text(PUBLIC.format(top=top))
+        control.append(VerilatorControlFile(public))
     try:
-        runner.build(sources=list(sources), includes=sorted({s.parent for s in sources}), parameters=parameters, hdl_toplevel=top,
-                     build_args=args, build_dir=folder, always=True, waves=waves, timescale=TIMESCALE, log_file=log)
+        runner.build(sources=[*control, *sources], includes=sorted({s.parent for s in sources}), parameters=parameters,
+                     hdl_toplevel=top, build_args=args, build_dir=folder, always=True, waves=waves,
+                     timescale=TIMESCALE, log_file=log)
     except (RuntimeError, SystemExit):
         tail = log.read_text().splitlines()[-LOG_TAIL:] if log.is_file() else []
         message = f"{sim} could not build {top} with {dict(parameters)}; see {_short(log)}"
@@ -119,11 +144,12 @@ def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path
     stamp.write_text(digest)
 
 
-def _run_arguments(sim: str, seed: int, wave: Path | None) -> dict[str, list[str]]:
-    """The simulator's own arguments: where a waveform goes, and for Verilator, which has no X, random initial values."""
+def _run_arguments(sim: str, seed: int, wave: Path | None, coverage: Path | None) -> dict[str, list[str]]:
+    """The simulator's own arguments: where waveform and coverage go; for Verilator, which has no X, random initial values."""
     if sim == "icarus":
         return {"plusargs": [f"+dumpfile_path={wave}"] if wave else []}
-    return {"plusargs": ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"],
+    return {"plusargs": ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}",
+                         *([f"+verilator+coverage+file+{coverage}"] if coverage else [])],
             "test_args": ["--trace-file", str(wave)] if wave else []}
 
 
@@ -217,7 +243,8 @@ def run_bench(
     test = current or test_module
     repeat = repeat or repeat_command(test, seed, sim, waves)
     root = (ROOT / build_root).resolve()
-    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves)[:12]}"
+    covered = coverage_folder()
+    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves, bool(covered))[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = root / "runs" / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -232,8 +259,13 @@ def run_bench(
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
-        arguments = _run_arguments(sim, seed, wave if waves else None)
         environment = {"PYTHONWARNINGS": "ignore::DeprecationWarning", "COCOTB_ANSI_OUTPUT": "0", **extra_env}
+        data = None
+        if covered:     # named by all that the run depends on, so that no run overwrites another's
+            covered.mkdir(parents=True, exist_ok=True)
+            data = covered / f"{run_dir.name}-{_digest(run_key, seed)[:8]}"
+            environment["FCIM_COVER_FILE"] = f"{data}.cover.json"
+        arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}.dat") if data else None)
         # A simulator that crashes makes the runner exit; a run whose tests fail returns normally. The results file decides.
         with contextlib.suppress(SystemExit, RuntimeError, subprocess.SubprocessError):
             runner.test(test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", testcase=testcase, seed=seed,

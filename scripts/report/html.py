@@ -1,4 +1,4 @@
-"""Pieces that all of the project's HTML pages share. A page needs nothing but itself: no script, font or picture from elsewhere."""
+"""Pieces that all HTML pages share. A page needs nothing but itself: no script, font or picture from elsewhere."""
 
 from __future__ import annotations
 

@@ -68,6 +68,14 @@ def read_counters(dut: Any) -> list[int]:
     return [(word >> (COUNTER_BITS * i)) & ((1 << COUNTER_BITS) - 1) for i in range(len(dut.counters) // COUNTER_BITS)]
 
 
+def save_record(record: dict[str, Any], pattern: str) -> None:
+    """Write the record of one run where ENGINE_RECORD says; a reader never sees half of it."""
+    target = Path(os.environ["ENGINE_RECORD"].replace("{pattern}", pattern))
+    partial = target.with_suffix(".part.npz")
+    np.savez(partial, **record)
+    partial.replace(target)
+
+
 def stalls(name: str, pattern: str) -> Iterator[tuple[int, int]] | None:
     """When the stream ``name`` pauses: as ENGINE_SLOW says, else as the pattern does."""
     slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
@@ -123,10 +131,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     record |= {f"{name}_cycle": np.array(monitor.cycles) for name, monitor in monitors.items()}
     if watch is not None:
         record |= {f"pins_{name}": count for name, count in watch.counts.items()}
-    target = Path(os.environ["ENGINE_RECORD"].replace("{pattern}", pattern))
-    partial = target.with_suffix(".part.npz")
-    np.savez(partial, **record)
-    partial.replace(target)
+    save_record(record, pattern)
 
 
 @cocotb.test()

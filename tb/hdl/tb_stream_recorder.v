@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// tb_stream_recorder: the monitor of a stream. Writes each accepted beat to FILE and checks the protocol.
+// A record is little-endian 32-bit words: the number of the clock edge that took the beat, then the payload.
+// error rises and stays if valid or ready is X or Z, if valid drops or the payload changes before a beat is accepted, or if an
+// accepted beat holds an X or Z; a line in the log says which.
+`default_nettype none
+
+module tb_stream_recorder #(
+    parameter WIDTH = 8,
+    parameter FILE = "beats.bin"
+) (
+    input  wire             clk,
+    input  wire             rst_n,
+    input  wire             start,
+    input  wire             finish,
+    input  wire [31:0]      cycle,
+    input  wire             valid,
+    input  wire             ready,
+    input  wire [WIDTH-1:0] payload,
+    output reg  [31:0]      count,
+    output reg              error
+);
+
+    localparam WORDS = (WIDTH + 31) / 32;
+
+    reg                   waiting;
+    reg  [WIDTH-1:0]      held;
+    wire [32*WORDS-1:0]   padded;
+    integer               file;
+
+    generate
+        if (32 * WORDS > WIDTH) begin : g_pad
+            assign padded = {{(32*WORDS-WIDTH){1'b0}}, payload};
+        end else begin : g_whole
+            assign padded = payload;
+        end
+    endgenerate
+
+    initial begin
+        count = 0;
+        error = 1'b0;
+        waiting = 1'b0;
+        held = {WIDTH{1'b0}};
+        file = 0;
+    end
+
+    always @(posedge clk)
+        if (start) begin
+            file = $fopen(FILE, "wb");
+            count   <= 0;
+            error   <= 1'b0;
+            waiting <= 1'b0;
+        end else if (finish) begin
+            if (file != 0)
+                $fclose(file);
+            file = 0;
+        end else if (rst_n === 1'b1 && file != 0) begin
+            if ((valid ^ ready) === 1'bx) begin
+                $display("ERROR: %m cycle %0d, beat %0d: valid is %b, ready is %b", cycle, count, valid, ready);
+                error <= 1'b1;
+            end
+            if (waiting && !valid) begin
+                $display("ERROR: %m cycle %0d, beat %0d: valid dropped before the beat was accepted", cycle, count);
+                error <= 1'b1;
+            end
+            if (waiting && valid && held !== payload) begin
+                $display("ERROR: %m cycle %0d, beat %0d: the payload changed while valid waited for ready", cycle, count);
+                error <= 1'b1;
+            end
+            waiting <= valid && !ready;
+            if (valid && !ready && !waiting)
+                held <= payload;
+            if (valid && ready) begin
+                if ((^payload) === 1'bx) begin
+                    $display("ERROR: %m cycle %0d, beat %0d: the accepted payload holds X or Z", cycle, count);
+                    error <= 1'b1;
+                end
+                count <= count + 1;
+                $fwrite(file, "%u%u", cycle, padded);
+            end
+        end
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,12 @@
+"""The monitor that records streams inside the simulator."""
+
+from __future__ import annotations
+
+from scripts.engine_run import PLAYER
+from scripts.simulate import run_bench
+from tb.hdl.bench_stream_recorder import WIDTH
+
+
+def test_stream_recorder(seed: int) -> None:
+    """Under Icarus, since X and Z are among the inputs."""
+    run_bench("tb_stream_recorder", PLAYER, "tb.hdl.bench_stream_recorder", {"WIDTH": WIDTH}, sim="icarus", seed=seed)
