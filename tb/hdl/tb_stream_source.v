@@ -19,7 +19,6 @@ module tb_stream_source #(
     localparam BYTES = (WIDTH + 7) / 8;
 
     reg  [8*BYTES+31:0] record;
-    wire [31:0]         record_idle = record[8*BYTES +: 32];
     reg                 playing;
     reg  [31:0]         idle;
     integer             file, got;
@@ -61,8 +60,8 @@ module tb_stream_source #(
                     playing <= 1'b0;
                     valid   <= 1'b0;
                     payload <= ~payload;
-                end else if (idle == 0 && record_idle != 0) begin
-                    idle    <= record_idle;
+                end else if (idle == 0 && record[8*BYTES +: 32] != 0) begin
+                    idle    <= record[8*BYTES +: 32];
                     valid   <= 1'b0;
                     payload <= ~payload;
                 end else begin
