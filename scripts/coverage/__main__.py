@@ -1,0 +1,78 @@
+"""``python -m scripts.coverage``: merge the coverage data of all runs, write the site, hold the numbers against their floors."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+
+from models.errors import FcimError, run_cli
+from scripts.coverage.floors import write_floors
+from scripts.coverage.functional import functional_problems
+from scripts.coverage.joined import functional_of, functional_tally, write_pages
+from scripts.coverage.output import write_site
+from scripts.coverage.page_parts import percent
+from scripts.coverage.results import Results, collect
+from scripts.rtl_list import ROOT
+from scripts.sim_environment import git_state, tool_versions
+from scripts.simulate import require_simulator
+
+EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" / "coverage" / "floors.yaml"
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.coverage", description=__doc__.split(": ", 1)[1])
+    parser.add_argument("--data", type=Path, default=ROOT / "build" / "coverage" / "data", help="folder of the runs' data")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "coverage", help="folder to write to")
+    parser.add_argument("--regress", type=Path, help="record of the regression, for the verification plan's page")
+    parser.add_argument("--design", type=Path, default=ROOT / "rtl", help="folder of the Verilog files that count")
+    parser.add_argument("--exclusions", type=Path, default=EXCLUSIONS, help="YAML file of excluded points")
+    parser.add_argument("--floors", type=Path, default=FLOORS, help="YAML file of the numbers' floors")
+    parser.add_argument("--update-floors", action="store_true", help="raise the floors to what was reached; never lower one")
+    return parser.parse_args(arguments)
+
+
+def _print_numbers(results: Results) -> None:
+    """One line per number: what was reached, its floor, and what follows from the two."""
+    percents, below, raised = results.percents(), results.below(), results.floors.raised(results.percents())
+    totals = results.totals()
+    for name, floor in results.floors.values.items():
+        value = totals.get(name)
+        reached = f"{value.hit:>9,} of {value.total:>9,}" if value else f"{'nothing collected':>22}"
+        verdict = f"BELOW by {below[name]:.2f}" if name in below else f"may rise to {raised[name]:.1f}" if name in raised else ""
+        print(f"{name:<11}{reached}  {percent(percents[name]):>8}   floor {floor:5.1f}   {verdict}".rstrip())
+
+
+def _update(path: Path, results: Results) -> None:
+    new = results.floors.raised(results.percents())
+    if new:
+        write_floors(path, new)
+    print("floors raised: " + ", ".join(f"{name} to {value:.1f}" for name, value in new.items()) if new else "no floor can rise")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report; 1 if a number is below its floor or something else is wrong."""
+    options = _arguments(arguments)
+    if options.regress is not None and not options.regress.is_file():
+        raise FcimError(f"there is no record {options.regress}; run the regression first, or leave --regress out")
+    functional = functional_of(options.data)
+    results = collect(options.data, options.design, options.exclusions, options.floors, functional_tally(functional))
+    results.problems += functional_problems(functional) if functional is not None else []
+    links = write_pages(options.out, functional, options.regress)
+    with contextlib.suppress(FcimError):    # puts the project's own Verilator on the path, if it is there
+        require_simulator("verilator")
+    versions = tool_versions("verilator")
+    state = git_state() | {name: versions[name] for name in ("verilator", "cocotb", "python")}
+    page = write_site(options.out, results, links, state)
+    _print_numbers(results)
+    for kind, texts in (("problem", results.problems), ("warning", results.warnings)):
+        for text in texts:
+            print(f"{kind}: {text}")
+    if options.update_floors:
+        _update(options.floors, results)
+    print(f"report: {page}")
+    return 0 if results.ok else 1
+
+
+if __name__ == "__main__":
+    run_cli(main)
