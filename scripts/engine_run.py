@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,9 @@ from models.cycles import COUNTERS, TIMING_COUNTERS, predict
 from models.golden import run_tile
 from models.tile import TileJob, TileResult
 from scripts.rtl_list import ROOT, rtl_files
-from scripts.simulate import run_bench
+from scripts.simulate import coverage_folder, run_bench
+from tb.coverage.catalogue import new_coverage
+from tb.coverage.engine_points import sample_engine
 
 # How the streams reach the engine: beat by beat through cocotb's drivers and monitors, or played from files and recorded
 # into files by tb/hdl, which costs the simulator next to nothing.
@@ -72,6 +75,8 @@ class EngineRun:
     ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
     ``taken`` holds per stream (q, k, v, o) the cycle in which each beat was taken, counted from the first row of Q.
+    ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` is the time in which Python only
+    waited for the simulator, if the bench measures it, ``check_seconds`` that of the models and the comparison.
     """
 
     pattern: str
@@ -83,6 +88,9 @@ class EngineRun:
     predicted: dict[str, int]
     problems: list[str] = field(default_factory=list)
     taken: dict[str, list[int]] = field(default_factory=dict)
+    waves: Path | None = None
+    simulated_seconds: float | None = None
+    check_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -93,7 +101,7 @@ class EngineRun:
 def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str,
                  timed: bool = True) -> EngineRun:
     """Compare one recorded run with the golden model and the schedule model; cycles and stalls only if ``timed``."""
-    problems = []
+    problems, began = [], time.perf_counter()
     sent = stream_arrays(tiles)
     for name, values in sent.items():
         if not np.array_equal(values, record[name]):
@@ -124,7 +132,18 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
         if f"pins_{name}" in record and counters[name] != record[f"pins_{name}"]:
             problems.append(f"counter {name} is {counters[name]}, the pins say {record[f'pins_{name}']}")
     taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in "qkvo"}
-    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems, taken)
+    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems, taken,
+                     simulated_seconds=float(record["seconds"]) if "seconds" in record else None,
+                     check_seconds=time.perf_counter() - began)
+
+
+def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str, dict[str, np.ndarray]], file: Path) -> None:
+    """Functional coverage of right runs, from what the monitors saw."""
+    coverage = new_coverage()
+    for run in runs:
+        record = records[run.pattern]
+        sample_engine(coverage, cfg, observed_tiles(record), run.golden, record)
+    coverage.save(file)
 
 
 def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
@@ -132,7 +151,8 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
                sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
                repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
                streams: Mapping[str, np.ndarray] | None = None, bench: str = BENCHES["python"],
-               extra_env: Mapping[str, str] | None = None, budget: int | None = None) -> list[EngineRun]:
+               extra_env: Mapping[str, str] | None = None, budget: int | None = None,
+               build_args: Sequence[str] | None = None) -> list[EngineRun]:
     """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
 
     Args:
@@ -140,6 +160,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.
+        build_args: the simulator's options for the build instead of the usual ones.
         bench: a module that writes the same record as the default one, see :data:`BENCHES`; ``extra_env`` goes to it.
 
     Raises:
@@ -158,12 +179,17 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
             environment["ENGINE_WATCH"] = "1"
         if progress is not None:
             environment["ENGINE_PROGRESS"] = str(progress)
-        top = "fcim_engine"
+        top, sources_are_real = "fcim_engine", sources is None
         if bench == BENCHES["files"]:
             top, sources = "tb_engine", [*(rtl_files() if sources is None else sources), *PLAYER]
         result = run_bench(top, sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
-                           build_root=build_root, extra_env=environment, repeat=repeat)
+                           build_root=build_root, extra_env=environment, repeat=repeat, build_args=build_args)
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
     if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays
         shutil.rmtree(result.log.parent, ignore_errors=True)
-    return [check_record(cfg, tiles, record, pattern, timed=not slow) for pattern, record in records.items()]
+    runs = [check_record(cfg, tiles, record, pattern, timed=not slow) for pattern, record in records.items()]
+    for run in runs:
+        run.waves = result.waves
+    if (folder := coverage_folder()) and sources_are_real and all(run.ok for run in runs):
+        _sample(cfg, runs, records, folder / f"engine-{result.log.parent.name}-{seed or 0}.cover.json")
+    return runs

@@ -1,12 +1,14 @@
 """``fcim_engine`` inside ``tb_engine``: streams are played from files and recorded into files, so that Python only waits.
 
 The same environment and the same record as :mod:`tb.engine.bench_engine`, except ENGINE_WATCH; beside it the record holds
-``state_counts`` ``[n, 2]``, the states of the engine and the cycles spent in each (``tb/hdl/tb_engine.v``).
+``state_counts`` ``[n, 2]``, the states of the engine and the cycles spent in each (``tb/hdl/tb_engine.v``), and the
+``seconds`` that the simulator ran alone.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,9 @@ async def run_streams(dut: Any, pattern: str) -> None:
     await pulse(dut, dut.start)
     if progress := os.environ.get("ENGINE_PROGRESS"):
         cocotb.start_soon(report_progress(dut, Path(progress)))
+    began = time.perf_counter()
     await First(RisingEdge(dut.done), RisingEdge(dut.protocol_error))
+    seconds = time.perf_counter() - began
     if dut.protocol_error.value == 0:
         await ClockCycles(dut.clk, SETTLE_CYCLES)
     watchdog.cancel()
@@ -72,7 +76,8 @@ async def run_streams(dut: Any, pattern: str) -> None:
         raise AssertionError("a stream broke its protocol; the log's ERROR lines say which and when")
     accepted = seen()
     record: dict[str, Any] = {"counters": np.array(read_counters(dut)), "error_v_count": int(dut.error_v_count.value),
-                              "end_cycle": int(dut.cycle.value), "state_counts": read_states(Path("states.bin"))}
+                              "end_cycle": int(dut.cycle.value), "state_counts": read_states(Path("states.bin")),
+                              "seconds": seconds}
     for name in "qkvo":
         record |= read_beats(Path(f"{name}_beats.bin"), name, head_dim, 16 if name == "o" else 8, pos_bits)
         if len(record[f"{name}_cycle"]) != accepted[name]:

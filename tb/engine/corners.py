@@ -100,6 +100,16 @@ def saturation(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     }
 
 
+def scales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+    """Every shift of the scaled score, with halves of both signs to round where there are any."""
+    near = [-2001, -2000, -1, 0, 1, 2000, 2001]
+    return {
+        "halves at shift 1": exact_tile(cfg, g, near, shift=1),
+        **{f"shift {shift}": exact_tile(cfg, g, [-3 * cfg.head_dim, 3, 3 * cfg.head_dim], q_mult=65535, shift=shift)
+           for shift in range(64)},
+    }
+
+
 def probabilities(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     """Every shift of the exponential from the largest probability down to 0; whole blocks that round to 0."""
     per_block, tiles = cfg.keys_per_block, {}

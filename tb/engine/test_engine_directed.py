@@ -18,7 +18,7 @@ from tb.engine.verdict import assert_ok
 # topics that share a run
 CASES = {
     "maxima": (TINY, (corners.maxima, corners.rescales)),
-    "ranges": (TINY, (corners.extremes, corners.saturation, corners.probabilities)),
+    "ranges": (TINY, (corners.extremes, corners.saturation, corners.scales, corners.probabilities)),
     "visibility": (TINY, (corners.visibility,)),
     "framing": (TINY, (corners.framing, corners.lazy)),
     "narrow": (NARROW, (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)),

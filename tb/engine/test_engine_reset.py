@@ -15,7 +15,7 @@ from tb.engine.verdict import assert_ok
 from tb.engine.workloads import random_tiles
 
 
-@pytest.mark.parametrize("longest", [40, 700])
+@pytest.mark.parametrize("longest", [8, 40, 700])
 def test_reset_in_the_middle_of_a_run(longest: int, seed: int, generator: np.random.Generator) -> None:
     """Nothing of the interrupted run is left: bits, counters, cycles and the error flag are those of a first run."""
     tiles = random_tiles(TINY, generator, 2, keys=13)

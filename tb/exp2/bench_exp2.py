@@ -12,6 +12,7 @@ from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
 from tb.common.pack import pack
 from tb.common.rng import rng
+from tb.coverage import unit_points
 
 Element = tuple[int, int, int]  # z, reference, tau
 Z_BITS, REF_BITS, Z_FRAC, TAU_MAX = 20, 10, 10, 8
@@ -51,6 +52,8 @@ async def run(dut: Any, elements: list[Element]) -> int:
     words = [(pack([e[0] for e in lane], Z_BITS), pack([e[1] for e in lane], REF_BITS), lane[0][2]) for lane in cycles]
     # A probability that is too wide for its lane makes the comparison fail, as it must.
     expected = ["".join(format(spec.probability(*e, prob_bits), f"0{prob_bits}b") for e in reversed(lane)) for lane in cycles]
+
+    unit_points.exp2_elements(elements, prob_bits)
 
     start_clock(dut)
     start_watchdog(len(cycles) + 20)

@@ -14,10 +14,12 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, Timer
 
 from tb.common.bench import Bench
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
+from tb.common.cover import hit
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
+from tb.coverage import unit_points
 
 BITS_PER_CYCLE = int(os.environ["IP_BITS_PER_CYCLE"])
 CPK = 8 // BITS_PER_CYCLE
@@ -52,6 +54,7 @@ class Macro:
         self.lane = 16 + (self.head_dim - 1).bit_length()
         self.rows = len(dut.m_col_data) // self.lane
         self.cells = np.zeros((2, self.rows, self.head_dim), dtype=np.int64)    # offset binary, 0 where unused
+        self.used = [0, 0]                          # rows of the tile in each bank
         self.user_top = 1 << len(dut.s_key_user)
         self.bench = Bench(dut, pattern, budget)
         self.gaps = rng("write gaps") if pattern in ("gaps", "both") else None
@@ -69,6 +72,7 @@ class Macro:
     def _expect(self, beat: Beat) -> None:
         key = unpack(beat["data"], self.head_dim, 8, signed=True) + OFFSET
         self.keys.append(key)
+        unit_points.ip_cim_key(key, self.cells[beat["bank"]][:self.used[beat["bank"]]])
         self.board.expect([{"data": pack(self.cells[beat["bank"]] @ key, self.lane), "ksum": int(key.sum()),
                             "user": beat["user"]}])
 
@@ -85,6 +89,8 @@ class Macro:
                 if row == 0:
                     self.cells[bank] = 0
                 self.cells[bank, row] = unpack(int(dut.q_data.value), self.head_dim, 8, signed=True) + OFFSET
+                self.used[bank] = row + 1
+                unit_points.ip_cim_write(row, dut.active.value == 1)
                 self.writes.append(cycle())
             if dut.s_key_valid.value == 1:
                 if not key_waits:
@@ -126,6 +132,7 @@ class Macro:
         """
         edge, last_column = RisingEdge(self.dut.clk), []
         for tile, (rows, keys) in enumerate(tiles):
+            unit_points.ip_cim_rows(len(rows), self.rows)
             if tile >= 2:
                 # A bank is free again CPK + 1 cycles after its last column; its first row is written a cycle later.
                 while len(self.given) < last_column[tile - 2]:
@@ -149,6 +156,8 @@ class Macro:
             self.handoff.append(max(accept + CPK, self.given[k - 1] if k else 0))
             shown = self.handoff[k] + 1
             assert self.shown[k] == shown, f"column {k} came in cycle {self.shown[k]}, not {shown}"
+        banks = [beat["bank"] for beat in self.bench.monitors["s_key"].beats]
+        unit_points.ip_cim_cycles(self.accepted, self.given, self.shown, self.handoff, banks, CPK)
 
     def check_activity(self) -> None:
         """Each key switches the array CPK times, between its acceptance and its handoff, with the most significant planes first,
@@ -240,6 +249,7 @@ async def reset_drops_what_is_in_flight(dut: Any) -> None:
     dut.s_key_valid.value = 1
     await RisingEdge(dut.m_col_valid)       # the next key is under way, or waits for the column to go
     await ClockCycles(dut.clk, 1)
+    hit("ip_cim.reset", "key in the array, column waits")
     dut.s_key_valid.value = 0
     await reset(dut, cycles=1)
     for _ in range(2 * CPK + 4):

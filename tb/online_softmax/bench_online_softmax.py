@@ -8,6 +8,7 @@ import cocotb
 
 from tb.common.rng import rng
 from tb.common.stalls import PATTERNS, each_pattern
+from tb.coverage import unit_points
 from tb.online_softmax.checker import SoftmaxBench
 from tb.online_softmax.cycles import check_cycles
 from tb.online_softmax.patterns import COURSES, directed_tile, largest_probability, largest_then_more, saturated, sunk
@@ -32,6 +33,11 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> SoftmaxBench
     bench = SoftmaxBench(dut, pattern, budget(Sizes(dut), tiles))
     await bench.run(tiles)
     causes = check_cycles(bench)
+    for b in bench.model.blocks:
+        unit_points.softmax_block(b.keys, bench.size.block, b.first, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
+    sum_bits = bench.prob_bits + bench.size.max_keys.bit_length() - 1
+    unit_points.softmax_run(causes, bench.shown, bench.taken, [t.tau for t in tiles],
+                            [s for tile in bench.model.tiles for s in tile.sums], sum_bits)
     waits = (bench.events["wait_slot"], bench.events["wait_bank"])
     cocotb.log.info("%d blocks, start decided by %s, waits %s", len(bench.model.blocks), causes, waits)
     return bench

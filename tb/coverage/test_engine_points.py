@@ -1,0 +1,233 @@
+"""Sampling of engine runs: against counts by hand, against the scalar reading of the specification, against counters."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.config import HardwareConfig, load_config
+from models.cycles import COUNTERS
+from models.golden import run_tile
+from models.tile import TileJob
+from scripts import engine_run
+from tb.common import spec
+from tb.coverage.catalogue import POINTS, new_coverage
+from tb.coverage.engine_points import sample_engine
+from tb.coverage.model import Coverage
+from tb.engine import corners
+from tb.engine.configs import BYTE, NARROW, TINY, small
+from tb.engine.workloads import decode, prefill, random_tile, random_tiles
+
+SHIFT_ZERO = 18
+
+
+@pytest.fixture
+def generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 77])
+
+
+def sampled(cfg: HardwareConfig, tiles: list[TileJob], record: dict | None = None) -> Coverage:
+    """The hits of a run of ``tiles``."""
+    cov = new_coverage()
+    sample_engine(cov, cfg, tiles, [run_tile(cfg, tile) for tile in tiles], record or {})
+    return cov
+
+
+def hits(cov: Coverage, name: str) -> dict[str, int]:
+    """Bins of a point that were hit."""
+    return {b: n for b, n in cov.hits(name).items() if n}
+
+
+def test_lazy_reference_by_hand(generator: np.random.Generator) -> None:
+    """Each tile: first block sets -7, the next lies at the reference plus tau, then twice one above."""
+    tiles = corners.lazy(TINY, generator)
+    cov = sampled(TINY, list(tiles.values()))
+    rows = TINY.rows
+    assert hits(cov, "reference.lazy") == {f"{tau}, {kind}": n * rows for tau in range(9)
+                                           for kind, n in (("at", 1), ("1 above", 2))}
+    assert hits(cov, "reference.first") == {"negative": 9 * rows}
+    moved = Counter({"0": 9 * rows, "1": 2 * rows})
+    moved |= Counter({"2 to 7": 2 * rows * 6})      # tau 1 to 6 move by 2 to 7
+    moved |= Counter({"8 to below the sum's width": 2 * rows * 2})
+    assert hits(cov, "reference.moved_by") == dict(moved)
+    assert hits(cov, "tile.tau") == {str(tau): 1 for tau in range(9)}
+    assert hits(cov, "reference.rows_moved") == {"none": 9 * 2, "all": 9 * 2}
+
+
+def test_visibility_by_hand() -> None:
+    """Keys at 1 to 8, which fill a block, and one of padding; rows at 0, 1, 2, 7 and 8."""
+    base = random_tile(TINY, np.random.default_rng(1), 5, 9, "plain", 0)
+    tile = replace(base, k_pos=torch.tensor([*range(1, 9), TINY.padding_pos]), q_pos=torch.tensor([0, 1, 2, 7, 8]))
+    cov = sampled(TINY, [tile])
+    assert hits(cov, "mask.block") == {"none": 1, "one": 1, "some": 1, "all but one": 1, "all": 1, "not the only one": 5}
+    assert hits(cov, "mask.row") == {"none": 1, "one": 1, "some": 3}
+    assert hits(cov, "mask.first_seen") == {"first": 4, "never": 1}
+    assert hits(cov, "mask.gap") == {"no": 1, "yes": 4}
+    assert hits(cov, "mask.row_position") == {"0": 1, "between": 4}
+    assert hits(cov, "mask.key_position") == {"between": 8, "padding": 1}
+    assert hits(cov, "mask.padding") == {"last key": 1, "a whole block": 1}
+    assert hits(cov, "mask.distance") == {"2 or more before": 11, "1 before": 3, "the same": 4, "1 after": 4,
+                                          "2 or more after": 18, "padding": 5}
+    assert hits(cov, "mask.rows_without_key") == {"some": 1} and hits(cov, "tile.order") == {"rising": 1}
+
+
+def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]:
+    """Some points once more, element by element, from the scalar reading of the page."""
+    found: dict[str, Counter[str]] = {name: Counter() for name in ("scale.z", "exp.shift", "exp.segment", "exp.value",
+                                                                   "reference.lazy", "operand.k_value")}
+    per_block, largest = cfg.keys_per_block, 2**cfg.prob_bits - 1
+    for value in tile.k.flatten().tolist():
+        found["operand.k_value"]["-128" if value == -128 else "127" if value == 127 else
+                                 "negative" if value < 0 else "positive" if value else "0"] += 1
+    for row in range(len(tile.q)):
+        m: int | None = None
+        for start in range(0, len(tile.k), per_block):
+            column = []
+            for j in range(start, min(start + per_block, len(tile.k))):
+                if not spec.visible(True, int(tile.k_pos[j]), int(tile.q_pos[row])):
+                    column.append(spec.MASKED)
+                    continue
+                s = spec.score(tile.q[row].tolist(), tile.k[j].tolist())
+                z, clamped = spec.scale(s, int(tile.q_mult[row]), int(tile.k_mult[j]), tile.shift)
+                column.append(z)
+                kind = ("clamped above" if z > 0 else "clamped below") if clamped else \
+                    "highest" if z == spec.Z_MAX else "lowest" if z == spec.Z_MIN else \
+                    "negative" if z < 0 else "positive" if z else "0"
+                found["scale.z"][kind] += 1
+            seen = [z for z in column if z != spec.MASKED]
+            if seen and m is not None:
+                beyond = max(seen) // 1024 - m - tile.tau
+                kind = "far below" if beyond < -1 else "far above" if beyond > 1 else ("1 below", "at", "1 above")[beyond + 1]
+                found["reference.lazy"][f"{tile.tau}, {kind}"] += 1
+            m, _, _ = spec.new_reference(m, column, tile.tau)
+            for z in column:
+                if z == spec.MASKED:
+                    found["exp.value"]["0, masked"] += 1
+                    continue
+                assert m is not None
+                d = z - m * 1024
+                shift = 17 - cfg.prob_bits + tile.tau - d // 1024
+                p = spec.probability(z, m, tile.tau, cfg.prob_bits)
+                found["exp.shift"][str(shift) if shift < SHIFT_ZERO else "18 or more"] += 1
+                if p:
+                    found["exp.segment"][str(d % 1024 // 32)] += 1
+                found["exp.value"]["0, too small" if not p else "largest code" if p == largest else
+                                   "1.0: at the reference" if d == 0 else "1" if p == 1 else "between"] += 1
+    return found
+
+
+@pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
+def test_numbers_equal_the_scalar_specification(cfg: HardwareConfig, generator: np.random.Generator) -> None:
+    for kind in ("plain", "peaked", "outliers"):
+        tile = random_tile(cfg, generator, 5, 2 * cfg.keys_per_block + 3, kind)
+        cov = sampled(cfg, [tile])
+        for name, want in scalar_counts(cfg, tile).items():
+            assert hits(cov, name) == dict(want), (name, kind)
+
+
+@pytest.mark.parametrize("field", ["rescaled_rows", "rescale_amount", "saturations", "zero_blocks"])
+def test_another_computation_than_the_golden_one_is_noticed(field: str, generator: np.random.Generator) -> None:
+    tile = random_tile(TINY, generator)
+    golden = run_tile(TINY, tile)
+    setattr(golden.stats, field, getattr(golden.stats, field) + 1)
+    with pytest.raises(ValueError, match="the golden model"):
+        sample_engine(new_coverage(), TINY, [tile], [golden], {})
+    with pytest.raises(ValueError, match="0 results for 1 tiles"):
+        sample_engine(new_coverage(), TINY, [tile], [], {})
+
+
+def cycles_record() -> dict[str, np.ndarray]:
+    """Two tiles of 2 rows and 3 and 1 keys, 4 cycles a key: Q early, a late second key, a late last row."""
+    return {"q_cycle": np.array([0, 1, 2, 5]), "k_cycle": np.array([3, 7, 12, 16]), "v_cycle": np.array([0, 7, 13, 48]),
+            "o_cycle": np.array([60, 64, 68, 73])}
+
+
+def test_pace_by_hand(generator: np.random.Generator) -> None:
+    tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1)]
+    cov = sampled(TINY, tiles, cycles_record())
+    for name, part in (("keys", "block"), ("rows", "tile"), ("q", "tile")):
+        assert hits(cov, f"pace.{name}") == {f"of the {part}, at full rate": 1, f"of the {part}, later": 1,
+                                             "of the next tile, at full rate": 1}, name
+    assert hits(cov, "pace.values") == {"before": 1, "in the same cycle": 1, "after": 1, "a block or more after": 1}
+    assert hits(cov, "pace.q_ahead") == {"before": 1}
+    assert hits(cov, "engine.tile_done") == {"tile of several rows": 2, "another tile follows at full rate": 1,
+                                             "last of the run": 1}
+    late = cycles_record() | {"o_cycle": np.array([60, 64, 67, 73])}
+    assert sampled(TINY, tiles, late).score().illegal == ("pace.rows: of the next tile, sooner",)
+
+
+def test_states_by_hand(generator: np.random.Generator) -> None:
+    """Word: k moves and o waits while IP-CIM and OP-CIM work on two tiles; and one that cannot be."""
+    tile = random_tile(TINY, generator, 2, 3)
+    word = 0b11 << 2 | 0b01 << 6 | 1 << 8 | 1 << 11 | 2 << 13
+    cov = sampled(TINY, [tile], {"state_counts": np.array([[word, 5], [0b01 << 6 | 1 << 12 | 1 << 13, 2], [0, 9]])})
+    assert hits(cov, "stream.k") == {"neither, read-out": 2, "neither, all at rest": 9, "moves, IP-CIM": 5, "moves, OP-CIM": 5}
+    assert hits(cov, "stream.o")["valid waits, IP-CIM"] == 5
+    assert hits(cov, "overlap.tiles") == {"0, all at rest": 9, "1, read-out": 2, "2, IP-CIM": 5, "2, OP-CIM": 5}
+    assert hits(cov, "overlap.stages") == {"IP-CIM and OP-CIM": 5} and not hits(cov, "overlap.load")
+    assert cov.score().illegal == ("stream.o: valid waits, read-out",)
+
+
+def test_states_agree_with_the_counters(seed: int, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the harness counts of the engine's states is what the engine's own counters count."""
+    records = []
+
+    def keep(cfg, tiles, record, pattern, timed=True):
+        records.append(record)
+        return check(cfg, tiles, record, pattern, timed)
+
+    check = engine_run.check_record
+    monkeypatch.setattr(engine_run, "check_record", keep)
+    cfg = small(4)
+    tiles = random_tiles(cfg, generator, 6, keys=11)
+    runs = engine_run.run_engine(cfg, tiles, ("none", "both"), seed=seed, bench=engine_run.BENCHES["files"])
+    assert len(records) == 2 and all(run.ok for run in runs)
+    for record in records:
+        word, spent = record["state_counts"].T
+        counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
+        for name, bit in (("ip_busy", 8), ("stall_softmax", 9), ("op_busy", 11)):
+            assert spent[word >> bit & 1 == 1].sum() == counters[name], name
+        for bit, name, count in ((2, "keys", len(record["k_cycle"])), (0, "rows in", len(record["q_cycle"])),
+                                 (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"]))):
+            assert spent[word >> bit & 3 == 3].sum() == count, name
+        assert spent[word >> 6 & 3 == 1].sum() == counters["stall_o"] and spent[word >> 13 & 3 > 0].sum() > 0
+        cov = new_coverage()
+        sample_engine(cov, cfg, tiles, runs[0].golden, record)
+        assert not cov.score().illegal
+
+
+def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
+    tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1), *corners.rescales(TINY, generator).values(),
+             *corners.saturation(TINY, generator).values(), *corners.visibility(TINY, generator).values()]
+    cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x7FFF, 3]])})
+    flow = sampled(TINY, tiles[:2], cycles_record())
+    narrow = sampled(NARROW, list(corners.probabilities(NARROW, generator).values()))
+    missing = [p.name for p in POINTS if p.source == "record" and not any(c.counts[p.name].any() for c in (cov, flow, narrow))]
+    assert missing == []
+
+
+def test_nothing_of_an_empty_record_is_invented(generator: np.random.Generator) -> None:
+    cov = sampled(TINY, [random_tile(TINY, generator)])
+    assert not [name for name in cov.points if name.split(".")[0] in ("stream", "overlap", "pace") and cov.counts[name].any()]
+
+
+def test_sampling_costs_less_than_twice_the_golden_model(generator: np.random.Generator) -> None:
+    cfg = load_config("default")
+    tiles = [*prefill(cfg, generator, 4, 256), *decode(cfg, generator, 4, 512)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    golden_s, sample_s = [], []
+    for _ in range(3):      # the shortest of three: other work on the machine only adds
+        start = time.perf_counter()
+        golden = [run_tile(cfg, tile) for tile in tiles]
+        middle = time.perf_counter()
+        sample_engine(new_coverage(), cfg, tiles, golden, {})
+        golden_s.append(middle - start)
+        sample_s.append(time.perf_counter() - middle)
+    torch.set_num_threads(threads)
+    assert min(sample_s) < 2 * min(golden_s)
