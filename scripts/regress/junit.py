@@ -1,0 +1,59 @@
+"""The record as JUnit XML, for CI systems: a suite per entry, a case per job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from scripts.regress.record import BAD, NOT_RUN, TIMEOUT, JobRecord, Record
+from scripts.regress.result import log_tail
+
+FILE = "junit.xml"
+ILLEGAL = re.compile(
+    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # what XML 1.0 cannot hold, for example ESC of colours
+
+
+def _clean(text: str) -> str:
+    return ILLEGAL.sub("?", text)
+
+
+def _case(suite: ElementTree.Element, job: JobRecord, out: Path) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=f"regress.{job.name}", name=job.id, time=f"{job.seconds:.3f}")
+    properties = ElementTree.SubElement(case, "properties")
+    given = {"seed": job.seed, "parameters": job.shown_parameters, "repeat": job.repeat, "log": job.log or "", **job.metrics}
+    for name, value in given.items():
+        ElementTree.SubElement(properties, "property", name=_clean(name), value=_clean(str(value)))
+    if job.status in BAD:
+        kind = "timeout" if job.status == TIMEOUT else "failure"
+        problem = ElementTree.SubElement(case, "failure", type=kind, message=_clean(job.first_line))
+        problem.text = _clean(f"{job.message}\nrepeat: {job.repeat}")
+        if job.log:
+            ElementTree.SubElement(case, "system-out").text = _clean("\n".join(log_tail(out / job.log)))
+    elif job.status == NOT_RUN:
+        ElementTree.SubElement(case, "skipped", message=_clean(job.message or NOT_RUN))
+
+
+def _counts(jobs: Sequence[JobRecord]) -> dict[str, str]:
+    return {"tests": str(len(jobs)), "failures": str(sum(job.status in BAD for job in jobs)), "errors": "0",
+            "skipped": str(sum(job.status == NOT_RUN for job in jobs)), "time": f"{sum(job.seconds for job in jobs):.3f}"}
+
+
+def render_junit(record: Record, out: Path) -> str:
+    """The XML; that of an incomplete regression holds an error, so that nobody takes it for green because nothing failed."""
+    root = ElementTree.Element("testsuites", name="regression", **_counts(record.jobs))
+    for name in dict.fromkeys(job.name for job in record.jobs):
+        jobs = [job for job in record.jobs if job.name == name]
+        suite = ElementTree.SubElement(root, "testsuite", name=name, timestamp=record.started, **_counts(jobs))
+        for job in jobs:
+            _case(suite, job, out)
+    if not record.complete:
+        root.set("errors", "1")
+        root.set("tests", str(len(record.jobs) + 1))
+        suite = ElementTree.SubElement(root, "testsuite", name="regression", **{**_counts([]), "tests": "1", "errors": "1"})
+        case = ElementTree.SubElement(suite, "testcase", classname="regress", name="all jobs ran", time="0")
+        ElementTree.SubElement(case, "error", type="incomplete", message=_clean(record.verdict()))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,156 @@
+"""A job's process with all that it starts: begun in a session of its own, ended without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import FcimError
+from scripts.regress import strays
+from scripts.rtl_list import ROOT
+
+GRACE_S = 2.0                   # between SIGTERM, on which Python prints where it stands, and SIGKILL
+LOG_LIMIT = 256 * 2**20         # bytes; a job that logs in an endless loop must not fill the disk
+MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES")     # would reach Verilator's own makefiles
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a job's process ended.
+
+    ``code`` as subprocess gives it (negative: killed by that signal), ``stopped`` why the runner ended it ("" if it did not),
+    ``seconds`` wall time, ``cpu_seconds`` of the process and the children it waited for, ``peak_mib`` memory of the largest.
+    """
+
+    code: int
+    stopped: str
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def job_environment(mark: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a job: the runner's own without make's and pytest's variables, the job's mark, and ``given``."""
+    env = {k: v for k, v in os.environ.items() if k not in MAKE_VARIABLES and not k.startswith(("PYTEST_", "COV_CORE_"))}
+    outer = env.get(strays.VARIABLE)
+    env[strays.VARIABLE] = f"{outer}/{mark}" if outer else mark
+    env |= {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    env.setdefault("OMP_NUM_THREADS", "1")      # several jobs at a time: each with many threads would only wait for the others
+    return env | dict(given)
+
+
+class JobProcess:
+    """A running job. Call :meth:`poll` often: it reaps, and it kills what does not end after :meth:`stop`."""
+
+    def __init__(self, command: Sequence[str], log: Path, mark: str, environment: Mapping[str, str], timeout: float) -> None:
+        """Start ``command`` in the project's root, with its output appended to ``log``.
+
+        Raises:
+            FcimError: no process can be started.
+        """
+        self.mark, self.log, self.timeout = mark, log, timeout
+        self.stopped = ""
+        self._kill_at = float("inf")
+        self.begun = time.monotonic()
+        try:
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=job_environment(mark, environment),
+                )
+        except OSError as error:
+            raise FcimError(f"cannot start a job's process ({error.strerror}); use a smaller JOBS") from None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far."""
+        return time.monotonic() - self.begun
+
+    def stop(self, why: str) -> None:
+        """Ask the whole group to end; :meth:`poll` kills it after a grace. The first reason stays, and an ended job's end."""
+        if not self.stopped and not self._has_ended():
+            self.stopped = why
+            self._kill_at = time.monotonic() + GRACE_S
+            self._signal(signal.SIGTERM)
+
+    def poll(self) -> Exit | None:
+        """How the job ended, or None while it runs. Once it ended, nothing that it started is alive."""
+        if not self._has_ended():
+            if self.seconds > self.timeout:
+                self.stop(f"timed out after {self.timeout:g} s")
+            elif self.log_size() > LOG_LIMIT:
+                self.stop(f"wrote more than {LOG_LIMIT >> 20} MiB of log")
+            if time.monotonic() > self._kill_at:
+                self._signal(signal.SIGKILL)
+            return None
+        seconds = self.seconds
+        self._signal(signal.SIGKILL)
+        _, status, usage = os.wait4(self._process.pid, 0)
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        strays.kill_marked(self.mark)
+        return Exit(code, self.stopped, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+    def log_size(self) -> int:
+        """Bytes of the log so far."""
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
+
+    def _has_ended(self) -> bool:
+        """Looks without reaping: while the leader is a zombie its number cannot belong to another group."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, number)
+
+
+@contextlib.contextmanager
+def guard(mark: str) -> Iterator[None]:
+    """While inside, a small process waits for the runner's death, even by SIGKILL, and then kills the jobs ``mark-...``."""
+    read_end, write_end = os.pipe()
+    process = subprocess.Popen([sys.executable, "-I", "-S", strays.__file__, mark], stdin=read_end, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(read_end)
+    try:
+        yield
+        with contextlib.suppress(OSError):
+            os.write(write_end, b"done")
+    finally:
+        os.close(write_end)
+        process.wait()
+
+
+class Stop:
+    """Set by Ctrl-C, SIGTERM, SIGHUP or a closed output; the run looks at it and ends in order."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def request(self, reason: str) -> None:
+        """Ask the run to end; the first reason stays."""
+        self.reason = self.reason or reason
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """While inside, those signals set the reason and do nothing else."""
+        names = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
+        before = {number: signal.signal(number, lambda n, _: self.request(names[signal.Signals(n)])) for number in names}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,34 @@
+"""One stream at a time is much slower than the engine, or takes rows in a rhythm that never fits; random tiles meanwhile.
+
+Parameters: ``tiles``; ``rhythm``: for example ``v.1.40``, the stream, cycles on and cycles off, joined by ``+``.
+"""
+
+from __future__ import annotations
+
+from models.errors import FcimError
+from tb.engine.workloads import random_tiles
+from tb.regression.engine import configuration, generator, run_tiles
+from tb.regression.job import Job, Outcome
+
+
+def rhythms(text: str) -> dict[str, tuple[int, int]]:
+    """``{stream: (on, off)}`` of ``q.1.9+o.2.30``.
+
+    Raises:
+        FcimError: not of that form.
+    """
+    try:
+        parts = [part.split(".") for part in text.split("+")]
+        slow = {stream: (int(on), int(off)) for stream, on, off in parts}
+    except ValueError:
+        slow = {}
+    if not slow or set(slow) - set("qkvo") or any(on < 1 or off < 0 for on, off in slow.values()):
+        raise FcimError(f"rhythm '{text}' is illegal; write a stream of q, k, v, o, its cycles on and off, as in v.1.40+o.2.30")
+    return slow
+
+
+def run(job: Job) -> Outcome:
+    """So many random tiles in one simulation."""
+    cfg = configuration(job)
+    tiles = random_tiles(cfg, generator(job), int(job.parameters["tiles"]))
+    return run_tiles(job, cfg, tiles, slow=rhythms(str(job.parameters["rhythm"])))[0]
