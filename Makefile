@@ -23,7 +23,11 @@ model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(ca
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS))
 
-.PHONY: help setup sim efficiency capture head-stats test lint waves doctor clean distclean
+# what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
+regress_flags = --jobs $(call quote,$(JOBS)) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call switch,FAIL_FAST,--fail-fast)
+COVERAGE := build/coverage
+
+.PHONY: help setup sim regress rerun coverage bench-sim efficiency capture head-stats test lint waves doctor clean distclean
 
 help: ## this list
 	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
@@ -37,14 +41,18 @@ help: ## this list
 #: LAYER       sim, capture: layer number
 #: HEADS       sim, capture: head numbers, separated by commas
 #: TEXT        sim, capture, head-stats: the text to run the model on
-#: TOKENS      sim, capture, head-stats, efficiency: how many tokens of it
+#: TOKENS      sim, capture, head-stats, efficiency, bench-sim: how many tokens of it
 #: TAU         sim: lazy rescale threshold
-#: SEED        sim, test: seed of all random numbers (printed by every run)
-#: WAVES       sim, test: 1 writes FST waveforms
-#: SIM         sim, test: icarus (default) or verilator
-#: TEST        test: path or node id of a test, or a filter of names
-#: JOBS        sim, test: how many run at a time (default 2)
-#: OUT         capture: file to write
+#: SEED        sim, test, regress, coverage: seed of all random numbers (printed by every run)
+#: WAVES       sim, test, regress: 1 writes FST waveforms
+#: SIM         sim, test: icarus (default) or verilator; regress: this one instead of the list's
+#: TEST        test: path or node id of a test, or a filter of names; regress: a job's id, an entry, or a pattern
+#: TAGS        regress: only entries with one of these tags, separated by commas (nightly ones need theirs)
+#: ITERATIONS  regress, coverage: iterations of every entry instead of the list's
+#: FAIL_FAST   regress, coverage: 1 stops at the first failure
+#: LIST        regress: 1 lists the jobs and stops
+#: JOBS        sim, test, regress, coverage: how many run at a time (default 2)
+#: OUT         capture: file to write; regress, rerun: folder of the reports
 #: PYTHON      setup: interpreter to use
 #: PIP_ARGS    setup: more arguments for pip install
 
@@ -55,6 +63,20 @@ $(STAMP): requirements.txt scripts/setup.sh scripts/setup_verilator.sh
 
 sim: $(STAMP) ## run attention heads through the RTL and compare with the models
 	@$(PY) -m scripts.sim $(sim_flags) $(call switch,WAVES,--waves)
+
+regress: $(STAMP) ## run the regression on Verilator, parts of it on both simulators; report in build/regress
+	@$(PY) -m scripts.regress $(regress_flags) $(call flag,TAGS,--tags) $(call flag,SIM,--sim) $(call flag,OUT,--out) $(call switch,WAVES,--waves) $(call switch,LIST,--list)
+
+rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, with waves
+	@$(PY) -m scripts.regress --rerun --jobs $(call quote,$(JOBS)) $(call flag,OUT,--out)
+
+coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors
+	@rm -rf $(COVERAGE)
+	@$(PY) -m scripts.regress $(regress_flags) --tags coverage --timeout-scale 4 --out $(COVERAGE)/regress --coverage $(COVERAGE)/data || echo 'the coverage below is that of the jobs that passed'
+	@$(PY) -m scripts.coverage --data $(COVERAGE)/data --regress $(COVERAGE)/regress/regress.json --out $(COVERAGE)
+
+bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
+	@$(PY) -m scripts.bench_sim $(call flag,TOKENS,--tokens) $(call flag,OUT,--out)
 
 efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and group size
 	@$(PY) -m scripts.efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)

@@ -106,9 +106,10 @@ def optional_checks() -> list[Check]:
     """Things that only some commands use."""
     headers = [Path("/usr/include") / name for name in ("zlib.h", "lz4.h")]
     return [
-        Check("verilator (for make lint)", first_line(str(VERILATOR), "--version"), "make setup"),
+        Check("verilator", first_line(str(VERILATOR), "--version"), "make setup"),
+        program("ccache", "ccache", needed=False),
         Check("zlib.h, lz4.h", "yes" if all(h.is_file() for h in headers) else None,
-              "apt-get install zlib1g-dev liblz4-dev (for SIM=verilator WAVES=1)", needed=False),
+              "apt-get install zlib1g-dev liblz4-dev (for SIM=verilator WAVES=1)", "zlib1g-dev liblz4-dev", needed=False),
         Check("gtkwave or surfer", shutil.which("gtkwave") or shutil.which("surfer"),
               "apt-get install gtkwave (for make waves to open a window)", needed=False),
         Check("chromium", shutil.which("chromium") or shutil.which("google-chrome"),
@@ -117,9 +118,10 @@ def optional_checks() -> list[Check]:
 
 
 def main() -> int:
-    """Print the table, or the missing packages; 1 if something needed is missing."""
-    if sys.argv[1:] == ["--missing"]:
-        print(" ".join(dict.fromkeys(c.apt for c in system_checks() if c.state == MISSING and c.apt)))
+    """Print the table, or missing packages (``--wanted``: the merely useful too); 1 if something needed is missing."""
+    if sys.argv[1:] in (["--missing"], ["--wanted"]):
+        checks = system_checks() + (optional_checks() if sys.argv[1] == "--wanted" else [])
+        print(" ".join(dict.fromkeys(c.apt for c in checks if c.state != OK and c.apt)))
         return 0
     checks = system_checks() + optional_checks() + package_checks()
     for check in checks:

@@ -32,9 +32,13 @@ BUILD_ARGS = {
     "verilator": ["-Wno-fatal", "-O3", "--x-assign", "unique", "--x-initial", "unique", "--no-public-flat-rw",
                   "-CFLAGS", "-O2 -march=native"],
 }
+# Nothing checked, nothing random: for speed alone.
+FASTEST_ARGS = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-public-flat-rw", "--no-assert",
+                "-CFLAGS", "-O3 -march=native")
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 # Without a width Verilator gives signals of more than 256 bits no toggle points at all.
 COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
+COVERED = ("rtl", "tb/hdl")     # where the sources of a run lie that counts
 LOG_TAIL = 25
 
 
@@ -94,20 +98,26 @@ def _content_digest(tool: str, sources: Sequence[Path], args: Sequence[str]) -> 
 
 @contextlib.contextmanager
 def _quiet_environment() -> Iterator[None]:
-    """Without what would change a run from outside: pytest's variable makes the runner exit, WAVES and GUI override arguments."""
+    """Without what would change a run from outside: pytest's variable makes the runner exit, WAVES and GUI override arguments.
+
+    Verilator's own library is most of what a small build compiles, so a compiler cache makes all builds but the first short.
+    """
     hidden = {name: os.environ.pop(name) for name in ("PYTEST_CURRENT_TEST", "WAVES", "GUI") if name in os.environ}
+    if shutil.which("ccache"):
+        os.environ.setdefault("OBJCACHE", "ccache")
+        os.environ.setdefault("CCACHE_DIR", str(ROOT / "build" / "ccache"))
     try:
         yield
     finally:
         os.environ.update(hidden)
 
 
-def _build_arguments(sim: str, waves: bool) -> list[str]:
+def _build_arguments(sim: str, waves: bool, covered: bool, usual: Sequence[str] | None) -> list[str]:
     """The simulator's options for a build; code coverage is Verilator's alone."""
-    args = list(BUILD_ARGS[sim])
+    args = list(BUILD_ARGS[sim] if usual is None else usual)
     if sim == "verilator" and waves:
         args.append("--trace-fst")
-    if sim == "verilator" and coverage_folder():
+    if sim == "verilator" and covered:
         args += COVERAGE_ARGS
     return args
 
@@ -119,9 +129,9 @@ def coverage_folder() -> Path | None:
 
 
 def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path], parameters: Mapping[str, object],
-           waves: bool, folder: Path) -> None:
+           waves: bool, covered: bool, build_args: Sequence[str] | None, folder: Path) -> None:
     """Build into ``folder`` unless it holds a build of the very same inputs already. The caller holds the folder's lock."""
-    args = _build_arguments(sim, waves)
+    args = _build_arguments(sim, waves, covered, build_args)
     stamp, log = folder / "inputs.sha256", folder / "build.log"
     digest = _content_digest(tool, sources, args)
     if stamp.is_file() and stamp.read_text() == digest:
@@ -148,7 +158,8 @@ def _run_arguments(sim: str, seed: int, wave: Path | None, coverage: Path | None
     """The simulator's own arguments: where waveform and coverage go; for Verilator, which has no X, random initial values."""
     if sim == "icarus":
         return {"plusargs": [f"+dumpfile_path={wave}"] if wave else []}
-    return {"plusargs": ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}",
+    initial = 0 if coverage else 2      # a random initial value would count as a toggle and choose branches
+    return {"plusargs": [f"+verilator+rand+reset+{initial}", f"+verilator+seed+{seed % (2**31 - 2) + 1}",
                          *([f"+verilator+coverage+file+{coverage}"] if coverage else [])],
             "test_args": ["--trace-file", str(wave)] if wave else []}
 
@@ -206,6 +217,7 @@ def run_bench(
     testcase: str | Sequence[str] | None = None,
     repeat: str | None = None,
     check: bool = True,
+    build_args: Sequence[str] | None = None,
 ) -> BenchResult:
     """Build ``top`` if its inputs changed and run the cocotb tests of ``test_module`` on it.
 
@@ -223,6 +235,7 @@ def run_bench(
         extra_env: environment variables for the bench (for example the path of its vectors).
         testcase: name or names of the tests to run; None means all.
         repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
+        build_args: the simulator's options for the build instead of the usual ones.
         check: raise on failure; with False the caller must look at :attr:`BenchResult.ok`.
 
     Raises:
@@ -243,8 +256,9 @@ def run_bench(
     test = current or test_module
     repeat = repeat or repeat_command(test, seed, sim, waves)
     root = (ROOT / build_root).resolve()
-    covered = coverage_folder()
-    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves, bool(covered))[:12]}"
+    # what a broken copy of the RTL goes through covers nothing
+    covered = coverage_folder() if all(any(f.is_relative_to(ROOT / home) for home in COVERED) for f in files) else None
+    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves, bool(covered), build_args)[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = root / "runs" / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -255,7 +269,7 @@ def run_bench(
         runner = get_runner(sim)
         runner.log.setLevel(logging.WARNING)
         with FileLock(f"{folder}.lock"):
-            _build(runner, sim, tool, top, files, parameters, waves, folder)
+            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), build_args, folder)
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
@@ -273,6 +287,9 @@ def run_bench(
                         waves=waves, extra_env=environment, timescale=TIMESCALE, **arguments)
         passed, failed, failures = _read_results(xml)
         result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures)
+        if data and not result.ok:
+            for suffix in (".dat", ".cover.json"):
+                Path(f"{data}{suffix}").unlink(missing_ok=True)
     if check and not result.ok:
         raise BenchFailed(_report(result, top, test, parameters, sim, repeat), result)
     return result

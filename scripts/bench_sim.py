@@ -1,0 +1,220 @@
+"""``make bench-sim``: how fast the simulators run the default engine, and where the time goes.
+
+All runs simulate the same kind of work, causal heads of random int8 tensors, and every output bit is compared with the
+golden model. Beside them the same attention in NumPy, with the int8 operands as float32 (products and sums are exact), as the
+floor of what the arithmetic costs. Run it on one core: ``make bench-sim`` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from models.config import HardwareConfig, load_config
+from models.cycles import predict
+from models.errors import FcimError, run_cli
+from models.golden import run_tile
+from models.tile import TileJob
+from models.tiling import build_tiles
+from scripts.engine_run import BENCHES, PLAYER, run_engine, stream_arrays
+from scripts.report.files import write_atomic
+from scripts.rtl_list import ROOT, rtl_files
+from scripts.seeds import choose_seed
+from scripts.sim_environment import git_state, tool_versions
+from scripts.simulate import BUILD_ARGS, FASTEST_ARGS, require_simulator
+from tb.engine.played import idle_cycles, read_beats, write_sink, write_source
+from tb.engine.workloads import random_group
+
+FULL, SHORT = 2048, 128     # tokens of the head for the fast simulator, and for what is slow
+RESULT = ROOT / "build" / "bench-sim" / "bench-sim.json"
+ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
+
+
+@dataclass
+class Line:
+    """One row of the table.
+
+    ``seconds`` is the whole run after the build; ``simulated`` what of it the simulator ran without Python, ``checked`` what the
+    golden model and the comparison took. The rest is Python and the simulator's interface.
+    """
+
+    name: str
+    tokens: int
+    cycles: int
+    macs: int
+    seconds: float
+    simulated: float | None = None
+    checked: float = 0.0
+
+    @property
+    def interface(self) -> float | None:
+        """Seconds of Python and the simulator's interface."""
+        return None if self.simulated is None else self.seconds - self.simulated - self.checked
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Simulated clock cycles."""
+        return self.cycles / self.seconds
+
+    @property
+    def macs_per_second(self) -> float:
+        """INT8 multiply-accumulates of QK^T and PV that the tiles hold."""
+        return self.macs / self.seconds
+
+
+def head(cfg: HardwareConfig, tokens: int, seed: int) -> list[TileJob]:
+    """The tiles of one causal head of ``tokens`` tokens."""
+    return build_tiles(cfg, random_group(cfg, np.random.default_rng([seed, tokens]), 1, tokens, kind="outliers"))
+
+
+def mac_count(tiles: Sequence[TileJob]) -> int:
+    """Multiply-accumulates of both products over all rows and keys of the tiles."""
+    return sum(2 * t.q.shape[0] * t.k.shape[0] * t.k.shape[1] for t in tiles)
+
+
+def under_cocotb(name: str, cfg: HardwareConfig, tokens: int, seed: int, sim: str, feed: str,
+                 build_args: Sequence[str] | None = None) -> Line:
+    """A checked run through :func:`run_engine`, after one that makes sure that the build is there.
+
+    Raises:
+        FcimError: the run was wrong; a benchmark of wrong results means nothing.
+    """
+    arguments = {"sim": sim, "seed": seed, "bench": BENCHES[feed], "build_args": build_args}
+    run_engine(cfg, head(cfg, 16, seed), **arguments)
+    tiles = head(cfg, tokens, seed)
+    clock = time.perf_counter()
+    run, = run_engine(cfg, tiles, **arguments)
+    seconds = time.perf_counter() - clock
+    if not run.ok:
+        raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
+    return Line(name, tokens, run.counters["cycles"], mac_count(tiles), seconds, run.simulated_seconds, run.check_seconds)
+
+
+def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
+    """The same in Verilator without cocotb: a clock in Verilog, streams from files; nothing crosses the interface.
+
+    Raises:
+        FcimError: the build failed, or the output is wrong.
+    """
+    tiles = head(cfg, tokens, seed)
+    streams, expected = stream_arrays(tiles), np.concatenate([run_tile(cfg, t).out.numpy() for t in tiles])
+    with tempfile.TemporaryDirectory(prefix="fusioncim-") as place:
+        folder = Path(place)
+        for stream in "qkv":
+            beats = len(streams[f"{stream}_last"])
+            write_source(folder / f"{stream}.bin", stream, streams, cfg.pos_bits, idle_cycles(None, beats))
+        write_sink(folder / "o_ready.bin", repeat((1 << 30, 0)))
+        sources, build = [*rtl_files(), *PLAYER, ALONE], folder / "build"
+        parameters = [f"-G{key}={value}" for key, value in cfg.verilog_parameters().items()]
+        command = [require_simulator("verilator"), "--binary", "--timing", *FASTEST_ARGS, *parameters, "-Mdir", str(build),
+                   "--top-module", ALONE.stem, *sorted({f"-I{s.parent}" for s in sources}), *map(str, sources)]
+        environment = {**os.environ, **({"OBJCACHE": "ccache"} if shutil.which("ccache") else {})}
+        built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment)
+        if built.returncode:
+            raise FcimError(f"Verilator could not build {ALONE.name}:\n{built.stdout[-1500:]}")
+        clock = time.perf_counter()
+        done = subprocess.run([build / f"V{ALONE.stem}", f"+rows={len(expected)}"], cwd=folder, capture_output=True,
+                              text=True, check=False)
+        seconds = time.perf_counter() - clock
+        got = read_beats(folder / "o_beats.bin", "o", cfg.head_dim, 16, cfg.pos_bits)
+    if "error 0" not in done.stdout or not np.array_equal(got["o_data"], expected):
+        raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
+    return Line(name, tokens, predict(cfg, tiles)["cycles"], mac_count(tiles), seconds)
+
+
+def in_numpy(cfg: HardwareConfig, tokens: int, seed: int) -> Line:
+    """Causal attention of the same tiles in NumPy, int8 operands as float32, a softmax between the two products."""
+    tiles = [(t.q.numpy().astype(np.float32), t.k.numpy().astype(np.float32), t.v.numpy().astype(np.float32),
+              t.q_pos.numpy()[:, None] < t.k_pos.numpy()[None, :]) for t in head(cfg, tokens, seed)]
+    factor = np.float32(1 / 4096)
+
+    def attend() -> None:
+        for q, k, v, hidden in tiles:
+            scores = np.where(hidden, np.float32(-1e9), q @ k.T * factor)
+            weights = np.exp(scores - scores.max(-1, keepdims=True))
+            _ = (weights @ v) / weights.sum(-1, keepdims=True)
+
+    return Line("NumPy, same tiles, float32 BLAS", tokens, 0, mac_count(head(cfg, tokens, seed)), best_of(attend))
+
+
+def best_of(work: Callable[[], None], runs: int = 3) -> float:
+    """Seconds of the fastest run."""
+    times = []
+    for _ in range(runs):
+        clock = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - clock)
+    return min(times)
+
+
+def show(lines: Sequence[Line]) -> None:
+    """The table, with each row's speed against Icarus."""
+    base = lines[0].macs_per_second
+    table = Table("run", "tokens", "cycles", "seconds", "cycles/s", "INT8 MAC/s", "against Icarus", "simulator", "interface",
+                  "check")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for line in lines:
+        table.add_row(line.name, str(line.tokens), f"{line.cycles:,}" if line.cycles else "", f"{line.seconds:.2f}",
+                      f"{line.cycles_per_second:,.0f}" if line.cycles else "", f"{line.macs_per_second / 1e6:,.1f} M",
+                      f"{line.macs_per_second / base:,.1f}x",
+                      *(("", "", "") if line.simulated is None else (f"{line.simulated:.2f}", f"{line.interface:.2f}",
+                                                                     f"{line.checked:.2f}")))
+    Console(width=max(Console().width, 130)).print(table)
+
+
+def main() -> int:
+    """Measure, print, write ``bench-sim.json``."""
+    parser = argparse.ArgumentParser(prog="make bench-sim", description=__doc__)
+    parser.add_argument("--tokens", type=int, default=FULL, help=f"length of the head for Verilator (default {FULL})")
+    parser.add_argument("--seed", type=int)
+    args = parser.parse_args()
+    if args.tokens < 1:
+        raise FcimError(f"TOKENS = {args.tokens} is illegal; use 1 or more")
+    torch.set_num_threads(1)
+    for sim in ("icarus", "verilator"):
+        require_simulator(sim)
+    cfg, seed = load_config("default"), choose_seed(args.seed)
+    short = min(SHORT, args.tokens)
+    steps: list[Callable[[], Line]] = [
+        lambda: under_cocotb("Icarus, Python drives", cfg, short, seed, "icarus", "python"),
+        lambda: under_cocotb("Icarus, streams from files", cfg, short, seed, "icarus", "files"),
+        lambda: under_cocotb("Verilator, Python drives", cfg, min(4 * short, args.tokens), seed, "verilator", "python"),
+        lambda: under_cocotb("Verilator, streams from files", cfg, args.tokens, seed, "verilator", "files"),
+        lambda: under_cocotb("Verilator, fastest settings", cfg, args.tokens, seed, "verilator", "files", FASTEST_ARGS),
+        lambda: alone("Verilator without cocotb", cfg, args.tokens, seed),
+        lambda: in_numpy(cfg, args.tokens, seed),
+    ]
+    lines = []
+    for step in steps:
+        lines.append(step())
+        print(f"{lines[-1].name}: {lines[-1].seconds:.2f} s", flush=True)
+    rtl_alone = lines[5].seconds / lines[5].cycles
+    for line in (lines[2], lines[4]):   # the clock, too, crosses the interface: what the RTL costs is seen without cocotb
+        line.simulated = rtl_alone * line.cycles
+    show(lines)
+    record = {"command": f"make bench-sim TOKENS={args.tokens}", "seed": seed, "config": cfg.verilog_parameters(),
+              "git": git_state(), "versions": tool_versions("verilator"), "settings": {"verilator": BUILD_ARGS["verilator"],
+              "fastest": list(FASTEST_ARGS)},
+              "lines": [{**asdict(line), "macs_per_second": line.macs_per_second} for line in lines]}
+    write_atomic(RESULT, json.dumps(record, indent=2) + "\n")
+    print(f"record: {RESULT.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(main)
