@@ -7,6 +7,7 @@ that the two agree is checked as well.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -168,8 +169,9 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
     """
     if budget is None:
         budget = 40 * predict(cfg, tiles)["cycles"] // (1 if slow or set(patterns) - {"none"} else 10) + 4000
-    (ROOT / "build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="engine-") as folder:
+    place = Path(os.environ.get("FCIM_RUNS") or ROOT / "build")
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix="engine-") as folder:
         file = Path(folder) / "streams.npz"
         np.savez(file, **(stream_arrays(tiles) if streams is None else streams))
         environment = {"ENGINE_STREAMS": str(file), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",

@@ -222,7 +222,7 @@ def run_bench(
     """Build ``top`` if its inputs changed and run the cocotb tests of ``test_module`` on it.
 
     Builds are shared: their folder depends on simulator, top, parameters and waves, and a lock keeps parallel workers apart.
-    A run has a folder of its own, which the next run of the same test overwrites.
+    A run has a folder of its own, which the next run of the same test overwrites; FCIM_RUNS in the environment says where.
 
     Args:
         sources: Verilog files; None means all of ``rtl/files.f``.
@@ -260,7 +260,7 @@ def run_bench(
     covered = coverage_folder() if all(any(f.is_relative_to(ROOT / home) for home in COVERED) for f in files) else None
     folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves, bool(covered), build_args)[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
-    run_dir = root / "runs" / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
+    run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
     run_dir.mkdir(parents=True, exist_ok=True)
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))

@@ -77,7 +77,8 @@ def command(args: argparse.Namespace, seed: int, test: str | None, **more: str |
     given = {"test": test, "seed": None if more.get("rerun") else str(seed), **more}
     given = {name: value for name, value in given.items() if value}
     if args.file.resolve() == LIST:
-        return " ".join(["make regress", *(f"{name.upper()}={_quoted(value)}" for name, value in given.items())])
+        target = "rerun" if given.pop("rerun", None) else "regress"
+        return " ".join([f"make {target}", *(f"{name.upper()}={_quoted(value)}" for name, value in given.items())])
     flags = {name: value for name, value in given.items() if name not in ("rerun", "waves")}
     return " ".join([".venv/bin/python -m scripts.regress", f"--file {shlex.quote(shown(args.file.resolve()))}",
                      *(f"--{name} {_quoted(value)}" for name, value in flags.items()),

@@ -78,4 +78,8 @@ def run_pytest(path: str, job: Job) -> Outcome:
                f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), f"--junitxml={xml}"]
     environment = {**os.environ, "SIM": job.sim, "SEED": str(job.seed), "WAVES": str(int(job.waves))}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
-    return verdict(done.returncode, xml)
+    outcome = verdict(done.returncode, xml)
+    waves = sorted(job.folder.rglob("*.fst"), key=lambda path: path.stat().st_mtime)
+    if waves:       # the last one is the nearest to a failure that ended the run; the others stay beside it
+        outcome.waves = waves[-1]
+    return outcome

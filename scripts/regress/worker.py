@@ -22,7 +22,7 @@ from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 from tb.regression.job import Job, Outcome
 
-JOB_FILE, OUTCOME_FILE = "job.json", "outcome.json"
+JOB_FILE, OUTCOME_FILE, RUNS = "job.json", "outcome.json", "runs"
 
 
 def plain(value: object) -> int | float | str:
@@ -98,6 +98,7 @@ def main() -> int:
     data = json.loads((folder / JOB_FILE).read_text())
     if not is_pytest_path(data["module"]):      # pytest says so itself
         faulthandler.register(signal.SIGTERM, all_threads=True, chain=True)     # a job that timed out shows where it stood
+    os.environ["FCIM_RUNS"] = str(folder / RUNS)      # no two jobs share a run's folder
     fields = {f.name: data[f.name] for f in dataclasses.fields(Job) if f.name != "folder"}
     outcome = run_job(data["module"], Job(**fields, folder=folder))
     sys.stdout.flush()

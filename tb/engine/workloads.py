@@ -109,7 +109,7 @@ def random_tile(cfg: HardwareConfig, generator: np.random.Generator, rows: int |
     One key in sixteen is padding; rows stand anywhere, some before every key.
     """
     rows = rows or int(generator.integers(1, cfg.rows + 1))
-    keys = keys or int(generator.integers(1, 4 * cfg.keys_per_block + 1))
+    keys = keys or int(generator.integers(1, min(4 * cfg.keys_per_block, cfg.max_keys) + 1))
     q, k = vectors(generator, rows, cfg.head_dim, kind), vectors(generator, keys, cfg.head_dim, kind)
     order = str(generator.choice(["natural", "reversed", "random"])) if order == "any" else order
     first = int(generator.integers(0, 3)) if generator.random() < 0.5 else int(generator.integers(0, cfg.padding_pos - keys - 1))
