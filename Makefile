@@ -76,7 +76,7 @@ coverage: $(STAMP) ## code and functional coverage, the verification plan's page
 	@$(PY) -m scripts.coverage --data $(COVERAGE)/data --regress $(COVERAGE)/regress/regress.json --out $(COVERAGE)
 
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
-	@$(PY) -m scripts.bench_sim $(call flag,TOKENS,--tokens) $(call flag,OUT,--out)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.bench_sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
 
 efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and group size
 	@$(PY) -m scripts.efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)
