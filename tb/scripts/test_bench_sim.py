@@ -31,6 +31,6 @@ def test_numpy_line(seed: int) -> None:
 
 @pytest.mark.parametrize("tokens", ["0", "-3"])
 def test_no_tokens(tokens: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "scripts.bench_sim", "--tokens", tokens], cwd=ROOT, capture_output=True, text=True,
-                          check=False)
+    command = [sys.executable, "-m", "scripts.bench_sim", "--tokens", tokens]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.strip() == f"error: TOKENS = {tokens} is illegal; use 1 or more"
