@@ -15,6 +15,7 @@ from scripts.rtl_list import ROOT, rtl_files
 
 TOP, BENCH_TOP = "fcim_engine", "tb_engine"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
+BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
 VERILATOR = ROOT / ".tools" / "verilator" / "bin" / "verilator"
 
 
@@ -48,7 +49,9 @@ def lint_rtl() -> bool:
     for name in config_names():
         parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
         ok &= _run(f"verilator, config {name}", *common, "--top-module", TOP, *parameters, waivers[0], *files)
-    return ok & _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *files, *bench)
+    ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *files, *bench)
+    return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *files, *bench,
+                     str(BENCHMARK.relative_to(ROOT)))
 
 
 def lint_registers() -> bool:
