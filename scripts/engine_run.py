@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from models.config import HardwareConfig
-from models.cycles import COUNTERS, TIMING_COUNTERS, predict
-from models.golden import run_tile
+from models.cycles import COUNTERS, TIMING_COUNTERS, predict, schedule
+from models.golden import check_tile, run_tile
 from models.tile import TileJob, TileResult
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.simulate import coverage_folder, run_bench
@@ -168,7 +168,10 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
     """
     if budget is None:
-        budget = 40 * predict(cfg, tiles)["cycles"] // (1 if slow or set(patterns) - {"none"} else 10) + 4000
+        for tile in tiles:
+            check_tile(cfg, tile)
+        cycles = schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in tiles])["cycles"]
+        budget = 40 * cycles // (1 if slow or set(patterns) - {"none"} else 10) + 4000
     place = Path(os.environ.get("FCIM_RUNS") or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="engine-") as folder:

@@ -53,7 +53,7 @@ def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
 
 
 def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int) -> dict[str, np.ndarray]:
-    """Recorded beats as arrays ``<name>_<field>``: data signed ``[beats, lanes]``, the rest and ``<name>_cycle`` ``[beats]``.
+    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]``, the rest and ``_cycle`` ``[beats]``.
 
     Raises:
         ValueError: the file ends within a record.
@@ -69,7 +69,7 @@ def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int)
     above = np.zeros((len(raw), 8), dtype=np.uint8)
     above[:, :size - 4 - data_bytes] = raw[:, 4 + data_bytes:]
     word = above.view("<u8")[:, 0]
-    arrays = {f"{name}_data": data.astype(np.int64),
+    arrays = {f"{name}_data": data,
               f"{name}_cycle": np.ascontiguousarray(raw[:, :4]).view("<u4")[:, 0].astype(np.int64)}
     shift = 0
     for field, bits in LAYOUT[name]:
