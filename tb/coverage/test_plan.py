@@ -124,9 +124,9 @@ def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> No
     page = page_of(holes, passed)
     assert page.count('class="is-verified">verified') == count - 1 and page.count('class="is-holes">holes') == 1
     assert "never hit: items inside" in page
-    failed = [*passed, job("heads", "timeout", "heads")]
+    failed = [*passed, job("heads-short", "timeout", "heads-short")]
     page = page_of(full(), failed)
-    named = sum("regress:heads" in f.tests for block in plan.blocks for f in block.features)
+    named = sum("regress:heads-short" in f.tests for block in plan.blocks for f in block.features)
     assert page.count('class="is-failed">failed') == named > 0 and "FAILED" in page
     assert page_of(full(), []).count('class="is-not-run">not run') == count
 
