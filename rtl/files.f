@@ -9,5 +9,6 @@ rtl/normalizer/fcim_divider.v
 rtl/normalizer/fcim_normalizer.v
 rtl/stream/fcim_q_loader.v
 rtl/stream/fcim_v_buffer.v
+rtl/stream/fcim_key_scheduler.v
 rtl/engine/fcim_counters.v
 rtl/engine/fcim_engine.v

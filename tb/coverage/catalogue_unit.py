@@ -43,6 +43,21 @@ STREAM_BLOCKS = (
     _point("v_buffer.slice", "Slices that are read", ("first", "between", "last")),
 )
 
+_SCHEDULES: Bins = ("natural", "diagonal_first", "sink_diagonal", "code 3")
+SCHEDULER = (
+    _point("key_scheduler.tile", "Tiles of one, two and more blocks in every schedule",
+           axes=(("schedule", _SCHEDULES), ("blocks", ("one block", "two", "three", "more")))),
+    _point("key_scheduler.last_block", "Sizes of a tile's last block in every schedule",
+           axes=(("schedule", _SCHEDULES), ("keys", ("one key", "some keys", "all keys")))),
+    _point("key_scheduler.keys", "Keys of a tile", ("1", "between", "MAX_KEYS")),
+    _point("key_scheduler.offer", "What is inside when a tile is offered",
+           ("taken at rest", "taken while blocks are to come", "taken as the last block leaves",
+            "waits: one runs and one waits")),
+    _point("key_scheduler.block", "A block is taken, or waits", ("taken", "waits")),
+    _point("key_scheduler.follow", "What follows a tile's last block", ("the tile that waits", "the tile that comes", "none")),
+    _point("key_scheduler.reset", "A reset drops what is inside", ("a tile runs", "a tile runs and one waits")),
+)
+
 ARRAYS = (
     _point("ip_cim.write", "Rows are written while the array rests and while it works; row 0 clears its bank",
            axes=(("row", ("0", "another")), ("array", ("rests", "works")))),
@@ -138,4 +153,4 @@ ENGINE = (
     _point("engine.clear", "clear while tiles are in flight and while none is", ("in flight", "at rest")),
 )
 
-UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *ARRAYS, *SOFTMAX, *OUTPUT, *ENGINE)
+UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *SCHEDULER, *ARRAYS, *SOFTMAX, *OUTPUT, *ENGINE)
