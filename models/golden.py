@@ -47,24 +47,32 @@ def check_tile(cfg: HardwareConfig, tile: TileJob) -> None:
     cfg.check_tau(tile.tau)
 
 
-def block_step(cfg: HardwareConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """One key block: moves ``state`` on and gives the probabilities ``[R, n]`` and the rescale amounts ``[R]``.
+def move_reference(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
+    """Moves the rows' references on and gives the rescale amounts ``[R]``, 0 where a reference stays.
 
     Args:
-        z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``.
+        zmax: maxima ``[R]`` of the block's scaled scores (for a fused first block, of the first two blocks'),
+            MASKED where the row sees none of its keys.
     """
-    zmax = z.amax(-1)
     visible = zmax != nx.MASKED
     candidate = nx.reference_candidate(zmax)
     move = visible & state.seen & (candidate > state.reference + tile.tau)
     amount = torch.where(move, candidate - state.reference, torch.zeros_like(candidate))
     state.reference = torch.where(move | (visible & ~state.seen), candidate, state.reference)
     state.seen = state.seen | visible
+    return amount
+
+
+def accumulate(cfg: HardwareConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, amount: Tensor) -> None:
+    """Adds a block's probabilities and outer products to the row sums and accumulators, which are rescaled first.
+
+    Args:
+        z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``. amount: rescale amounts ``[R]``.
+    """
     p = nx.probability(z, state.reference.unsqueeze(-1), tile.tau, cfg.prob_bits)
     shift = nx.clamp_rescale(amount)
     state.row_sum = nx.round_shift(state.row_sum, shift) + p.sum(-1)
     state.acc = nx.round_shift(state.acc, shift.unsqueeze(-1)) + (p.double() @ v).long()
-    return p, amount
 
 
 def _ones(x: Tensor) -> int:
@@ -85,16 +93,26 @@ def run_tile(cfg: HardwareConfig, tile: TileJob) -> TileResult:
     z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)
     visible = tile.k_pos.unsqueeze(0) <= tile.q_pos.unsqueeze(1)
     z = torch.where(visible, z, torch.full_like(z, nx.MASKED))
-    stats = TileStats(rows=rows, keys=keys, blocks=-(-keys // cfg.keys_per_block),
-                      saturations=int((saturated & visible).sum()),
-                      ip_bit_ops=_ones(tile.k), op_bit_ops=_ones(tile.v))
+    spans = [slice(start, start + cfg.keys_per_block) for start in range(0, keys, cfg.keys_per_block)]
+    stats = TileStats(rows=rows, keys=keys, blocks=len(spans), saturations=int((saturated & visible).sum()),
+                      ip_bit_ops=_ones(tile.k))
+    ran = torch.zeros(len(spans), dtype=torch.bool)
     state = RowState.start(rows, cfg.head_dim)
     values = tile.v.double()
-    for start in range(0, keys, cfg.keys_per_block):
-        block = slice(start, start + cfg.keys_per_block)
-        p, amount = block_step(cfg, tile, state, z[:, block], values[block])
-        stats.zero_blocks += int(not bool(p.any()))
+    for block, span in enumerate(spans):
+        zmax = z[:, span].amax(-1)
+        # A fused tile's first reference already covers its second block, so that block never moves one.
+        ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
+        amount = move_reference(tile, state, ahead)
+        zero = not bool(nx.probability(zmax, state.reference, tile.tau, cfg.prob_bits).any())
+        only_chance = block == len(spans) - 1 and not bool(ran.any())  # the OP-CIM has to see one block of every tile
+        ran[block] = not (tile.skip and zero) or only_chance
+        if ran[block]:
+            accumulate(cfg, tile, state, z[:, span], values[span], amount)
+            stats.op_bit_ops += _ones(tile.v[span])
+        stats.zero_blocks += int(zero)
+        stats.skipped_blocks += int(not ran[block])
         stats.rescaled_rows += int((amount > 0).sum())
         stats.rescale_amount += int(amount.sum())
     out = nx.normalise(state.acc, state.row_sum).to(torch.int16)
-    return TileResult(out, state.row_sum == 0, stats)
+    return TileResult(out, state.row_sum == 0, stats, ran)

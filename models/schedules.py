@@ -6,9 +6,12 @@ tile may be ragged. A schedule is therefore a list of runs of ``keys_per_block``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from models.config import HardwareConfig
 from models.errors import FcimError
 
 SCHEDULES = ("natural", "diagonal_first", "sink_diagonal")
@@ -25,6 +28,27 @@ def check_schedule(name: str) -> str:
     if name not in SCHEDULES:
         raise FcimError(f"unknown schedule '{name}'; use one of {', '.join(SCHEDULES)}")
     return name
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """What can be chosen for every tile at run time: the order of its keys, whether its first two blocks are judged as one,
+    whether blocks that cannot matter are skipped, and the lazy threshold."""
+
+    schedule: str = "natural"
+    fused: bool = False
+    skip: bool = False
+    tau: int = 0
+
+    def check(self, cfg: HardwareConfig) -> TileOptions:
+        """Itself, if ``cfg`` can do it.
+
+        Raises:
+            FcimError: no such schedule, or a threshold beyond the headroom.
+        """
+        check_schedule(self.schedule)
+        cfg.check_tau(self.tau)
+        return self
 
 
 def _backwards(low: int, high: int, size: int) -> list[tuple[int, int]]:

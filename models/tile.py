@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -13,6 +14,8 @@ class TileJob:
 
     ``q`` int8 ``[R, D]``, ``q_pos`` and ``q_mult`` int64 ``[R]``; ``k``, ``v`` int8 ``[n, D]``,
     ``k_pos`` and ``k_mult`` int64 ``[n]``; ``shift`` 0 to 63, ``tau`` 0 to 8.
+    ``fused``: the first reference of every row is taken over the first two key blocks. ``skip``: a block whose
+    probabilities are all 0 is left out; ``v`` holds its values all the same, :attr:`TileResult.ran` says which are streamed.
     """
 
     q: Tensor
@@ -24,11 +27,16 @@ class TileJob:
     k_mult: Tensor
     shift: int
     tau: int = 0
+    fused: bool = False
+    skip: bool = False
 
 
 @dataclass
 class TileStats:
-    """Counts of one tile that do not depend on timing; names as in the engine's counters."""
+    """Counts of one tile that do not depend on timing; names as in the engine's counters.
+
+    ``op_bit_ops`` counts only the values of blocks that ran; ``zero_blocks`` counts skipped ones too.
+    """
 
     rows: int = 0
     keys: int = 0
@@ -39,15 +47,20 @@ class TileStats:
     saturations: int = 0
     ip_bit_ops: int = 0
     op_bit_ops: int = 0
+    skipped_blocks: int = 0
 
 
 @dataclass
 class TileResult:
-    """``out`` int16 ``[R, D]`` in units of v_scale / 256, ``empty`` bool ``[R]`` (the row saw no key)."""
+    """``out`` int16 ``[R, D]`` in units of v_scale / 256, ``empty`` bool ``[R]`` (the row saw no key).
+
+    ``ran`` bool ``[blocks]``: which key blocks were exponentiated and accumulated; all of them unless the tile skips.
+    """
 
     out: Tensor
     empty: Tensor
     stats: TileStats = field(default_factory=TileStats)
+    ran: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
 
 
 @dataclass

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.config import OUT_FRAC, HardwareConfig
 from models.errors import FcimError
+from models.schedules import key_order
 from models.tile import QuantisedGroup, TileJob, TileResult
 
 
@@ -22,10 +23,14 @@ def tokens_per_tile(cfg: HardwareConfig, group: int) -> int:
     return cfg.rows // group
 
 
-def build_tiles(cfg: HardwareConfig, group: QuantisedGroup, tau: int = 0) -> list[TileJob]:
-    """The tiles of one KV head in token order, keys in natural order up to the last one that causality shows a tile.
+def build_tiles(cfg: HardwareConfig, group: QuantisedGroup, tau: int = 0, schedule: str = "natural", fused: bool = False,
+                skip: bool = False) -> list[TileJob]:
+    """The tiles of one KV head in token order, each with the keys up to the last one that causality shows it.
 
-    Rows are (token, query head): all heads of the group share the key stream.
+    Rows are (token, query head): all heads of the group share the key stream, whose order is the schedule's.
+
+    Raises:
+        FcimError: the group or its keys do not fit the configuration, ``tau`` is illegal, or there is no such schedule.
     """
     heads, tokens, head_dim = group.q.shape
     step = tokens_per_tile(cfg, heads)
@@ -38,12 +43,13 @@ def build_tiles(cfg: HardwareConfig, group: QuantisedGroup, tau: int = 0) -> lis
         if keys > cfg.max_keys:
             raise FcimError(f"{keys} keys exceed max_keys = {cfg.max_keys} of configuration '{cfg.name}'; "
                             "use fewer TOKENS or another CONFIG")
+        order = key_order(schedule, keys, cfg.keys_per_block)
         tiles.append(TileJob(
             q=group.q[:, span].transpose(0, 1).reshape(count * heads, head_dim),
             q_mult=group.q_mult[:, span].transpose(0, 1).reshape(-1),
             q_pos=group.q_pos[span].repeat_interleave(heads),
-            k=group.k[:keys], v=group.v[:keys], k_mult=group.k_mult[:keys], k_pos=torch.arange(keys),
-            shift=group.shift, tau=tau,
+            k=group.k[order], v=group.v[order], k_mult=group.k_mult[order], k_pos=order,
+            shift=group.shift, tau=tau, fused=fused, skip=skip,
         ))
     return tiles
 

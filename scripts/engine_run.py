@@ -33,8 +33,17 @@ BENCHES = {"python": "tb.engine.bench_engine", "files": "tb.engine.bench_played"
 PLAYER = sorted((ROOT / "tb" / "hdl").glob("*.v"))
 
 
-def stream_arrays(tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
-    """The three input streams of a run, as arrays ``<stream>_<field>``; a tile's scalars stand on each of its rows."""
+def keys_of_blocks(cfg: HardwareConfig, keys: int, blocks: Sequence[bool] | torch.Tensor) -> np.ndarray:
+    """Which of a tile's ``keys`` lie in the chosen key blocks: bool ``[keys]`` from bool ``[blocks]``."""
+    return np.repeat(np.asarray(blocks, dtype=bool), cfg.keys_per_block)[:keys]
+
+
+def stream_arrays(tiles: Sequence[TileJob], streamed: Sequence[np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """The three input streams of a run, as arrays ``<stream>_<field>``; a tile's scalars stand on each of its rows.
+
+    ``streamed`` says which keys of each tile ``[n]`` send their values, all of them by default; :func:`streamed_values`
+    gives it for tiles that skip blocks.
+    """
     def last(counts: list[int]) -> np.ndarray:
         flags = np.zeros(sum(counts), dtype=np.int64)
         flags[np.cumsum(counts) - 1] = 1
@@ -44,16 +53,32 @@ def stream_arrays(tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
         return torch.cat([getattr(t, name) for t in tiles]).numpy()
 
     rows, keys = [t.q.shape[0] for t in tiles], [t.k.shape[0] for t in tiles]
+    sent = np.ones(sum(keys), dtype=bool) if streamed is None else np.concatenate(streamed)
     return {
         "q_data": cat("q"), "q_pos": cat("q_pos"), "q_mult": cat("q_mult"), "q_last": last(rows),
-        "q_shift": np.repeat([t.shift for t in tiles], rows), "q_tau": np.repeat([t.tau for t in tiles], rows),
+        **{f"q_{name}": np.repeat([int(getattr(t, name)) for t in tiles], rows) for name in ("shift", "tau", "fused", "skip")},
         "k_data": cat("k"), "k_pos": cat("k_pos"), "k_mult": cat("k_mult"), "k_last": last(keys),
-        "v_data": cat("v"), "v_last": last(keys),
+        "v_data": cat("v")[sent], "v_last": last(keys)[sent],
     }
 
 
-def observed_tiles(record: dict[str, np.ndarray]) -> list[TileJob]:
-    """Tiles as the engine's input monitors saw them."""
+def streamed_values(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence[TileResult]) -> list[np.ndarray]:
+    """Per tile, the keys whose values the engine asks for: bool ``[n]``, those of the blocks that run."""
+    return [keys_of_blocks(cfg, t.k.shape[0], r.ran) for t, r in zip(tiles, results, strict=True)]
+
+
+def streams_to_send(cfg: HardwareConfig, tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
+    """:func:`stream_arrays` without the values of blocks that will be skipped, which only the golden model can tell."""
+    skipping = any(tile.skip for tile in tiles)
+    return stream_arrays(tiles, streamed_values(cfg, tiles, [run_tile(cfg, t) for t in tiles]) if skipping else None)
+
+
+def observed_tiles(cfg: HardwareConfig, record: dict[str, np.ndarray]) -> list[TileJob]:
+    """Tiles as the engine's monitors saw them; values of keys in blocks that the engine skipped are 0.
+
+    Raises:
+        ValueError: the engine's requests fit neither the keys nor the values that were taken.
+    """
     def cuts(name: str) -> list[slice]:
         ends = (np.flatnonzero(record[f"{name}_last"]) + 1).tolist()
         return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
@@ -61,11 +86,18 @@ def observed_tiles(record: dict[str, np.ndarray]) -> list[TileJob]:
     def tensor(name: str, part: slice, dtype: torch.dtype) -> torch.Tensor:
         return torch.from_numpy(record[name][part]).to(dtype)
 
+    keys, requests = cuts("k"), cuts("req")
+    streamed = [keys_of_blocks(cfg, k.stop - k.start, record["req_skip"][r] == 0) for k, r in zip(keys, requests, strict=True)]
+    if any(len(s) != k.stop - k.start for k, s in zip(keys, streamed)) or sum(s.sum() for s in streamed) != len(record["v_last"]):
+        raise ValueError("the requests do not fit the keys and values")
+    values = np.zeros(record["k_data"].shape, dtype=np.int8)
+    values[np.concatenate(streamed)] = record["v_data"]
     return [
         TileJob(q=tensor("q_data", q, torch.int8), q_pos=tensor("q_pos", q, torch.int64), q_mult=tensor("q_mult", q, torch.int64),
-                k=tensor("k_data", k, torch.int8), v=tensor("v_data", v, torch.int8), k_pos=tensor("k_pos", k, torch.int64),
-                k_mult=tensor("k_mult", k, torch.int64), shift=int(record["q_shift"][q][-1]), tau=int(record["q_tau"][q][-1]))
-        for q, k, v in zip(cuts("q"), cuts("k"), cuts("v"), strict=True)
+                k=tensor("k_data", k, torch.int8), v=torch.from_numpy(values[k]), k_pos=tensor("k_pos", k, torch.int64),
+                k_mult=tensor("k_mult", k, torch.int64), shift=int(record["q_shift"][q][-1]), tau=int(record["q_tau"][q][-1]),
+                fused=bool(record["q_fused"][q][-1]), skip=bool(record["q_skip"][q][-1]))
+        for q, k in zip(cuts("q"), keys, strict=True)
     ]
 
 
@@ -75,7 +107,7 @@ class EngineRun:
 
     ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
-    ``taken`` holds per stream (q, k, v, o) the cycle in which each beat was taken, counted from the first row of Q.
+    ``taken`` holds per stream (q, k, v, o, req) the cycle in which each beat was taken, counted from the first row of Q.
     ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` is the time in which Python only
     waited for the simulator, if the bench measures it, ``check_seconds`` that of the models and the comparison.
     """
@@ -99,15 +131,36 @@ class EngineRun:
         return not self.problems and not bool(self.mismatches.any())
 
 
+def _check_requests(golden: Sequence[TileResult], record: Mapping[str, np.ndarray]) -> list[str]:
+    """What is wrong with the blocks' requests: one per block, skipped or not and last of its tile or not as in the model."""
+    skip = np.concatenate([~g.ran.numpy() for g in golden])
+    if len(record["req_skip"]) != len(skip):
+        return [f"{len(record['req_skip'])} requests came, {len(skip)} were expected"]
+    problems = [f"request {block}: skip is {record['req_skip'][block]}, the model says {int(skip[block])}"
+                for block in np.flatnonzero(record["req_skip"] != skip)[:1]]
+    if not np.array_equal(np.flatnonzero(record["req_last"]), np.cumsum([len(g.ran) for g in golden]) - 1):
+        problems.append("last is not on each tile's last request")
+    return problems
+
+
 def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str,
-                 timed: bool = True) -> EngineRun:
-    """Compare one recorded run with the golden model and the schedule model; cycles and stalls only if ``timed``."""
+                 timed: bool = True, sent: Mapping[str, np.ndarray] | None = None) -> EngineRun:
+    """Compare one recorded run with the golden model and the schedule model; cycles and stalls only if ``timed``.
+
+    ``sent``: what :func:`streams_to_send` gives for ``tiles``, if it is known already.
+    """
     problems, began = [], time.perf_counter()
-    sent = stream_arrays(tiles)
+    if sent is None:
+        sent = streams_to_send(cfg, tiles)
     for name, values in sent.items():
         if not np.array_equal(values, record[name]):
             problems.append(f"the engine's port saw other {name} than was sent")
-    seen = observed_tiles(record) if not problems else list(tiles)
+    seen = list(tiles)
+    if not problems:
+        try:
+            seen = observed_tiles(cfg, record)
+        except ValueError as error:
+            problems.append(str(error))
     golden = [run_tile(cfg, tile) for tile in seen]
     expected = torch.cat([g.out for g in golden]).to(torch.int64)
     expected_empty = torch.cat([g.empty for g in golden])
@@ -121,6 +174,7 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
         ends = np.cumsum([t.q.shape[0] for t in seen]) - 1
         if not np.array_equal(np.flatnonzero(record["o_last"]), ends):
             problems.append("last is not on each tile's last row")
+    problems += _check_requests(golden, record)
     if record["error_v_count"]:
         problems.append("the engine reports that K and V disagree on the keys of a block")
     counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
@@ -132,7 +186,7 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
     for name in COUNTERS:
         if f"pins_{name}" in record and counters[name] != record[f"pins_{name}"]:
             problems.append(f"counter {name} is {counters[name]}, the pins say {record[f'pins_{name}']}")
-    taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in "qkvo"}
+    taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("q", "k", "v", "o", "req")}
     return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems, taken,
                      simulated_seconds=float(record["seconds"]) if "seconds" in record else None,
                      check_seconds=time.perf_counter() - began)
@@ -143,7 +197,7 @@ def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str
     coverage = new_coverage()
     for run in runs:
         record = records[run.pattern]
-        sample_engine(coverage, cfg, observed_tiles(record), run.golden, record)
+        sample_engine(coverage, cfg, observed_tiles(cfg, record), run.golden, record)
     coverage.save(file)
 
 
@@ -157,7 +211,8 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
     """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
 
     Args:
-        slow: ``{stream: (on, off)}`` of streams (q, k, v, o) that pause in a fixed rhythm instead; cycles are not checked then.
+        slow: ``{stream: (on, off)}`` of streams (q, k, v, o, req) that pause in a fixed rhythm instead; cycles are not
+            checked then.
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.
@@ -167,16 +222,17 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
     Raises:
         FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
     """
+    for tile in tiles:
+        check_tile(cfg, tile)
+    sent = streams_to_send(cfg, tiles)
     if budget is None:
-        for tile in tiles:
-            check_tile(cfg, tile)
-        cycles = schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in tiles])["cycles"]
+        cycles = schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in tiles], [t.fused for t in tiles])["cycles"]
         budget = 40 * cycles // (1 if slow or set(patterns) - {"none"} else 10) + 4000
     place = Path(os.environ.get("FCIM_RUNS") or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="engine-") as folder:
         file = Path(folder) / "streams.npz"
-        np.savez(file, **(stream_arrays(tiles) if streams is None else streams))
+        np.savez(file, **(sent if streams is None else streams))
         environment = {"ENGINE_STREAMS": str(file), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
                        "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget),
                        "ENGINE_SLOW": json.dumps(dict(slow or {})), "ENGINE_POS_BITS": str(cfg.pos_bits), **(extra_env or {})}
@@ -192,7 +248,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
     if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays
         shutil.rmtree(result.log.parent, ignore_errors=True)
-    runs = [check_record(cfg, tiles, record, pattern, timed=not slow) for pattern, record in records.items()]
+    runs = [check_record(cfg, tiles, record, pattern, not slow, sent) for pattern, record in records.items()]
     for run in runs:
         run.waves = result.waves
     if (folder := coverage_folder()) and sources_are_real and all(run.ok for run in runs):

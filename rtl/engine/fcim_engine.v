@@ -20,7 +20,7 @@ module fcim_engine #(
     parameter SHIFT_BITS = 6,
     parameter TAU_BITS = 4,
     parameter OUT_BITS = 16,
-    parameter COUNTERS = 23,
+    parameter COUNTERS = 25,
     parameter COUNTER_BITS = 48
 ) (
     input  wire                             clk,
@@ -34,6 +34,8 @@ module fcim_engine #(
     input  wire [MULT_BITS-1:0]             s_q_mult,
     input  wire [SHIFT_BITS-1:0]            s_q_shift,
     input  wire [TAU_BITS-1:0]              s_q_tau,
+    input  wire                             s_q_fused,
+    input  wire                             s_q_skip,
     input  wire                             s_q_last,
 
     // keys
@@ -43,6 +45,12 @@ module fcim_engine #(
     input  wire [POS_BITS-1:0]              s_k_pos,
     input  wire [MULT_BITS-1:0]             s_k_mult,
     input  wire                             s_k_last,
+
+    // what becomes of each key block, in order; values of skipped blocks are not sent
+    output wire                             m_req_valid,
+    input  wire                             m_req_ready,
+    output wire                             m_req_skip,
+    output wire                             m_req_last,
 
     // values
     input  wire                             s_v_valid,
@@ -116,15 +124,17 @@ module fcim_engine #(
     wire signed [KSUM_BITS-1:0] row_sum;
     wire [SHIFT_BITS-1:0]       row_shift;
     wire [TAU_BITS-1:0]         row_tau;
+    wire                        row_fused, row_skip;
     wire                        tile_open;
     wire [1:0]                  loaded, streamed, scaled;
 
     fcim_q_loader #(.ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_q_loader (
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos), .s_q_mult(s_q_mult),
-        .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_last(s_q_last), .tile_open(tile_open),
+        .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused), .s_q_skip(s_q_skip), .s_q_last(s_q_last),
+        .tile_open(tile_open),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_data(row_data), .row_pos(row_pos),
-        .row_mult(row_mult), .row_sum(row_sum), .row_shift(row_shift), .row_tau(row_tau),
+        .row_mult(row_mult), .row_sum(row_sum), .row_shift(row_shift), .row_tau(row_tau), .row_fused(row_fused), .row_skip(row_skip),
         .loaded(loaded), .streamed(streamed), .scaled(scaled)
     );
 
@@ -180,7 +190,8 @@ module fcim_engine #(
     wire [2*COUNT_BITS-1:0]       bank_rows;
     wire [LCNT_BITS-1:0]          ev_saturations, ev_rescaled;
     wire [AMOUNT_BITS-1:0]        ev_amount;
-    wire                          ev_block, ev_zero_block, ev_wait_slot, ev_wait_bank;
+    wire                          ev_wait_slot, ev_wait_bank;
+    wire                          req_bank, req_zero;
     wire                          v_blk_valid;
 
     assign scaled = tile_scaled ? {tile_scaled_bank, !tile_scaled_bank} : 2'b00;
@@ -191,18 +202,20 @@ module fcim_engine #(
     ) u_softmax (
         .clk(clk), .rst_n(rst_n),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos), .row_mult(row_mult),
-        .row_sum(row_sum), .row_shift(row_shift), .row_tau(row_tau),
+        .row_sum(row_sum), .row_shift(row_shift), .row_tau(row_tau), .row_fused(row_fused), .row_skip(row_skip),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
         .s_col_valid(col_valid), .s_col_ready(col_ready), .s_col_data(col_data), .s_col_ksum(col_ksum),
         .s_col_pos(col_pos), .s_col_mult(col_mult), .s_col_bank(col_bank), .s_col_last(col_last),
+        .m_req_valid(m_req_valid), .m_req_ready(m_req_ready), .m_req_skip(m_req_skip), .m_req_last(m_req_last),
+        .m_req_bank(req_bank), .m_req_zero(req_zero),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_group(p_group), .p_data(p_data),
         .m_blk_valid(blk_valid), .m_blk_ready(op_ready && v_blk_valid), .m_blk_slot(blk_slot),
         .m_blk_last_key(blk_last_key), .m_blk_first(blk_first), .m_blk_last(blk_last), .m_blk_bank(blk_bank),
         .blk_shift(blk_shift), .blk_sum(blk_sum), .slot_in_use(slot_in_use),
         .bank_release(bank_release), .sum_rd_en(rd_en), .sum_rd_bank(rd_bank), .sum_rd_group(rd_group),
         .sum_rd_lane(rd_lane), .sum_rd_data(rd_sum), .bank_rows(bank_rows),
-        .ev_saturations(ev_saturations), .ev_rescaled(ev_rescaled), .ev_amount(ev_amount), .ev_block(ev_block),
-        .ev_zero_block(ev_zero_block), .ev_wait_slot(ev_wait_slot), .ev_wait_bank(ev_wait_bank)
+        .ev_saturations(ev_saturations), .ev_rescaled(ev_rescaled), .ev_amount(ev_amount),
+        .ev_wait_slot(ev_wait_slot), .ev_wait_bank(ev_wait_bank)
     );
 
     // ---- V waits for its probabilities
@@ -227,7 +240,8 @@ module fcim_engine #(
     assign error_v_count = error_q;
 
     // ---- OP-CIM and normaliser
-    wire done_valid, done_bank;
+    wire finish, finish_bank, done_valid, done_bank;
+    wire req_accept = m_req_valid && m_req_ready;
 
     fcim_op_cim #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
@@ -236,12 +250,18 @@ module fcim_engine #(
         .clk(clk), .rst_n(rst_n),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_group(p_group), .p_data(p_data),
         .s_blk_valid(blk_valid && v_blk_valid), .s_blk_ready(op_ready), .s_blk_slot(blk_slot),
-        .s_blk_first(blk_first), .s_blk_last(blk_last), .s_blk_bank(blk_bank),
+        .s_blk_first(blk_first), .s_blk_bank(blk_bank),
         .blk_shift(blk_shift), .blk_sum(blk_sum), .slot_in_use(slot_in_use),
         .v_rd(v_rd), .v_slice(v_slice), .v_pop(v_pop), .v_data(v_data),
-        .done_valid(done_valid), .done_bank(done_bank),
+        .finish(finish), .finish_bank(finish_bank),
         .rd_en(rd_en), .rd_bank(rd_bank), .rd_group(rd_group), .rd_lane(rd_lane), .rd_chunk(rd_chunk), .rd_data(rd_acc),
         .active(op_active), .bit_ops(op_ops)
+    );
+
+    fcim_tile_tracker u_tile_tracker (
+        .clk(clk), .rst_n(rst_n),
+        .decided(req_accept), .decided_skip(m_req_skip), .decided_last(m_req_last), .decided_bank(req_bank),
+        .finish(finish), .finish_bank(finish_bank), .done_valid(done_valid), .done_bank(done_bank)
     );
 
     fcim_normalizer #(
@@ -269,6 +289,8 @@ module fcim_engine #(
 
     wire running = (tiles_q != 0) || q_accept;
     wire [COUNTERS*INC_BITS-1:0] increments = {
+        {{(INC_BITS-1){1'b0}}, m_req_valid && !m_req_ready},                              // 24 stall_req
+        {{(INC_BITS-1){1'b0}}, req_accept && m_req_skip},                                 // 23 skipped_blocks
         {{(INC_BITS-OPS_BITS){1'b0}}, op_active ? op_ops : {OPS_BITS{1'b0}}},             // 22 op_bit_ops
         {{(INC_BITS-OPS_BITS){1'b0}}, ip_active ? ip_ops : {OPS_BITS{1'b0}}},             // 21 ip_bit_ops
         {{(INC_BITS-1){1'b0}}, m_o_valid && !m_o_ready},                                  // 20 stall_o
@@ -281,14 +303,14 @@ module fcim_engine #(
         {{(INC_BITS-LCNT_BITS){1'b0}}, ev_saturations},                                   // 13 saturations
         {{(INC_BITS-AMOUNT_BITS){1'b0}}, ev_amount},                                      // 12 rescale_amount
         {{(INC_BITS-LCNT_BITS){1'b0}}, ev_rescaled},                                      // 11 rescaled_rows
-        {{(INC_BITS-1){1'b0}}, ev_zero_block},                                            // 10 zero_blocks
+        {{(INC_BITS-1){1'b0}}, req_accept && req_zero},                                   // 10 zero_blocks
         {{(INC_BITS-1){1'b0}}, op_active},                                                // 9 op_busy
         {{(INC_BITS-1){1'b0}}, ip_active},                                                // 8 ip_busy
         o_accept ? HEAD_DIM[INC_BITS-1:0] << 1 : {INC_BITS{1'b0}},                        // 7 o_bytes
         v_accept ? HEAD_DIM[INC_BITS-1:0] : {INC_BITS{1'b0}},                             // 6 v_bytes
         key_accept ? HEAD_DIM[INC_BITS-1:0] : {INC_BITS{1'b0}},                           // 5 k_bytes
         q_accept ? HEAD_DIM[INC_BITS-1:0] : {INC_BITS{1'b0}},                             // 4 q_bytes
-        {{(INC_BITS-1){1'b0}}, ev_block},                                                 // 3 blocks
+        {{(INC_BITS-1){1'b0}}, req_accept},                                               // 3 blocks
         {{(INC_BITS-1){1'b0}}, key_accept},                                               // 2 keys
         {{(INC_BITS-1){1'b0}}, tile_done},                                                // 1 tiles
         {{(INC_BITS-1){1'b0}}, running}                                                   // 0 cycles

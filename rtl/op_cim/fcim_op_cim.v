@@ -3,7 +3,7 @@
 // outer products of a key block: columns of probabilities (parallel) times V (bit-serial, MSB first).
 // It walks over slices of COLUMNS = HEAD_DIM / KEYS_PER_BLOCK columns; a slice takes CYCLES_PER_KEY cycles, then one
 // read-modify-write per accumulator, LANES rows per cycle, with the rescale as a right shift in it.
-// Latency: BLOCK_CYCLES + CYCLES_PER_KEY + 2 from a block's start to its last write. Throughput: a block per BLOCK_CYCLES.
+// Latency: BLOCK_CYCLES + CYCLES_PER_KEY + 1 from a block's start to its last write. Throughput: a block per BLOCK_CYCLES.
 // Cuts: s_blk_ready depends on registers only.
 // Numbers: p unsigned PROB_BITS; v' = v + 128 unsigned; a lane of a slice's sum is unsigned and OP_LANE bits wide:
 //   KEYS_PER_BLOCK * 2**PROB_BITS * 2**8, so no carry crosses a lane; accumulators signed ACC_BITS.
@@ -44,7 +44,6 @@ module fcim_op_cim #(
     output wire                                s_blk_ready,
     input  wire                                s_blk_slot,
     input  wire                                s_blk_first,
-    input  wire                                s_blk_last,
     input  wire                                s_blk_bank,
     input  wire [2*ROWS*SHIFT_BITS-1:0]        blk_shift,
     input  wire [2*ROWS*BSUM_BITS-1:0]         blk_sum,
@@ -56,9 +55,9 @@ module fcim_op_cim #(
     output wire                                v_pop,          // with the request for a block's last slice
     input  wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] v_data,         // byte key * COLUMNS + column
 
-    // a tile's accumulators are complete
-    output wire                                done_valid,
-    output wire                                done_bank,
+    // a block's last accumulators are written with the end of this cycle
+    output wire                                finish,
+    output wire                                finish_bank,
 
     // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds while rd_en is low
     input  wire                                rd_en,
@@ -101,7 +100,7 @@ module fcim_op_cim #(
     reg [KEY_BITS-1:0]    slice_q;
     reg [GROUP_BITS-1:0]  step_q;
     reg [LEFT_BITS-1:0]   left_q;             // cycles left of the block, this one included
-    reg                   slot_q, first_q, last_q, bank_q;
+    reg                   slot_q, first_q, bank_q;
 
     wire last_step  = busy_q && (step_q == LAST_GROUP);
     wire last_cycle = last_step && (slice_q == LAST_SLICE);
@@ -127,7 +126,6 @@ module fcim_op_cim #(
             left_q  <= BLOCK_CYCLES[LEFT_BITS-1:0];
             slot_q  <= s_blk_slot;
             first_q <= s_blk_first;
-            last_q  <= s_blk_last;
             bank_q  <= s_blk_bank;
         end else if (busy_q) begin
             step_q  <= last_step ? {GROUP_BITS{1'b0}} : step_q + 1'b1;
@@ -194,7 +192,7 @@ module fcim_op_cim #(
             rmw_slice_q <= slice_q;
             rmw_first_q <= first_q;
             rmw_bank_q  <= bank_q;
-            rmw_end_q   <= last_q && (slice_q == LAST_SLICE);
+            rmw_end_q   <= (slice_q == LAST_SLICE);
             if (slice_q == 0) begin
                 rmw_shift_q <= blk_shift[slot_q*ROWS*SHIFT_BITS +: ROWS*SHIFT_BITS];
                 rmw_sum_q   <= blk_sum[slot_q*ROWS*BSUM_BITS +: ROWS*BSUM_BITS];
@@ -242,13 +240,8 @@ module fcim_op_cim #(
         if (m_valid_q)
             acc_q[m_addr_q] <= m_result;
 
-    reg done_q, done_bank_q;
-    always @(posedge clk) begin
-        done_q      <= rst_n && m_valid_q && m_end_q;
-        done_bank_q <= m_addr_q[KEY_BITS+GROUP_BITS];
-    end
-    assign done_valid = done_q;
-    assign done_bank  = done_bank_q;
+    assign finish      = m_valid_q && m_end_q;
+    assign finish_bank = m_addr_q[KEY_BITS+GROUP_BITS];
 
     // ==== row read port: READ_SLICES neighbouring slices at once, so the array is that many sub-arrays
     reg [READ_COLUMNS*ACC_BITS-1:0] rd, rd_q;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_online_softmax: keeps every row's integer reference and running sum; turns columns of inner products into
-// probabilities and rescale amounts, key block by key block, LANES rows per cycle.
-// Latency: a block's probabilities start 3 cycles after its exponential phase, which starts when the block is scaled.
-// Throughput: a key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+1, exponentiate block b).
-// Cuts: every path from the columns to the probabilities is registered; s_col_ready as in fcim_score_scaler.
+// probabilities and rescale amounts, key block by key block, LANES rows per cycle. A block whose probabilities are all 0 can
+// be skipped: it takes neither exponentials nor a slot of the OP-CIM.
+// Latency: a block's probabilities start 3 cycles after its exponential phase, which starts CYCLES_PER_KEY + 1 cycles after the
+// block's judgement, which starts when the block is scaled, or the one after it if the tile's first two are judged as one.
+// Throughput: a key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+2, exponentiate block b), and
+// a block per CYCLES_PER_KEY cycles between them (judge block b+1).
+// Cuts: every path from the columns to the probabilities is registered; s_col_ready as in fcim_score_scaler;
+// m_req_valid depends on registers and slot_in_use only.
 // Numbers: z signed Z_BITS with Z_FRAC fraction bits; reference signed integer; p unsigned PROB_BITS; sums unsigned SUM_BITS.
 `default_nettype none
 
@@ -29,7 +33,6 @@ module fcim_online_softmax #(
     parameter LCNT_BITS = $clog2(LANES + 1),
     parameter AMOUNT_BITS = 11 + $clog2(LANES + 1),
     parameter Z_BITS = 20,
-    parameter Z_FRAC = 10,
     parameter REF_BITS = 10,
     parameter MULT_BITS = 16,
     parameter SHIFT_BITS = 6,
@@ -38,7 +41,7 @@ module fcim_online_softmax #(
     input  wire                          clk,
     input  wire                          rst_n,
 
-    // row table of the next tile; a bank's last write sets its shift and tau
+    // row table of the next tile; a bank's last write sets its shift, tau, fused and skip
     input  wire                          row_we,
     input  wire                          row_bank,
     input  wire [ROW_BITS-1:0]           row_index,
@@ -47,6 +50,8 @@ module fcim_online_softmax #(
     input  wire signed [KSUM_BITS-1:0]   row_sum,
     input  wire [SHIFT_BITS-1:0]         row_shift,
     input  wire [TAU_BITS-1:0]           row_tau,
+    input  wire                          row_fused,
+    input  wire                          row_skip,
     output wire                          tile_scaled,
     output wire                          tile_scaled_bank,
 
@@ -59,6 +64,14 @@ module fcim_online_softmax #(
     input  wire [MULT_BITS-1:0]          s_col_mult,
     input  wire                          s_col_bank,
     input  wire                          s_col_last,
+
+    // what becomes of each block, in order; a block that is not skipped is exponentiated from then on
+    output wire                          m_req_valid,
+    input  wire                          m_req_ready,
+    output wire                          m_req_skip,
+    output wire                          m_req_last,       // the tile's last block
+    output wire                          m_req_bank,
+    output wire                          m_req_zero,       // its probabilities are all 0, skipped or not
 
     // probabilities: one group of rows of one key per write
     output wire                          p_we,
@@ -79,7 +92,7 @@ module fcim_online_softmax #(
     output wire [2*ROWS*BSUM_BITS-1:0]   blk_sum,
     input  wire [1:0]                    slot_in_use,      // by the OP-CIM, from the cycle after it took the block
 
-    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first block to its release
+    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first block that runs to its release
     input  wire [1:0]                    bank_release,
     input  wire                          sum_rd_en,
     input  wire                          sum_rd_bank,
@@ -92,8 +105,6 @@ module fcim_online_softmax #(
     output wire [LCNT_BITS-1:0]          ev_saturations,
     output wire [LCNT_BITS-1:0]          ev_rescaled,
     output wire [AMOUNT_BITS-1:0]        ev_amount,
-    output wire                          ev_block,
-    output wire                          ev_zero_block,
     output wire                          ev_wait_slot,
     output wire                          ev_wait_bank
 );
@@ -102,7 +113,13 @@ module fcim_online_softmax #(
 
     localparam GROUPS = 8 / BITS_PER_CYCLE;
     localparam [GROUP_BITS-1:0] LAST_GROUP = GROUPS[GROUP_BITS-1:0] - 1'b1;
-    localparam signed [Z_BITS-1:0] MASKED = {1'b1, {(Z_BITS-1){1'b0}}};
+    localparam BUFFERS = 3;
+
+    // buffers are used in turn
+    function [1:0] following;
+        input [1:0] buffer;
+        following = (buffer == 2'd2) ? 2'd0 : buffer + 2'd1;
+    endfunction
 
     // ==== scaling phase: z of a block, and each row's maximum
     wire                     block_free, block_open;
@@ -128,45 +145,62 @@ module fcim_online_softmax #(
 
     reg [TAU_BITS-1:0]   tau_q  [0:1];
     reg [COUNT_BITS-1:0] rows_q [0:1];
+    reg [1:0]            fused_q, skip_q;
     always @(posedge clk)
         if (row_we) begin
-            tau_q[row_bank]  <= row_tau;
-            rows_q[row_bank] <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
+            tau_q[row_bank]   <= row_tau;
+            rows_q[row_bank]  <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
+            fused_q[row_bank] <= row_fused;
+            skip_q[row_bank]  <= row_skip;
         end
 
-    // two score buffers: word {buffer, key, group}
-    reg [LANES*Z_BITS-1:0] z_q    [0:(2<<GROUP_BITS)*KEYS_PER_BLOCK-1];
-    reg [LANES*Z_BITS-1:0] zmax_q [0:(2<<GROUP_BITS)-1];
-    reg [1:0]              zbusy_q, zready_q;
-    reg                    open_buf_q, fill_buf_q;   // buffer of the next block to open, and of the one that z belongs to
-    reg                    exp_buf_q;                // buffer of the next block to exponentiate
+    // three score buffers: word {buffer, key, group}
+    reg [LANES*Z_BITS-1:0] z_q [0:(BUFFERS<<GROUP_BITS)*KEYS_PER_BLOCK-1];
+    reg [2:0]              zbusy_q;                  // from a block's first column to its decision
+    reg [2:0]              zscaled_q, zjudged_q;     // waits for its judgement, for its decision
+    reg [2:0]              zzero_q;                  // judged: every probability will be 0
+    reg [1:0]              open_buf_q, fill_buf_q;   // buffer of the next block to open, and of the one that z belongs to
+    reg [1:0]              judge_buf_q, exp_buf_q;   // buffer of the next block to judge, and to decide and exponentiate
     reg                    tile_start_q;             // the next block to open is a tile's first
-    reg [KEY_BITS-1:0]     zlast_key_q [0:1];
-    reg [1:0]              zfirst_q, zlast_q, zbank_q;
-    reg [TAU_BITS-1:0]     ztau_q  [0:1];
-    reg [COUNT_BITS-1:0]   zrows_q [0:1];
+    reg [KEY_BITS-1:0]     zlast_key_q [0:2];
+    reg [2:0]              zfirst_q, zlast_q, zbank_q, zfused_q, zskip_q;
+    reg [TAU_BITS-1:0]     ztau_q  [0:2];
+    reg [COUNT_BITS-1:0]   zrows_q [0:2];
 
-    wire exp_start;
+    wire       judge_valid, judge_ready, judged, judged_zero;
+    wire [1:0] judged_buf;
+    wire       decided;
     assign block_free = !zbusy_q[open_buf_q];
 
-    wire [1:0] open_mask = {open_buf_q, !open_buf_q};
-    wire [1:0] fill_mask = {fill_buf_q, !fill_buf_q};
-    wire [1:0] exp_mask  = {exp_buf_q, !exp_buf_q};
-    wire       z_commit  = z_valid && z_block_end;
+    wire       z_commit    = z_valid && z_block_end;
+    wire       judge_take  = judge_valid && judge_ready;
+    wire [2:0] open_mask   = block_open ? 3'b001 << open_buf_q  : 3'b000;
+    wire [2:0] fill_mask   = z_commit   ? 3'b001 << fill_buf_q  : 3'b000;
+    wire [2:0] judge_mask  = judge_take ? 3'b001 << judge_buf_q : 3'b000;
+    wire [2:0] judged_mask = judged     ? 3'b001 << judged_buf  : 3'b000;
+    wire [2:0] exp_mask    = decided    ? 3'b001 << exp_buf_q   : 3'b000;
 
     always @(posedge clk)
         if (!rst_n) begin
-            zbusy_q      <= 2'b00;
-            zready_q     <= 2'b00;
-            open_buf_q   <= 1'b0;
-            fill_buf_q   <= 1'b0;
-            exp_buf_q    <= 1'b0;
+            zbusy_q     <= 3'b000;
+            zscaled_q   <= 3'b000;
+            zjudged_q   <= 3'b000;
+            open_buf_q  <= 2'd0;
+            fill_buf_q  <= 2'd0;
+            judge_buf_q <= 2'd0;
+            exp_buf_q   <= 2'd0;
         end else begin
-            zbusy_q    <= (zbusy_q  & ~(exp_start ? exp_mask : 2'b00)) | (block_open ? open_mask : 2'b00);
-            zready_q   <= (zready_q & ~(exp_start ? exp_mask : 2'b00)) | (z_commit   ? fill_mask : 2'b00);
-            open_buf_q <= open_buf_q ^ block_open;
-            fill_buf_q <= fill_buf_q ^ z_commit;
-            exp_buf_q  <= exp_buf_q  ^ exp_start;
+            zbusy_q   <= (zbusy_q   & ~exp_mask)   | open_mask;
+            zscaled_q <= (zscaled_q & ~judge_mask) | fill_mask;
+            zjudged_q <= (zjudged_q & ~exp_mask)   | judged_mask;
+            if (block_open)
+                open_buf_q  <= following(open_buf_q);
+            if (z_commit)
+                fill_buf_q  <= following(fill_buf_q);
+            if (judge_take)
+                judge_buf_q <= following(judge_buf_q);
+            if (decided)
+                exp_buf_q   <= following(exp_buf_q);
         end
 
     // a block is a tile's first if the key accepted before it was a tile's last
@@ -176,12 +210,12 @@ module fcim_online_softmax #(
         else if (s_col_valid && s_col_ready)
             tile_start_q <= s_col_last;
 
-    reg [LANES*Z_BITS-1:0] zmax_word;
-    integer i;
     always @(posedge clk) begin
         if (block_open) begin
             zfirst_q[open_buf_q] <= tile_start_q;
             zbank_q[open_buf_q]  <= s_col_bank;
+            zfused_q[open_buf_q] <= fused_q[s_col_bank];
+            zskip_q[open_buf_q]  <= skip_q[s_col_bank];
             ztau_q[open_buf_q]   <= tau_q[s_col_bank];
             zrows_q[open_buf_q]  <= rows_q[s_col_bank];
         end
@@ -189,34 +223,63 @@ module fcim_online_softmax #(
             zlast_key_q[fill_buf_q] <= z_key;
             zlast_q[fill_buf_q]     <= z_tile_end;
         end
-        if (z_valid) begin
+        if (judged)
+            zzero_q[judged_buf] <= judged_zero;
+        if (z_valid)
             z_q[{fill_buf_q, z_key, z_group}] <= z_data;
-            zmax_word = zmax_q[{fill_buf_q, z_group}];
-            for (i = 0; i < LANES; i = i + 1)
-                if (z_key == 0 || $signed(z_data[i*Z_BITS +: Z_BITS]) > $signed(zmax_word[i*Z_BITS +: Z_BITS]))
-                    zmax_word[i*Z_BITS +: Z_BITS] = z_data[i*Z_BITS +: Z_BITS];
-            zmax_q[{fill_buf_q, z_group}] <= zmax_word;
-        end
     end
 
+    // ==== judgement: each row's reference for a block, and whether the block can matter at all
+    reg                        run_q;
+    wire                       run_last;
+    reg  [GROUP_BITS-1:0]      group_q;
+    reg  [1:0]                 buf_q;
+    wire [LANES*REF_BITS-1:0]  run_ref;
+    wire [LANES*SHIFT_BITS-1:0] run_shift;
+    wire [1:0]                 judge_after = following(judge_buf_q);
+    wire                       judge_joint = zfused_q[judge_buf_q] && zfirst_q[judge_buf_q] && !zlast_q[judge_buf_q];
+    // the references of the block before in this buffer must have been used
+    wire                       judge_free  = !run_q || run_last || (buf_q != judge_buf_q);
+    assign judge_valid = zscaled_q[judge_buf_q] && judge_free && (!judge_joint || zscaled_q[judge_after]);
+
+    fcim_block_reference #(.LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)) u_reference (
+        .clk(clk), .rst_n(rst_n),
+        .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_group(z_group), .z_data(z_data),
+        .s_blk_valid(judge_valid), .s_blk_ready(judge_ready), .s_blk_buf(judge_buf_q),
+        .s_blk_before(following(judge_after)), .s_blk_after(judge_after),
+        .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint), .s_blk_tau(ztau_q[judge_buf_q]),
+        .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
+        .rd_buf(buf_q), .rd_group(group_q), .rd_reference(run_ref), .rd_shift(run_shift),
+        .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)
+    );
+
     // ==== exponential phase, control
-    reg                   run_q;
     reg [KEY_BITS-1:0]    key_q, last_key_q;
-    reg [GROUP_BITS-1:0]  group_q;
-    reg                   buf_q, slot_q, next_slot_q, first_q, last_q, bank_q;
+    reg                   slot_q, next_slot_q, first_q, last_q, bank_q;
     reg [TAU_BITS-1:0]    exp_tau_q;
+    reg                   ran_q;                     // a block of the tile of the next block has run
     reg [1:0]             slot_claimed_q;            // from a block's start until the OP-CIM takes it
     reg [1:0]             slot_full_q;               // finished and not yet taken by the OP-CIM
     reg [1:0]             bank_busy_q;
     reg [COUNT_BITS-1:0]  bank_rows_q [0:1];
 
-    wire run_last  = run_q && (group_q == LAST_GROUP) && (key_q == last_key_q);
-    wire can_run   = (!run_q || run_last) && zready_q[exp_buf_q];
+    assign run_last = run_q && (group_q == LAST_GROUP) && (key_q == last_key_q);
+    wire exp_bank  = zbank_q[exp_buf_q];
+    wire can_run   = (!run_q || run_last) && zjudged_q[exp_buf_q];
+    // the OP-CIM sees at least one block of every tile: it is what clears the accumulators
+    wire skip      = zskip_q[exp_buf_q] && zzero_q[exp_buf_q] && (ran_q || !zlast_q[exp_buf_q]);
     wire slot_idle = !slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q];
-    wire bank_free = !zfirst_q[exp_buf_q] || !bank_busy_q[zbank_q[exp_buf_q]];
-    assign exp_start    = can_run && slot_idle && bank_free;
-    assign ev_wait_slot = can_run && !slot_idle;
-    assign ev_wait_bank = can_run && slot_idle && !bank_free;
+    wire bank_free = ran_q || !bank_busy_q[exp_bank];
+    assign ev_wait_slot = can_run && !skip && !slot_idle;
+    assign ev_wait_bank = can_run && !skip && slot_idle && !bank_free;
+
+    assign m_req_valid = can_run && (skip || (slot_idle && bank_free));
+    assign m_req_skip  = skip;
+    assign m_req_last  = zlast_q[exp_buf_q];
+    assign m_req_bank  = exp_bank;
+    assign m_req_zero  = zzero_q[exp_buf_q];
+    assign decided     = m_req_valid && m_req_ready;
+    wire exp_start = decided && !skip;
 
     wire blk_take = m_blk_valid && m_blk_ready;
     wire c_commit;
@@ -225,14 +288,16 @@ module fcim_online_softmax #(
     always @(posedge clk)
         if (!rst_n) begin
             run_q       <= 1'b0;
+            ran_q       <= 1'b0;
             next_slot_q <= 1'b0;
             bank_busy_q <= 2'b00;
             slot_claimed_q <= 2'b00;
         end else begin
             run_q       <= exp_start || (run_q && !run_last);
+            if (decided)
+                ran_q   <= !m_req_last && (ran_q || !skip);
             next_slot_q <= next_slot_q ^ exp_start;
-            bank_busy_q <= (bank_busy_q & ~bank_release) |
-                           ((exp_start && zfirst_q[exp_buf_q]) ? {zbank_q[exp_buf_q], !zbank_q[exp_buf_q]} : 2'b00);
+            bank_busy_q <= (bank_busy_q & ~bank_release) | (exp_start && !ran_q ? {exp_bank, !exp_bank} : 2'b00);
             slot_claimed_q <= (slot_claimed_q & ~(blk_take ? take_mask : 2'b00)) |
                               (exp_start ? {next_slot_q, !next_slot_q} : 2'b00);
         end
@@ -244,12 +309,12 @@ module fcim_online_softmax #(
             key_q      <= {KEY_BITS{1'b0}};
             group_q    <= {GROUP_BITS{1'b0}};
             last_key_q <= zlast_key_q[exp_buf_q];
-            first_q    <= zfirst_q[exp_buf_q];
-            last_q     <= zlast_q[exp_buf_q];
-            bank_q     <= zbank_q[exp_buf_q];
+            first_q    <= !ran_q;
+            last_q     <= m_req_last;
+            bank_q     <= exp_bank;
             exp_tau_q  <= ztau_q[exp_buf_q];
-            if (zfirst_q[exp_buf_q])
-                bank_rows_q[zbank_q[exp_buf_q]] <= zrows_q[exp_buf_q];
+            if (!ran_q)
+                bank_rows_q[exp_bank] <= zrows_q[exp_buf_q];
         end else if (run_q) begin
             group_q <= (group_q == LAST_GROUP) ? {GROUP_BITS{1'b0}} : group_q + 1'b1;
             key_q   <= key_q + {{(KEY_BITS-1){1'b0}}, group_q == LAST_GROUP};
@@ -257,9 +322,7 @@ module fcim_online_softmax #(
     end
     assign bank_rows = {bank_rows_q[1], bank_rows_q[0]};
 
-    // ==== stage A: read scores; on a block's first key decide each row's reference
-    reg [LANES*REF_BITS-1:0]  ref_q  [0:(1<<GROUP_BITS)-1];
-    reg [LANES-1:0]           seen_q [0:(1<<GROUP_BITS)-1];
+    // ==== stage A: read scores, references and, with a block's first key, rescale amounts
     reg                       a_valid_q, a_first_key_q, a_end_q, a_slot_q, a_first_q, a_last_q, a_bank_q;
     reg [KEY_BITS-1:0]        a_key_q;
     reg [GROUP_BITS-1:0]      a_group_q;
@@ -267,29 +330,14 @@ module fcim_online_softmax #(
     reg [LANES*Z_BITS-1:0]    a_z_q;
     reg [LANES*REF_BITS-1:0]  a_ref_q;
     reg [LANES*SHIFT_BITS-1:0] a_shift_q;
-    reg [LCNT_BITS-1:0]       a_rescaled_q;
-    reg [AMOUNT_BITS-1:0]     a_amount_q;
-
-    reg signed [Z_BITS-1:0]   zmax;
-    reg signed [REF_BITS-1:0] old_ref, candidate;
-    reg signed [REF_BITS:0]   amount;
-    reg                       visible, move;
-    reg [LANES*Z_BITS-1:0]    zmax_all;
-    reg [LANES*REF_BITS-1:0]  ref_all;
-    reg [LANES-1:0]           seen_all;
-    reg [LANES*SHIFT_BITS-1:0] shift_all;
-    reg [LCNT_BITS-1:0]       moved;
-    reg [AMOUNT_BITS-1:0]     moved_sum;
-    integer a;
     always @(posedge clk) begin
         if (!rst_n)
             a_valid_q <= 1'b0;
         else
             a_valid_q <= run_q;
-        moved     = {LCNT_BITS{1'b0}};
-        moved_sum = {AMOUNT_BITS{1'b0}};
         if (run_q) begin
             a_z_q         <= z_q[{buf_q, key_q, group_q}];
+            a_ref_q       <= run_ref;
             a_first_key_q <= (key_q == 0);
             a_end_q       <= run_last;
             a_key_q       <= key_q;
@@ -299,38 +347,10 @@ module fcim_online_softmax #(
             a_last_q      <= last_q;
             a_bank_q      <= bank_q;
             a_tau_q       <= exp_tau_q;
-            zmax_all = zmax_q[{buf_q, group_q}];
-            ref_all  = ref_q[group_q];
-            seen_all = first_q ? {LANES{1'b0}} : seen_q[group_q];
-            if (key_q == 0) begin
-                for (a = 0; a < LANES; a = a + 1) begin
-                    zmax      = zmax_all[a*Z_BITS +: Z_BITS];
-                    old_ref   = ref_all[a*REF_BITS +: REF_BITS];
-                    candidate = zmax[Z_BITS-1:Z_FRAC];
-                    visible   = (zmax != MASKED);
-                    amount    = $signed({candidate[REF_BITS-1], candidate}) - $signed({old_ref[REF_BITS-1], old_ref});
-                    move      = visible && seen_all[a] && (amount > $signed({{(REF_BITS+1-TAU_BITS){1'b0}}, exp_tau_q}));
-                    if (move || !seen_all[a])
-                        ref_all[a*REF_BITS +: REF_BITS] = candidate;
-                    seen_all[a] = seen_all[a] || visible;
-                    shift_all[a*SHIFT_BITS +: SHIFT_BITS] = !move ? {SHIFT_BITS{1'b0}} :
-                        (|amount[REF_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : amount[SHIFT_BITS-1:0];
-                    if (move) begin
-                        moved     = moved + 1'b1;
-                        moved_sum = moved_sum + {{(AMOUNT_BITS-REF_BITS-1){1'b0}}, amount};
-                    end
-                end
-                ref_q[group_q]  <= ref_all;
-                seen_q[group_q] <= seen_all;
-                a_shift_q       <= shift_all;
-            end
-            a_ref_q <= ref_all;
+            if (key_q == 0)
+                a_shift_q <= run_shift;
         end
-        a_rescaled_q <= moved;
-        a_amount_q   <= moved_sum;
     end
-    assign ev_rescaled = a_rescaled_q;
-    assign ev_amount   = a_amount_q;
 
     // ==== stage B: exponential
     wire [LANES*PROB_BITS-1:0] c_p;
@@ -362,7 +382,6 @@ module fcim_online_softmax #(
     reg [LANES*SUM_BITS-1:0]   sum_q  [0:(2<<GROUP_BITS)-1];          // word {bank, group}
     reg [ROWS*BSUM_BITS-1:0]   bsum_q  [0:1];
     reg [ROWS*SHIFT_BITS-1:0]  shift_q [0:1];
-    reg                        any_q;
     reg [1:0]                  blk_first_q, blk_last_q, blk_bank_q;
     reg [KEY_BITS-1:0]         blk_last_key_q [0:1];
 
@@ -373,8 +392,6 @@ module fcim_online_softmax #(
     assign p_group  = c_group_q;
     assign p_data   = c_p;
 
-    wire any_p   = |c_p;
-    wire any_now = any_p || (any_q && !(c_key_q == 0 && c_group_q == 0));
     reg [LANES*SUM_BITS-1:0]  sum_word;
     reg [LANES*BSUM_BITS-1:0] bsum_word;
     reg signed [63:0]         sum;
@@ -399,7 +416,6 @@ module fcim_online_softmax #(
             bsum_q[c_slot_q][c_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word;
             if (c_first_key_q)
                 shift_q[c_slot_q][c_group_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
-            any_q <= any_now;
             if (c_end_q) begin
                 blk_first_q[c_slot_q]    <= c_first_q;
                 blk_last_q[c_slot_q]     <= c_last_q;
@@ -417,9 +433,6 @@ module fcim_online_softmax #(
             slot_full_q <= (slot_full_q & ~(blk_take ? take_mask : 2'b00)) | (c_commit ? commit_mask : 2'b00);
             take_slot_q <= take_slot_q ^ blk_take;
         end
-
-    assign ev_block      = c_commit;
-    assign ev_zero_block = c_commit && !any_now;
 
     assign m_blk_valid    = slot_full_q[take_slot_q];
     assign m_blk_slot     = take_slot_q;

@@ -27,6 +27,8 @@ module fcim_q_loader #(
     input  wire [MULT_BITS-1:0]        s_q_mult,
     input  wire [SHIFT_BITS-1:0]       s_q_shift,
     input  wire [TAU_BITS-1:0]         s_q_tau,
+    input  wire                        s_q_fused,
+    input  wire                        s_q_skip,
     input  wire                        s_q_last,
 
     output wire                        tile_open,      // the row accepted in this cycle is a tile's first
@@ -41,6 +43,8 @@ module fcim_q_loader #(
     output wire signed [QSUM_BITS-1:0] row_sum,
     output wire [SHIFT_BITS-1:0]       row_shift,
     output wire [TAU_BITS-1:0]         row_tau,
+    output wire                        row_fused,
+    output wire                        row_skip,
 
     // banks: loaded and not yet streamed through; given back when the last key's scores are scaled
     output wire [1:0]                  loaded,
@@ -61,6 +65,7 @@ module fcim_q_loader #(
     reg [MULT_BITS-1:0]   mult_q;
     reg [SHIFT_BITS-1:0]  shift_q;
     reg [TAU_BITS-1:0]    tau_q;
+    reg                   fused_q, skip_q;
 
     // rows beyond the array close the tile as `last` would, so that an overlong tile cannot overwrite another
     wire accept   = s_q_valid && s_q_ready;
@@ -99,6 +104,8 @@ module fcim_q_loader #(
             mult_q     <= s_q_mult;
             shift_q    <= s_q_shift;
             tau_q      <= s_q_tau;
+            fused_q    <= s_q_fused;
+            skip_q     <= s_q_skip;
         end
 
     // sum of the row's elements, for the offset correction of its scores
@@ -119,6 +126,8 @@ module fcim_q_loader #(
     assign row_sum   = sum;
     assign row_shift = shift_q;
     assign row_tau   = tau_q;
+    assign row_fused = fused_q;
+    assign row_skip  = skip_q;
     assign loaded    = loaded_q;
 
 endmodule

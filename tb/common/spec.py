@@ -151,7 +151,7 @@ def accumulate(rows: list[Row], block: Block, v: Matrix) -> None:
 
 @dataclass
 class Tile:
-    """Outputs ``out[row][d]``, ``empty[row]``, the rows' last state, and the counts that the page defines."""
+    """Outputs ``out[row][d]``, ``empty[row]``, the rows' last state, and the counts that the page defines; ``ran[block]``."""
 
     out: list[list[int]]
     empty: list[bool]
@@ -163,30 +163,48 @@ class Tile:
     saturations: int = 0
     ip_bit_ops: int = 0
     op_bit_ops: int = 0
+    ran: list[bool] = field(default_factory=list)
     largest_sum: int = 0
     largest_acc: int = 0
     smallest_acc: int = 0
 
 
-def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, v: Matrix, k_pos: Sequence[int],
-              k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int) -> Tile:
-    """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream."""
-    tile = Tile([], [], [Row(acc=[0] * len(q[0])) for _ in q])
+def scaled_blocks(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, k_pos: Sequence[int],
+                  k_mult: Sequence[int], shift: int, keys_per_block: int) -> tuple[list[list[list[int]]], int]:
+    """Scaled scores ``z[block][row][key]`` of a tile, and how many visible ones were clamped."""
+    found, saturations = [], 0
     for start in range(0, len(k), keys_per_block):
-        keys = range(start, min(start + keys_per_block, len(k)))
         z = []
         for i, row in enumerate(q):
             column = []
-            for j in keys:
+            for j in range(start, min(start + keys_per_block, len(k))):
                 value, clamped = scale(score(row, k[j]), q_mult[i], k_mult[j], shift)
                 seen = visible(True, k_pos[j], q_pos[i])
                 column.append(value if seen else MASKED)
-                tile.saturations += seen and clamped
+                saturations += seen and clamped
             z.append(column)
+        found.append(z)
+    return found, saturations
+
+
+def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, v: Matrix, k_pos: Sequence[int],
+              k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int, fused: bool = False,
+              skip: bool = False) -> Tile:
+    """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream."""
+    tile = Tile([], [], [Row(acc=[0] * len(q[0])) for _ in q])
+    blocks, tile.saturations = scaled_blocks(q, q_pos, q_mult, k, k_pos, k_mult, shift, keys_per_block)
+    if fused and len(blocks) > 1:
+        for row, first, second in zip(tile.rows, blocks[0], blocks[1], strict=True):
+            row.m = new_reference(None, [*first, *second], tau)[0]  # known before either block is exponentiated
+    for number, z in enumerate(blocks):
+        keys = range(number * keys_per_block, number * keys_per_block + len(z[0]))
         block = block_step(tile.rows, z, tau, prob_bits)
-        accumulate(tile.rows, block, [v[j] for j in keys])
+        last = number == len(blocks) - 1
+        tile.ran.append(not skip or not block.zero or (last and not any(tile.ran)))
+        if tile.ran[-1]:
+            accumulate(tile.rows, block, [v[j] for j in keys])
+            tile.op_bit_ops += sum((x + 128).bit_count() for j in keys for x in v[j])
         tile.ip_bit_ops += sum((x + 128).bit_count() for j in keys for x in k[j])
-        tile.op_bit_ops += sum((x + 128).bit_count() for j in keys for x in v[j])
         tile.blocks += 1
         tile.zero_blocks += block.zero
         tile.rescaled += block.rescaled

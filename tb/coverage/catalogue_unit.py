@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from tb.coverage.catalogue_data import CUT_OFF, OPERAND_VALUES, PLANE_STATES, PLANES, SIGNS, Bins, numbers
+from tb.coverage.catalogue_decisions import FIRST_REFERENCE
 from tb.coverage.model import Point
 
 SIZES: Bins = ("one", "some", "all")
@@ -124,6 +125,41 @@ SOFTMAX = (
     _point("online_softmax.sum", "Row sums of finished tiles", ("0", "less than every bit", "every bit")),
 )
 
+JUDGEMENT = (
+    _point("block_reference.block", "Blocks by their place in a tile",
+           ("first", "first, joint", "second of two that are judged as one", "later")),
+    _point("block_reference.groups", "Groups of rows that a walk has", numbers(1, 2, 4, 8)),
+    _point("block_reference.pace", "A block is offered as the one before leaves, or later", ("back to back", "after a pause")),
+    _point("block_reference.joint", "Where a row's first reference comes from if two blocks are judged as one",
+           FIRST_REFERENCE),
+    _point("block_reference.row", "What a row sees in a tile's later blocks",
+           ("sees no key, saw none before", "sees no key, saw one before", "sees its first key", "sees keys, saw one before")),
+    _point("block_reference.lazy", "A row's candidate against its reference plus tau",
+           axes=(("tau", numbers(*range(9))), ("candidate", ("below", "at", "1 above", "far above")))),
+    _point("block_reference.amount", "Rescale amounts against the width of the shift",
+           ("0", "1 to 62", "63", "64 or more: clamped")),
+    _point("block_reference.zero", "Why a block vanishes, or what keeps it",
+           ("nothing visible", "all too small", "one row keeps it", "some rows keep it", "all rows keep it")),
+    _point("block_reference.edge", "A row's maximum in the last octave that leaves something of a probability, and in the next",
+           axes=(("tau", numbers(*range(9))), ("maximum", ("at", "1 below")))),
+    _point("block_reference.reference", "References", ("lowest", "negative", "0", "positive", "highest")),
+)
+
+_BANKS: Bins = ("0", "1")
+TRACKER = (
+    _point("tile_tracker.step", "What is decided and what is finished in one cycle",
+           axes=(("decided", ("nothing", "runs", "skipped")), ("finished", (
+               "nothing", "a block of the same bank", "a block of the other bank"))),
+           illegal={"nothing, a block of the same bank": "where nothing is decided there is no bank to be the same"}),
+    _point("tile_tracker.decision", "Decisions on a tile's last block and on others",
+           axes=(("block", ("runs", "skipped")), ("place", ("not last", "last")))),
+    _point("tile_tracker.under_way", "Blocks of each bank that run and are not finished",
+           axes=(("bank", _BANKS), ("blocks", numbers(0, 1, 2, 3)))),
+    _point("tile_tracker.end", "What completes a tile", axes=(("bank", _BANKS), ("by", (
+        "finished", "skipped last, idle", "skipped last, then finished", "finished and skipped at once")))),
+    _point("tile_tracker.reset", "A reset drops an ended tile with a block under way", ("bank 0", "bank 1")),
+)
+
 OUTPUT = (
     _point("divider.divisor", "Row sums as divisors", ("0", "1", "2", "3", "between", "largest")),
     _point("divider.accumulator", "Numerators", ("lowest", "negative", "0", "positive", "highest")),
@@ -153,4 +189,4 @@ ENGINE = (
     _point("engine.clear", "clear while tiles are in flight and while none is", ("in flight", "at rest")),
 )
 
-UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *SCHEDULER, *ARRAYS, *SOFTMAX, *OUTPUT, *ENGINE)
+UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *SCHEDULER, *ARRAYS, *SOFTMAX, *JUDGEMENT, *TRACKER, *OUTPUT, *ENGINE)

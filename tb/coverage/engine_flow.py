@@ -7,27 +7,30 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.config import HardwareConfig
-from models.tile import TileJob
+from models.tile import TileJob, TileResult
 from tb.coverage.catalogue_flow import COUNTERS, STAGES
+from tb.coverage.engine_pace import PACED, sample_pace
 from tb.coverage.model import Coverage
 
 Record = Mapping[str, np.ndarray]
 # where a state word of the record has what
-_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6}
+_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6, "req": 15}
 _STAGE_BIT, _TILES_BIT = 8, 13
 _IP, _WAIT, _EXP, _OP, _READ = range(len(STAGES))
 _MOVES = 3
 
 
-def sample_flow(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], record: Record) -> None:
+def sample_flow(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
+                record: Record) -> None:
     """Handshakes, overlap, pace and counters of a run; what the record lacks is left out."""
     cov.sample("engine.tiles_of_run", str(len(tiles)) if len(tiles) < 4 else "4 or more")
     if "state_counts" in record:
         _states(cov, np.asarray(record["state_counts"], dtype=np.int64).reshape(-1, 2))
     if "counters" in record:
         cov.sample_counts("engine.counter", np.arange(len(COUNTERS)), weights=np.asarray(record["counters"]) > 0)
-    if all(f"{name}_cycle" in record for name in "qkvo"):
-        _pace(cov, cfg, tiles, {name: np.asarray(record[f"{name}_cycle"], dtype=np.int64) for name in "qkvo"})
+    if all(f"{name}_cycle" in record for name in PACED):
+        at = {name: np.asarray(record[f"{name}_cycle"], dtype=np.int64) for name in PACED}
+        sample_pace(cov, cfg, tiles, [result.ran.numpy() for result in golden], at)
 
 
 def _states(cov: Coverage, counts: np.ndarray) -> None:
@@ -51,28 +54,3 @@ def _states(cov: Coverage, counts: np.ndarray) -> None:
                          ("overlap.load", [moves["q"] & on[:, s] for s in (_IP, _EXP, _OP, _READ)]),
                          ("overlap.send", [moves["o"] & on[:, s] for s in (_IP, _EXP, _OP, _READ)])):
         cov.sample_counts(point, np.arange(len(kinds)), weights=np.array([cycles[kind].sum() for kind in kinds]))
-
-
-def _pace(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], at: Mapping[str, np.ndarray]) -> None:
-    """Distances between handshakes; ``at`` has the cycle of every beat of every stream."""
-    rows, keys = (np.array([getattr(tile, name).shape[0] for tile in tiles]) for name in ("q", "k"))
-    if len(at["q"]) != rows.sum() or len(at["o"]) != rows.sum() or len(at["k"]) != keys.sum() or len(at["v"]) != keys.sum():
-        return      # a run whose streams disagree has no pace
-    cpk, per_block = cfg.cycles_per_key, cfg.keys_per_block
-    tile_of_row, tile_of_key = np.repeat(np.arange(len(tiles)), rows), np.repeat(np.arange(len(tiles)), keys)
-    key_in_tile = np.arange(len(tile_of_key)) - np.repeat(np.cumsum(keys) - keys, keys)
-    next_tile = np.diff(tile_of_key) > 0
-    where = np.where(next_tile, 2, np.where(key_in_tile[1:] % per_block == 0, 1, 0))
-    cov.sample_counts("pace.keys", where, (np.diff(at["k"]) > cpk).astype(np.int64))
-    other = (np.diff(tile_of_row) > 0).astype(np.int64)
-    step = np.diff(at["o"])
-    cov.sample_counts("pace.rows", other, np.where(step < cpk, 0, np.where(step == cpk, 1, 2)))
-    cov.sample_counts("pace.q", other, (np.diff(at["q"]) > 1).astype(np.int64))
-    last_row, last_key = np.cumsum(rows) - 1, np.cumsum(keys) - 1
-    cov.sample_counts("pace.q_ahead", (at["q"][last_row[1:]] > at["k"][last_key[:-1]]).astype(np.int64))
-    late = at["v"] - at["k"]
-    cov.sample_counts("pace.values", np.where(late <= -cfg.block_cycles, 0, np.where(late < 0, 1, np.where(
-        late == 0, 2, np.where(late < cfg.block_cycles, 3, 4)))))
-    cov.sample_counts("engine.tile_done", (rows > 1).astype(np.int64))
-    cov.sample("engine.tile_done", "another tile follows at full rate", int((step[other > 0] == cpk).sum()))
-    cov.sample("engine.tile_done", "last of the run")

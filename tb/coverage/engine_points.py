@@ -13,6 +13,7 @@ import numpy as np
 from models.config import HardwareConfig
 from models.tile import TileJob, TileResult
 from tb.coverage.engine_config import sample_config
+from tb.coverage.engine_decisions import sample_decisions, sample_neighbours, stalls_seen
 from tb.coverage.engine_flow import sample_flow
 from tb.coverage.engine_masks import sample_masks
 from tb.coverage.engine_operands import sample_operands
@@ -39,14 +40,19 @@ def sample_engine(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], 
         raise ValueError(f"{len(golden)} results for {len(tiles)} tiles")
     sample_config(cov, cfg)
     sample_tiles(cov, cfg, tiles, golden)
+    sample_neighbours(cov, tiles, golden)
+    stalls = stalls_seen(record)
     for number, (tile, result) in enumerate(zip(tiles, golden)):
         walk = walk_tile(cfg, tile)
         stats = result.stats
-        told = (stats.rescaled_rows, stats.rescale_amount, stats.saturations, stats.zero_blocks, result.empty.tolist())
-        if told != walk.told():
-            raise ValueError(f"tile {number}: coverage counts {walk.told()[:4]} rescales, their amount, saturations and zero "
-                             f"blocks, the golden model {told[:4]}")
+        told = (stats.rescaled_rows, stats.rescale_amount, stats.saturations, stats.zero_blocks, result.empty.tolist(),
+                result.ran.tolist())
+        mine = walk.told(tile.skip)
+        if told != mine:
+            raise ValueError(f"tile {number}: coverage counts {mine[:4]} rescales, their amount, saturations and zero "
+                             f"blocks, the golden model {told[:4]}; or they differ in empty rows or in blocks that run")
         sample_masks(cov, cfg, tile, walk)
         sample_softmax(cov, cfg, tile, walk)
+        sample_decisions(cov, cfg, tile, walk, stalls)
         sample_operands(cov, tile)
-    sample_flow(cov, cfg, tiles, record)
+    sample_flow(cov, cfg, tiles, golden, record)

@@ -39,10 +39,21 @@ class Walk:
     before: np.ndarray
     row_sum: np.ndarray
 
-    def told(self) -> tuple[int, int, int, int, list[bool]]:
-        """What the golden model counts too: rescales, their amount, saturations, zero blocks, empty rows."""
+    @property
+    def zero(self) -> np.ndarray:
+        """Blocks whose probabilities are all 0, bool ``[B]``."""
+        return ~self.p.any(axis=(0, 2))
+
+    def ran(self, skip: bool) -> np.ndarray:
+        """Blocks that run, bool ``[B]``, if the tile's flag ``skip`` is this."""
+        ran = ~self.zero | (not skip)
+        ran[-1] |= not ran.any()
+        return ran
+
+    def told(self, skip: bool) -> tuple[int, int, int, int, list[bool], list[bool]]:
+        """What the golden model counts too: rescales, their amount, saturations, zero blocks, empty rows, blocks that run."""
         return (int((self.amount > 0).sum()), int(self.amount.sum()), int((self.saturated & self.visible).sum()),
-                int((~self.p.any(axis=(0, 2))).sum()), (self.row_sum == 0).tolist())
+                int(self.zero.sum()), (self.row_sum == 0).tolist(), self.ran(skip).tolist())
 
 
 def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -52,7 +63,7 @@ def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def _references(zmax: np.ndarray, tau: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """``reference``, ``over``, ``amount``, ``known`` of :class:`Walk`, from ``zmax`` ``[R, B]``."""
+    """``reference``, ``over``, ``amount``, ``known`` of :class:`Walk`, from the maxima ``[R, B]`` that judge the blocks."""
     seen_block = zmax != nx.MASKED
     candidate = zmax >> Z_FRAC
     known = np.zeros_like(seen_block)
@@ -95,7 +106,10 @@ def walk_tile(cfg: HardwareConfig, tile: TileJob) -> Walk:
     z[:, :keys] = torch.where(visible, clamped, torch.full_like(clamped, nx.MASKED))
     z = z.reshape(rows, count, per_block)
     zmax = z.amax(-1).numpy()
-    reference, over, amount, known = _references(zmax, tile.tau)
+    judged = zmax.copy()
+    if tile.fused and count > 1:
+        judged[:, 0] = np.maximum(zmax[:, 0], zmax[:, 1])
+    reference, over, amount, known = _references(judged, tile.tau)
     p = nx.probability(z, torch.from_numpy(reference).unsqueeze(-1), tile.tau, cfg.prob_bits)
     before, row_sum = _sums(p.sum(-1).numpy(), amount)
     sizes = np.full(count, per_block)

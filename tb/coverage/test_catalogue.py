@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from models.cycles import COUNTERS
+from models.schedules import SCHEDULES
 from scripts.coverage.plan import modules
 from scripts.rtl_list import ROOT
 from tb.coverage.catalogue import POINTS, new_coverage
+from tb.coverage.catalogue_decisions import SCHEDULES as ORDERS
 from tb.coverage.catalogue_flow import COUNTERS as NAMES
 
 FOLDER = ROOT / "tb"
@@ -83,5 +85,5 @@ def test_points_are_of_modules_that_exist() -> None:
     assert new_coverage().score().hit == 0
 
 
-def test_counters_are_those_of_the_models() -> None:
-    assert NAMES == COUNTERS
+def test_names_are_those_of_the_models() -> None:
+    assert NAMES == COUNTERS and ORDERS == SCHEDULES

@@ -13,6 +13,7 @@ import torch
 from models.config import HardwareConfig, load_config
 from models.cycles import COUNTERS
 from models.golden import run_tile
+from models.schedules import SCHEDULES
 from models.tile import TileJob
 from scripts import engine_run
 from tb.common import spec
@@ -21,7 +22,7 @@ from tb.coverage.engine_points import sample_engine
 from tb.coverage.model import Coverage
 from tb.engine import corners
 from tb.engine.configs import BYTE, NARROW, TINY, small
-from tb.engine.workloads import decode, prefill, random_tile, random_tiles
+from tb.engine.workloads import decode, flagged, levels_tile, prefill, random_tile, random_tiles
 
 SHIFT_ZERO = 18
 
@@ -141,10 +142,18 @@ def test_another_computation_than_the_golden_one_is_noticed(field: str, generato
         sample_engine(new_coverage(), TINY, [tile], [], {})
 
 
+def test_another_decision_than_the_golden_one_is_noticed(generator: np.random.Generator) -> None:
+    tile = levels_tile(TINY, generator, [0, -40, 0], skip=True)
+    golden = run_tile(TINY, tile)
+    golden.ran[1] = True
+    with pytest.raises(ValueError, match="blocks that run"):
+        sample_engine(new_coverage(), TINY, [tile], [golden], {})
+
+
 def cycles_record() -> dict[str, np.ndarray]:
     """Two tiles of 2 rows and 3 and 1 keys, 4 cycles a key: Q early, a late second key, a late last row."""
     return {"q_cycle": np.array([0, 1, 2, 5]), "k_cycle": np.array([3, 7, 12, 16]), "v_cycle": np.array([0, 7, 13, 48]),
-            "o_cycle": np.array([60, 64, 68, 73])}
+            "o_cycle": np.array([60, 64, 68, 73]), "req_cycle": np.array([30, 42])}
 
 
 def test_pace_by_hand(generator: np.random.Generator) -> None:
@@ -153,7 +162,10 @@ def test_pace_by_hand(generator: np.random.Generator) -> None:
     for name, part in (("keys", "block"), ("rows", "tile"), ("q", "tile")):
         assert hits(cov, f"pace.{name}") == {f"of the {part}, at full rate": 1, f"of the {part}, later": 1,
                                              "of the next tile, at full rate": 1}, name
-    assert hits(cov, "pace.values") == {"before": 1, "in the same cycle": 1, "after": 1, "a block or more after": 1}
+    assert hits(cov, "pace.values") == {"all, before": 1, "all, in the same cycle": 1, "all, after": 1,
+                                        "all, a block or more after": 1}
+    assert hits(cov, "request.kind") == {"runs, last": 2} and hits(cov, "request.pace") == {"ran, at full rate": 1}
+    assert hits(cov, "request.value") == {"every block runs, before it": 3, "every block runs, from the second cycle on": 1}
     assert hits(cov, "pace.q_ahead") == {"before": 1}
     assert hits(cov, "engine.tile_done") == {"tile of several rows": 2, "another tile follows at full rate": 1,
                                              "last of the run": 1}
@@ -161,13 +173,49 @@ def test_pace_by_hand(generator: np.random.Generator) -> None:
     assert sampled(TINY, tiles, late).score().illegal == ("pace.rows: of the next tile, sooner",)
 
 
+def skipping_record() -> tuple[list[TileJob], dict[str, np.ndarray]]:
+    """A tile of one row and four blocks of 8 keys, of which only the second and the last run; then one of one key."""
+    g = np.random.default_rng(5)
+    tiles = [levels_tile(TINY, g, [None, 0, -40, 1], short=5, rows=1, skip=True), levels_tile(TINY, g, [3], short=7, rows=1)]
+    keys = 4 * np.arange(28)
+    keys[24:] += 9      # a pause before the tile's last block
+    return tiles, {"q_cycle": np.array([0, 1]), "k_cycle": keys, "o_cycle": np.array([300, 304]),
+                   "v_cycle": np.array([60, 60, 61, 62, 63, 64, 65, 66, 160, 161, 162, 163]),
+                   "req_cycle": np.array([50, 60, 92, 150, 163])}
+
+
+def test_pace_of_skipped_blocks_by_hand() -> None:
+    tiles, record = skipping_record()
+    record["v_cycle"][0] = 59
+    cov = sampled(TINY, tiles, record)
+    assert hits(cov, "pace.keys") == {"of the block, at full rate": 23, "of the next block, at full rate": 2,
+                                      "of the next block, later": 1, "of the next tile, at full rate": 1}
+    assert hits(cov, "pace.keys_skipping") == hits(cov, "pace.keys")
+    # the second block's keys come in cycles 32 to 60, the last one's in 105 to 113, the other tile's key in 117
+    assert hits(cov, "pace.values") == {"some are skipped, after": 8, "some are skipped, a block or more after": 3,
+                                        "all, a block or more after": 1}
+    assert hits(cov, "request.kind") == {"runs, more follow": 1, "runs, last": 2, "skipped, more follow": 2}
+    assert hits(cov, "request.pace") == {"skipped, later": 2, "ran, at full rate": 1, "ran, later": 1}
+    assert hits(cov, "request.value") == {
+        "blocks may be skipped, before it": 1, "blocks may be skipped, with it or right after": 2,
+        "blocks may be skipped, from the second cycle on": 8, "every block runs, with it or right after": 1}
+    at_once = sampled(TINY, tiles, record | {"req_cycle": np.array([50, 51, 83, 84, 96])})
+    assert hits(at_once, "request.pace") == {"skipped, at full rate": 2, "ran, at full rate": 2}
+    early = sampled(TINY, tiles, record | {"req_cycle": np.array([50, 51, 82, 84, 96])})
+    assert early.score().illegal == ("request.pace: ran, sooner",)
+    short = sampled(TINY, tiles, record | {"v_cycle": record["v_cycle"][1:]})
+    assert not hits(short, "pace.values") and not hits(short, "pace.keys"), "streams that disagree have no pace"
+
+
 def test_states_by_hand(generator: np.random.Generator) -> None:
     """Word: k moves and o waits while IP-CIM and OP-CIM work on two tiles; and one that cannot be."""
     tile = random_tile(TINY, generator, 2, 3)
-    word = 0b11 << 2 | 0b01 << 6 | 1 << 8 | 1 << 11 | 2 << 13
+    word = 0b11 << 2 | 0b01 << 6 | 1 << 8 | 1 << 11 | 2 << 13 | 0b01 << 15
     cov = sampled(TINY, [tile], {"state_counts": np.array([[word, 5], [0b01 << 6 | 1 << 12 | 1 << 13, 2], [0, 9]])})
     assert hits(cov, "stream.k") == {"neither, read-out": 2, "neither, all at rest": 9, "moves, IP-CIM": 5, "moves, OP-CIM": 5}
     assert hits(cov, "stream.o")["valid waits, IP-CIM"] == 5
+    assert hits(cov, "stream.req") == {"valid waits, IP-CIM": 5, "valid waits, OP-CIM": 5, "neither, read-out": 2,
+                                       "neither, all at rest": 9}
     assert hits(cov, "overlap.tiles") == {"0, all at rest": 9, "1, read-out": 2, "2, IP-CIM": 5, "2, OP-CIM": 5}
     assert hits(cov, "overlap.stages") == {"IP-CIM and OP-CIM": 5} and not hits(cov, "overlap.load")
     assert cov.score().illegal == ("stream.o: valid waits, read-out",)
@@ -177,14 +225,14 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
     """What the harness counts of the engine's states is what the engine's own counters count."""
     records = []
 
-    def keep(cfg, tiles, record, pattern, timed=True):
+    def keep(cfg, tiles, record, pattern, *rest):
         records.append(record)
-        return check(cfg, tiles, record, pattern, timed)
+        return check(cfg, tiles, record, pattern, *rest)
 
     check = engine_run.check_record
     monkeypatch.setattr(engine_run, "check_record", keep)
     cfg = small(4)
-    tiles = random_tiles(cfg, generator, 6, keys=11)
+    tiles = flagged(generator, random_tiles(cfg, generator, 6, keys=11))
     runs = engine_run.run_engine(cfg, tiles, ("none", "both"), seed=seed, bench=engine_run.BENCHES["files"])
     assert len(records) == 2 and all(run.ok for run in runs)
     for record in records:
@@ -193,8 +241,10 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
         for name, bit in (("ip_busy", 8), ("stall_softmax", 9), ("op_busy", 11)):
             assert spent[word >> bit & 1 == 1].sum() == counters[name], name
         for bit, name, count in ((2, "keys", len(record["k_cycle"])), (0, "rows in", len(record["q_cycle"])),
-                                 (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"]))):
+                                 (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"])),
+                                 (15, "requests", len(record["req_cycle"]))):
             assert spent[word >> bit & 3 == 3].sum() == count, name
+        assert spent[word >> 15 & 3 == 1].sum() == counters["stall_req"]
         assert spent[word >> 6 & 3 == 1].sum() == counters["stall_o"] and spent[word >> 13 & 3 > 0].sum() > 0
         cov = new_coverage()
         sample_engine(cov, cfg, tiles, runs[0].golden, record)
@@ -203,9 +253,11 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
 
 def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
     tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1), *corners.rescales(TINY, generator).values(),
-             *corners.saturation(TINY, generator).values(), *corners.visibility(TINY, generator).values()]
-    cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x7FFF, 3]])})
-    flow = sampled(TINY, tiles[:2], cycles_record())
+             *corners.saturation(TINY, generator).values(), *corners.visibility(TINY, generator).values(),
+             *corners.skips(TINY, generator).values(), *corners.joint_starts(TINY, generator).values()]
+    tiles += [tile for name in SCHEDULES for tile in prefill(TINY, generator, 1, 40, schedule=name)]
+    cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
+    flow = sampled(TINY, *skipping_record())
     narrow = sampled(NARROW, list(corners.probabilities(NARROW, generator).values()))
     missing = [p.name for p in POINTS if p.source == "record" and not any(c.counts[p.name].any() for c in (cov, flow, narrow))]
     assert missing == []

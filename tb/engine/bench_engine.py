@@ -4,7 +4,7 @@ The model is run afterwards, on the beats that the monitors saw, by :mod:`script
 right answer. Environment: ENGINE_STREAMS (input .npz), ENGINE_RECORD (output .npz, one per pattern), ENGINE_PATTERNS,
 ENGINE_BUDGET (cycles), ENGINE_PROGRESS (optional file that holds the number of keys taken so far), ENGINE_SLOW (optional
 JSON: ``{stream: [on, off]}`` cycles that replace the pattern's pauses of that stream), ENGINE_WATCH (optional: count on the
-pins what the counters claim).
+pins what the counters claim), ENGINE_ON_DEMAND (optional: a block's values are sent once its request is taken, not before).
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
 from tb.engine.watch import PortWatch
 
-FIELDS = {"q": ("data", "pos", "mult", "shift", "tau", "last"), "k": ("data", "pos", "mult", "last"), "v": ("data", "last")}
+FIELDS = {"q": ("data", "pos", "mult", "shift", "tau", "fused", "skip", "last"), "k": ("data", "pos", "mult", "last"),
+          "v": ("data", "last")}
 OUT_FIELDS = ("data", "empty", "last")
+REQUEST_FIELDS = ("skip", "last")
 COUNTER_BITS = 48
 SETTLE_CYCLES = 40
 PROGRESS_EVERY = 64
@@ -42,8 +44,10 @@ def load_beats(streams: Any, name: str) -> list[Beat]:
 
 
 def beat_arrays(name: str, beats: list[Beat], fields: tuple[str, ...], lanes: int, width: int) -> dict[str, np.ndarray]:
-    """Monitored beats as arrays ``<name>_<field>``; data as signed lanes ``[beats, lanes]``."""
+    """Monitored beats as arrays ``<name>_<field>``; data, if there are any, as signed lanes ``[beats, lanes]``."""
     arrays = {f"{name}_{f}": np.array([beat[f] for beat in beats], dtype=np.int64) for f in fields if f != "data"}
+    if "data" not in fields:
+        return arrays
     rows = [unpack(beat["data"], lanes, width, signed=True) for beat in beats]
     arrays[f"{name}_data"] = np.stack(rows) if rows else np.zeros((0, lanes), dtype=np.int64)
     return arrays
@@ -81,7 +85,21 @@ def stalls(name: str, pattern: str) -> Iterator[tuple[int, int]] | None:
     slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
     if name in slow:
         return repeat(tuple(slow[name]))
-    return (sink_stalls if name == "o" else source_stalls)(pattern, rng(f"stalls {name}"))
+    return (sink_stalls if name in ("o", "req") else source_stalls)(pattern, rng(f"stalls {name}"))
+
+
+def values_on_demand(streams: Any, source: StreamSource, per_block: int) -> Callable[[Beat], None]:
+    """A callback for requests that queues the values of each block that runs."""
+    ends = (np.flatnonzero(streams["k_last"]) + 1).tolist()
+    sizes = iter([min(per_block, end - at) for start, end in zip([0, *ends[:-1]], ends) for at in range(start, end, per_block)])
+    values = iter(load_beats(streams, "v"))
+
+    def answer(request: Beat) -> None:
+        size = next(sizes)
+        if not request["skip"]:
+            source.append([next(values) for _ in range(size)])
+
+    return answer
 
 
 def each_engine_pattern(test: Any) -> Any:
@@ -106,8 +124,9 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     for name, fields in FIELDS.items():
         sources[name] = StreamSource(dut, f"s_{name}", fields, stalls(name, pattern))
         monitors[name] = StreamMonitor(dut, f"s_{name}", fields, progress.count_key if name == "k" else None)
-    StreamSink(dut, "m_o", stalls("o", pattern))
-    monitors["o"] = StreamMonitor(dut, "m_o", OUT_FIELDS)
+    for name, fields in (("o", OUT_FIELDS), ("req", REQUEST_FIELDS)):
+        StreamSink(dut, f"m_{name}", stalls(name, pattern))
+        monitors[name] = StreamMonitor(dut, f"m_{name}", fields)
 
     def state() -> str:
         return "accepted " + ", ".join(f"{name} {len(m.beats)}" for name, m in monitors.items())
@@ -117,7 +136,10 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     watch = PortWatch(dut) if os.environ.get("ENGINE_WATCH") else None
     rows = len(streams["q_last"])
     for name, source in sources.items():
-        source.append(load_beats(streams, name))
+        if name == "v" and os.environ.get("ENGINE_ON_DEMAND"):
+            monitors["req"].add_callback(values_on_demand(streams, source, int(dut.KEYS_PER_BLOCK.value)))
+        else:
+            source.append(load_beats(streams, name))
     edge = RisingEdge(dut.clk)
     while len(monitors["o"].beats) < rows:
         await edge
@@ -128,6 +150,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     for name, fields in FIELDS.items():
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
+    record |= beat_arrays("req", monitors["req"].beats, REQUEST_FIELDS, 0, 0)
     record |= {f"{name}_cycle": np.array(monitor.cycles) for name, monitor in monitors.items()}
     if watch is not None:
         record |= {f"pins_{name}": count for name, count in watch.counts.items()}

@@ -49,7 +49,8 @@ async def run_streams(dut: Any, pattern: str) -> None:
     due = beats_due(streams)
     for name in "qkv":
         write_source(Path(f"{name}.bin"), name, streams, pos_bits, idle_cycles(stalls(name, pattern), due[name]))
-    write_sink(Path("o_ready.bin"), stalls("o", pattern) or sink_stalls("none", rng("unused")))
+    for name in ("o", "req"):
+        write_sink(Path(f"{name}_ready.bin"), stalls(name, pattern) or sink_stalls("none", rng("unused")))
 
     dut.start.value = 0
     dut.finish.value = 0
@@ -78,8 +79,9 @@ async def run_streams(dut: Any, pattern: str) -> None:
     record: dict[str, Any] = {"counters": np.array(read_counters(dut)), "error_v_count": int(dut.error_v_count.value),
                               "end_cycle": int(dut.cycle.value), "state_counts": read_states(Path("states.bin")),
                               "seconds": seconds}
-    for name in "qkvo":
-        record |= read_beats(Path(f"{name}_beats.bin"), name, head_dim, 16 if name == "o" else 8, pos_bits)
-        if len(record[f"{name}_cycle"]) != accepted[name]:
+    for name in ("q", "k", "v", "o", "req"):
+        lanes, lane_bits = 0 if name == "req" else head_dim, 16 if name == "o" else 8
+        record |= read_beats(Path(f"{name}_beats.bin"), name, lanes, lane_bits, pos_bits)
+        if name in accepted and len(record[f"{name}_cycle"]) != accepted[name]:
             raise AssertionError(f"{name}_beats.bin holds {len(record[f'{name}_cycle'])} beats, {accepted[name]} were counted")
     save_record(record, pattern)

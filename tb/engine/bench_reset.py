@@ -37,7 +37,7 @@ async def disturb(dut: Any, pattern: str) -> None:
 
     sources = [StreamSource(dut, f"s_{name}", fields, source_stalls(pattern, rng(f"disturb {name}")))
                for name, fields in FIELDS.items()]
-    sink = StreamSink(dut, "m_o", sink_stalls(pattern, rng("disturb o")))
+    sinks = [StreamSink(dut, f"m_{name}", sink_stalls(pattern, rng(f"disturb {name}"))) for name in ("o", "req")]
     await reset(dut)
     for name, source in zip(FIELDS, sources, strict=True):
         source.append(beats(name))
@@ -54,7 +54,8 @@ async def disturb(dut: Any, pattern: str) -> None:
         hit("engine.error_v_count", "lowered by a reset")   # the run that follows must find it at 0
     for source in sources:
         source.kill()
-    sink.stop()
+    for sink in sinks:
+        sink.stop()
     for name in FIELDS:
         getattr(dut, f"s_{name}_valid").value = 0
 

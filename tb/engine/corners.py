@@ -9,7 +9,7 @@ import torch
 
 from models.config import Z_BITS, HardwareConfig
 from models.tile import TileJob
-from tb.engine.workloads import UNIT, blocks, exact_tile, int8, ints, random_tile
+from tb.engine.workloads import UNIT, blocks, exact_tile, int8, ints, levels_tile, random_tile
 
 Tiles = dict[str, TileJob]
 Z_LIMIT = (1 << (Z_BITS - 1)) - 1
@@ -147,6 +147,49 @@ def lazy(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return {f"tau {tau}": exact_tile(cfg, g, blocks(cfg, [
         -7 * UNIT, (tau - 7) * UNIT + UNIT - 1, (tau - 6) * UNIT, (2 * tau - 5) * UNIT]), tau=tau)
         for tau in range(cfg.max_tau() + 1)}
+
+
+def skips(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+    """Which blocks of a tile run and which vanish; what decides at the edge; one row that keeps a block."""
+    low, tiles = -(cfg.prob_bits + 9), {}
+    for name, levels, short in (
+            ("all but the first vanish", [0, low, low, low, low], 0), ("all but the last vanish", [None, None, None, 0], 0),
+            ("only the middle runs", [None, 0, low], 0), ("every other one runs", [0, low, 0, low, 1, low, 1], 2),
+            ("first and last run", [0, low, low, 0], 1), ("a ragged last block vanishes", [0, low], 3),
+            ("nothing but padding: the last block runs", [None, None], 1), ("one block of padding", [None], 0),
+            ("one block", [0], 0), ("a rescale between blocks that vanish", [0, low, 5, low, low + 5], 0)):
+        tiles[name] = levels_tile(cfg, g, levels, short, skip=True)
+    for tau in (0, 1, cfg.max_tau()):
+        edge = tau - cfg.prob_bits      # the last octave in which something is left of a probability
+        tiles[f"at the edge, tau {tau}"] = levels_tile(cfg, g, [0, edge, edge - 1, edge], tau=tau, skip=True)
+    for row in (0, cfg.rows // 2, cfg.rows - 1):
+        alone = levels_tile(cfg, g, [0, low, low, low], skip=True)
+        alone.q_mult[row] = 0           # this row sees equal scores and never a block that vanishes
+        tiles[f"row {row} alone keeps every block"] = alone
+    tiles["one row, many blocks"] = levels_tile(cfg, g, [0, *[low] * 7], rows=1, skip=True)
+    tiles["not allowed to skip"] = levels_tile(cfg, g, [0, low, low])
+    return tiles
+
+
+def joint_starts(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+    """Fused tiles: the first reference over two blocks, one, rows that see one of them only; with and without skipping."""
+    low, tiles = -(cfg.prob_bits + 9), {}
+    for skip in (False, True):
+        for name, levels, short in (
+                ("the second block is larger", [0, 4, 4], 0), ("the second block is smaller", [4, 0, 9], 0),
+                ("the first block vanishes", [low, 0, low], 0), ("the second vanishes", [0, low, 1], 0),
+                ("the first is padding", [None, 0, 3], 0), ("both are padding", [None, None, 2, 5], 1),
+                ("one block", [2], 0), ("one ragged block", [2], 5), ("two, the second ragged", [0, 7], 6)):
+            tiles[f"{name}, skip {skip}"] = levels_tile(cfg, g, levels, short, tau=len(tiles) % 3, fused=True, skip=skip)
+        late = levels_tile(cfg, g, [0, 4, 9], fused=True, skip=skip)
+        rows, per_block = torch.arange(cfg.rows), cfg.keys_per_block
+        late.k_pos = torch.tensor([2, 1, 0]).repeat_interleave(per_block)
+        late.q_pos = rows % 4 - 1       # see nothing, the third block, the last two, all three
+        late.q_pos[rows % 4 == 0] = 0
+        late.k_pos += 1
+        tiles[f"rows that see their first key in any block, skip {skip}"] = late
+        tiles[f"random, skip {skip}"] = replace(random_tile(cfg, g, kind="peaked"), fused=True, skip=skip)
+    return tiles
 
 
 def framing(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-# bits of the fields above the data; None is POS_BITS
+# bits of the fields above the data, of which req has none; None is POS_BITS
 LAYOUT: dict[str, tuple[tuple[str, int | None], ...]] = {
-    "q": (("pos", None), ("mult", 16), ("shift", 6), ("tau", 4), ("last", 1)),
+    "q": (("pos", None), ("mult", 16), ("shift", 6), ("tau", 4), ("fused", 1), ("skip", 1), ("last", 1)),
     "k": (("pos", None), ("mult", 16), ("last", 1)),
     "v": (("last", 1),),
     "o": (("empty", 1), ("last", 1)),
+    "req": (("skip", 1), ("last", 1)),
 }
 SINK_PAIRS = 4096       # after so many pauses the sink's rhythm repeats
 
@@ -53,7 +54,8 @@ def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
 
 
 def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int) -> dict[str, np.ndarray]:
-    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]``, the rest and ``_cycle`` ``[beats]``.
+    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]`` (none with 0 lanes), the rest and
+    ``<name>_cycle`` ``[beats]``.
 
     Raises:
         ValueError: the file ends within a record.
@@ -65,12 +67,12 @@ def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int)
     if raw.size % size:
         raise ValueError(f"{path.name} holds {raw.size} bytes, which is no multiple of its records' {size}")
     raw = raw.reshape(-1, size)
-    data = np.ascontiguousarray(raw[:, 4:4 + data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
     above = np.zeros((len(raw), 8), dtype=np.uint8)
     above[:, :size - 4 - data_bytes] = raw[:, 4 + data_bytes:]
     word = above.view("<u8")[:, 0]
-    arrays = {f"{name}_data": data,
-              f"{name}_cycle": np.ascontiguousarray(raw[:, :4]).view("<u4")[:, 0].astype(np.int64)}
+    arrays = {f"{name}_cycle": np.ascontiguousarray(raw[:, :4]).view("<u4")[:, 0].astype(np.int64)}
+    if data_bytes:
+        arrays[f"{name}_data"] = np.ascontiguousarray(raw[:, 4:4 + data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
     shift = 0
     for field, bits in LAYOUT[name]:
         width = pos_bits if bits is None else bits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,17 @@ from models.cycles import COUNTERS, predict
 from models.golden import run_tile
 from models.tile import TileJob
 from scripts import engine_run
-from scripts.engine_run import check_record, run_engine, stream_arrays
+from scripts.engine_run import check_record, run_engine, stream_arrays, streamed_values
 from scripts.simulate import BenchFailed
 from tb.common.mutation import mutated_sources
 from tb.engine.configs import TINY
 from tb.engine.verdict import assert_ok, describe
-from tb.engine.workloads import UNIT, blocks, exact_tile, random_tile
+from tb.engine.workloads import UNIT, blocks, exact_tile, levels_tile, random_tile
 
 Record = dict[str, np.ndarray]
 
-# name: file, right text, wrong text. One thing wrong in each; the run below must notice, where values come slowly if it says so.
+# name: file, right text, wrong text, and a stream with its slow rhythm if that is what it takes. One thing wrong in each;
+# the run below must notice.
 MUTANTS = {
     "ip_cim loses the carry of a plane": (
         "rtl/ip_cim/fcim_ip_cim.v", "plane_sum + (acc_q << BITS_PER_CYCLE)", "plane_sum | (acc_q << BITS_PER_CYCLE)"),
@@ -30,11 +32,39 @@ MUTANTS = {
     "unused rows see keys": (
         "rtl/softmax/fcim_score_lanes.v", "used[a] && (k_pos", "(1'b1 || used[a]) && (k_pos"),
     "the softmax decides on the wrong side of tau": (
-        "rtl/softmax/fcim_online_softmax.v", "(amount > $signed(", "(amount >= $signed("),
+        "rtl/softmax/fcim_block_reference.v", "(amount > $signed(", "(amount >= $signed("),
+    "every block is judged with the one after it": (
+        "rtl/softmax/fcim_block_reference.v", "(s_blk_joint && other > own)", "(other > own)"),
+    "no block is judged with the one after it": (
+        "rtl/softmax/fcim_block_reference.v", "(s_blk_joint && other > own)", "(1'b0)"),
+    "a fused tile does not wait for its second block": (
+        "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
+    "references change while a block uses them": (
+        "rtl/softmax/fcim_online_softmax.v", "!run_q || run_last || (buf_q != judge_buf_q)", "1'b1", {"req": (1, 30)}),
+    "a block vanishes an octave too early": (
+        "rtl/softmax/fcim_block_reference.v", "$signed(PROB_BITS[REF_BITS+1:0])", "$signed(PROB_BITS[REF_BITS+1:0]) - 1"),
+    "the last group of rows decides for all whether a block vanishes": (
+        "rtl/softmax/fcim_block_reference.v", "(any_q && !a_first_group_q)", "1'b0"),
+    "a row that sees no key keeps a block": (
+        "rtl/softmax/fcim_block_reference.v", "a_visible_q[b] && !above", "!above"),
+    "all blocks of a tile may be skipped": (
+        "rtl/softmax/fcim_online_softmax.v", "(ran_q || !zlast_q[exp_buf_q])", "1'b1"),
+    "blocks are skipped though the tile forbids it": (
+        "rtl/softmax/fcim_online_softmax.v", "zskip_q[exp_buf_q] && zzero_q", "zzero_q"),
+    "only a tile's very first block clears its accumulators": (
+        "rtl/softmax/fcim_online_softmax.v", "first_q    <= !ran_q;", "first_q    <= zfirst_q[exp_buf_q];"),
+    "a skipped block is announced as one that runs": (
+        "rtl/softmax/fcim_online_softmax.v", "assign m_req_skip  = skip;", "assign m_req_skip  = 1'b0;"),
+    "a tile is done with its last decision": (
+        "rtl/engine/fcim_tile_tracker.v", "ended && (left == 0)", "ended"),
+    "a tile is not done if its last block is skipped": (
+        "rtl/engine/fcim_tile_tracker.v", "(mine && decided_last)", "(mine && decided_last && !decided_skip)"),
+    "a skipped block is waited for": (
+        "rtl/engine/fcim_tile_tracker.v", "mine && !decided_skip", "mine"),
     "a tile starts with the sums of the last": (
         "rtl/softmax/fcim_online_softmax.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
     "probabilities are written into a slot in use": (
-        "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", True),
+        "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
     "a rescale leaves the accumulators alone": (
         "rtl/op_cim/fcim_acc_update.v", "if (row_shift != 0)", "if (1'b0)"),
     "values of keys that a block lacks are not blanked": (
@@ -50,9 +80,10 @@ MUTANTS = {
     "the last row never comes": (
         "rtl/normalizer/fcim_normalizer.v", "row_end_q[PIPE];", "row_end_q[PIPE] && !tile_end_q[PIPE];"),
     "a counter counts by two": (
-        "rtl/engine/fcim_engine.v", "{{(INC_BITS-1){1'b0}}, ev_zero_block}", "{{(INC_BITS-2){1'b0}}, ev_zero_block, 1'b0}"),
+        "rtl/engine/fcim_engine.v", "{{(INC_BITS-1){1'b0}}, req_accept && req_zero}",
+        "{{(INC_BITS-2){1'b0}}, req_accept && req_zero, 1'b0}"),
 }
-BUDGET = 3000       # cycles; the right engine needs less than half of it
+BUDGET = 6000       # cycles; the right engine needs less than half of it
 
 
 def provoking_tiles(generator: np.random.Generator) -> list[TileJob]:
@@ -63,7 +94,13 @@ def provoking_tiles(generator: np.random.Generator) -> list[TileJob]:
     causal = random_tile(TINY, generator, TINY.rows, per_block + 2, "peaked", 0, "natural")
     causal.k_pos, causal.q_pos = torch.arange(per_block + 2), torch.arange(TINY.rows) % per_block
     few = exact_tile(TINY, generator, blocks(TINY, [0, 5 * UNIT]), rows=2)
-    return [full, causal, *short, few]
+    low = -TINY.prob_bits
+    skipping = levels_tile(TINY, generator, [None, 0, low, low - 1, 2, low - 9], 2, skip=True)
+    skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
+    joint = levels_tile(TINY, generator, [0, 5, 20, low - 9], fused=True, skip=True)
+    unseen = levels_tile(TINY, generator, [None, None], rows=3, skip=True)
+    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
+    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]
 
 
 @pytest.fixture
@@ -82,8 +119,9 @@ def record(tiles: list[TileJob]) -> Record:
         **{name: values.copy() for name, values in stream_arrays(tiles).items()},
         "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
         "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
-        "o_last": np.array([0, 0, 1, 0, 1]), "counters": np.array([counters[name] for name in COUNTERS]),
-        "error_v_count": np.array(0), **{f"{s}_cycle": np.arange(rows) for s in "qkvo"},
+        "o_last": np.array([0, 0, 1, 0, 1]), "req_skip": np.array([0, 0]), "req_last": np.array([1, 1]),
+        "counters": np.array([counters[name] for name in COUNTERS]),
+        "error_v_count": np.array(0), **{f"{s}_cycle": np.arange(rows) for s in ("q", "k", "v", "o", "req")},
     }
 
 
@@ -127,7 +165,31 @@ def test_last_on_the_wrong_row_is_seen(tiles: list[TileJob], record: Record) -> 
     assert check_record(TINY, tiles, record, "none").problems == ["last is not on each tile's last row"]
 
 
-@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "k_mult"])
+@pytest.mark.parametrize(("change", "problem"), [
+    ({"req_skip": [0, 1]}, "the requests do not fit the keys and values"),
+    ({"req_skip": [0], "req_last": [1]}, "1 requests came, 2 were expected"),
+    ({"req_last": [0, 1]}, "last is not on each tile's last request")])
+def test_wrong_requests_are_seen(change: dict[str, list[int]], problem: str, tiles: list[TileJob], record: Record) -> None:
+    record |= {name: np.array(values) for name, values in change.items()}
+    assert problem in check_record(TINY, tiles, record, "none").problems
+
+
+def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record: Record) -> None:
+    """Two blocks of one size, and the values of the other one: they are taken for what the requests say they are."""
+    tiles = [levels_tile(TINY, generator, [0, -40, 2], rows=5, skip=True)]
+    results = [run_tile(TINY, t) for t in tiles]
+    counters = predict(TINY, tiles, results)
+    record |= stream_arrays(tiles, streamed_values(TINY, tiles, results))
+    record |= {"o_data": results[0].out.long().numpy(), "o_empty": results[0].empty.numpy(), "o_last": np.array([0, 0, 0, 0, 1]),
+               "counters": np.array([counters[name] for name in COUNTERS]),
+               "req_skip": np.array([0, 1, 0]), "req_last": np.array([0, 0, 1])}
+    assert len(record["v_last"]) == 16 and record["v_last"].tolist() == [0] * 15 + [1]
+    assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
+    record["req_skip"] = np.array([0, 0, 1])
+    assert "request 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
+
+
+@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult"])
 def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
     record[name] = record[name].copy()
     record[name].flat[0] ^= 1
@@ -169,12 +231,12 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""
-    file, old, new, *slow_values = MUTANTS[name]
+    file, old, new, *slow = MUTANTS[name]
     tiles = provoking_tiles(np.random.default_rng(seed))
     try:
         runs = run_engine(TINY, tiles, ("both",), seed=seed, sources=mutated_sources(tmp_path, file, old, new),
                           build_root=str(tmp_path / "build"), watch=True, budget=BUDGET,
-                          slow={"v": (1, 13)} if slow_values else None)
+                          slow=slow[0] if slow else None)
     except BenchFailed as failure:
         assert failure.result.failed > 0, "the simulator itself failed: the mutant does not run"
         return
@@ -182,9 +244,9 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
 
 
 def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
-    """The mutants fail because of the mutation, with fast and with slow values."""
+    """The mutants fail because of the mutation, not of slow values or late answers to requests."""
     tiles = provoking_tiles(np.random.default_rng(seed))
-    for slow in (None, {"v": (1, 13)}):
+    for slow in (None, {"v": (1, 13)}, {"req": (1, 30)}):
         runs = run_engine(TINY, tiles, ("both",), seed=seed, watch=True, slow=slow)
         assert_ok(runs, tiles, expected=1)
         assert runs[0].counters["cycles"] < BUDGET // 2

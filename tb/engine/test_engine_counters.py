@@ -10,7 +10,7 @@ from scripts.engine_run import EngineRun, run_engine
 from tb.engine import corners
 from tb.engine.configs import TINY, small
 from tb.engine.verdict import assert_ok
-from tb.engine.workloads import random_tiles, shaped_tiles
+from tb.engine.workloads import random_tiles, shaped_tiles, vanishing_tiles
 
 # stream, its rhythm (cycles on, off), and the counters that its slowness must raise
 SLOW = {
@@ -18,6 +18,7 @@ SLOW = {
     "k": ((1, 11), ("stall_k",)),
     "v": ((1, 13), ("stall_v", "stall_op", "stall_softmax")),
     "o": ((1, 130), ("stall_o", "stall_bank")),
+    "req": ((1, 45), ("stall_req", "stall_softmax")),
 }
 
 
@@ -51,6 +52,7 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     crowded = run_engine(cfg, tiles := shaped_tiles(cfg, generator, shapes), seed=seed, watch=True)
     assert_ok(crowded, tiles, expected=1)
     tiles = list({**corners.saturation(TINY, generator), **corners.visibility(TINY, generator)}.values())
+    tiles += vanishing_tiles(TINY, generator, 8)
     varied = run_engine(TINY, tiles, ("none", "both"), seed=seed, watch=True)
     assert_ok(varied, tiles, expected=2)
     for run in (*crowded, varied[0]):
@@ -58,5 +60,5 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
         moved |= {name for name, value in run.counters.items() if value == run.predicted[name] > 0}
     assert moved >= set(COUNTERS) - TIMING_COUNTERS
     # no stream is slow here, and V is always early enough
-    assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v"}
-    assert varied[1].counters["stall_k"] > 0 and varied[1].counters["stall_o"] > 0
+    assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_req"}
+    assert all(varied[1].counters[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))

@@ -23,6 +23,9 @@ CASES = {
     "framing": (TINY, (corners.framing, corners.lazy)),
     "narrow": (NARROW, (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)),
     "rounding": (BYTE, (corners.rounding,)),
+    "decisions": (TINY, (corners.skips, corners.joint_starts)),
+    "decisions-narrow": (NARROW, (corners.skips, corners.joint_starts)),
+    "decisions-byte": (BYTE, (corners.skips, corners.joint_starts)),
 }
 
 
@@ -72,6 +75,22 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
         assert result.stats.rescaled_rows == 2 * TINY.rows, name
     assert stats(corners.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
     assert stats(corners.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
+
+    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(corners.skips).items()}
+    assert ran["all but the first vanish"] == "r----" and ran["all but the last vanish"] == "---r"
+    assert ran["only the middle runs"] == "-r-" and ran["every other one runs"] == "r-r-r-r"
+    assert ran["nothing but padding: the last block runs"] == "-r" and ran["one block of padding"] == "r"
+    assert ran["a rescale between blocks that vanish"] == "r-r--"
+    assert all(ran[f"at the edge, tau {tau}"] == "rr-r" for tau in (0, 1, 8))
+    assert all(ran[f"row {row} alone keeps every block"] == "rrrr" for row in (0, 8, 15)) and ran["not allowed to skip"] == "rrr"
+
+    joint = stats(corners.joint_starts)
+    assert joint["the second block is larger, skip False"].stats.rescaled_rows == 0
+    assert joint["the second block is smaller, skip False"].stats.rescaled_rows == TINY.rows
+    assert joint["the first block vanishes, skip True"].ran.tolist() == [False, True, False]
+    assert joint["the first is padding, skip True"].ran.tolist() == [False, True, True]
+    seen = joint["rows that see their first key in any block, skip False"]
+    assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
 
     for name, result in stats(corners.largest_sums, NARROW).items():
         assert (result.out == int(name.split()[-1]) * 256).all()

@@ -16,14 +16,14 @@ from tb.engine.configs import TINY
 from tb.engine.played import idle_cycles
 from tb.engine.test_engine_broken import BUDGET, MUTANTS, provoking_tiles
 from tb.engine.verdict import assert_ok
-from tb.engine.workloads import random_tiles
+from tb.engine.workloads import flagged, random_tiles, vanishing_tiles
 
 FILES = BENCHES["files"]
 
 
 @pytest.fixture
 def tiles(generator: np.random.Generator) -> list[TileJob]:
-    return random_tiles(TINY, generator, 8)
+    return [*flagged(generator, random_tiles(TINY, generator, 6)), *vanishing_tiles(TINY, generator, 4)]
 
 
 @pytest.mark.parametrize(("pairs", "idle"), [
@@ -56,11 +56,11 @@ def test_icarus_and_verilator_agree(tiles: list[TileJob], seed: int) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """The recorders see what the monitors in Python see."""
-    file, old, new, *slow_values = MUTANTS[name]
+    file, old, new, *slow = MUTANTS[name]
     tiles = provoking_tiles(np.random.default_rng(seed))
     try:
         runs = run_engine(TINY, tiles, ("both",), seed=seed, sources=mutated_sources(tmp_path, file, old, new), budget=BUDGET,
-                          build_root=str(tmp_path / "build"), bench=FILES, slow={"v": (1, 13)} if slow_values else None)
+                          build_root=str(tmp_path / "build"), bench=FILES, slow=slow[0] if slow else None)
     except BenchFailed as failure:
         assert failure.result.failed > 0, "the simulator itself failed: the mutant does not run"
         return

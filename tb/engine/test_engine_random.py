@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from models.config import HardwareConfig, load_config
+from models.golden import run_tile
+from models.schedules import SCHEDULES
 from models.tile import TileJob
 from scripts.engine_run import run_engine
 from tb.common.stalls import PATTERNS
 from tb.engine.configs import BYTE, NARROW, TINY
 from tb.engine.verdict import assert_ok
-from tb.engine.workloads import KINDS, decode, prefill, random_tile, random_tiles
+from tb.engine.workloads import KINDS, decode, flagged, prefill, random_tile, random_tiles, vanishing_tiles
 
 
 @pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]], ids="-".join)
@@ -24,6 +29,32 @@ def test_random_tiles(kinds: tuple[str, ...], seed: int, generator: np.random.Ge
 def test_random_tiles_on_other_engines(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
     tiles = random_tiles(cfg, generator, 10)
     assert_ok(run_engine(cfg, tiles, PATTERNS, seed=seed), tiles, expected=len(PATTERNS))
+
+
+@pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
+def test_fused_and_skipping_tiles(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
+    """Tiles with any flags one after the other, some of them full of blocks that vanish."""
+    tiles = [*flagged(generator, random_tiles(cfg, generator, 8, kind="peaked")), *vanishing_tiles(cfg, generator, 12)]
+    runs = run_engine(cfg, tiles, PATTERNS, seed=seed, watch=True)
+    assert_ok(runs, tiles, expected=len(PATTERNS))
+    assert 0 < runs[0].counters["skipped_blocks"] < runs[0].counters["zero_blocks"]
+
+
+def test_schedules(seed: int, generator: np.random.Generator) -> None:
+    """Prompts and decode steps in every order of the keys, with and without the flags; no skipped block changes a bit."""
+    tiles: dict[str, TileJob] = {}
+    for schedule in SCHEDULES:
+        for fused, skip in ((False, True), (True, False), (True, True)):
+            jobs = prefill(TINY, generator, 4, 9, 0, "peaked", schedule, fused, skip)
+            jobs += decode(TINY, generator, 4, 45, 2, "outliers", schedule, fused, skip)
+            for job in jobs:
+                job.shift = max(job.shift - 5, 0)       # scores far apart, so that blocks vanish
+            tiles |= {f"{schedule}, fused {fused}, skip {skip}, tile {i}": job for i, job in enumerate(jobs)}
+    runs = run_engine(TINY, list(tiles.values()), ("none", "both"), seed=seed)
+    assert_ok(runs, tiles, expected=2)
+    assert runs[0].counters["skipped_blocks"] > 0
+    whole = [run_tile(TINY, replace(job, skip=False)) for job in tiles.values()]
+    assert torch.equal(runs[0].out, torch.cat([result.out for result in whole]))
 
 
 def test_groups(seed: int, generator: np.random.Generator) -> None:

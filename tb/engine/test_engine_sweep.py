@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from models.config import HardwareConfig
+from models.golden import run_tile
 from scripts.engine_run import run_engine
 from tb.engine.configs import SWEEP
 from tb.engine.verdict import assert_ok
-from tb.engine.workloads import random_tile
+from tb.engine.workloads import levels_tile, random_tile
 
 VALUES = {"rows": (8, 16, 24, 40, 64, 96, 128), "head_dim": (16, 32, 64, 128), "bits_per_cycle": (1, 2, 4, 8),
           "keys_per_block": (8, 16, 32, 64), "prob_bits": tuple(range(8, 17)), "max_keys": tuple(64 << i for i in range(12))}
@@ -20,11 +21,16 @@ SHAPE = ("rows", "head_dim", "bits_per_cycle", "keys_per_block")
 
 @pytest.mark.parametrize("cfg", SWEEP, ids=lambda cfg: cfg.name)
 def test_parameters(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
-    """A full tile over a block and a ragged one, a saturating short one, a one-row tile, in the first bank again."""
+    """A full fused tile over a block and a ragged one, a saturating short one, a one-row tile, in the first bank again; a tile
+    of which a block is skipped, where two fit."""
     tiles = [random_tile(cfg, generator, cfg.rows, min(cfg.keys_per_block + 3, cfg.max_keys), "outliers", cfg.max_tau()),
              random_tile(cfg, generator, cfg.rows - 1, 5, "peaked", 0),
              random_tile(cfg, generator, 1, cfg.keys_per_block, "plain")]
+    tiles[0].fused = True
     tiles[1].shift = max(tiles[1].shift - 6, 0)
+    if 2 * cfg.keys_per_block <= cfg.max_keys:
+        tiles.append(levels_tile(cfg, generator, [0, -cfg.prob_bits - 9], rows=2, skip=True))
+        assert run_tile(cfg, tiles[-1]).stats.skipped_blocks == 1
     assert_ok(run_engine(cfg, tiles, ("none", "both"), seed=seed), tiles, expected=2)
 
 

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.config import load_config
+from models.config import HardwareConfig, load_config
 from models.cycles import predict, schedule
+from models.tile import TileJob
 from models.tiling import build_tiles, ideal_cycles
-from scripts.engine_run import run_engine
+from scripts.engine_run import EngineRun, run_engine
 from tb.engine.configs import TINY, small
 from tb.engine.cycle_table import cycle_table
 from tb.engine.verdict import assert_ok
-from tb.engine.workloads import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles
+from tb.engine.workloads import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles, vanishing_tiles
 
 GROUPS = (1, 3, 4, 8, 16)
 SHARE = 0.97
 
 
+def check_beats(cfg: HardwareConfig, tiles: Sequence[TileJob], seed: int) -> EngineRun:
+    """Each row of Q, key, value, request and row of O is taken when the page says so."""
+    runs = run_engine(cfg, tiles, seed=seed)
+    assert_ok(runs, tiles, expected=1)
+    shapes, ran = [(len(t.q), len(t.k)) for t in tiles], [result.ran.tolist() for result in runs[0].golden]
+    events = cycle_table(cfg, shapes, [t.fused for t in tiles], ran)
+    for stream, event in (("q", "R"), ("k", "A"), ("v", "V"), ("req", "E"), ("o", "O")):
+        taken, table = runs[0].taken[stream], getattr(events, event)
+        wrong = [f"beat {i}: cycle {a}, the page says {b}" for i, (a, b) in enumerate(zip(taken, table, strict=True)) if a != b]
+        assert not wrong, f"stream {stream}, shapes {shapes}, blocks that run {ran}: {wrong[:3]}"
+    return runs[0]
+
+
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_every_beat_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
-    """Chains of tiles of random shapes: each row of Q, key, value and row of O is taken when the page says so."""
+    """Chains of tiles of random shapes."""
     cfg = small(bits_per_cycle, keys_per_block=int(generator.choice([8, 16])))
     longest = 28 if bits_per_cycle > 1 else 18
     shapes = [(int(r), int(k)) for r, k in zip(generator.integers(1, 9, 18), generator.integers(1, longest, 18), strict=True)]
     shapes += [(8, 1)] * 4 + [(1, 9)] * 4                  # nothing but drains; nothing but ragged blocks
-    tiles = shaped_tiles(cfg, generator, shapes)
-    runs = run_engine(cfg, tiles, seed=seed)
-    assert_ok(runs, tiles, expected=1)
-    events = cycle_table(cfg, shapes)
-    for stream, event in zip("qkvo", "RAVO", strict=True):
-        taken, table = runs[0].taken[stream], getattr(events, event)
-        wrong = [f"beat {i}: cycle {a}, the page says {b}" for i, (a, b) in enumerate(zip(taken, table, strict=True)) if a != b]
-        assert not wrong, f"stream {stream}, shapes {shapes}: {wrong[:3]}"
+    check_beats(cfg, shaped_tiles(cfg, generator, shapes), seed)
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_every_beat_of_skipping_tiles_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
+    """Fused tiles and tiles with blocks that vanish, first, last and in between; then short tiles that may skip but do not."""
+    cfg = small(bits_per_cycle)
+    tiles = vanishing_tiles(cfg, generator, 16 if bits_per_cycle == 1 else 28)
+    if bits_per_cycle > 1:
+        tiles += [replace(tile, skip=True) for tile in shaped_tiles(cfg, generator, [(1, 1)] * 3 + [(2, 9)] * 3)]
+    assert check_beats(cfg, tiles, seed).counters["skipped_blocks"] > 0
 
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
@@ -43,11 +63,19 @@ def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Gen
                     keys_per_block=int(generator.choice([8, 16, 32])), max_keys=1024)
         shapes = [(int(generator.integers(1, cfg.rows + 1)), int(generator.integers(1, 4 * cfg.keys_per_block)))
                   for _ in range(int(generator.integers(1, 8)))]
-        events = cycle_table(cfg, shapes)
-        got = schedule(cfg, shapes)
+        fused = [bool(f) for f in generator.integers(0, 2, len(shapes))]
+        share = generator.random()
+        ran = [[bool(r) for r in generator.random(-(-keys // cfg.keys_per_block)) < share] for _, keys in shapes]
+        for runs in ran:
+            runs[int(generator.integers(len(runs)))] = True
+        events = cycle_table(cfg, shapes, fused, ran)
+        got = schedule(cfg, shapes, fused, ran)
         assert got["cycles"] == events.O[-1] + 1, (cfg, shapes)
         columns = sum(c - (h + 1) for c, h in zip(events.C, events.H, strict=True))
         assert got["stall_softmax"] == columns, (cfg, shapes)
+        plain = schedule(cfg, shapes)
+        assert got["cycles"] <= schedule(cfg, shapes, fused)["cycles"] >= plain["cycles"], (cfg, shapes)
+        assert plain["cycles"] == cycle_table(cfg, shapes).O[-1] + 1 == schedule(cfg, shapes, [False] * len(shapes))["cycles"]
 
 
 @pytest.mark.parametrize("heads", GROUPS)
@@ -62,6 +90,7 @@ def test_share_of_the_ideal(heads: int, generator: np.random.Generator) -> None:
     ideal = 8 * sum(min(first + step, 1024) for first in range(0, 1024, step))
     assert ideal_cycles(cfg, tiles) == ideal
     assert ideal >= SHARE * schedule(cfg, shapes)["cycles"]
+    assert ideal >= SHARE * schedule(cfg, shapes, [True] * len(shapes))["cycles"]
 
 
 def test_share_of_the_ideal_in_rtl(seed: int, generator: np.random.Generator) -> None:
@@ -80,6 +109,38 @@ def test_prediction_for_groups_in_rtl(seed: int, generator: np.random.Generator)
     runs = run_engine(TINY, tiles, seed=seed)
     assert_ok(runs, tiles, expected=1)
     assert runs[0].taken["o"] == cycle_table(TINY, [(len(t.q), len(t.k)) for t in tiles]).O
+
+
+def test_a_fused_start_costs_a_block_once() -> None:
+    """The exponentials of a chain of fused tiles start a block later, all of them together."""
+    for name in ("default", "tiny"):
+        cfg = load_config(name)
+        shapes = [(cfg.rows, 5 * cfg.keys_per_block)] * 6
+        plain, fused = schedule(cfg, shapes), schedule(cfg, shapes, [True] * 6)
+        assert fused["cycles"] - plain["cycles"] == cfg.block_cycles and not fused["stall_softmax"]
+
+
+def test_skipping_costs_no_cycle(seed: int, generator: np.random.Generator) -> None:
+    """Every row of O comes as early with skipped blocks as without, and the values of skipped blocks stay away."""
+    tiles = vanishing_tiles(TINY, generator, 10)
+    runs = [run_engine(TINY, [replace(t, skip=skip) for t in tiles], seed=seed)[0] for skip in (False, True)]
+    assert all(run.ok for run in runs) and bool((runs[0].out == runs[1].out).all())
+    assert all(early <= late for late, early in zip(*(run.taken["o"] for run in runs), strict=True))
+    assert runs[1].counters["skipped_blocks"] > 0 and runs[1].counters["v_bytes"] < runs[0].counters["v_bytes"]
+    assert runs[1].counters["op_busy"] < runs[0].counters["op_busy"]
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_values_may_wait_for_their_request(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
+    """Values that are sent when they are asked for, and not before, delay nothing: all counters are those of the model."""
+    cfg = small(bits_per_cycle)
+    tiles = vanishing_tiles(cfg, generator, 8) + shaped_tiles(cfg, generator, [(8, 30), (1, 1), (2, 17), (8, 8), (1, 1), (1, 1)])
+    run, = run_engine(cfg, tiles, seed=seed, extra_env={"ENGINE_ON_DEMAND": "1"})
+    assert_ok([run], tiles, expected=1)
+    requests = [cycle for cycle, runs in zip(run.taken["req"], np.concatenate([g.ran for g in run.golden])) if runs]
+    sizes = [min(cfg.keys_per_block, len(tile.k) - b * cfg.keys_per_block)
+             for tile, g in zip(tiles, run.golden) for b in range(len(g.ran)) if g.ran[b]]
+    assert all(value > request for value, request in zip(run.taken["v"], np.repeat(requests, sizes), strict=True))
 
 
 def test_a_rescale_costs_no_cycle(seed: int, generator: np.random.Generator) -> None:

@@ -7,6 +7,7 @@ All random numbers come from the generator that the caller gives. Tiles with exa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -75,6 +76,20 @@ def blocks(cfg: HardwareConfig, maxima: Sequence[int], below: int = 3 * UNIT, at
     return [top if j == at % per_block else top - 1 - (below * (j + 1)) // per_block for top in maxima for j in range(per_block)]
 
 
+def levels_tile(cfg: HardwareConfig, generator: np.random.Generator, levels: Sequence[int | None], short: int = 0,
+                rows: int | None = None, tau: int = 0, fused: bool = False, skip: bool = False) -> TileJob:
+    """A tile with one block per level, its maximum in octaves for every row; None is a block of padding, which no row sees.
+
+    The last block lacks ``short`` keys.
+    """
+    per_block = cfg.keys_per_block
+    scores = blocks(cfg, [0 if level is None else level * UNIT for level in levels])
+    keys = len(scores) - short
+    pos = [cfg.padding_pos if levels[j // per_block] is None else j for j in range(keys)]
+    tile = exact_tile(cfg, generator, scores[:keys], rows, tau, k_pos=torch.tensor(pos))
+    return replace(tile, fused=fused, skip=skip)
+
+
 # ---- random tiles
 
 def vectors(generator: np.random.Generator, count: int, head_dim: int, kind: str) -> Tensor:
@@ -134,6 +149,22 @@ def shaped_tiles(cfg: HardwareConfig, generator: np.random.Generator, shapes: Se
     return [random_tile(cfg, generator, rows=rows, keys=keys) for rows, keys in shapes]
 
 
+def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
+    """The tiles with random flags: half of them fused, three in four with blocks that may be skipped."""
+    return [replace(tile, fused=bool(generator.integers(2)), skip=bool(generator.integers(4))) for tile in tiles]
+
+
+def vanishing_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
+    """Tiles with random flags in which any blocks vanish, in any order: far below the rows' references, or padding."""
+    tiles = []
+    for _ in range(count):
+        low = -(cfg.prob_bits + 9)
+        levels = [(3, 0, low, low, None)[int(i)] for i in generator.integers(0, 5, int(generator.integers(1, 8)))]
+        tiles.append(levels_tile(cfg, generator, levels, int(generator.integers(cfg.keys_per_block)),
+                                 int(generator.integers(1, cfg.rows + 1)), int(generator.integers(cfg.max_tau() + 1))))
+    return flagged(generator, tiles)
+
+
 # ---- whole attention groups
 
 def random_group(cfg: HardwareConfig, generator: np.random.Generator, heads: int, tokens: int, keys: int | None = None,
@@ -150,12 +181,12 @@ def random_group(cfg: HardwareConfig, generator: np.random.Generator, heads: int
 
 
 def prefill(cfg: HardwareConfig, generator: np.random.Generator, heads: int, tokens: int, tau: int = 0,
-            kind: str = "plain") -> list[TileJob]:
+            kind: str = "plain", schedule: str = "natural", fused: bool = False, skip: bool = False) -> list[TileJob]:
     """The tiles of a causal prompt of ``tokens`` tokens."""
-    return build_tiles(cfg, random_group(cfg, generator, heads, tokens, kind=kind), tau)
+    return build_tiles(cfg, random_group(cfg, generator, heads, tokens, kind=kind), tau, schedule, fused, skip)
 
 
 def decode(cfg: HardwareConfig, generator: np.random.Generator, heads: int, keys: int, tau: int = 0,
-           kind: str = "plain") -> list[TileJob]:
+           kind: str = "plain", schedule: str = "natural", fused: bool = False, skip: bool = False) -> list[TileJob]:
     """One token after ``keys - 1`` others: a single short tile and a long key stream."""
-    return build_tiles(cfg, random_group(cfg, generator, heads, 1, keys, kind), tau)
+    return build_tiles(cfg, random_group(cfg, generator, heads, 1, keys, kind), tau, schedule, fused, skip)

@@ -51,13 +51,15 @@ def check(cfg: HardwareConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     """Run both, compare all that both give."""
     got = run_tile(cfg, tile)
     want = spec.spec_tile(tile.q.tolist(), tile.q_pos.tolist(), tile.q_mult.tolist(), tile.k.tolist(), tile.v.tolist(),
-                          tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits)
+                          tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits,
+                          tile.fused, tile.skip)
     assert got.out.dtype == torch.int16 and got.out.tolist() == want.out
     assert got.empty.tolist() == want.empty
     assert want.largest_sum < 2**cfg.sum_bits
     assert -(2 ** (cfg.acc_bits - 1)) <= want.smallest_acc <= want.largest_acc < 2 ** (cfg.acc_bits - 1)
     assert {name: getattr(got.stats, other) for name, other in COUNTS.items()} == {name: getattr(want, name) for name in COUNTS}
     assert (got.stats.rows, got.stats.keys) == tuple(map(len, (tile.q, tile.k)))
+    assert got.ran.tolist() == want.ran and got.stats.skipped_blocks == want.ran.count(False)
     return want, got
 
 
@@ -177,6 +179,70 @@ def test_random_tiles(prob_bits: int, seed: int) -> None:
                 for name in ("saturations", "rescaled", "zero_blocks"):
                     seen[name] += getattr(want, name)
     assert all(seen.values()), f"the stimulus misses a case: {seen}"
+
+
+def test_fused_and_skipped_random_tiles(seed: int) -> None:
+    """Both flags against the scalar model; skipping changes no bit of the output, and fusing keeps block 1 from rescaling."""
+    seen = dict.fromkeys(["skipped", "fewer rescales", "other output"], 0)
+    for number in range(72):
+        g = np.random.default_rng([seed, 7, number])
+        prob_bits = int(g.integers(8, 17))
+        cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=prob_bits, max_keys=64)
+        rows, keys, tau = int(g.integers(1, 9)), int(g.integers(1, 50)), int(g.integers(0, min(8, prob_bits - 2) + 1))
+        tile = random_tile(g, cfg, rows, keys, tau, SPREADS[number % len(SPREADS)])
+        runs = {(fused, skip): check(cfg, replace(tile, fused=fused, skip=skip))[1]
+                for fused in (False, True) for skip in (False, True)}
+        for fused in (False, True):
+            whole, short = runs[fused, False], runs[fused, True]
+            assert torch.equal(whole.out, short.out) and torch.equal(whole.empty, short.empty) and bool(whole.ran.all())
+            assert whole.stats.zero_blocks == short.stats.zero_blocks
+            same = ("rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "keys", "blocks")
+            assert all(getattr(whole.stats, name) == getattr(short.stats, name) for name in same)
+            seen["skipped"] += short.stats.skipped_blocks
+        seen["fewer rescales"] += runs[True, False].stats.rescaled_rows < runs[False, False].stats.rescaled_rows
+        seen["other output"] += not torch.equal(runs[True, False].out, runs[False, False].out)
+    assert all(seen.values()), f"the stimulus misses a case: {seen}"
+
+
+@pytest.mark.parametrize("tau", [0, 3, 8])
+def test_fused_first_blocks(tau: int) -> None:
+    """The second block's maximum is there from the start; a third one still moves it; one block alone is as it was."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    top = (20 + tau) * 1024
+    rising = uniform_tile(2, 16, [0] * 8 + [top] * 8 + [2 * top] * 8, tau=tau)
+    plain, fused = check(cfg, rising)[0], check(cfg, replace(rising, fused=True))[0]
+    assert (plain.rescaled, fused.rescaled) == (4, 2) and plain.amount == 2 * fused.amount
+    assert fused.zero_blocks == 1 and fused.ran == [True] * 3
+    assert check(cfg, replace(rising, fused=True, skip=True))[0].ran == [False, True, True]
+    alone = uniform_tile(2, 16, [5000 * j for j in range(8)], tau=tau)
+    assert torch.equal(check(cfg, alone)[1].out, check(cfg, replace(alone, fused=True))[1].out)
+
+
+def test_a_row_that_only_the_second_block_shows_a_key() -> None:
+    """Fused, it counts as seen from the first block on: its third block's larger maximum rescales it."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    tile = uniform_tile(2, 16, [0] * 16 + [4096] * 8)
+    tile.k_pos = ints([9] * 8 + [0] * 16)
+    tile.q_pos = ints([3, 9])
+    for fused in (False, True):
+        want, got = check(cfg, replace(tile, fused=fused))
+        assert want.rescaled == 2 and not got.empty.any()
+
+
+def test_what_may_be_skipped() -> None:
+    """Blocks below the last probability that is not 0; never all blocks of a tile; a masked block counts as such a block."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    edge = [2**15] * 8 + [2**15 - 1024 * 16] * 8 + [2**15 - 1024 * 16 - 1] * 8
+    assert check(cfg, replace(uniform_tile(2, 16, edge), skip=True))[0].ran == [True, True, False]
+    one_row = uniform_tile(2, 16, edge)
+    one_row.q_mult[0] = 0
+    assert all(check(cfg, replace(one_row, skip=True))[0].ran), "a single row with a probability keeps the block"
+    unseen = uniform_tile(2, 16, [0] * 20)
+    unseen.q_pos, unseen.k_pos = ints([5, 5]), ints([cfg.padding_pos] * 20)
+    want, got = check(cfg, replace(unseen, skip=True))
+    assert want.ran == [False, False, True] and got.stats.zero_blocks == 3 and bool(got.empty.all())
+    unseen.k_pos[8:16] = 0
+    assert check(cfg, replace(unseen, skip=True))[0].ran == [False, True, False]
 
 
 @pytest.mark.parametrize(("head_dim", "keys_per_block"), [(16, 8), (16, 16), (32, 32), (64, 64), (128, 16)])

@@ -71,6 +71,28 @@ def test_key_streams_are_in_natural_order_from_the_start() -> None:
     assert tile.k_mult.tolist() == [2000, 2001, 2002, 2003, 2004, 2005]
 
 
+@pytest.mark.parametrize(("schedule", "order"), [
+    ("natural", list(range(19))),
+    ("diagonal_first", [*range(11, 19), *range(3, 11), 0, 1, 2]),
+    ("sink_diagonal", [*range(11, 19), *range(8), 8, 9, 10])])
+def test_a_schedule_moves_keys_with_their_values_positions_and_multipliers(schedule: str, order: list[int]) -> None:
+    """The stream is permuted, the rows and what a key says of itself are not."""
+    natural = build_tiles(CFG, group(1, 19))
+    tiles = build_tiles(CFG, group(1, 19), 2, schedule, fused=True, skip=True)
+    assert tiles[-1].k_pos.tolist() == order
+    for tile, plain in zip(tiles, natural, strict=True):
+        back = tile.k_pos.argsort()
+        for name in ("k", "v", "k_mult", "k_pos"):
+            assert torch.equal(getattr(tile, name)[back], getattr(plain, name))
+        assert torch.equal(tile.q, plain.q) and torch.equal(tile.q_pos, plain.q_pos)
+        assert (tile.tau, tile.fused, tile.skip) == (2, True, True) and not (plain.fused or plain.skip)
+
+
+def test_an_unknown_schedule_is_refused() -> None:
+    with pytest.raises(FcimError, match="^unknown schedule 'oldest'; use one of natural, diagonal_first, sink_diagonal$"):
+        build_tiles(CFG, group(1, 3), schedule="oldest")
+
+
 def test_a_decode_step_sees_every_key() -> None:
     tile, = build_tiles(CFG, group(4, 1, keys=50))
     assert tile.q.shape[0] == 4 and tile.q_pos.tolist() == [49] * 4 and tile.k.shape[0] == 50

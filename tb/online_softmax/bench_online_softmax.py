@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cocotb
+import numpy as np
 
 from tb.common.rng import rng
 from tb.common.stalls import PATTERNS, each_pattern
 from tb.coverage import unit_points
 from tb.online_softmax.checker import SoftmaxBench
 from tb.online_softmax.cycles import check_cycles
-from tb.online_softmax.patterns import COURSES, directed_tile, largest_probability, largest_then_more, saturated, sunk
+from tb.online_softmax.patterns import (
+    COURSES,
+    directed_tile,
+    equal,
+    largest_probability,
+    largest_then_more,
+    low_first,
+    saturated,
+    sunk,
+)
 from tb.score_scaler.columns import Sizes, TileStimulus, random_tile
 
 TAU_MAX = 8
@@ -28,18 +39,24 @@ def budget(size: Sizes, tiles: list[TileStimulus]) -> int:
     return keys * (4 * size.cpk + 30) + len(tiles) * (size.rows * 12 + 400) + 500
 
 
+def flagged(g: np.random.Generator, tiles: list[TileStimulus]) -> list[TileStimulus]:
+    """The tiles with random flags."""
+    return [replace(tile, fused=bool(g.integers(2)), skip=bool(g.integers(2))) for tile in tiles]
+
+
 async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> SoftmaxBench:
     """All checks on one sequence of tiles."""
     bench = SoftmaxBench(dut, pattern, budget(Sizes(dut), tiles))
     await bench.run(tiles)
     causes = check_cycles(bench)
     for b in bench.model.blocks:
-        unit_points.softmax_block(b.keys, bench.size.block, b.first, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
+        unit_points.softmax_block(b.keys, bench.size.block, b.opens, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
     sum_bits = bench.prob_bits + bench.size.max_keys.bit_length() - 1
     unit_points.softmax_run(causes, bench.shown, bench.taken, [t.tau for t in tiles],
                             [s for tile in bench.model.tiles for s in tile.sums], sum_bits)
     waits = (bench.events["wait_slot"], bench.events["wait_bank"])
-    cocotb.log.info("%d blocks, start decided by %s, waits %s", len(bench.model.blocks), causes, waits)
+    cocotb.log.info("%d blocks, %d run, start decided by %s, waits %s", len(bench.model.blocks), len(bench.model.running), causes,
+                    waits)
     return bench
 
 
@@ -54,7 +71,7 @@ async def random_tiles(dut: Any, pattern: str) -> None:
     for i, j in enumerate(g.permutation(len(lengths)).tolist()):
         rows = (size.rows, 1, int(g.integers(1, size.rows + 1)))[i % 3]
         tiles.append(random_tile(g, size, rows, lengths[j], int(g.integers(0, max_tau(dut) + 1))))
-    await run(dut, pattern, tiles)
+    await run(dut, pattern, flagged(g, tiles))
 
 
 @cocotb.test()
@@ -71,9 +88,26 @@ async def directed_tiles(dut: Any, pattern: str) -> None:
         tiles.append(directed_tile(g, size, size.rows, keys, tau, course, blind))
     tau = int(g.integers(0, max_tau(dut) + 1))
     tiles.append(directed_tile(g, size, size.rows, 2 * size.block + 1, tau, COURSES.index(sunk), step=0))
+    bench = await run(dut, pattern, flagged(g, tiles))
+    events, zero = bench.events, sum(block.zero for block in bench.model.blocks)
+    assert events["saturations"] and events["rescaled"] and zero >= 2, f"the stimulus misses a case: {events}, {zero} zero blocks"
+
+
+@cocotb.test()
+@each_pattern()
+async def tiles_that_vanish(dut: Any, pattern: str) -> None:
+    """All of a tile but what stands in it first or last vanishes; tiles of one key between, whose blocks wait in the buffers."""
+    g, size = rng("stimulus"), Sizes(dut)
+    tiles = []
+    for course in (sunk, low_first, equal, low_first, sunk, equal):
+        keys = 1 if course is equal else 4 * size.block - int(g.integers(0, size.block))
+        keys = min(keys, size.max_keys)
+        tiles.append(directed_tile(g, size, int(g.integers(1, size.rows + 1)), keys, int(g.integers(0, max_tau(dut) + 1)),
+                                   COURSES.index(course), step=0))
+    tiles = [replace(tile, fused=bool(i & 1), skip=True) for i, tile in enumerate(tiles)]
     bench = await run(dut, pattern, tiles)
-    events = bench.events
-    assert events["saturations"] and events["rescaled"] and events["zero_block"] >= 2, f"the stimulus misses a case: {events}"
+    skipped = [block.number for block in bench.model.blocks if block.run is None]
+    assert len(skipped) >= 8 and any(block.joint and block.run is None for block in bench.model.blocks), f"skipped {skipped}"
 
 
 @cocotb.test()

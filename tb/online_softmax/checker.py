@@ -16,6 +16,7 @@ from tb.online_softmax.model import SHIFT_BITS, ExpectedBlock, FinishedTile, Sof
 from tb.score_scaler.columns import COLUMN_FIELDS, Feeder, Sizes, TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
+REQUEST_FIELDS = ("skip", "last", "bank", "zero")
 WRITE_DELAY = 3  # from the exponential phase's first cycle to the first write
 
 
@@ -33,13 +34,17 @@ class SoftmaxBench:
         self.model = SoftmaxModel(self.size, self.prob_bits, self._expect)
         self.source = self.bench.input("s_col", COLUMN_FIELDS, lambda beat: self.model.column(beat, cycle()))
         self.board = self.bench.output("m_blk", BLOCK_FIELDS)
+        self.requests = self.bench.output("m_req", REQUEST_FIELDS)
         self.bench.monitors["m_blk"].add_callback(self._block_taken)
         self.feeder = Feeder(dut, self.size, self.source, pattern, tau_port=True)
         self._rng = rng("surroundings")
         self.shift_width = self.size.rows * SHIFT_BITS
         self.sum_width = self.size.rows * (self.prob_bits + self.size.block.bit_length() - 1)
-        self.events = dict.fromkeys(("saturations", "rescaled", "amount", "block", "zero_block", "wait_slot", "wait_bank"), 0)
+        self.events = dict.fromkeys(("saturations", "rescaled", "amount", "wait_slot", "wait_bank"), 0)
         self.wait_cycles: dict[str, list[int]] = {"wait_slot": [], "wait_bank": []}
+        self.rescales: dict[int, int] = {}              # cycle: rows that were rescaled in the one before
+        self.asked: list[int] = []                      # first cycle in which a request, in order, was offered
+        # blocks below are those that run, by their number among them
         self.writes: list[tuple[int, int]] = []         # cycle and block of each write
         self.valid_since: list[int] = []                # first cycle in which a column, in order, was offered
         self.shown: list[int] = []                      # first cycle in which a block, in order, was offered
@@ -54,11 +59,13 @@ class SoftmaxBench:
             getattr(dut, name).value = 0
 
     def _expect(self, block: ExpectedBlock) -> None:
-        self.board.expect([block.beat])
+        self.requests.expect([block.request])
+        if block.run is not None:
+            self.board.expect([block.beat])
 
     def _block_taken(self, beat: Beat) -> None:
         """The OP-CIM takes the block: it must be complete, and occupies its slot from the next cycle on."""
-        block = self.model.blocks[len(self.taken)]
+        block = self.model.running[len(self.taken)]
         assert not block.writes, f"block {block.number} came with writes {sorted(block.writes)} missing"
         self.taken.append(cycle())
         self.holding[block.slot] = block
@@ -86,8 +93,8 @@ class SoftmaxBench:
         if str(dut.p_we.value) != "1":
             assert str(dut.p_we.value) == "0", f"p_we is {dut.p_we.value}"
             return
-        assert self._done < len(self.model.blocks), f"cycle {now}: a write before any block is complete"
-        block = self.model.blocks[self._done]
+        assert self._done < len(self.model.running), f"cycle {now}: a write before any block is complete"
+        block = self.model.running[self._done]
         slot, place = int(dut.p_slot.value), (int(dut.p_key.value), int(dut.p_group.value))
         assert slot == block.slot, f"cycle {now}: a write to slot {slot}, block {block.number} belongs to {block.slot}"
         assert self.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
@@ -95,7 +102,7 @@ class SoftmaxBench:
         assert want is not None, f"cycle {now}: block {block.number}: unexpected or second write of (key, group) {place}"
         bits = str(dut.p_data.value)
         assert bits == format(want, f"0{len(bits)}b"), self._explain_write(block, place, bits, want)
-        self.writes.append((now, block.number))
+        self.writes.append((now, self._done))
         self._done += not block.writes
 
     def _explain_write(self, block: ExpectedBlock, place: tuple[int, int], bits: str, want: int) -> str:
@@ -112,6 +119,8 @@ class SoftmaxBench:
                 self.events[name] += int(bits, 2)
                 if name in self.wait_cycles:
                     self.wait_cycles[name].append(cycle())
+                if name == "rescaled":
+                    self.rescales[cycle()] = int(bits, 2)
             else:
                 assert set(bits) == {"0"}, f"ev_{name} is {bits}"
 
@@ -128,6 +137,8 @@ class SoftmaxBench:
                 if not offered:
                     self.valid_since.append(now)
                 offered = dut.s_col_ready.value == 0
+            if dut.m_req_valid.value == 1 and len(self.asked) == len(self.decided) - (self.decided[-1:] == [now]):
+                self.asked.append(now)
             if dut.m_blk_valid.value == 1 and len(self.shown) == len(self.taken) - (self.taken[-1:] == [now]):
                 self.shown.append(now)
             if dut.row_we.value == 1:
@@ -143,17 +154,29 @@ class SoftmaxBench:
                 if self.in_use[slot] > 0:
                     self.in_use[slot] -= 1
                 else:
-                    self.slot_free[block.number] = now + 1
+                    assert block.run is not None
+                    self.slot_free[block.run] = now + 1
                     self.holding[slot] = None
             used = sum(1 << slot for slot in (0, 1) if self.holding[slot] is not None)
             if used != driven:
                 dut.slot_in_use.value = driven = used
 
+    @property
+    def decided(self) -> list[int]:
+        """Cycle in which each block's request was taken."""
+        return self.bench.monitors["m_req"].cycles
+
+    def _complete(self, t: int) -> bool:
+        """The tile's last block is decided, and the OP-CIM has all that run."""
+        blocks = self.model.blocks[: len(self.decided)]
+        return any(b.tile == t and b.last for b in blocks) and all(
+            b.run is None or b.run < len(self.taken) for b in blocks if b.tile == t)
+
     async def read_sums(self, tiles: int) -> None:
         """The normaliser: reads the sums of each finished tile in any order, then gives its bank back."""
         dut, edge, g = self.dut, RisingEdge(self.dut.clk), self._rng
         for t in range(tiles):
-            while not any(b.tile == t and b.last for b in self.model.blocks[: len(self.taken)]):
+            while not self._complete(t):
                 await edge
             tile = self.model.tiles[t]
             for _ in range(int(g.integers(0, 60)) if self.slow else self.size.block * self.size.cpk):
@@ -205,12 +228,13 @@ class SoftmaxBench:
         self._check_totals(tiles)
 
     def _check_totals(self, tiles: list[TileStimulus]) -> None:
-        blocks = self.model.blocks
+        blocks, running = self.model.blocks, self.model.running
         assert sum(b.keys for b in blocks) == sum(len(t.keys) for t in tiles) == len(self.valid_since)
         assert self.sums_read == sum(len(t.rows) for t in tiles)
-        assert len(self.writes) == sum(b.keys for b in blocks) * self.size.cpk
-        assert len(self.taken) == len(self.shown) == len(blocks)
-        got = {name: self.events[name] for name in ("saturations", "rescaled", "amount", "block", "zero_block")}
+        assert len(self.writes) == sum(b.keys for b in running) * self.size.cpk
+        assert len(self.taken) == len(self.shown) == len(running)
+        assert len(self.decided) == len(self.asked) == len(blocks)
+        got = {name: self.events[name] for name in ("saturations", "rescaled", "amount")}
         want = {"saturations": self.model.saturations, "rescaled": sum(b.rescaled for b in blocks),
-                "amount": sum(b.amount for b in blocks), "block": len(blocks), "zero_block": sum(b.zero for b in blocks)}
+                "amount": sum(b.amount for b in blocks)}
         assert got == want, f"events: got {got}, expected {want}"

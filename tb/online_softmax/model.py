@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tb.common import spec
 from tb.common.pack import pack
@@ -15,15 +15,21 @@ SHIFT_BITS = 6
 
 @dataclass
 class ExpectedBlock:
-    """One key block: its port values, the words of its writes, its counts, and the cycles of its columns."""
+    """One key block: its port values, the words of its writes, its counts, and the cycles of its columns.
+
+    ``run`` counts the blocks that run, None if this one is skipped; ``opens`` marks its tile's first block, ``first`` the
+    first one of it that runs; ``joint``: it is judged with the block after it.
+    """
 
     number: int
-    slot: int
+    run: int | None
     bank: int
     tile: int
     keys: int
+    opens: bool
     first: bool
     last: bool
+    joint: bool
     writes: dict[tuple[int, int], int]  # (key, group): word
     shift: int
     p_sum: int
@@ -31,7 +37,22 @@ class ExpectedBlock:
     amount: int
     zero: bool
     accepts: list[int]
-    beat: Beat = field(default_factory=dict)
+
+    @property
+    def slot(self) -> int:
+        """Of a block that runs."""
+        assert self.run is not None
+        return self.run & 1
+
+    @property
+    def request(self) -> Beat:
+        """What is said of the block once it is decided."""
+        return {"skip": int(self.run is None), "last": int(self.last), "bank": self.bank, "zero": int(self.zero)}
+
+    @property
+    def beat(self) -> Beat:
+        """What the OP-CIM is told of a block that runs."""
+        return {"slot": self.slot, "last_key": self.keys - 1, "first": int(self.first), "last": int(self.last), "bank": self.bank}
 
 
 @dataclass
@@ -43,46 +64,60 @@ class FinishedTile:
 
 
 class SoftmaxModel:
-    """Feed :meth:`column` with accepted columns; ``blocks`` and ``tiles`` grow, and ``on_block`` is called."""
+    """Feed :meth:`column` with accepted columns; ``blocks``, ``running`` and ``tiles`` grow, and ``on_block`` is called."""
 
     def __init__(self, size: Sizes, prob_bits: int, on_block: Callable[[ExpectedBlock], None]) -> None:
         self.size, self.prob_bits, self.on_block = size, prob_bits, on_block
         self.columns = ColumnModel(size)
         self.blocks: list[ExpectedBlock] = []
+        self.running: list[ExpectedBlock] = []
         self.tiles: list[FinishedTile] = []
         self.saturations = 0
         self._rows: list[spec.Row] = []
         self._pending: list[ScaledColumn] = []
-        self._first = True
+        self._waiting: list[ScaledColumn] | None = None     # a fused tile's first block
+        self._fresh, self._ran = True, False                # the next block opens a tile; a block of the tile has run
 
     def column(self, beat: Beat, cycle: int) -> None:
         """Take an accepted column."""
         column = self.columns.accept(beat, cycle)
         self.saturations += sum(column.saturated)
         self._pending.append(column)
-        if column.end:
-            self._finish_block(self._pending)
-            self._pending = []
+        if not column.end:
+            return
+        block, self._pending = self._pending, []
+        opens, self._fresh = self._fresh, column.last
+        if opens:
+            self._rows, self._ran = [spec.Row() for _ in range(self.size.rows)], False
+        if opens and self.columns.tables[column.bank].fused and not column.last:
+            self._waiting = block
+        elif self._waiting is not None:
+            first, self._waiting = self._waiting, None
+            for row, z in zip(self._rows, zip(*(c.z for c in first + block), strict=True), strict=True):
+                row.m = spec.new_reference(None, z, 0)[0]
+            self._finish_block(first, opens=True, joint=True)
+            self._finish_block(block, opens=False)
+        else:
+            self._finish_block(block, opens)
 
-    def _finish_block(self, columns: list[ScaledColumn]) -> None:
+    def _finish_block(self, columns: list[ScaledColumn], opens: bool, joint: bool = False) -> None:
         size, last = self.size, columns[-1]
-        if self._first:
-            self._rows = [spec.Row() for _ in range(size.rows)]
         table = self.columns.tables[last.bank]
         step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, self.prob_bits)
+        skip = table.skip and step.zero and (self._ran or not last.last)
         writes = {}
-        for key in range(len(columns)):
+        for key in range(0 if skip else len(columns)):
             p = [row[key] for row in step.p]
             for g in range(size.cpk):
                 writes[key, g] = pack(p[g * size.lanes : (g + 1) * size.lanes], self.prob_bits)
-        number = len(self.blocks)
-        block = ExpectedBlock(number, number & 1, last.bank, len(self.tiles), len(columns), self._first, last.last, writes,
-                              pack(step.shift, SHIFT_BITS), pack(step.p_sum, self.prob_bits + size.block.bit_length() - 1),
-                              step.rescaled, step.amount, step.zero, [c.cycle for c in columns])
-        block.beat = {"slot": block.slot, "last_key": block.keys - 1, "first": int(block.first), "last": int(block.last),
-                      "bank": block.bank}
+        block = ExpectedBlock(len(self.blocks), None if skip else len(self.running), last.bank, len(self.tiles), len(columns),
+                              opens, not self._ran, last.last, joint, writes, pack(step.shift, SHIFT_BITS),
+                              pack(step.p_sum, self.prob_bits + size.block.bit_length() - 1), step.rescaled, step.amount,
+                              step.zero, [c.cycle for c in columns])
         self.blocks.append(block)
-        self._first = last.last
+        if not skip:
+            self._ran = True
+            self.running.append(block)
         if last.last:
             self.tiles.append(FinishedTile(last.bank, [row.total for row in self._rows[: len(table.rows)]]))
         self.on_block(block)

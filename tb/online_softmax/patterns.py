@@ -56,6 +56,11 @@ def sunk(keys: int, size: Sizes, tau: int) -> list[int]:
     return ([40 * OCTAVE] * size.block + [2 * OCTAVE + j for j in range(keys)])[:keys]
 
 
+def low_first(keys: int, size: Sizes, tau: int) -> list[int]:
+    """A block that vanishes beside the second one, and two that vanish after it."""
+    return ([-40 * OCTAVE] * size.block + [3 * OCTAVE] * size.block + [-30 * OCTAVE - j for j in range(keys)])[:keys]
+
+
 def saturated(keys: int, size: Sizes, tau: int) -> list[int]:
     return [(700 if j % 3 else -700) * OCTAVE for j in range(keys)]
 
@@ -72,7 +77,7 @@ def largest_then_more(keys: int, size: Sizes, tau: int) -> list[int]:
 
 
 COURSES: tuple[Course, ...] = (equal, largest_first, largest_middle, largest_last, rising, falling, edge_of_tau, jump, jump_63,
-                               sunk, saturated, largest_probability, largest_then_more)
+                               sunk, low_first, saturated, largest_probability, largest_then_more)
 
 
 def directed_tile(g: np.random.Generator, size: Sizes, rows: int, keys: int, tau: int, first: int, blind: int | None = None,

@@ -21,13 +21,18 @@ def test_online_softmax(rows: int, head_dim: int, bits: int, block: int, prob_bi
     run_bench("fcim_online_softmax", None, "tb.online_softmax.bench_online_softmax", parameters, seed=seed)
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
-    ("exp_tau_q  <= ztau_q[exp_buf_q];", "exp_tau_q  <= tau_q[zbank_q[exp_buf_q]];", r"p \(lane, got, expected\)|blk_shift"),
-], ids=["large-rescale-wraps", "tau-of-a-later-tile"])
-def test_fault_is_noticed(old: str, new: str, message: str, tmp_path: Path, seed: int) -> None:
-    sources = mutated_sources(tmp_path, "rtl/softmax/fcim_online_softmax.v", old, new)
+@pytest.mark.parametrize(("module", "old", "new", "message"), [
+    ("fcim_block_reference", "(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
+    ("fcim_online_softmax", "exp_tau_q  <= ztau_q[exp_buf_q];", "exp_tau_q  <= tau_q[exp_bank];",
+     r"p \(lane, got, expected\)|blk_shift"),
+    ("fcim_online_softmax", "assign m_req_zero  = zzero_q[exp_buf_q];", "assign m_req_zero  = 1'b0;", "m_req"),
+    ("fcim_online_softmax", ".s_blk_tau(ztau_q[judge_buf_q])", ".s_blk_tau(ztau_q[judge_after])",
+     r"p \(lane, got, expected\)|blk_shift|m_req|rescales"),
+    ("fcim_online_softmax", "!run_q || run_last || (buf_q != judge_buf_q)", "!run_q", "rescales after|the request comes"),
+], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "judged-too-late"])
+def test_fault_is_noticed(module: str, old: str, new: str, message: str, tmp_path: Path, seed: int) -> None:
+    sources = mutated_sources(tmp_path, f"rtl/softmax/{module}.v", old, new)
     parameters = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024}
     with pytest.raises(BenchFailed, match=message):
         run_bench("fcim_online_softmax", sources, "tb.online_softmax.bench_online_softmax", parameters, seed=seed,
-                  build_root=tmp_path / "build", testcase="directed_tiles/pattern=none")
+                  build_root=tmp_path / "build", testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"])

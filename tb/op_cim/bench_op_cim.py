@@ -30,8 +30,8 @@ class OpCim:
         self.softmax = Softmax(dut, size, blocks, garbage)
         self.values = Values(dut, size, garbage)
         self.readout = Readout(dut, size, rng("reads"), pauses)
-        self.finishing: deque[tuple[int, Block]] = deque()  # (X, last block of a tile) until its done pulse
-        self.done = self.active = self.bit_ops = 0
+        self.finishing: deque[tuple[int, Block]] = deque()  # (X, block) until its finish pulse
+        self.finished = self.done = self.active = self.bit_ops = 0
 
     def _cycle(self, now: int, read: tuple[int, int] | None) -> None:
         """Look at all outputs of the cycle ``now``."""
@@ -44,31 +44,32 @@ class OpCim:
                                      size.prob_bits, size.acc_bits)
             if len(self.softmax.starts) > 1:
                 unit_points.op_cim_start(now - self.softmax.starts[-2] - size.block_cycles)
-            if block.last:
-                self.finishing.append((now, block))
+            self.finishing.append((now, block))
         self.softmax.check_slots(now)
         self.values.look(now)
         self._activity(now)
         freed = self.readout.look(read, self.active > 0 and bool(self.values.started))
         if freed is not None:
             self.softmax.busy_banks.discard(freed)
-        self._done(now)
+        self._finish(now)
 
-    def _done(self, now: int) -> None:
-        """A pulse for each tile with its last write, BLOCK_CYCLES + CYCLES_PER_KEY + 2 cycles after X."""
-        pulse = str(self.dut.done_valid.value)
-        assert pulse in ("0", "1"), f"done_valid is {pulse}"
-        latency = self.size.block_cycles + self.size.cpk + 2
+    def _finish(self, now: int) -> None:
+        """A pulse for each block with its last write, BLOCK_CYCLES + CYCLES_PER_KEY + 1 cycles after X; reads may follow it."""
+        pulse = str(self.dut.finish.value)
+        assert pulse in ("0", "1"), f"finish is {pulse}"
+        latency = self.size.block_cycles + self.size.cpk + 1
         if pulse == "0":
             late = bool(self.finishing) and now >= self.finishing[0][0] + latency
-            assert not late, f"no done pulse for tile {self.finishing[0][1].tile}"
+            assert not late, f"no finish pulse for block {self.finishing[0][1].number}"
             return
-        assert self.finishing, f"cycle {now}: a done pulse for no tile"
+        assert self.finishing, f"cycle {now}: a finish pulse for no block"
         start, block = self.finishing.popleft()
-        assert now - start == latency, f"tile {block.tile}: done {now - start} cycles after its last block started, not {latency}"
-        assert int(self.dut.done_bank.value) == block.bank, f"tile {block.tile}: done for the other bank"
-        self.readout.complete.append(block)
-        self.done += 1
+        assert now - start == latency, f"block {block.number}: finished {now - start} cycles after its start, not {latency}"
+        assert int(self.dut.finish_bank.value) == block.bank, f"block {block.number}: finished in the other bank"
+        self.finished += 1
+        if block.last:
+            self.readout.complete.append(block)
+            self.done += 1
 
     def _activity(self, now: int) -> None:
         """Active cycles come in the order of the slices, MSB first, with the bit-lines of the keys that the block has."""
@@ -112,7 +113,7 @@ class OpCim:
         self._verdict(tiles)
 
     def _verdict(self, tiles: int) -> None:
-        assert len(self.softmax.starts) == len(self.blocks) and not self.values.started
+        assert len(self.softmax.starts) == len(self.blocks) == self.finished and not self.values.started
         assert self.readout.reads == tiles * self.size.rows * self.size.cpk
         assert self.active == len(self.blocks) * self.size.block_cycles
         # Once more by another route: ones of v' = v + 128 over all keys, independent of slices and cycles.
@@ -158,7 +159,7 @@ async def ends_of_the_range(dut: Any, style: str) -> None:
 
 @cocotb.test()
 async def reset_in_a_block(dut: Any) -> None:
-    """A block that a reset cuts off leaves nothing behind: no done pulse, no request, no slot in use."""
+    """A block that a reset cuts off leaves nothing behind: no finish pulse, no request, no slot in use."""
     size, generator = Sizes.of(dut), rng("blocks")
     cut = OpCim(dut, size, draw_blocks(generator, size, [1], "mixed", full=True, gaps=False), pauses=False)
     await cut.start()
@@ -166,7 +167,7 @@ async def reset_in_a_block(dut: Any) -> None:
     while not cut.softmax.starts or now < cut.softmax.starts[0] + size.block_cycles - 2:
         await cut.step(now)
         now += 1
-    assert cut.active > 0 and cut.done == 0
+    assert cut.active > 0 and cut.finished == 0
     hit("op_cim.reset", "last slice of a block")
     cut.watchdog.cancel()
     await OpCim(dut, size, draw_blocks(generator, size, [1, 1], "mixed", full=True, gaps=False), pauses=False).run(clock=False)

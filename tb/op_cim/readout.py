@@ -13,11 +13,11 @@ from tb.op_cim.blocks import Block, Sizes
 
 
 class Readout:
-    """Takes ``done`` pulses, reads each tile's rows in random order with random pauses, and frees its bank afterwards."""
+    """Takes finished tiles, reads each tile's rows in random order with random pauses, and frees its bank afterwards."""
 
     def __init__(self, dut: Any, size: Sizes, generator: np.random.Generator, pauses: bool) -> None:
         self.dut, self.size, self.generator, self.pauses = dut, size, generator, pauses
-        self.complete: deque[Block] = deque()  # tiles whose done pulse came, oldest first
+        self.complete: deque[Block] = deque()  # last blocks of tiles whose finish pulse came, oldest first
         self.todo: list[tuple[int, int]] = []  # (row, chunk) of the oldest that are still to be read
         self.expected: np.ndarray | None = None  # what rd_data must show now: the answer to the last read
         self.where = ""

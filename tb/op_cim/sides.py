@@ -79,12 +79,12 @@ class Softmax:
             dut.blk_sum.value = total[0] | total[1] << (size.rows * size.sum_bits)
         offered = bool(self.ready_from) and self.ready_from[0][0] <= now
         dut.s_blk_valid.value = offered
-        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_last, dut.s_blk_bank)
+        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_bank)
         if offered:
             block = self.ready_from[0][1]
-            bits = (block.slot, block.first, block.last, block.bank)
+            bits = (block.slot, block.first, block.bank)
         else:
-            bits = self.garbage.integers(0, 2, 4).tolist()
+            bits = self.garbage.integers(0, 2, 3).tolist()
         for handle, bit in zip(fields, bits, strict=True):
             handle.value = int(bit)
 

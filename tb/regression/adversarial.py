@@ -1,6 +1,8 @@
 """Score patterns that are worst for an online softmax, exact to the last bit, under every stall pattern.
 
-Parameters: ``tau``. Each pattern is one tile of ``BLOCKS`` blocks; the numbers that a pattern leaves open come from the seed.
+Parameters: ``tau``; ``schedule``, in whose order the pattern's keys are taken (default natural); ``fused`` and ``skip``
+(0, 1, or ``mixed``: drawn for each tile, the default). Each pattern is one tile of ``BLOCKS`` blocks; the numbers that a
+pattern leaves open come from the seed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from tb.common.stalls import PATTERNS
 from tb.engine.workloads import UNIT, blocks, exact_tile
 from tb.regression.engine import configuration, generator, run_tiles
 from tb.regression.job import Job, Outcome
+from tb.regression.order import flagged, reordered, schedule_of
 
 BLOCKS = 12
 REACH = 24 * UNIT        # within what scores of head_dim 32 can express
@@ -52,5 +55,7 @@ def tiles(cfg: HardwareConfig, tau: int, numbers: np.random.Generator) -> dict[s
 def run(job: Job) -> Outcome:
     """All patterns in one simulation."""
     cfg = configuration(job)
-    jobs = tiles(cfg, int(job.parameters["tau"]), generator(job))
+    schedule = schedule_of(job.parameters)
+    jobs = {name: reordered(cfg, tile, schedule) for name, tile in tiles(cfg, int(job.parameters["tau"]), generator(job)).items()}
+    jobs = dict(zip(jobs, flagged(job.parameters, generator(job, "flags"), list(jobs.values()))))
     return run_tiles(job, cfg, jobs, PATTERNS)[0]

@@ -14,7 +14,7 @@ from tb.regression.engine import configuration, generator, run_tiles
 from tb.regression.job import Job, Outcome
 
 TOPICS = (corners.maxima, corners.rescales, corners.extremes, corners.saturation, corners.scales, corners.probabilities,
-          corners.visibility, corners.framing, corners.lazy)
+          corners.visibility, corners.framing, corners.lazy, corners.skips, corners.joint_starts)
 NARROW_TOPICS = (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)
 NARROW_KEYS = 128
 

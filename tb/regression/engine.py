@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from models.config import HardwareConfig, load_config
+from models.errors import FcimError
 from models.tile import TileJob
 from scripts.engine_run import BENCHES, EngineRun, run_engine
 from scripts.simulate import BenchFailed
+from tb.common.stalls import PATTERNS
 from tb.engine.verdict import describe
 from tb.regression.job import Job, Outcome
 
@@ -19,6 +21,18 @@ from tb.regression.job import Job, Outcome
 def generator(job: Job, name: str = "") -> np.random.Generator:
     """Random numbers that depend on the job's seed and ``name`` alone."""
     return np.random.default_rng([job.seed, *name.encode()])
+
+
+def patterns(job: Job) -> tuple[str, ...]:
+    """The stall patterns that the job's parameter ``pattern`` says: one, all of them for ``each``, by default none.
+
+    Raises:
+        FcimError: there is no such pattern.
+    """
+    name = str(job.parameters.get("pattern", "none"))
+    if name not in (*PATTERNS, "each"):
+        raise FcimError(f"pattern = '{name}' is illegal; use {', '.join(PATTERNS)} or each")
+    return PATTERNS if name == "each" else (name,)
 
 
 def configuration(job: Job) -> HardwareConfig:

@@ -1,9 +1,10 @@
 """Random tiles of random shapes: rows, keys, orders, padding, thresholds and kinds of scores, under every stall pattern.
 
-Among them is one tile for each class of a last block: one key, few, more than half, all but one, all.
+Among them is one tile for each class of a last block: one key, few, more than half, all but one, all; and to four of them come
+one in which any blocks vanish.
 
-Parameters: ``tiles``; for jobs without a configuration ``point``, the number of a parameter set of the sweep in
-:mod:`tb.engine.configs`.
+Parameters: ``tiles``; ``fused`` and ``skip`` (0, 1, or ``mixed``: drawn for each tile, the default); for jobs without a
+configuration ``point``, the number of a parameter set of the sweep in :mod:`tb.engine.configs`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tb.engine.configs import SWEEP
 from tb.engine.workloads import random_tile, random_tiles
 from tb.regression.engine import configuration, generator, run_tiles
 from tb.regression.job import Job, Outcome
+from tb.regression.order import flagged, some_vanish
 
 
 def chosen(job: Job) -> HardwareConfig:
@@ -27,4 +29,5 @@ def run(job: Job) -> Outcome:
     block = cfg.keys_per_block
     tiles = random_tiles(cfg, numbers, int(job.parameters["tiles"]))
     tiles += [random_tile(cfg, numbers, keys=keys) for keys in (1, 2, block // 2 + 1, block - 1, block)]
+    tiles = flagged(job.parameters, generator(job, "flags"), some_vanish(cfg, numbers, tiles))
     return run_tiles(job, cfg, tiles, PATTERNS)[0]

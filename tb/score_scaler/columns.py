@@ -49,6 +49,8 @@ class TileStimulus:
     keys: list[tuple[list[int], int, int, int]]
     shift: int
     tau: int = 0
+    fused: bool = False
+    skip: bool = False
 
     def beats(self, size: Sizes, bank: int, g: np.random.Generator) -> list[Beat]:
         """The columns. Rows that are not used carry noise."""
@@ -104,6 +106,8 @@ class Table:
     rows: list[tuple[int, int, int]] = field(default_factory=list)
     shift: int = 0
     tau: int = 0
+    fused: bool = False
+    skip: bool = False
 
 
 class ColumnModel:
@@ -124,6 +128,7 @@ class ColumnModel:
         table.shift = int(dut.row_shift.value)
         if hasattr(dut, "row_tau"):
             table.tau = int(dut.row_tau.value)
+            table.fused, table.skip = dut.row_fused.value == 1, dut.row_skip.value == 1
 
     def accept(self, beat: Beat, cycle: int) -> ScaledColumn:
         """The scaled scores of an accepted column."""
@@ -147,7 +152,8 @@ class Feeder:
         self.dut, self.size, self.source, self.tau_port = dut, size, source, tau_port
         self.released: deque[int] = deque()  # banks whose table is free again, in order
         self._rng, self._stalls = rng("columns"), source_stalls(pattern, rng("stalls rows"))
-        self._names = ("row_bank", "row_index", "row_pos", "row_mult", "row_sum", "row_shift", *(["row_tau"] if tau_port else []))
+        self._names = ("row_bank", "row_index", "row_pos", "row_mult", "row_sum", "row_shift",
+                       *(["row_tau", "row_fused", "row_skip"] if tau_port else []))
         dut.row_we.value = 0
         for name in self._names:
             getattr(dut, name).value = 0
@@ -163,7 +169,7 @@ class Feeder:
         if pause:
             for name in self._names:  # noise, which must not be taken
                 port = getattr(dut, name)
-                port.value = int(self._rng.integers(0, 2 ** min(len(port), 30))) % 2 ** (len(port) - 1)
+                port.value = int(self._rng.integers(0, 2 ** min(len(port), 30))) % 2 ** max(len(port) - 1, 1)
             for _ in range(pause):
                 await edge
 
@@ -178,11 +184,12 @@ class Feeder:
                 freed = self.released.popleft()
                 assert freed == bank, f"tile_scaled came for bank {freed}, not {bank}"
             for i, (pos, mult, q_sum) in enumerate(tile.rows):
-                # The tile's last row decides shift and tau.
+                # The tile's last row decides shift, tau and the flags.
                 end = i == len(tile.rows) - 1
                 shift = tile.shift if end else int(self._rng.integers(0, 64))
                 tau = tile.tau if end else int(self._rng.integers(0, 7))
-                await self._write_row([bank, i, pos, mult, q_sum, shift, *([tau] if self.tau_port else [])])
+                flags = [int(tile.fused), int(tile.skip)] if end else self._rng.integers(0, 2, 2).tolist()
+                await self._write_row([bank, i, pos, mult, q_sum, shift, *([tau, *flags] if self.tau_port else [])])
             # The engine leaves at least two cycles between a tile's last row and its first column.
             await edge
             await edge

@@ -20,8 +20,8 @@ from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
 from tb.coverage import unit_points
 
-FIELDS = ("data", "pos", "mult", "shift", "tau", "last")
-ROW_FIELDS = ("bank", "index", "data", "pos", "mult", "sum", "shift", "tau")
+FIELDS = ("data", "pos", "mult", "shift", "tau", "fused", "skip", "last")
+ROW_FIELDS = ("bank", "index", "data", "pos", "mult", "sum", "shift", "tau", "fused", "skip")
 CORNERS = np.array([-128, -127, -1, 0, 1, 127])
 
 
@@ -118,7 +118,7 @@ class Loader:
         for row in np.flatnonzero(draw.integers(0, 4, count) == 0):
             data[row] = draw.choice(CORNERS)
         data[:2] = np.array([[-128], [127]])
-        limits = {field: 1 << len(getattr(self.dut, f"s_q_{field}")) for field in ("pos", "mult", "shift", "tau")}
+        limits = {field: 1 << len(getattr(self.dut, f"s_q_{field}")) for field in FIELDS if field not in ("data", "last")}
         last = set((np.cumsum(lengths) - 1).tolist())
         return [{"data": pack(row, 8), "last": int(i in last), **{f: int(draw.integers(0, n)) for f, n in limits.items()}}
                 for i, row in enumerate(data)]

@@ -1,0 +1,28 @@
+"""``fcim_tile_tracker``, and broken on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.simulate import BenchFailed, run_bench
+from tb.common.mutation import mutated_sources
+
+TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/engine/fcim_tile_tracker.v", "tb.tile_tracker.bench_tile_tracker"
+
+
+def test_tile_tracker(seed: int) -> None:
+    assert run_bench(TOP, None, BENCH, {}, seed=seed).passed == 2
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("ended && (left == 0)", "ended && (under_way_q == 0)"),
+    ("{1'b0, finish && finish_bank == k}", "{1'b0, finish}"),
+    ("ended && !done[k]", "ended"),
+    ("ended_q || (mine && decided_last)", "ended_q || (decided && decided_last)"),
+], ids=["finish-seen-late", "any-bank-finishes", "done-for-ever", "any-bank-ends"])
+def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
+    sources = mutated_sources(tmp_path, FILE, old, new)
+    with pytest.raises(BenchFailed, match="done_valid is|done_bank is|pulses"):
+        run_bench(TOP, sources, BENCH, {}, seed=seed, build_root=tmp_path / "build", testcase="every_tile_once")
