@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from models.errors import FcimError, run_cli
 from models.metrics import compare_heads
 from models.quantise import dequantise, quantise
 from models.reference import group_attention, reference_attention
+from models.schedules import SCHEDULES, TileOptions
 from models.source import decode_step, load_tensors
 from models.tiling import build_tiles
 from scripts.rtl_list import ROOT
@@ -50,6 +52,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--text", help="text file (default: held-out text that every machine has)")
     parser.add_argument("--tokens", help=f"how many tokens (default: {DEFAULT_TOKENS}, or all of a file of tensors)")
     parser.add_argument("--tau", type=int, default=0, help="lazy rescale threshold in log2 units (default: 0)")
+    parser.add_argument("--schedule", default="natural", help=f"order of the keys: {', '.join(SCHEDULES)} (default: natural)")
+    parser.add_argument("--fused", action="store_true", help="take the first reference over the first two key blocks")
+    parser.add_argument("--skip", action="store_true", help="skip key blocks whose probabilities are all 0")
     parser.add_argument("--sim", default="icarus", help="icarus (default) or verilator")
     parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn and printed)")
     parser.add_argument("--waves", action="store_true", help="write a waveform of the first run")
@@ -88,14 +93,14 @@ def first_groups(tensors: AttentionTensors, groups: int) -> AttentionTensors:
 class Phase:
     """One layer's tensors in one phase, with its reference, quantised groups and jobs."""
 
-    def __init__(self, tensors: AttentionTensors, name: str, cfg: HardwareConfig, tau: int) -> None:
+    def __init__(self, tensors: AttentionTensors, name: str, cfg: HardwareConfig, options: TileOptions) -> None:
         self.tensors, self.name = tensors, name
         self.layer = int(tensors.source.get("layer", 0))
         self.reference = reference_attention(tensors)
         self.jobs: list[GroupJob] = []
         self.rows: list[list[int]] = []
         for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
-            keys = sum(tile.k.shape[0] for tile in build_tiles(cfg, group, tau))
+            keys = sum(tile.k.shape[0] for tile in build_tiles(cfg, group, **asdict(options)))
             self.rows.append([tensors.heads.index(h) for h in part.heads])
             self.jobs.append(GroupJob(f"layer {self.layer}, KV head {part.kv}, {name}", self.layer, part.kv, name,
                                       list(part.heads), group, keys))
@@ -167,7 +172,9 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
     """The ``make`` line that repeats this run."""
     names = ("config", "checkpoint", "tensors", "layer", "heads", "text", "tokens")
     given = [(name.upper(), getattr(args, name)) for name in names]
-    given += [("TAU", args.tau or None), ("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
+    given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule if args.schedule != "natural" else None),
+              ("FUSED", 1 if args.fused else None), ("SKIP", 1 if args.skip else None)]
+    given += [("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
 
 
@@ -190,13 +197,13 @@ def main() -> int:
     if not args.heads:
         layers = [first_groups(t, DEFAULT_GROUPS) for t in layers]
     cfg = choose_config(args.config, layers[0].q.shape[-1])
-    cfg.check_tau(args.tau)
+    options = TileOptions(args.schedule, args.fused, args.skip, args.tau).check(cfg)
     command = repeat_command(args, seed)
     phases = []
     for tensors in layers:
         if tensors.q.shape[1] > 1:
-            phases.append(Phase(tensors, "prefill", cfg, args.tau))
-        phases.append(Phase(decode_step(tensors), "decode", cfg, args.tau))
+            phases.append(Phase(tensors, "prefill", cfg, options))
+        phases.append(Phase(decode_step(tensors), "decode", cfg, options))
     # long runs first, so that both workers end at about the same time
     jobs = sorted((job for phase in phases for job in phase.jobs), key=lambda job: -job.keys)
     total = sum(job.keys for job in jobs)
@@ -204,11 +211,11 @@ def main() -> int:
     print(f"configuration {cfg.name}: {cfg.rows} rows, head_dim {cfg.head_dim}, {cfg.keys_per_block} keys per block; "
           f"{len(jobs)} engine runs, {total:,} keys, {total * cfg.cycles_per_key:,} cycles in {rate}; seed {seed}", flush=True)
     with progress_line(total, len(jobs)) as advance:
-        done = run_jobs(jobs, cfg, args.tau, args.sim, seed, args.waves, command, args.out / "work", args.jobs, advance)
+        done = run_jobs(jobs, cfg, options, args.sim, seed, args.waves, command, args.out / "work", args.jobs, advance)
     by_name = dict(zip((job.name for job in jobs), done, strict=True))
 
     record = SimRecord(command=command, seed=seed, simulator=args.sim, config={"name": cfg.name, **cfg.verilog_parameters()},
-                       tau=args.tau, schedule="natural", smooth_k=True, source=dict(layers[0].source),
+                       **asdict(options), smooth_k=True, source=dict(layers[0].source),
                        versions=tool_versions(args.sim), git=git_state(), started=started.isoformat(timespec="seconds"))
     pictures = []
     for phase in phases:

@@ -7,13 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 
 from models.config import HardwareConfig
 from models.errors import FcimError
+from models.schedules import TileOptions
 from models.tile import QuantisedGroup
 from models.tiling import assemble, build_tiles, ideal_cycles
 
@@ -50,7 +51,7 @@ class GroupOutcome:
     problems: list[str] = field(default_factory=list)
 
 
-def _work(folder: Path, cfg: HardwareConfig, tau: int, sim: str, seed: int, waves: bool, repeat: str) -> None:
+def _work(folder: Path, cfg: HardwareConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str) -> None:
     """Body of a worker process: job.pt in, outcome.pt out (files, so that no tensor crosses a process boundary)."""
     from models.tile import TileResult
     from scripts.engine_run import BENCHES, run_engine
@@ -58,7 +59,7 @@ def _work(folder: Path, cfg: HardwareConfig, tau: int, sim: str, seed: int, wave
 
     torch.set_num_threads(1)
     group: QuantisedGroup = torch.load(folder / "job.pt", weights_only=False)
-    tiles = build_tiles(cfg, group, tau)
+    tiles = build_tiles(cfg, group, **asdict(options))
     outcome = GroupOutcome(tiles=len(tiles), ideal_cycles=ideal_cycles(cfg, tiles))
     try:
         # under Icarus the RTL is what takes time; Verilator is so fast that beats driven by Python would
@@ -82,7 +83,7 @@ def _read_progress(folder: Path) -> int:
         return 0
 
 
-def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, tau: int, sim: str, seed: int, waves: bool, repeat: str,
+def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str,
              folder: Path, workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
     """Run every job; ``advance(keys_done, jobs_done)`` is called about twice a second.
 
@@ -97,7 +98,7 @@ def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, tau: int, sim: str, 
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         # waves of the first run only: a waveform of every run would fill the disk
-        futures: list[Future[None]] = [pool.submit(_work, place, cfg, tau, sim, seed, waves and i == 0, repeat)
+        futures: list[Future[None]] = [pool.submit(_work, place, cfg, options, sim, seed, waves and i == 0, repeat)
                                        for i, place in enumerate(folders)]
         while not all(f.done() for f in futures):
             time.sleep(POLL_SECONDS)

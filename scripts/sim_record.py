@@ -98,6 +98,8 @@ class SimRecord:
     config: dict[str, Any]
     tau: int
     schedule: str
+    fused: bool
+    skip: bool
     smooth_k: bool
     source: dict[str, Any]
     heads: list[HeadRow] = field(default_factory=list)

@@ -99,8 +99,9 @@ def _patches(picture: HeadPicture) -> str:
 def _repeat(record: SimRecord) -> str:
     dirty = " with uncommitted changes" if record.git.get("dirty") else ""
     revision = f"{record.git.get('revision', 'unknown')}{dirty}"
-    run = [("seed", str(record.seed)), ("simulator", record.simulator), ("schedule", record.schedule), ("TAU", record.tau),
-           ("K smoothing", "on" if record.smooth_k else "off"), ("git revision", revision),
+    run = [("seed", str(record.seed)), ("simulator", record.simulator), ("schedule", record.schedule),
+           ("fused first step", "on" if record.fused else "off"), ("skipping", "on" if record.skip else "off"),
+           ("TAU", record.tau), ("K smoothing", "on" if record.smooth_k else "off"), ("git revision", revision),
            ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
     columns = [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),
                ("Tool versions", record.versions.items())]

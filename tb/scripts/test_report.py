@@ -50,8 +50,8 @@ def made_up(layers: int = 2, groups: int = 2, tokens: int = 48) -> tuple[SimReco
     checks = check_gap([h.name for h in heads], [h.metrics.sqnr_db for h in heads], [h.quantised_sqnr_db for h in heads])
     record = SimRecord(
         command="make sim SEED=7 CONFIG=tiny", seed=7, simulator="icarus", config={"name": "tiny", "rows": 16}, tau=0,
-        schedule="natural", smooth_k=True, source={"kind": "made up <b>", "layers": [0, 1]}, heads=heads, runs=runs,
-        checks=checks, versions={"python": "3"}, git={"revision": "0" * 40, "dirty": True},
+        schedule="natural", fused=False, skip=False, smooth_k=True, source={"kind": "made up <b>", "layers": [0, 1]}, heads=heads,
+        runs=runs, checks=checks, versions={"python": "3"}, git={"revision": "0" * 40, "dirty": True},
         started="2025-01-01T00:00:00Z", wall_seconds=1.5)
     return record, pictures
 

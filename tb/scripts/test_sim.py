@@ -48,6 +48,18 @@ def test_small_run(tensors: Path, tmp_path: Path, seed: int) -> None:
     assert "PASS" in done.stdout and not (tmp_path / "out" / "work").exists()
 
 
+def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int) -> None:
+    """Order of the keys, first step, skipping and threshold reach the engine, the record and the line that repeats the run."""
+    done = run_sim("--tensors", str(tensors), "--out", str(tmp_path / "out"), "--seed", str(seed), "--schedule", "sink_diagonal",
+                   "--fused", "--skip", "--tau", "2", "--heads", "0-1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["totals"]["mismatches"] == 0 and report["totals"]["counter_mismatches"] == 0
+    assert {name: report[name] for name in ("schedule", "fused", "skip", "tau")} == {
+        "schedule": "sink_diagonal", "fused": True, "skip": True, "tau": 2}
+    assert all(word in report["command"] for word in ("SCHEDULE=sink_diagonal", "FUSED=1", "SKIP=1", "TAU=2"))
+
+
 def test_broken_result_fails(tensors: Path, tmp_path: Path) -> None:
     """With a golden model that is off by one in one place the command says FAIL and exits with 1."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -65,6 +77,7 @@ MISTAKES = {
     "unknown configuration": (["--config", "huge"], "unknown configuration"),
     "another head_dim": (["--config", "default"], "head_dim"),
     "tau beyond the headroom": (["--tau", "9"], "TAU"),
+    "unknown schedule": (["--schedule", "backwards"], "unknown schedule"),
     "two sources": (["--checkpoint", "somewhere"], "CHECKPOINT"),
     "head out of range": (["--heads", "9"], "HEADS"),
     "no tokens": (["--tokens", "0"], "TOKENS"),
