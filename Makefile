@@ -21,38 +21,44 @@ test_filter = $(if $(strip $(TEST)),$(if $(call is_node,$(TEST)),$(call quote,$(
 
 model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
-sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS))
+tile_flags = $(call flag,SCHEDULE,--schedule) $(call switch,FUSED,--fused) $(call switch,SKIP,--skip) $(call flag,TAU,--tau)
+sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS))
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = --jobs $(call quote,$(JOBS)) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call switch,FAIL_FAST,--fail-fast)
 COVERAGE := build/coverage
 
-.PHONY: help setup sim regress rerun coverage bench-sim efficiency capture head-stats test lint waves doctor clean distclean
+.PHONY: help setup sim regress rerun coverage bench-sim efficiency ablation capture head-stats test lint waves doctor clean distclean
 
 help: ## this list
 	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
 	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-11s %s\n' "$$t" "$$d"; done
 	@echo; echo 'variables'
-	@sed -nE 's/^#: ([A-Z_]+) +(.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-11s %s\n' "$$t" "$$d"; done
+	@sed -nE 's/^#: ([A-Z_]+) +(.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
-#: CONFIG      sim, waves: a configuration of config/ (default, head64, tiny) or a .yaml file
-#: CHECKPOINT  sim, capture, head-stats: folder of a LLaMA checkpoint
+#: CONFIG      sim, waves, ablation: a configuration of config/ (default, head64, tiny) or a .yaml file
+#: CHECKPOINT  sim, ablation, capture, head-stats: folder of a LLaMA checkpoint
 #: TENSORS     sim: file of captured tensors instead of a checkpoint
-#: LAYER       sim, capture: layer number
-#: HEADS       sim, capture: head numbers, separated by commas
-#: TEXT        sim, capture, head-stats: the text to run the model on
-#: TOKENS      sim, capture, head-stats, efficiency, bench-sim: how many tokens of it
-#: TAU         sim: lazy rescale threshold
-#: SEED        sim, test, regress, coverage: seed of all random numbers (printed by every run)
+#: LAYER       sim, ablation, capture: layer number (ablation: all of them)
+#: HEADS       sim, ablation, capture: head numbers, separated by commas
+#: TEXT        sim, ablation, capture, head-stats: the text to run the model on
+#: TOKENS      sim, capture, head-stats, efficiency, bench-sim: how many tokens of it; ablation: several, as in 512,2048
+#: SCHEDULE    sim: order of the keys: natural (default), diagonal_first, sink_diagonal; ablation: several (default all)
+#: FUSED       sim: 1 takes the first reference over the first two key blocks
+#: SKIP        sim: 1 skips key blocks whose probabilities are all 0
+#: TAU         sim: lazy rescale threshold; ablation: several, as in 0-2,4 (default 0-8)
+#: KEYS_PER_BLOCK  ablation: block sizes, separated by commas (default 8,16,32,64)
+#: FULL        ablation: 1 computes outputs and cycles at every point (hours)
+#: SEED        sim, ablation, test, regress, coverage: seed of all random numbers (printed by every run)
 #: WAVES       sim, test, regress: 1 writes FST waveforms
-#: SIM         sim, test: icarus (default) or verilator; regress: this one instead of the list's
+#: SIM         sim, ablation, test: icarus (default) or verilator; regress: this one instead of the list's
 #: TEST        test: path or node id of a test, or a filter of names; regress: a job's id, an entry, or a pattern
 #: TAGS        regress: only entries with one of these tags, separated by commas (nightly ones need theirs)
 #: ITERATIONS  regress, coverage: iterations of every entry instead of the list's
 #: FAIL_FAST   regress, coverage: 1 stops at the first failure
 #: LIST        regress: 1 lists the jobs and stops
-#: JOBS        sim, test, regress, coverage: how many run at a time (default 2)
-#: OUT         capture: file to write; regress, rerun: folder of the reports
+#: JOBS        sim, ablation, test, regress, coverage: how many run at a time (default 2)
+#: OUT         capture: file to write; ablation, regress, rerun: folder of the reports
 #: PYTHON      setup: interpreter to use
 #: PIP_ARGS    setup: more arguments for pip install
 
@@ -80,6 +86,9 @@ bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the 
 
 efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and group size
 	@$(PY) -m scripts.efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)
+
+ablation: $(STAMP) ## compare the orders of the keys: rescales, skipped blocks, accuracy, cycles; results in build/ablation
+	@$(PY) -m scripts.ablation $(call flag,CONFIG,--config) $(model_flags) $(head_flags) $(call flag,SCHEDULE,--schedule) $(call flag,TAU,--tau) $(call flag,KEYS_PER_BLOCK,--keys-per-block) $(call switch,FULL,--full) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS)) $(call flag,OUT,--out)
 
 capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a file
 	@$(PY) -m scripts.capture $(model_flags) $(head_flags) $(call flag,OUT,--out)

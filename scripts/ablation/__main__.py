@@ -1,0 +1,148 @@
+"""Compare the orders in which keys can visit a query tile: rescales, skipped blocks, accuracy, cycles (``make ablation``).
+
+On the heads of a checkpoint, on the same with a planted attention sink, and on random tensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from models.attention_tensors import AttentionTensors
+from models.config import TAU_MAX, HardwareConfig
+from models.errors import run_cli
+from models.schedules import SCHEDULES
+from models.source import open_checkpoint, parse_count, parse_indices
+from models.tiling import tokens_per_tile
+from models.token_ids import read_text
+from scripts.ablation import goals as gl
+from scripts.ablation import verdict
+from scripts.ablation.choose import choose, chosen_lengths
+from scripts.ablation.figures import write_figures
+from scripts.ablation.kinds import head_kinds
+from scripts.ablation.points import BLOCK_SIZES, LENGTHS, SCORED_LENGTHS, Selection, sweeps
+from scripts.ablation.record import Row, rows_of
+from scripts.ablation.results import check_folder, replaced, write_json, write_markdown
+from scripts.ablation.rtl import confirm
+from scripts.ablation.sources import GAUSSIAN_HEADS, gaussian
+from scripts.ablation.table import all_sheets
+from scripts.ablation.tasks import Task, run_tasks
+from scripts.rtl_list import ROOT
+from scripts.seeds import parse_seed
+from scripts.sim import choose_config
+from scripts.sim_environment import git_state, tool_versions
+from scripts.simulate import require_simulator
+
+FOLDER = ROOT / "build" / "ablation"
+WIDTH = 136         # of the tables where there is no terminal to ask
+SEED = 1            # fixed, so that every run prints the same table
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
+    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
+    parser.add_argument("--text", help="text file (default: held-out text that every machine has)")
+    parser.add_argument("--layer", help="layers, for example 3 or 0-2 (default: all)")
+    parser.add_argument("--heads", help="query heads, for example 0-3,8 (default: all)")
+    parser.add_argument("--tokens", help=f"lengths, separated by commas (default: {','.join(map(str, LENGTHS))})")
+    parser.add_argument("--schedule", help=f"schedules, separated by commas (default: {','.join(SCHEDULES)})")
+    parser.add_argument("--tau", help=f"lazy thresholds, for example 0-2,4 (default: 0-{TAU_MAX})")
+    parser.add_argument("--keys-per-block", help=f"block sizes, separated by commas (default: {','.join(map(str, BLOCK_SIZES))})")
+    parser.add_argument("--full", action="store_true", help="outputs and cycles at every point (hours)")
+    parser.add_argument("--no-rtl", action="store_true", help="leave out the tiles that the Verilog confirms")
+    parser.add_argument("--sim", default="icarus", help="simulator for these: icarus (default) or verilator")
+    parser.add_argument("--seed", default=str(SEED), help=f"seed of the random tensors (default: {SEED})")
+    parser.add_argument("--jobs", default="2", help="processes (default: 2)")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results (default: build/ablation)")
+    return parser.parse_args(argv)
+
+
+def plan(cfg: HardwareConfig, layers: list[AttentionTensors], random: AttentionTensors, lengths: list[int],
+         chosen: Selection) -> list[Task]:
+    """All tasks, the longest first, so that no process is left with a long one at the end."""
+    sources = [(gl.TRAINED, False, layers), (gl.PLANTED, True, layers), (gl.RANDOM, False, [random])]
+    tasks = []
+    for tokens in reversed(lengths):
+        scored = tokens in SCORED_LENGTHS or tokens == lengths[-1] < SCORED_LENGTHS[-1]
+        for source, sink, tensors in sources:
+            work = sweeps(cfg, chosen, scored and (source == gl.TRAINED or tokens > SCORED_LENGTHS[0]), source == gl.TRAINED)
+            tasks += [Task(source, "prefill", tokens, t, sink, work) for t in tensors]
+    for source, sink, tensors in sources[:2]:
+        tasks += [Task(source, "decode", lengths[-1], t, sink, sweeps(cfg, chosen, True, False)) for t in tensors]
+    return tasks
+
+
+def measure(console: Console, cfg: HardwareConfig, tasks: list[Task], jobs: int, kinds: dict[str, str],
+            chosen: Selection) -> list[Row]:
+    """The rows of all tasks, with a bar on a terminal."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+                  console=console, transient=True) as progress:
+        bar = progress.add_task("layers measured", total=len(tasks))
+        measured = run_tasks(tasks, jobs, lambda task: progress.advance(bar))
+    return [row for key, found in measured.items() for row in rows_of(cfg, *key, found, kinds, chosen.shows)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, write; 1 if the Verilog disagrees. Goals that are not reached are printed, not failed."""
+    args = parse_args(argv)
+    console, began = Console(), time.perf_counter()
+    if not console.is_terminal:
+        console.width = WIDTH
+    jobs, seed = parse_count(args.jobs, "JOBS") or 1, parse_seed(args.seed)
+    if not args.no_rtl:
+        require_simulator(args.sim)
+    model = open_checkpoint(args.checkpoint)
+    cfg = choose_config(args.config, model.config.head_dim)
+    lengths = chosen_lengths(args.tokens, min(model.config.max_position_embeddings, cfg.max_keys))
+    chosen = choose(cfg, args.schedule, args.tau, args.keys_per_block, args.full)
+    cfg = replace(cfg, keys_per_block=chosen.sizes[0])
+    text = read_text(args.text) if args.text else None
+    picked = parse_indices(args.layer or "all", model.config.num_hidden_layers, "LAYER")
+    heads = parse_indices(args.heads, model.config.num_attention_heads, "HEADS")
+    tokens_per_tile(cfg, model.config.num_attention_heads // model.config.num_key_value_heads)
+    check_folder(args.out)
+    console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
+                  f"lengths {', '.join(map(str, lengths))}")
+    layers = model.capture(picked, heads, text, lengths[-1])
+    kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
+             if any(head in layer.heads for layer in layers)}
+    tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)
+    with ThreadPoolExecutor(1) as beside:   # the simulator runs beside the processes that measure
+        middle = layers[len(layers) // 2]
+        asked = None if args.no_rtl else beside.submit(confirm, cfg, middle, seed, args.sim, chosen.measured)
+        rows = measure(console, cfg, tasks, jobs, kinds, chosen)
+        confirmed = asked.result() if asked else []
+    goals = gl.check_goals(rows, cfg.prob_bits, cfg.keys_per_block)
+    sheets = all_sheets(cfg, rows, kinds)
+    sheets += [verdict.rtl_sheet(confirmed)] if confirmed else []
+    sheets += [verdict.goals_sheet(goals)] if goals else []
+    lines = verdict.goal_lines(goals)
+    for sheet in sheets:
+        console.print(sheet.rich())
+    for line in lines:
+        console.print(line, highlight=False)
+    facts = {
+        "what": "rescales, skipped blocks, accuracy and cycles by schedule; see docs/schedules.md", "seed": seed,
+        "chosen": asdict(chosen), "config": asdict(cfg), "source": layers[0].source, "gaussian_heads": GAUSSIAN_HEADS,
+        "head_kinds": kinds, "environment": {**tool_versions(args.sim), **git_state()},
+        "seconds": round(time.perf_counter() - began, 1), "goals": [goal.as_dict() for goal in goals],
+        "rtl": [c.as_dict() for c in confirmed]}
+    with replaced(args.out) as folder:
+        write_json(folder / "ablation.json", facts, rows)
+        write_markdown(folder / "ablation.md", sheets, lines)
+        write_figures(folder, cfg, rows, kinds, layers)
+    console.print(f"{args.out}: ablation.md, ablation.json and the figures, {time.perf_counter() - began:.0f} s", highlight=False)
+    return 0 if all(c.ok for c in confirmed) else 1
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run_cli(main)
