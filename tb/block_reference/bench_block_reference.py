@@ -47,7 +47,7 @@ def draw_scores(g: np.random.Generator, rows: int, reference: list[int | None], 
         gone = far and row != stray
         steps = [edge - 1, edge - 2, -600] if gone else [edge, edge - 1, -1, 0, tau, tau + 1, 63, tau + 70, 300]
         hidden = g.integers(0, 4, keys) == 0 if m is not None or not gone else [True] * keys
-        start = int(g.choice([-512, 511, int(g.integers(-400, 400))])) if m is None else m
+        start = int(g.choice([-512, 511, 0, int(g.integers(-400, 400))])) if m is None else m
         values = [(start + int(g.choice(steps))) * OCTAVE + int(g.choice([0, 1, OCTAVE - 1])) for _ in range(keys)]
         z.append([spec.MASKED if h else min(max(v, spec.Z_MIN), spec.Z_MAX) for h, v in zip(hidden, values)])
     return z

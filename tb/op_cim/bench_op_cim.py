@@ -144,7 +144,7 @@ async def short_blocks_with_gaps(dut: Any) -> None:
     """Blocks of 1 to KEYS_PER_BLOCK keys, tiles of one block and more, idle cycles anywhere, reads with pauses."""
     size, generator = Sizes.of(dut), rng("blocks")
     lengths = generator.integers(1, min(4, size.max_keys // size.keys_per_block) + 1, TILES).tolist()
-    lengths[0] = 1
+    lengths[:3] = [1, *[min(4, size.max_keys // size.keys_per_block)] * 2]    # so that short blocks come in every place
     await OpCim(dut, size, draw_blocks(generator, size, lengths, "mixed", full=False, gaps=True), pauses=True).run()
 
 
