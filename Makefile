@@ -24,31 +24,36 @@ head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
 tile_flags = $(call flag,SCHEDULE,--schedule) $(call switch,FUSED,--fused) $(call switch,SKIP,--skip) $(call flag,TAU,--tau)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(call flag,SEED,--seed) $(call flag,SIM,--sim) --jobs $(call quote,$(JOBS))
 
+in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call switch,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
+
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = --jobs $(call quote,$(JOBS)) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call switch,FAIL_FAST,--fail-fast)
 COVERAGE := build/coverage
 
-.PHONY: help setup sim regress rerun coverage bench-sim efficiency ablation capture head-stats test lint waves doctor clean distclean
+.PHONY: help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats test lint waves doctor clean distclean
 
 help: ## this list
 	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
-	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-11s %s\n' "$$t" "$$d"; done
+	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-15s %s\n' "$$t" "$$d"; done
 	@echo; echo 'variables'
 	@sed -nE 's/^#: ([A-Z_]+) +(.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
-#: CONFIG      sim, waves, ablation: a configuration of config/ (default, head64, tiny) or a .yaml file
-#: CHECKPOINT  sim, ablation, capture, head-stats: folder of a LLaMA checkpoint
+#: CONFIG      sim, waves, ablation, perplexity, generate, precision: a configuration of config/ (default, head64, tiny) or a .yaml file
+#: CHECKPOINT  sim, ablation, perplexity, generate, precision, capture, head-stats: folder of a LLaMA checkpoint
 #: TENSORS     sim: file of captured tensors instead of a checkpoint
 #: LAYER       sim, ablation, capture: layer number (ablation: all of them)
 #: HEADS       sim, ablation, capture: head numbers, separated by commas
-#: TEXT        sim, ablation, capture, head-stats: the text to run the model on
-#: TOKENS      sim, capture, head-stats, efficiency, bench-sim: how many tokens of it; ablation: several, as in 512,2048
-#: SCHEDULE    sim: order of the keys: natural (default), diagonal_first, sink_diagonal; ablation: several (default all)
-#: FUSED       sim: 1 takes the first reference over the first two key blocks
+#: TEXT        sim, ablation, perplexity, generate, precision, capture, head-stats: the text to run the model on
+#: TOKENS      sim, perplexity, generate, precision, capture, head-stats, efficiency, bench-sim: how many tokens of it; ablation, bench-attention: several, as in 512,2048
+#: SCHEDULE    sim, perplexity, generate, precision: order of the keys: natural (default), diagonal_first, sink_diagonal; ablation: several (default all)
+#: FUSED       sim, perplexity, generate, precision: 1 takes the first reference over the first two key blocks
 #: SKIP        sim: 1 skips key blocks whose probabilities are all 0
-#: TAU         sim: lazy rescale threshold; ablation: several, as in 0-2,4 (default 0-8)
+#: TAU         sim, perplexity, generate, precision: lazy rescale threshold; ablation: several, as in 0-2,4 (default 0-8)
 #: KEYS_PER_BLOCK  ablation: block sizes, separated by commas (default 8,16,32,64)
 #: FULL        ablation: 1 computes outputs and cycles at every point (hours)
+#: CONTEXT     perplexity, precision: tokens of a window
+#: STRIDE      perplexity: tokens from one window to the next (default: the context)
+#: NEW         generate: tokens to generate
 #: SEED        sim, ablation, test, regress, coverage: seed of all random numbers (printed by every run)
 #: WAVES       sim, test, regress: 1 writes FST waveforms
 #: SIM         sim, ablation, test: icarus (default) or verilator; regress: this one instead of the list's
@@ -83,6 +88,18 @@ coverage: $(STAMP) ## code and functional coverage, the verification plan's page
 
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.bench_sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
+
+perplexity: $(STAMP) ## what a language model loses with the hardware's attention, and in which layer
+	@$(PY) -m scripts.in_model.perplexity $(in_model_flags) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
+
+generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side
+	@$(PY) -m scripts.in_model.generate $(in_model_flags) $(call flag,NEW,--new)
+
+precision: $(STAMP) ## loss and SQNR by bits, scales, smoothing, rotation and threshold
+	@$(PY) -m scripts.in_model.precision $(in_model_flags) $(call flag,CONTEXT,--context)
+
+bench-attention: $(STAMP) ## time of the hardware's arithmetic in PyTorch beside SDPA, by length
+	@$(PY) -m scripts.in_model.bench $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
 
 efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and group size
 	@$(PY) -m scripts.efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)

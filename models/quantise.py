@@ -47,7 +47,7 @@ def _exponent(largest: float) -> int:
     return exponent - 1 if math.ceil(math.ldexp(largest, exponent)) > MULT_MAX else exponent
 
 
-def _exponents(q_largest: float, k_largest: float) -> tuple[int, int]:
+def multiplier_exponents(q_largest: float, k_largest: float) -> tuple[int, int]:
     """Exponents of the multipliers of rows and keys; their sum is the shift, 0 to 63.
 
     Raises:
@@ -68,17 +68,17 @@ def _exponents(q_largest: float, k_largest: float) -> tuple[int, int]:
     return q_exp - (excess - excess // 2), k_exp - excess // 2
 
 
-def _snap(scale: Tensor, exponent: int) -> tuple[Tensor, Tensor]:
+def snap_scale(scale: Tensor, exponent: int) -> tuple[Tensor, Tensor]:
     """Multipliers (int64) and the scales (float64) that they stand for: ``scale`` rounded up, 0 stays 0."""
     # a power of two as a Python float: torch.ldexp would take it through float32 and overflow from 2^128 on
     mult = torch.where(scale > 0, (scale * 2.0**exponent).ceil().clamp(min=1), 0.0)
     return mult.long(), mult * 2.0**-exponent
 
 
-def _to_int8(x: Tensor, scale: Tensor) -> Tensor:
-    """``round(x / scale)`` as int8; a scale of 0 gives 0. ``scale`` broadcasts against ``x``."""
+def to_codes(x: Tensor, scale: Tensor, limit: int = QMAX) -> Tensor:
+    """``round(x / scale)`` clamped to ``+-limit``, as int8; a scale of 0 gives 0. ``scale`` broadcasts against ``x``."""
     safe = torch.where(scale > 0, scale, 1.0)
-    return torch.where(scale > 0, (x / safe).round().clamp(-QMAX, QMAX), 0.0).to(torch.int8)
+    return torch.where(scale > 0, (x / safe).round().clamp(-limit, limit), 0.0).to(torch.int8)
 
 
 def _quantise_group(q: Tensor, k: Tensor, v: Tensor, scale: float, smooth_k: bool) -> QuantisedGroup:
@@ -87,15 +87,15 @@ def _quantise_group(q: Tensor, k: Tensor, v: Tensor, scale: float, smooth_k: boo
         k = k - k.mean(0)
     factor = score_factor(scale)
     q_unit, k_unit = q.abs().amax(-1) / QMAX * factor, k.abs().amax(-1) / QMAX
-    q_exp, k_exp = _exponents(q_unit.max().item(), k_unit.max().item())
-    q_mult, q_unit = _snap(q_unit, q_exp)
-    k_mult, k_scale = _snap(k_unit, k_exp)
+    q_exp, k_exp = multiplier_exponents(q_unit.max().item(), k_unit.max().item())
+    q_mult, q_unit = snap_scale(q_unit, q_exp)
+    k_mult, k_scale = snap_scale(k_unit, k_exp)
     q_scale = q_unit / factor
     v_scale = (v.abs().amax(0) / QMAX).float()  # float32 first, so that dequantising uses the very same scale
     tq, tk = q.shape[1], k.shape[0]
     return QuantisedGroup(
-        q=_to_int8(q, q_scale[..., None]), q_mult=q_mult, q_pos=torch.arange(tk - tq, tk),
-        k=_to_int8(k, k_scale[:, None]), k_mult=k_mult, v=_to_int8(v, v_scale.double()), v_scale=v_scale,
+        q=to_codes(q, q_scale[..., None]), q_mult=q_mult, q_pos=torch.arange(tk - tq, tk),
+        k=to_codes(k, k_scale[:, None]), k_mult=k_mult, v=to_codes(v, v_scale.double()), v_scale=v_scale,
         shift=q_exp + k_exp, q_scale=q_scale, k_scale=k_scale)
 
 

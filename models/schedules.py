@@ -72,6 +72,28 @@ def blocks(schedule: str, keys: int, keys_per_block: int) -> list[tuple[int, int
     return [(rest, keys_per_block), (0, sink), *_backwards(sink, rest, keys_per_block)]
 
 
+def block_span(schedule: str, block: int, keys: Tensor, keys_per_block: int) -> tuple[Tensor, Tensor]:
+    """Block number ``block`` of :func:`blocks` for many tiles at once: first keys and counts, int64, shaped as ``keys``.
+
+    Args:
+        keys: int64, keys of each tile; all have more than ``block`` blocks.
+
+    Raises:
+        FcimError: no such schedule.
+    """
+    check_schedule(schedule)
+    before = block * keys_per_block
+    if schedule == "natural":
+        return torch.full_like(keys, before), (keys - before).clamp(max=keys_per_block)
+    if schedule == "sink_diagonal" and block == 1:
+        return torch.zeros_like(keys), (keys - before).clamp(max=keys_per_block)
+    # downwards; the sink, where it has been, is not met again
+    stop = keys - before + (keys_per_block if schedule == "sink_diagonal" and block > 1 else 0)
+    low = keys_per_block if schedule == "sink_diagonal" and block > 1 else 0
+    start = (stop - keys_per_block).clamp(min=low)
+    return start, stop - start
+
+
 def key_order(schedule: str, keys: int, keys_per_block: int) -> Tensor:
     """Key indices in the order of the stream: a permutation of 0 to ``keys - 1``, int64 ``[keys]``.
 

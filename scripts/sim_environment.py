@@ -27,14 +27,16 @@ def _first_line(command: list[str]) -> str:
     return next(iter(done.stdout.strip().splitlines()), "")
 
 
-def tool_versions(simulator: str) -> dict[str, str]:
-    """Versions of Python, the packages that shape the result, and the simulator ("not found" if absent)."""
+def tool_versions(simulator: str | None) -> dict[str, str]:
+    """Versions of Python, the packages that shape the result, and the simulator if one was used ("not found" if absent)."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not found"
+    if simulator is None:
+        return versions
     line = _first_line(SIMULATORS.get(simulator, [simulator, "--version"]))
     found = re.search(r"\d+\.\d+(\.\d+)?", line)
     versions[simulator] = found.group() if found else "not found"

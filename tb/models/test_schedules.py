@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.errors import FcimError
-from models.schedules import SCHEDULES, blocks, check_schedule, key_order
+from models.schedules import SCHEDULES, block_span, blocks, check_schedule, key_order
 
 SIZES = (8, 16, 32, 64)
 
@@ -62,3 +62,14 @@ def test_an_unknown_name_is_refused(use: object) -> None:
     with pytest.raises(FcimError, match="^unknown schedule 'Natural'; use one of natural, diagonal_first, sink_diagonal$"):
         use("Natural")
     assert check_schedule("natural") == "natural"
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("size", [8, 16])
+def test_spans_of_many_tiles_are_the_blocks(schedule: str, size: int) -> None:
+    """Block by block, for all lengths that have it at once."""
+    for block in range(6):
+        keys = torch.arange(block * size + 1, 7 * size)
+        starts, counts = block_span(schedule, block, keys, size)
+        wanted = [blocks(schedule, n, size)[block] for n in keys.tolist()]
+        assert list(zip(starts.tolist(), counts.tolist(), strict=True)) == wanted

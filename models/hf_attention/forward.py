@@ -1,0 +1,117 @@
+"""The attention function itself: batches, padding, caches and grouped heads around the engine's integer algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import FcimError
+from models.hf_attention.features import refuse_unknown
+from models.hf_attention.in_float import tiled_attention, torch_attention
+from models.hf_attention.kernel import integer_attention
+from models.hf_attention.positions import tokens_there
+from models.hf_attention.quantiser import quantise_sequence
+from models.hf_attention.settings import Settings, attention_modules, settings_of
+from models.hf_attention.statistics import layer_statistics
+from models.tile import QuantisedGroup
+
+OBSERVER = "fcim_observer"
+"""Attribute of a module: called with ``(layer, q [H, Tq, D], k, v [Hkv, n, D], scale, out [H, Tq, D])`` of every sequence."""
+
+
+@contextmanager
+def observed(model: nn.Module, observer: Callable[..., None]) -> Iterator[None]:
+    """Call ``observer`` after every attention of every sequence meanwhile; see :data:`OBSERVER` for its arguments."""
+    modules = attention_modules(model).values()
+    for module in modules:
+        setattr(module, OBSERVER, observer)
+    try:
+        yield
+    finally:
+        for module in modules:
+            delattr(module, OBSERVER)
+
+
+def operands(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Tensor, scale: float) -> list[QuantisedGroup]:
+    """What the engine gets for one sequence of a layer, one group per KV head; ``q [H, Tq, D]``, ``k``, ``v`` ``[Hkv, n, D]``."""
+    choice = settings.quantisation
+    q, k, v = q.double(), k.double(), v.double()
+    known = settings.statistics.get(module.layer_idx)
+    if known is None:
+        return quantise_sequence(q, k, v, scale, choice, layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate))
+    return quantise_sequence(q, k, v, scale, choice, known.to(q.device))
+
+
+def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """One sequence without padding: ``[H, Tq, D]`` in the dtype of ``q``."""
+    if settings.layers is not None and module.layer_idx not in settings.layers:
+        return torch_attention(q, k, v, scale)
+    cfg = settings.hardware_for(q.shape[-1])
+    if k.shape[1] > cfg.max_keys:
+        raise FcimError(f"{k.shape[1]} keys exceed max_keys = {cfg.max_keys} of configuration '{cfg.name}'; "
+                        "use a shorter text or another CONFIG")
+    if settings.quantise:
+        out = integer_attention(cfg, settings.options, operands(module, settings, q, k, v, scale))
+    else:
+        out = tiled_attention(cfg, settings.options, q.reshape(k.shape[0], -1, *q.shape[1:]), k, v, scale)
+    return out.reshape(q.shape).to(q.dtype)
+
+
+@torch.compiler.disable
+def fusioncim_attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
+                        scaling: float | None = None, dropout: float = 0.0, **arguments: Any) -> tuple[Tensor, None]:
+    """Attention as the hardware computes it, in the form that transformers asks for.
+
+    Args:
+        query: ``[B, H, Tq, D]``. key, value: ``[B, Hkv, n, D]``, past ones included.
+        attention_mask: from :func:`models.hf_attention.positions.position_mask`.
+        scaling: softmax scale (default: ``D ** -0.5``).
+
+    Returns:
+        ``[B, Tq, H, D]`` in the dtype of ``query``, 0 for padding; no weights, which the hardware never has as a whole.
+
+    Raises:
+        FcimError: a feature that the hardware lacks, values that are not finite, or shapes that do not fit.
+    """
+    refuse_unknown(module, dropout, arguments)
+    if query.shape[1] % key.shape[1] or value.shape != key.shape or query.shape[-1] != key.shape[-1]:
+        raise FcimError(f"queries {list(query.shape)}, keys {list(key.shape)} and values {list(value.shape)} are not heads of "
+                        "one size, shared evenly, which the hardware takes; use another attention implementation for this model")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return _WithoutGradient.apply(query, key, value, module, attention_mask, scale), None
+
+
+class _WithoutGradient(torch.autograd.Function):
+    """A training step that goes through the hardware's roundings is refused, instead of leaving layers out in silence."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, module: nn.Module, mask: Tensor | None,
+                scale: float) -> Tensor:
+        # a lower precision that autocast chooses would not hold the integers
+        with torch.autocast(query.device.type, enabled=False):
+            return _batch(module, query, key, value, mask, scale)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> None:
+        raise FcimError("the hardware's attention has no gradient; train with another attention implementation")
+
+
+def _batch(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """``[B, Tq, H, D]``, sequence by sequence, each without its padding."""
+    settings = settings_of(module)
+    out = torch.zeros_like(query)
+    observer: Callable[..., None] | None = getattr(module, OBSERVER, None)
+    for row in range(query.shape[0]):
+        keys, queries = tokens_there(mask, row, query.shape[2], key.shape[2], query.device)
+        if not len(queries):
+            continue
+        q, k, v = query[row][:, queries], key[row][:, keys], value[row][:, keys]
+        mine = _sequence(module, settings, q, k, v, scale)
+        out[row][:, queries] = mine
+        if observer is not None:
+            observer(module.layer_idx, q, k, v, scale, mine)
+    return out.transpose(1, 2).contiguous()

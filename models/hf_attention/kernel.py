@@ -1,0 +1,120 @@
+"""The integer algorithm on all tiles of several KV heads at once: what :func:`models.golden.run_tile` gives, bit for bit.
+
+Key blocks are walked in the order of the schedule, since the order moves roundings; all tiles of all heads take the step
+together. No score outlives its block, so memory grows with the length, not with its square. Skipping is left out: it
+changes no output. Products run in floating point where they are exact (scores below 2^22 in float32, sums below 2^53 in float64).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from models import numerics as nx
+from models.config import OUT_FRAC, HardwareConfig
+from models.hf_attention.tiles import TilePlan, pack, plan_tiles, unpack
+from models.schedules import TileOptions
+from models.tile import QuantisedGroup
+
+# Score of a key that a row does not see. The golden model's MASKED is a code of the engine's, above which a row with very
+# small scores may stand; here it must be below them all, so that the table of probabilities serves hidden keys too.
+HIDDEN = -(1 << 40)
+
+
+@lru_cache
+def _table(tau: int, prob_bits: int, device: torch.device) -> Tensor:
+    """Probabilities by distance, float64: entry 0 for all distances whose probability is 0, then one each up to the largest."""
+    distances = torch.arange(((tau - prob_bits) << nx.Z_FRAC) - 1, (tau + 1) << nx.Z_FRAC, device="cpu")
+    return nx.probability(distances, torch.tensor(0, device="cpu"), tau, prob_bits).double().to(device)
+
+
+class _Heads:
+    """The operands of all KV heads, packed: tiles in front, so that those with more than b blocks are one slice."""
+
+    def __init__(self, cfg: HardwareConfig, options: TileOptions, groups: list[QuantisedGroup]) -> None:
+        q, k = torch.stack([g.q for g in groups]), torch.stack([g.k for g in groups])
+        self.heads, self.group, self.tokens, self.head_dim = q.shape
+        self.plan: TilePlan = plan_tiles(cfg, options.schedule, self.group, self.tokens, k.shape[1], k.device)
+        self.q = pack(q.float(), self.plan)
+        self.q_mult = pack(torch.stack([g.q_mult for g in groups]), self.plan)
+        self.k, self.k_mult = k.float(), torch.stack([g.k_mult for g in groups])
+        self.v = torch.stack([g.v for g in groups]).double()
+        self.shift = torch.tensor([g.shift for g in groups], device=k.device)[:, None, None]
+
+    def scores(self, block: int) -> Tensor:
+        """Scaled scores ``[C, N, R, n]`` of the tiles that have the block, HIDDEN where a row does not see a key."""
+        keys, first = self.plan.block_keys(block), self.plan.first_tile[block]
+        index = keys.clamp(min=0)
+        q, k = self.q[first:], self.k[:, index].transpose(0, 1)                     # [C, N, R, D], [C or 1, N, n, D]
+        score = _batched(q, k.transpose(-1, -2)).long()
+        k_mult = self.k_mult[:, index].transpose(0, 1)
+        z, _ = nx.scale_score(score, self.q_mult[first:], k_mult.expand(len(q), -1, -1), self.shift)
+        positions = self.plan.positions[first:, :, None]
+        visible = (keys[:, None] <= positions) & (keys[:, None] >= 0)
+        return torch.where(visible[:, None], z, HIDDEN)
+
+    def values(self, block: int) -> Tensor:
+        """Values ``[C or 1, N, n, D]`` of the same keys, float64."""
+        return self.v[:, self.plan.block_keys(block).clamp(min=0)].transpose(0, 1)
+
+
+def _batched(left: Tensor, right: Tensor) -> Tensor:
+    """``left [C, N, R, x] @ right [C or 1, N, x, y]``; a right side shared by all tiles is not copied for each."""
+    if len(right) == len(left):
+        return left @ right
+    tiles, heads, rows, inner = left.shape
+    flat = left.transpose(0, 1).reshape(heads, tiles * rows, inner) @ right[0]
+    return flat.view(heads, tiles, rows, -1).transpose(0, 1)
+
+
+def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[QuantisedGroup]) -> Tensor:
+    """Dequantised outputs, float32 ``[N, G, Tq, D]``, of ``N`` KV heads of equal shapes; rows that see no key are 0.
+
+    Equals :func:`models.tiling.assemble` of the golden model's tiles for each group.
+
+    Raises:
+        FcimError: the heads do not fit a tile, or the options are illegal for ``cfg``.
+    """
+    options.check(cfg)
+    x = _Heads(cfg, options, groups)
+    table = _table(options.tau, cfg.prob_bits, x.k.device)
+    lowest = ((options.tau - cfg.prob_bits) << nx.Z_FRAC) - 1
+    state = x.q.shape[:3]
+    reference = torch.zeros(state, dtype=torch.int64, device=x.k.device)
+    seen = torch.zeros(state, dtype=torch.bool, device=x.k.device)
+    row_sum = torch.zeros(state, dtype=torch.float64, device=x.k.device)
+    acc = torch.zeros(*state, x.head_dim, dtype=torch.float64, device=x.k.device)
+    ahead: Tensor | None = None
+    for block, first in enumerate(x.plan.first_tile):
+        z = x.scores(block) if ahead is None else ahead[first:]
+        ahead = None
+        zmax = z.amax(-1)
+        if options.fused and block == 0 and len(x.plan.first_tile) > 1:
+            ahead = torch.full_like(z, HIDDEN)
+            ahead[x.plan.first_tile[1]:] = x.scores(1)
+            zmax = torch.maximum(zmax, ahead.amax(-1))
+        visible = zmax != HIDDEN
+        candidate = nx.reference_candidate(zmax)
+        m, known = reference[first:], seen[first:]
+        move = visible & known & (candidate > m + options.tau)
+        amount = torch.where(move, candidate - m, 0)
+        m.copy_(torch.where(move | (visible & ~known), candidate, m))
+        known |= visible
+        _rescale(row_sum[first:], acc[first:], amount)
+        p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
+        row_sum[first:] += p.sum(-1)
+        acc[first:] += _batched(p, x.values(block))
+    out = nx.normalise(acc.long(), row_sum.long()).to(torch.float32)
+    scale = torch.stack([g.v_scale for g in groups]) / (1 << OUT_FRAC)
+    return unpack(out, x.group, x.tokens) * scale[:, None, None]
+
+
+def _rescale(row_sum: Tensor, acc: Tensor, amount: Tensor) -> None:
+    """Shift the rows that move, in place, rounding as the engine does."""
+    moved = amount.nonzero(as_tuple=True)
+    if len(moved[0]):
+        shift = nx.clamp_rescale(amount[moved])
+        row_sum[moved] = nx.round_shift(row_sum[moved].long(), shift).double()
+        acc[moved] = nx.round_shift(acc[moved].long(), shift.unsqueeze(-1)).double()

@@ -1,0 +1,135 @@
+"""What a model's attention computes with: the hardware, the choices of each tile, the quantisation, the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from torch import nn
+
+from models.config import HardwareConfig, config_names, load_config
+from models.errors import FcimError
+from models.hf_attention.features import refuse_model
+from models.hf_attention.statistics import LayerStatistics
+from models.schedules import TileOptions
+
+_ATTRIBUTE = "fcim_settings"
+_GRAINS = {"q": ("token", "head", "tensor"), "k": ("token", "head", "tensor"), "v": ("channel", "head", "tensor")}
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """From floats to the engine's operands.
+
+    ``q_bits``, ``k_bits``, ``v_bits``: 2 to 8; the engine's operands have 8 bits, fewer use a part of their range.
+    ``q_grain``, ``k_grain``: one scale per ``token`` (and head), ``head`` or ``tensor`` (all heads of the layer);
+    ``v_grain``: per ``channel`` (and head), ``head`` or ``tensor``: a scale per token would have to multiply probabilities,
+    which the engine cannot. ``smooth_k`` subtracts the mean of the keys, ``rotate`` multiplies Q and K by a Hadamard matrix;
+    neither changes a score by more than a constant per row before quantisation.
+    """
+
+    q_bits: int = 8
+    k_bits: int = 8
+    v_bits: int = 8
+    q_grain: str = "token"
+    k_grain: str = "token"
+    v_grain: str = "channel"
+    smooth_k: bool = True
+    rotate: bool = False
+
+    def __post_init__(self) -> None:
+        for name in "qkv":
+            bits, grain = getattr(self, f"{name}_bits"), getattr(self, f"{name}_grain")
+            if not 2 <= bits <= 8:
+                raise FcimError(f"{name}_bits = {bits} is illegal; the engine's operands take 2 to 8 bits")
+            if grain not in _GRAINS[name]:
+                raise FcimError(f"{name}_grain = '{grain}' is unknown; use one of {', '.join(_GRAINS[name])}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that :func:`configure` sets on a model.
+
+    ``hardware``: None takes the shipped configuration with the model's head_dim. ``quantise`` off computes in float,
+    through the same tiles and key blocks. ``layers``: those that compute as the hardware does, None for all; the others
+    run PyTorch's attention. ``statistics``: of each layer, from :func:`models.hf_attention.calibrate`; without them the
+    scales of V and the mean of K come from the keys at hand, call by call.
+    """
+
+    hardware: HardwareConfig | None = None
+    options: TileOptions = field(default_factory=TileOptions)
+    quantisation: Quantisation = field(default_factory=Quantisation)
+    quantise: bool = True
+    layers: frozenset[int] | None = None
+    statistics: dict[int, LayerStatistics] = field(default_factory=dict)
+
+    def check_statistics(self) -> None:
+        """Raise :class:`FcimError` if the statistics were taken for keys that were smoothed or rotated in another way."""
+        wanted = (self.quantisation.smooth_k, self.quantisation.rotate)
+        if any((known.smooth_k, known.rotate) != wanted for known in self.statistics.values()):
+            raise FcimError("the statistics were taken with another smooth_k or rotate; give statistics={} and calibrate again")
+
+    def hardware_for(self, head_dim: int) -> HardwareConfig:
+        """The configuration for heads of ``head_dim`` elements.
+
+        Raises:
+            FcimError: the chosen one has another head_dim, or none that ships has it, or it cannot do the options.
+        """
+        cfg = self.hardware or shipped_config(head_dim)
+        if cfg.head_dim != head_dim:
+            raise FcimError(f"the model has head_dim {head_dim}, but configuration '{cfg.name}' has {cfg.head_dim}; "
+                            "choose another CONFIG or leave it out")
+        self.options.check(cfg)
+        return cfg
+
+
+@cache
+def shipped_config(head_dim: int) -> HardwareConfig:
+    """The configuration of ``config/`` with that head_dim; ``default`` before others.
+
+    Raises:
+        FcimError: none has it.
+    """
+    for name in sorted(config_names(), key=lambda n: (n != "default", n)):
+        if (cfg := load_config(name)).head_dim == head_dim:
+            return cfg
+    raise FcimError(f"no configuration in config/ has head_dim {head_dim}; write one and name it with CONFIG")
+
+
+def attention_modules(model: nn.Module) -> dict[int, nn.Module]:
+    """The attention modules of a model by layer.
+
+    Raises:
+        FcimError: the model is not LLaMA-like.
+    """
+    refuse_model(getattr(model, "config", None), type(model).__name__)
+    found = {m.layer_idx: m for m in model.modules() if hasattr(m, "layer_idx") and hasattr(m, "num_key_value_groups")}
+    if not found:
+        raise FcimError(f"no attention layer was found in this {type(model).__name__}")
+    return found
+
+
+def configure(model: nn.Module, settings: Settings | None = None, **changes: object) -> Settings:
+    """Set what a model's attention computes with; ``changes`` replace single fields of ``settings`` or of what is set.
+
+    Raises:
+        FcimError: the model is not LLaMA-like, or the settings cannot serve it.
+    """
+    modules = attention_modules(model)
+    first = next(iter(modules.values()))
+    chosen = replace(settings or settings_of(first), **changes)
+    chosen.check_statistics()
+    cfg = chosen.hardware_for(first.head_dim)
+    if first.num_key_value_groups > cfg.rows:
+        raise FcimError(f"{first.num_key_value_groups} query heads on one KV head do not fit {cfg.rows} rows; "
+                        "choose a CONFIG with more rows")
+    if wrong := sorted(set(chosen.layers or ()) - set(modules)):
+        raise FcimError(f"layer {wrong[0]} is not in this model; choose from 0 to {max(modules)}")
+    for module in modules.values():
+        setattr(module, _ATTRIBUTE, chosen)
+    return chosen
+
+
+def settings_of(module: nn.Module) -> Settings:
+    """The settings of an attention module; the default ones where nothing was configured."""
+    return getattr(module, _ATTRIBUTE, None) or Settings()

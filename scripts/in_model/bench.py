@@ -1,0 +1,105 @@
+"""How long the hardware's arithmetic takes in PyTorch, beside PyTorch's own attention in the same run, by length."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from models.config import load_config
+from models.errors import FcimError, run_cli
+from models.hf_attention.in_float import torch_attention
+from models.hf_attention.kernel import integer_attention
+from models.hf_attention.quantiser import quantise_sequence
+from models.hf_attention.settings import Quantisation
+from models.hf_attention.statistics import layer_statistics
+from models.schedules import TileOptions
+from models.source import parse_count
+from scripts.in_model.loaded import device_of
+
+LENGTHS = (512, 1024, 2048, 4096, 8192)
+GROUP = 4           # query heads on the one KV head that is run
+
+
+@dataclass
+class Timing:
+    """Seconds of one causal prefill, and the most memory that its process held beyond the tensors it began with, MiB."""
+
+    tokens: int
+    hardware: float
+    torch: float
+    memory: float
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(config: str, tokens: int, seed: int, device_name: str | None) -> Timing:
+    """One length, in a process of its own so that its memory can be told."""
+    torch.set_num_threads(2)
+    cfg, device = load_config(config), device_of(device_name)
+    generator = torch.Generator().manual_seed(seed)
+    q, k, v = (torch.randn(heads, tokens, cfg.head_dim, generator=generator).to(device) for heads in (GROUP, 1, 1))
+    scale = cfg.head_dim ** -0.5
+
+    def hardware() -> torch.Tensor:
+        known = layer_statistics([(q.double(), k.double(), v.double())], True, False)
+        groups = quantise_sequence(q.double(), k.double(), v.double(), scale, Quantisation(), known)
+        return integer_attention(cfg, TileOptions(), groups)
+
+    def seconds(run: object, repeats: int) -> float:
+        best = float("inf")
+        for _ in range(repeats):
+            began = time.perf_counter()
+            run()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    torch_attention(q[:, :64], k[:, :64], v[:, :64], scale)     # what is loaded at first use is not its memory
+    before = _peak(device)
+    on_hardware = seconds(hardware, 2 if tokens <= 2048 else 1)
+    memory = _peak(device) - before
+    return Timing(tokens, on_hardware, seconds(lambda: torch_attention(q, k, v, scale), 3), memory)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="default", help="configuration (default: default)")
+    parser.add_argument("--tokens", help=f"lengths, separated by commas (default: {','.join(map(str, LENGTHS))})")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random tensors (default: 1)")
+    parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
+    args = parser.parse_args(argv)
+    cfg = load_config(args.config)
+    if cfg.rows < GROUP:
+        raise FcimError(f"configuration '{cfg.name}' has fewer than {GROUP} rows; use another CONFIG")
+    given = args.tokens.split(",") if args.tokens else LENGTHS
+    lengths = [parse_count(str(x).strip() or "none", "TOKENS") for x in given]
+    if beyond := [n for n in lengths if n > cfg.max_keys]:
+        raise FcimError(f"TOKENS = {beyond[0]} exceeds max_keys = {cfg.max_keys} of configuration '{cfg.name}'")
+    device = device_of(args.device)
+    table = Table(title=f"causal prefill, {GROUP} query heads on one KV head, head_dim {cfg.head_dim}, {device}")
+    for name in ("tokens", "hardware's arithmetic s", "SDPA s", "ratio", "us per (token, head)", "memory MiB"):
+        table.add_column(name, justify="right")
+    for tokens in lengths:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            x = pool.submit(measure, args.config, tokens, args.seed, args.device).result()
+        table.add_row(f"{x.tokens:,}", f"{x.hardware:.3f}", f"{x.torch:.4f}", f"{x.hardware / x.torch:.0f}",
+                      f"{1e6 * x.hardware / x.tokens / GROUP:.0f}", f"{x.memory:.0f}")
+    Console(width=None if Console().is_terminal else 110).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,170 @@
+"""What the commands about a whole model start from: the model, the texts, the hardware, from one set of options."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+import models.hf_attention as ha
+from models.config import load_config
+from models.errors import FcimError
+from models.hf_attention.calibrate import V_ROOM
+from models.hf_attention.statistics import LayerStatistics
+from models.schedules import SCHEDULES, TileOptions
+from models.source import FIXTURE, open_checkpoint, parse_count
+from models.text import load_corpus
+from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
+
+CALIBRATION = (4, 512)
+"""Texts and tokens of each from which the statistics come that a running system has: not of the text that is scored."""
+
+
+@dataclass
+class Loaded:
+    """``model`` in float32, calibrated; ``ids`` int64 ``[T]`` of the text; ``facts`` for the report, without machine paths."""
+
+    model: transformers.PreTrainedModel
+    tokenizer: Tokenizer
+    decode: Any
+    ids: Tensor
+    bytes_per_token: float
+    calibration: Tensor
+    settings: ha.Settings
+    facts: dict[str, Any]
+    statistics: dict[tuple[bool, bool, float], dict[int, LayerStatistics]] = field(default_factory=dict)
+
+    def recalibrate(self, v_room: float = V_ROOM, **changes: object) -> ha.Settings:
+        """Change settings, with the statistics that go with them; these depend on smoothing, rotation and V's room only."""
+        choice = ha.configure(self.model, statistics={}, **changes).quantisation
+        key = (choice.smooth_k, choice.rotate, v_room)
+        if key not in self.statistics:
+            self.statistics[key] = ha.calibrate(self.model, self.calibration, v_room).statistics
+        self.settings = ha.configure(self.model, statistics=self.statistics[key])
+        return self.settings
+
+
+def add_options(parser: argparse.ArgumentParser, tokens: str, text: str = "text file to score") -> None:
+    """The options that all commands share; ``tokens`` says what TOKENS means."""
+    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
+    parser.add_argument("--text", help=f"{text} (default: held-out text that every machine has)")
+    parser.add_argument("--tokens", help=tokens)
+    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
+    parser.add_argument("--schedule", default="natural", help=f"order of the keys: {', '.join(SCHEDULES)} (default: natural)")
+    parser.add_argument("--fused", action="store_true", help="take the first reference over the first two key blocks")
+    parser.add_argument("--tau", type=int, default=0, help="lazy rescale threshold in log2 units (default: 0)")
+    parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
+
+
+def device_of(name: str | None) -> torch.device:
+    """The device that was asked for, or the best there is.
+
+    Raises:
+        FcimError: no such device here.
+    """
+    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(chosen)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise FcimError(f"PyTorch cannot compute on device '{chosen}' here; use cpu or cuda, or leave --device out")
+    return device
+
+
+def output_folder(path: Path) -> Path:
+    """The folder of a command's results, made if it is not there; called before the work, so that none is lost.
+
+    Raises:
+        FcimError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FcimError(f"OUT = {path} cannot be used as a folder ({error.strerror}); name another one") from None
+    return path
+
+
+def load(args: argparse.Namespace, tokens: int) -> Loaded:
+    """Model, text and settings of a command's options; ``tokens`` of the text are taken.
+
+    Raises:
+        FcimError: anything the user can get wrong, in one line.
+    """
+    options = TileOptions(args.schedule, args.fused, False, args.tau)
+    hardware = load_config(args.config) if args.config else None
+    device = device_of(args.device)
+    checkpoint = open_checkpoint(args.checkpoint)
+    wanted = ha.Settings(hardware=hardware, options=options)
+    wanted.hardware_for(checkpoint.config.head_dim)
+    checkpoint.check_weights(checkpoint.config.num_hidden_layers - 1)
+    vocabulary = checkpoint.config.vocab_size
+    text = read_text(args.text) if args.text else None
+    taken = token_ids(checkpoint.tokenizer, text, tokens, vocabulary, 1 << 40)
+    model = _model(checkpoint.directory, device)
+    ha.configure(model, wanted)
+    calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
+    decode = load_text(checkpoint.directory)
+    size = len(decode(taken.ids[1:]).encode())      # the first token is never scored
+    loaded = Loaded(model, checkpoint.tokenizer, decode, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
+                    calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts})
+    loaded.recalibrate()
+    return loaded
+
+
+def load_text(directory: Path) -> Any:
+    """A function from ids to text, special tokens left out; empty text for a checkpoint without a tokenizer."""
+    try:
+        with quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    except Exception:  # no tokenizer files: load_tokenizer has refused broken ones by now
+        return lambda ids: ""
+    return lambda ids: tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _model(directory: Path, device: torch.device) -> transformers.PreTrainedModel:
+    transformers.utils.logging.disable_progress_bar()
+    with quiet_transformers():
+        model, found = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True,
+                                                                         output_loading_info=True)
+    if missing := sorted(found["missing_keys"]):
+        raise FcimError(f"{directory} has no weights for {missing[0]}; copy the checkpoint again")
+    return model.eval().to(device)
+
+
+def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> Tensor:
+    rows, tokens = CALIBRATION
+    tokens = min(tokens, positions)
+    corpus = load_corpus(held_out=False)
+    ids: list[int] = []
+    for data in corpus[:: max(1, len(corpus) // 64)]:       # pieces of many files
+        ids += tokenizer.encode(data.decode("utf-8", errors="replace")[:4 * tokens])[:max(1, tokens // 4)]
+        if len(ids) >= rows * tokens:
+            break
+    if max(ids) >= vocabulary:
+        raise FcimError(f"the tokenizer gives token {max(ids)} but the model knows only {vocabulary};"
+                        " the tokenizer files belong to another model")
+    return torch.tensor(ids[:rows * tokens]).view(rows, tokens)
+
+
+def context_of(given: str | None, default: int, model_positions: int, name: str = "CONTEXT") -> int:
+    """A length of context that the model can take.
+
+    Raises:
+        FcimError: it cannot.
+    """
+    value = parse_count(given, name) or min(default, model_positions)
+    if not 2 <= value <= model_positions:
+        raise FcimError(f"{name} = {value} is illegal; this model takes 2 to {model_positions}")
+    return value
+
+
+def is_fixture(args: argparse.Namespace) -> bool:
+    """Whether the command runs on the model that ships."""
+    return not args.checkpoint or Path(args.checkpoint).resolve() == FIXTURE

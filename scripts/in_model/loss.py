@@ -1,0 +1,70 @@
+"""The loss of a model on a text, window by window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens ``first`` to ``end - 1`` in one pass; the loss counts from token ``scored`` on."""
+
+    first: int
+    end: int
+    scored: int
+
+
+def windows(tokens: int, context: int, stride: int) -> list[Window]:
+    """Windows of ``context`` tokens every ``stride`` tokens, so that every token but the first is scored once.
+
+    The first window scores all its tokens; a later one those that no earlier one had, with the rest as context before them.
+    """
+    found = [Window(0, min(context, tokens), 1)]
+    while found[-1].end < tokens:
+        # a token is predicted from the one before it, so even windows without overlap share one token
+        end = min(found[-1].end + min(stride, context - 1), tokens)
+        first = max(0, end - context)
+        found.append(Window(first, end, found[-1].end))
+    return found
+
+
+def _batches(found: list[Window], size: int) -> Iterator[list[Window]]:
+    """Windows of equal shape, ``size`` at a time."""
+    shapes: dict[tuple[int, int], list[Window]] = {}
+    for window in found:
+        shapes.setdefault((window.end - window.first, window.scored - window.first), []).append(window)
+    for same in shapes.values():
+        for first in range(0, len(same), size):
+            yield same[first:first + size]
+
+
+@torch.no_grad()
+def token_losses(model: PreTrainedModel, implementation: str, ids: Tensor, found: list[Window], batch: int,
+                 advance: Callable[[int], None] = lambda done: None) -> Tensor:
+    """Loss in nats of every scored token, float32 ``[number of them]``, window after window as they were batched.
+
+    Args:
+        implementation: name of the attention. advance: called with the number of tokens done, batch by batch.
+    """
+    model.set_attn_implementation(implementation)
+    losses = []
+    for same in _batches(found, batch):
+        rows = torch.stack([ids[w.first:w.end] for w in same])
+        logits = model(input_ids=rows, use_cache=False).logits.float()
+        start = same[0].scored - same[0].first
+        for row, line in zip(rows, logits, strict=True):
+            losses.append(cross_entropy(line[start - 1:-1], row[start:], reduction="none").cpu())
+        advance(rows.numel())
+    return torch.cat(losses)
+
+
+def bits_per_byte(nats_per_token: float, bytes_per_token: float) -> float:
+    """``nats / ln 2 / bytes``."""
+    return nats_per_token / math.log(2) / bytes_per_token

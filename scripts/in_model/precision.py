@@ -1,0 +1,120 @@
+"""Which bits and scales the defaults rest on: loss and attention SQNR with one choice changed at a time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import models.hf_attention as ha
+from models.errors import FcimError, run_cli
+from models.hf_attention.forward import observed
+from models.source import parse_count
+from scripts.in_model.layers import LayerDistances
+from scripts.in_model.loaded import Loaded, add_options, context_of, load, output_folder
+from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
+from scripts.in_model.perplexity import BATCH, conditions
+from scripts.in_model.precision_figure import write_figure
+from scripts.in_model.variants import Variant, variants
+from scripts.rtl_list import ROOT
+from scripts.sim_environment import git_state, tool_versions
+
+FOLDER = ROOT / "build" / "precision"
+TOKENS, CONTEXT = 4096, 512
+
+
+@dataclass
+class Line:
+    """One variant's outcome: losses over float in bits per byte and how sure they are, SQNR of the attention outputs in dB."""
+
+    group: str
+    name: str
+    x: int | None
+    bits_per_byte: float
+    standard_error: float
+    mean_sqnr_db: float
+    worst_sqnr_db: float
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_options(parser, f"how many tokens of the text (default: {TOKENS})")
+    parser.add_argument("--context", help=f"tokens of a window (default: {CONTEXT}, or what the model takes)")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results (default: build/precision)")
+    return parser.parse_args(argv)
+
+
+def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: torch.Tensor) -> Line:
+    """Loss and distances of one variant."""
+    loaded.recalibrate(variant.v_room, hardware=variant.hardware, options=variant.options, quantisation=variant.quantisation)
+    if not variant.calibrated:
+        ha.configure(loaded.model, statistics={})
+    distances = LayerDistances(len(found))
+    with observed(loaded.model, distances):
+        losses = token_losses(loaded.model, ha.NAME, loaded.ids, found, BATCH)
+    layers = list(distances.found)
+    lost = (losses - in_float).double()
+    error = (lost.std() / math.sqrt(len(lost))).item()
+    return Line(variant.group, variant.name, variant.x, bits_per_byte(lost.mean().item(), loaded.bytes_per_token),
+                bits_per_byte(error, loaded.bytes_per_token),
+                sum(distances.mean(layer, "sqnr_db") for layer in layers) / len(layers),
+                min(distances.worst(layer, "sqnr_db") for layer in layers))
+
+
+def print_lines(console: Console, lines: list[Line]) -> None:
+    """A table; groups are kept together by lines between them."""
+    table = Table(title="one choice changed, the rest as by default")
+    for name in ("choice", "value", "loss, bits/byte", "mean SQNR dB", "worst head"):
+        table.add_column(name, justify="left" if name in ("choice", "value") else "right")
+    for group, same in groupby(lines, key=lambda line: line.group):
+        for i, line in enumerate(same):
+            table.add_row(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
+                          f"{line.mean_sqnr_db:.2f}",
+                          f"{line.worst_sqnr_db:.2f}")
+        table.add_section()
+    console.print(table)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    tokens = parse_count(args.tokens, "TOKENS") or TOKENS
+    if tokens < 3:
+        raise FcimError(f"TOKENS = {tokens} is illegal; use 3 or more")
+    folder = output_folder(args.out)
+    loaded = load(args, tokens)
+    context = context_of(args.context, CONTEXT, loaded.model.config.max_position_embeddings)
+    found = windows(len(loaded.ids), context, context)
+    cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
+    facts = conditions(loaded, context=context)
+    chosen = sorted(variants(cfg, loaded.settings.options), key=lambda v: v.group)  # stable: groups together, in their own order
+    in_float = token_losses(loaded.model, "sdpa", loaded.ids, found, BATCH)
+    lines: list[Line] = []
+    known: dict[tuple[object, ...], Line] = {}
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+                  TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        for variant in bar.track(chosen, description="variants"):
+            key = (variant.hardware, variant.options, variant.quantisation, variant.calibrated, variant.v_room)
+            if key not in known:
+                known[key] = measure(loaded, variant, found, in_float)
+            lines.append(Line(**{**asdict(known[key]), "group": variant.group, "name": variant.name, "x": variant.x}))
+    console = Console(width=None if Console().is_terminal else 136)
+    console.print(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
+                  f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte", highlight=False)
+    print_lines(console, lines)
+    write_figure(folder, [asdict(line) for line in lines])
+    data = {"conditions": facts, "lines": [asdict(line) for line in lines], "environment": {**tool_versions(None), **git_state()}}
+    (folder / "precision.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    run_cli(main)
