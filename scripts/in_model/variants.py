@@ -54,7 +54,7 @@ def variants(cfg: HardwareConfig, options: TileOptions) -> list[Variant]:
     for smooth in (True, False):
         for rotate in (False, True):
             add("K", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth, rotate=rotate)
-            add("K of 4 bits", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth,
+            add("Q and K of 4 bits", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth,
                 rotate=rotate, q_bits=4, k_bits=4)
     for room in ROOMS:
         add("room above the largest values", f"{room}", v_room=room)
