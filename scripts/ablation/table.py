@@ -133,6 +133,19 @@ def skipped_sheet(cfg: HardwareConfig, rows: list[Row], tokens: int) -> Sheet:
     return sheet
 
 
+def skipped_lengths_sheet(rows: list[Row]) -> Sheet:
+    """Share of values skipped in prefill by length, at the configuration's bits of a probability."""
+    lengths = sorted({row.tokens for row in pick(rows, phase="prefill")})
+    sheet = Sheet("skipped-lengths", "values that need not be streamed in prefill at tau = 0, %, by tokens",
+                  ["tensors", "order", *(f"{n:,}" for n in lengths)], 2)
+    for source in (gl.TRAINED, gl.PLANTED):
+        found = pick(rows, source=source, phase="prefill", tau=0)
+        for point in _points(found):
+            cells = [pick(found, tokens=n, point=point)[0] for n in lengths]
+            sheet.add(source, point.name, *(percent(c.skipped_values, 2) for c in cells))
+    return sheet
+
+
 def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> list[Sheet]:
     """All tables of the measurements, in the order in which they are read."""
     tokens = shown_tokens(rows)
@@ -152,4 +165,4 @@ def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> l
             keys = decode[0].tokens
             sheets += [points_sheet(decode, source, "decode", keys), energy_sheet(decode, source, "decode", keys),
                        sizes_sheet(pick(wide, source=source, phase="decode"), source, "decode")]
-    return [*sheets, skipped_sheet(cfg, rows, tokens), rescales_sheet(base, tokens)]
+    return [*sheets, skipped_sheet(cfg, rows, tokens), skipped_lengths_sheet(base), rescales_sheet(base, tokens)]
