@@ -36,7 +36,7 @@ from scripts.ablation.table import all_sheets
 from scripts.ablation.tasks import Task, run_tasks
 from scripts.rtl_list import ROOT
 from scripts.seeds import parse_seed
-from scripts.sim import choose_config
+from scripts.sim import choose_config, shown
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
 
@@ -139,7 +139,8 @@ def main(argv: list[str] | None = None) -> int:
         write_json(folder / "ablation.json", facts, rows)
         write_markdown(folder / "ablation.md", sheets, lines)
         write_figures(folder, cfg, rows, kinds, layers)
-    console.print(f"{args.out}: ablation.md, ablation.json and the figures, {time.perf_counter() - began:.0f} s", highlight=False)
+    seconds = time.perf_counter() - began
+    console.print(f"{shown(args.out)}: ablation.md, ablation.json and the figures, {seconds:.0f} s", highlight=False)
     return 0 if all(c.ok for c in confirmed) else 1
 
 
