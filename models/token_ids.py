@@ -34,7 +34,8 @@ def quiet_transformers() -> Iterator[None]:
 
 @dataclass
 class Tokenizer:
-    """``encode`` gives the ids of a text, begin-of-text first where there is one.
+    """``encode`` gives the ids of a text, begin-of-text first where there is one; ``decode`` the text of ids, without special
+    tokens (empty where a checkpoint has no tokenizer).
 
     ``ordinary``: ids below it are ordinary tokens (special ones come after). ``name`` says which tokenizer it is.
     """
@@ -43,6 +44,7 @@ class Tokenizer:
     name: str
     ordinary: int
     bos: int | None = None
+    decode: Callable[[Tensor], str] = lambda ids: ""
 
 
 @dataclass
@@ -87,7 +89,10 @@ def load_tokenizer(directory: Path, vocab_size: int) -> Tokenizer:
         with quiet_transformers():
             return first + tokenizer.encode(text, add_special_tokens=False)
 
-    return Tokenizer(encode, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), tokenizer.bos_token_id)
+    def decode(ids: Tensor) -> str:
+        return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    return Tokenizer(encode, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), tokenizer.bos_token_id, decode)
 
 
 def _default_ids(tokenizer: Tokenizer, tokens: int) -> tuple[str, list[int]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -39,13 +39,20 @@ class Timing:
 
 
 def _peak(device: torch.device) -> float:
+    """MiB. Of this program's memory alone: getrusage would give a new process the peak of the one that started it."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
-def measure(config: str, tokens: int, seed: int, device_name: str | None) -> Timing:
+def measure(config: str, tokens: int, seed: int, device: str | None) -> Timing:
     """One length, in a process of its own so that its memory can be told."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measure, config, tokens, seed, device).result()
+
+
+def _measure(config: str, tokens: int, seed: int, device_name: str | None) -> Timing:
     torch.set_num_threads(2)
     cfg, device = load_config(config), device_of(device_name)
     generator = torch.Generator().manual_seed(seed)
@@ -93,8 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("tokens", "hardware's arithmetic s", "SDPA s", "ratio", "us per (token, head)", "memory MiB"):
         table.add_column(name, justify="right")
     for tokens in lengths:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            x = pool.submit(measure, args.config, tokens, args.seed, args.device).result()
+        x = measure(args.config, tokens, args.seed, args.device)
         table.add_row(f"{x.tokens:,}", f"{x.hardware:.3f}", f"{x.torch:.4f}", f"{x.hardware / x.torch:.0f}",
                       f"{1e6 * x.hardware / x.tokens / GROUP:.0f}", f"{x.memory:.0f}")
     Console(width=None if Console().is_terminal else 110).print(table)

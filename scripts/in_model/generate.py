@@ -62,9 +62,9 @@ def margin_at(loaded: Loaded, ids: Tensor) -> float:
 
 
 def _column(loaded: Loaded, ids: Tensor, part: int | None) -> Text:
-    text = Text(loaded.decode(ids if part is None else ids[:part]))
+    text = Text(loaded.tokenizer.decode(ids if part is None else ids[:part]))
     if part is not None:
-        text.append(loaded.decode(ids[part:]), style="bold yellow")
+        text.append(loaded.tokenizer.decode(ids[part:]), style="bold yellow")
     return text
 
 

@@ -31,7 +31,6 @@ class Loaded:
 
     model: transformers.PreTrainedModel
     tokenizer: Tokenizer
-    decode: Any
     ids: Tensor
     bytes_per_token: float
     calibration: Tensor
@@ -110,22 +109,11 @@ def load(args: argparse.Namespace, tokens: int) -> Loaded:
     model = _model(checkpoint.directory, device)
     ha.configure(model, wanted)
     calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
-    decode = load_text(checkpoint.directory)
-    size = len(decode(taken.ids[1:]).encode())      # the first token is never scored
-    loaded = Loaded(model, checkpoint.tokenizer, decode, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
+    size = len(checkpoint.tokenizer.decode(taken.ids[1:]).encode())      # the first token is never scored
+    loaded = Loaded(model, checkpoint.tokenizer, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
                     calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts})
     loaded.recalibrate()
     return loaded
-
-
-def load_text(directory: Path) -> Any:
-    """A function from ids to text, special tokens left out; empty text for a checkpoint without a tokenizer."""
-    try:
-        with quiet_transformers():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
-    except Exception:  # no tokenizer files: load_tokenizer has refused broken ones by now
-        return lambda ids: ""
-    return lambda ids: tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 def _model(directory: Path, device: torch.device) -> transformers.PreTrainedModel:
