@@ -44,6 +44,7 @@ def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Genera
         for keys in (1, 7, 8, 9, 16, 17, 31):
             tile = random_tile(TINY, generator, keys=keys, kind=str(generator.choice(["plain", "peaked"])))
             fetches.append(Fetch(far_apart(tile, fused=fused, skip=skip), schedule))
+    fetches += fetched(vanishing_tiles(TINY, generator, 2), [schedule])
     fetches = [fetches[i] for i in generator.permutation(len(fetches))]
     runs = run_attention(TINY, fetches, PATTERNS, seed=seed)
     check(runs, fetches, expected=len(PATTERNS))

@@ -155,14 +155,19 @@ def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[Ti
 
 
 def vanishing_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
-    """Tiles with random flags in which any blocks vanish, in any order: far below the rows' references, or padding."""
+    """Tiles with random flags in which any blocks vanish, in any order: far below the rows' references, or padding.
+
+    The first two are sure, whatever is drawn: all blocks but their first vanish, in the first tile as blocks that are
+    skipped, in the second as blocks that run.
+    """
+    low = -(cfg.prob_bits + 9)
     tiles = []
-    for _ in range(count):
-        low = -(cfg.prob_bits + 9)
+    for index in range(count):
         levels = [(3, 0, low, low, None)[int(i)] for i in generator.integers(0, 5, int(generator.integers(1, 8)))]
+        levels = levels if index > 1 else [0, low, low]
         tiles.append(levels_tile(cfg, generator, levels, int(generator.integers(cfg.keys_per_block)),
                                  int(generator.integers(1, cfg.rows + 1)), int(generator.integers(cfg.max_tau() + 1))))
-    return flagged(generator, tiles)
+    return [replace(tile, skip=index == 0) if index < 2 else tile for index, tile in enumerate(flagged(generator, tiles))]
 
 
 # ---- whole attention groups
