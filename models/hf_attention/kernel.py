@@ -7,27 +7,19 @@ changes no output. Products run in floating point where they are exact (scores b
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from models import numerics as nx
 from models.config import OUT_FRAC, HardwareConfig
 from models.hf_attention.tiles import TilePlan, pack, plan_tiles, unpack
+from models.probability_table import lowest_distance, probability_table
 from models.schedules import TileOptions
 from models.tile import QuantisedGroup
 
 # Score of a key that a row does not see. The golden model's MASKED is a code of the engine's, above which a row with very
 # small scores may stand; here it must be below them all, so that the table of probabilities serves hidden keys too.
 HIDDEN = -(1 << 40)
-
-
-@lru_cache
-def _table(tau: int, prob_bits: int, device: torch.device) -> Tensor:
-    """Probabilities by distance, float64: entry 0 for all distances whose probability is 0, then one each up to the largest."""
-    distances = torch.arange(((tau - prob_bits) << nx.Z_FRAC) - 1, (tau + 1) << nx.Z_FRAC, device="cpu")
-    return nx.probability(distances, torch.tensor(0, device="cpu"), tau, prob_bits).double().to(device)
 
 
 class _Heads:
@@ -79,8 +71,8 @@ def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[Qu
     """
     options.check(cfg)
     x = _Heads(cfg, options, groups)
-    table = _table(options.tau, cfg.prob_bits, x.k.device)
-    lowest = ((options.tau - cfg.prob_bits) << nx.Z_FRAC) - 1
+    table = probability_table(options.tau, cfg.prob_bits, x.k.device)
+    lowest = lowest_distance(options.tau, cfg.prob_bits)
     state = x.q.shape[:3]
     reference = torch.zeros(state, dtype=torch.int64, device=x.k.device)
     seen = torch.zeros(state, dtype=torch.bool, device=x.k.device)

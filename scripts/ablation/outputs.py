@@ -7,33 +7,16 @@ which order these blocks came: keys and values stay where they lie.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 
 from models import numerics as nx
 from models.config import HardwareConfig
+from models.probability_table import lowest_distance, probability_table
 from models.tile import TileResult, TileStats
 from scripts.ablation.points import Point
 from scripts.ablation.references import Moves, blocks_that_run, zero_blocks
 from scripts.ablation.scores import GroupScores, block_spans, ones_of_blocks
-
-
-@lru_cache
-def probability_table(tau: int, prob_bits: int) -> np.ndarray:
-    """Probabilities by distance from the reference, float64 ``[n]``.
-
-    Entry 0 stands for every distance from which on they are 0 (and for hidden scores), the last for the largest that a
-    threshold of ``tau`` leaves, ``((tau + 1) << Z_FRAC) - 1``.
-    """
-    d = torch.arange(_lowest(tau, prob_bits), (tau + 1) << nx.Z_FRAC)
-    return nx.probability(d, torch.tensor(0), tau, prob_bits).double().numpy()
-
-
-def _lowest(tau: int, prob_bits: int) -> int:
-    """The largest distance, in units of z, whose probability is 0."""
-    return ((tau - prob_bits) << nx.Z_FRAC) - 1
 
 
 def _ranges(starts: np.ndarray, counts: np.ndarray) -> list[tuple[int, int]]:
@@ -58,7 +41,7 @@ def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tens
         z: scaled scores ``[R, n]``. values: float64 ``[n, D]``, both in natural order. references: ``[B, R]`` after each block.
         starts, counts: the keys of each block, ``[B]``, in the order of the stream.
     """
-    table, lowest = probability_table(tau, cfg.prob_bits), _lowest(tau, cfg.prob_bits)
+    table, lowest = probability_table(tau, cfg.prob_bits).numpy(), lowest_distance(tau, cfg.prob_bits)
     amounts = references[1:].astype(np.int64) - references[:-1]
     cuts = [0, *(amounts.any(-1).nonzero()[0] + 1).tolist(), len(references)]
     row_sum = np.zeros(len(z))
