@@ -17,7 +17,7 @@ from models.errors import FcimError
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics
 from models.schedules import SCHEDULES, TileOptions
-from models.source import FIXTURE, open_checkpoint, parse_count
+from models.source import open_checkpoint, parse_count
 from models.text import load_corpus
 from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
 
@@ -141,18 +141,13 @@ def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> T
     return torch.tensor(ids[:rows * tokens]).view(rows, tokens)
 
 
-def context_of(given: str | None, default: int, model_positions: int, name: str = "CONTEXT") -> int:
+def context_of(given: str | None, default: int, model_positions: int) -> int:
     """A length of context that the model can take.
 
     Raises:
         FcimError: it cannot.
     """
-    value = parse_count(given, name) or min(default, model_positions)
+    value = parse_count(given, "CONTEXT") or min(default, model_positions)
     if not 2 <= value <= model_positions:
-        raise FcimError(f"{name} = {value} is illegal; this model takes 2 to {model_positions}")
+        raise FcimError(f"CONTEXT = {value} is illegal; this model takes 2 to {model_positions}")
     return value
-
-
-def is_fixture(args: argparse.Namespace) -> bool:
-    """Whether the command runs on the model that ships."""
-    return not args.checkpoint or Path(args.checkpoint).resolve() == FIXTURE

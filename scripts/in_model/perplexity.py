@@ -20,20 +20,20 @@ from models.errors import FcimError, run_cli
 from models.hf_attention.forward import observed
 from models.source import parse_count
 from scripts.in_model.layers import LayerDistances
-from scripts.in_model.loaded import Loaded, add_options, context_of, load, output_folder
+from scripts.in_model.loaded import Loaded
 from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
+from scripts.in_model.scored import add_scoring_options, load_scored
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 
 FOLDER = ROOT / "build" / "perplexity"
-TOKENS, CONTEXT, BATCH = 4096, 1024, 4
+CONTEXT, BATCH = 1024, 4
 COMPARED = 2        # sequences whose layers are compared with float attention: that costs as much as running them
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, f"how many tokens of the text (default: {TOKENS})")
-    parser.add_argument("--context", help=f"tokens of a window (default: {CONTEXT}, or what the model takes)")
+    add_scoring_options(parser, CONTEXT)
     parser.add_argument("--stride", help="tokens from one window to the next (default: the context)")
     parser.add_argument("--no-layers", action="store_true", help="leave out the runs with one layer each on the hardware")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the result (default: build/perplexity)")
@@ -111,13 +111,8 @@ def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    tokens = parse_count(args.tokens, "TOKENS") or TOKENS
-    if tokens < 3:
-        raise FcimError(f"TOKENS = {tokens} is illegal; use 3 or more")
-    folder = output_folder(args.out)
+    folder, loaded, context = load_scored(args, CONTEXT)
     console = Console(width=None if Console().is_terminal else 136)
-    loaded = load(args, tokens)
-    context = context_of(args.context, CONTEXT, loaded.model.config.max_position_embeddings)
     stride = parse_count(args.stride, "STRIDE") or context
     if stride > context:
         raise FcimError(f"STRIDE = {stride} is longer than CONTEXT = {context}, so tokens would be left out; use 1 to {context}")

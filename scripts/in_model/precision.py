@@ -15,20 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import models.hf_attention as ha
-from models.errors import FcimError, run_cli
+from models.errors import run_cli
 from models.hf_attention.forward import observed
-from models.source import parse_count
 from scripts.in_model.layers import LayerDistances
-from scripts.in_model.loaded import Loaded, add_options, context_of, load, output_folder
+from scripts.in_model.loaded import Loaded
 from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
 from scripts.in_model.perplexity import BATCH, conditions
 from scripts.in_model.precision_figure import write_figure
+from scripts.in_model.scored import add_scoring_options, load_scored
 from scripts.in_model.variants import Variant, variants
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 
 FOLDER = ROOT / "build" / "precision"
-TOKENS, CONTEXT = 4096, 512
+CONTEXT = 512
 
 
 @dataclass
@@ -46,8 +46,7 @@ class Line:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, f"how many tokens of the text (default: {TOKENS})")
-    parser.add_argument("--context", help=f"tokens of a window (default: {CONTEXT}, or what the model takes)")
+    add_scoring_options(parser, CONTEXT)
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results (default: build/precision)")
     return parser.parse_args(argv)
 
@@ -85,12 +84,7 @@ def print_lines(console: Console, lines: list[Line]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    tokens = parse_count(args.tokens, "TOKENS") or TOKENS
-    if tokens < 3:
-        raise FcimError(f"TOKENS = {tokens} is illegal; use 3 or more")
-    folder = output_folder(args.out)
-    loaded = load(args, tokens)
-    context = context_of(args.context, CONTEXT, loaded.model.config.max_position_embeddings)
+    folder, loaded, context = load_scored(args, CONTEXT)
     found = windows(len(loaded.ids), context, context)
     cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
     facts = conditions(loaded, context=context)
