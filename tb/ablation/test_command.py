@@ -1,0 +1,68 @@
+"""The command, from a checkpoint to its files, and the page that takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.schedules import SCHEDULES
+from scripts.ablation import __main__ as command
+from scripts.ablation import docs, results
+from scripts.ablation import goals as gl
+from scripts.ablation.results import FIGURES
+from scripts.ablation.sheet import Sheet
+
+
+def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    """From a checkpoint to tables, JSON and figures; wrong input in one line, and nothing is written then."""
+    base = ["--checkpoint", str(plain), "--no-rtl", "--jobs", "1", "--out", str(tmp_path / "out")]
+    for choice, message in ((["--tokens", "63"], "TOKENS = 63 is illegal here; use 64 to"),
+                            (["--tokens", "64,x"], "TOKENS = 'x' is not a whole number"), (["--layer", "7"], "LAYER = 7"),
+                            (["--jobs", "0"], "JOBS = 0 is illegal"), (["--schedule", "up"], "unknown schedule 'up'"),
+                            (["--tau", "0-9"], "TAU = 9 is illegal"), (["--seed", "x"], "SEED = 'x' is not a seed"),
+                            (["--keys-per-block", "10"], "keys_per_block = 10 is illegal"),
+                            (["--config", "none"], "unknown configuration 'none'")):
+        refused(command.main, [*base, *choice], message)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    refused(command.main, [*base, "--out", str(tmp_path / "file")], "cannot be written")
+    assert command.main([*base, "--tokens", "64", "--layer", "0"]) == 0
+    text = capsys.readouterr().out
+    assert "rescales per row by length" in text and "decode, each token" in text and "goals" not in text
+    data = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert data["seed"] == command.SEED and not data["goals"] and not data["rtl"]
+    assert {r["source"] for r in data["rows"]} == {gl.TRAINED, gl.PLANTED, gl.RANDOM}
+    assert {(r["phase"], r["schedule"]) for r in data["rows"]} >= {(p, s) for p in ("prefill", "decode") for s in SCHEDULES}
+    for name in FIGURES:
+        assert all((tmp_path / "out" / f"{name}.{kind}").stat().st_size > 1000 for kind in ("svg", "png"))
+    assert command.main([*base, "--tokens", "64", "--layer", "0", "--schedule", "diagonal_first", "--tau", "1",
+                         "--keys-per-block", "32"]) == 0
+    data = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert {(r["schedule"], r["fused"], r["tau"]) for r in data["rows"]} == {
+        ("natural", False, 0), ("diagonal_first", False, 1), ("diagonal_first", True, 1)}
+    assert {r["keys_per_block"] for r in data["rows"]} == {32} and data["config"]["keys_per_block"] == 32
+    assert not (tmp_path / "out" / "sizes.svg").exists(), "an earlier run's figure"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")) == []
+
+
+def test_a_page_takes_the_tables_and_figures_of_a_run(tmp_path: Path, refused: Callable[..., str]) -> None:
+    run, page = tmp_path / "run", tmp_path / "docs" / "page.md"
+    run.mkdir()
+    page.parent.mkdir()
+    sheet = Sheet("kinds", "heads", ["order", "local (2)"])
+    sheet.add("natural", "0.5")
+    old = sheet.markdown()
+    page.write_text(f"before\n\n{old}\n\nafter\n")
+    refused(docs.main, ["--run", str(run), "--page", str(page)], "is not there; run: make ablation")
+    for name in FIGURES:
+        (run / f"{name}.svg").write_text(name)
+    sheet.rows[0][1] = "0.7"
+    results.write_markdown(run / "ablation.md", [Sheet("other", "o", ["x"]), sheet], ["reached"])
+    assert docs.main(["--run", str(run), "--page", str(page)]) == 0
+    assert page.read_text() == f"before\n\n{sheet.markdown()}\n\nafter\n" and "| natural | 0.7 |" in page.read_text()
+    assert (page.parent / "images" / "ablation_heads.svg").read_text() == "heads"
+    page.write_text(old.replace("kinds", "more"))
+    refused(docs.main, ["--run", str(run), "--page", str(page)], "the run has no table 'more'")
