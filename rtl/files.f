@@ -3,6 +3,7 @@ rtl/softmax/fcim_exp2.v
 rtl/softmax/fcim_score_lanes.v
 rtl/softmax/fcim_score_scaler.v
 rtl/softmax/fcim_block_reference.v
+rtl/softmax/fcim_block_exponential.v
 rtl/softmax/fcim_online_softmax.v
 rtl/op_cim/fcim_acc_update.v
 rtl/op_cim/fcim_op_cim.v

@@ -109,10 +109,6 @@ module fcim_online_softmax #(
     output wire                          ev_wait_bank
 );
 
-    `include "fcim_round_shift.vh"
-
-    localparam GROUPS = 8 / BITS_PER_CYCLE;
-    localparam [GROUP_BITS-1:0] LAST_GROUP = GROUPS[GROUP_BITS-1:0] - 1'b1;
     localparam BUFFERS = 3;
 
     // buffers are used in turn
@@ -230,16 +226,16 @@ module fcim_online_softmax #(
     end
 
     // ==== judgement: each row's reference for a block, and whether the block can matter at all
-    reg                        run_q;
-    wire                       run_last;
-    reg  [GROUP_BITS-1:0]      group_q;
-    reg  [1:0]                 buf_q;
-    wire [LANES*REF_BITS-1:0]  run_ref;
-    wire [LANES*SHIFT_BITS-1:0] run_shift;
-    wire [1:0]                 judge_after = following(judge_buf_q);
-    wire                       judge_joint = zfused_q[judge_buf_q] && zfirst_q[judge_buf_q] && !zlast_q[judge_buf_q];
+    wire                        exp_ready;           // the exponential phase is idle or in its last cycle
+    wire [1:0]                  rd_buf;              // and this is its buffer, also after its last cycle
+    wire [KEY_BITS-1:0]         rd_key;
+    wire [GROUP_BITS-1:0]       rd_group;
+    wire [LANES*REF_BITS-1:0]   rd_reference;
+    wire [LANES*SHIFT_BITS-1:0] rd_shift;
+    wire [1:0]                  judge_after = following(judge_buf_q);
+    wire                        judge_joint = zfused_q[judge_buf_q] && zfirst_q[judge_buf_q] && !zlast_q[judge_buf_q];
     // the references of the block before in this buffer must have been used
-    wire                       judge_free  = !run_q || run_last || (buf_q != judge_buf_q);
+    wire                        judge_free  = exp_ready || (rd_buf != judge_buf_q);
     assign judge_valid = zscaled_q[judge_buf_q] && judge_free && (!judge_joint || zscaled_q[judge_after]);
 
     fcim_block_reference #(.LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)) u_reference (
@@ -249,23 +245,19 @@ module fcim_online_softmax #(
         .s_blk_before(following(judge_after)), .s_blk_after(judge_after),
         .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint), .s_blk_tau(ztau_q[judge_buf_q]),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
-        .rd_buf(buf_q), .rd_group(group_q), .rd_reference(run_ref), .rd_shift(run_shift),
+        .rd_buf(rd_buf), .rd_group(rd_group), .rd_reference(rd_reference), .rd_shift(rd_shift),
         .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)
     );
 
-    // ==== exponential phase, control
-    reg [KEY_BITS-1:0]    key_q, last_key_q;
-    reg                   slot_q, next_slot_q, first_q, last_q, bank_q;
-    reg [TAU_BITS-1:0]    exp_tau_q;
+    // ==== decision: what becomes of the next judged block, and when
+    reg                   next_slot_q;
     reg                   ran_q;                     // a block of the tile of the next block has run
     reg [1:0]             slot_claimed_q;            // from a block's start until the OP-CIM takes it
-    reg [1:0]             slot_full_q;               // finished and not yet taken by the OP-CIM
     reg [1:0]             bank_busy_q;
     reg [COUNT_BITS-1:0]  bank_rows_q [0:1];
 
-    assign run_last = run_q && (group_q == LAST_GROUP) && (key_q == last_key_q);
     wire exp_bank  = zbank_q[exp_buf_q];
-    wire can_run   = (!run_q || run_last) && zjudged_q[exp_buf_q];
+    wire can_run   = exp_ready && zjudged_q[exp_buf_q];
     // the OP-CIM sees at least one block of every tile: it is what clears the accumulators
     wire skip      = zskip_q[exp_buf_q] && zzero_q[exp_buf_q] && (ran_q || !zlast_q[exp_buf_q]);
     wire slot_idle = !slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q];
@@ -282,173 +274,44 @@ module fcim_online_softmax #(
     wire exp_start = decided && !skip;
 
     wire blk_take = m_blk_valid && m_blk_ready;
-    wire c_commit;
-    reg  take_slot_q;
-    wire [1:0] take_mask = {take_slot_q, !take_slot_q};
     always @(posedge clk)
         if (!rst_n) begin
-            run_q       <= 1'b0;
-            ran_q       <= 1'b0;
-            next_slot_q <= 1'b0;
-            bank_busy_q <= 2'b00;
+            ran_q          <= 1'b0;
+            next_slot_q    <= 1'b0;
+            bank_busy_q    <= 2'b00;
             slot_claimed_q <= 2'b00;
         end else begin
-            run_q       <= exp_start || (run_q && !run_last);
             if (decided)
-                ran_q   <= !m_req_last && (ran_q || !skip);
-            next_slot_q <= next_slot_q ^ exp_start;
-            bank_busy_q <= (bank_busy_q & ~bank_release) | (exp_start && !ran_q ? {exp_bank, !exp_bank} : 2'b00);
-            slot_claimed_q <= (slot_claimed_q & ~(blk_take ? take_mask : 2'b00)) |
+                ran_q      <= !m_req_last && (ran_q || !skip);
+            next_slot_q    <= next_slot_q ^ exp_start;
+            bank_busy_q    <= (bank_busy_q & ~bank_release) | (exp_start && !ran_q ? {exp_bank, !exp_bank} : 2'b00);
+            slot_claimed_q <= (slot_claimed_q & ~(blk_take ? {m_blk_slot, !m_blk_slot} : 2'b00)) |
                               (exp_start ? {next_slot_q, !next_slot_q} : 2'b00);
         end
 
-    always @(posedge clk) begin
-        if (exp_start) begin
-            buf_q      <= exp_buf_q;
-            slot_q     <= next_slot_q;
-            key_q      <= {KEY_BITS{1'b0}};
-            group_q    <= {GROUP_BITS{1'b0}};
-            last_key_q <= zlast_key_q[exp_buf_q];
-            first_q    <= !ran_q;
-            last_q     <= m_req_last;
-            bank_q     <= exp_bank;
-            exp_tau_q  <= ztau_q[exp_buf_q];
-            if (!ran_q)
-                bank_rows_q[exp_bank] <= zrows_q[exp_buf_q];
-        end else if (run_q) begin
-            group_q <= (group_q == LAST_GROUP) ? {GROUP_BITS{1'b0}} : group_q + 1'b1;
-            key_q   <= key_q + {{(KEY_BITS-1){1'b0}}, group_q == LAST_GROUP};
-        end
-    end
+    always @(posedge clk)
+        if (exp_start && !ran_q)
+            bank_rows_q[exp_bank] <= zrows_q[exp_buf_q];
     assign bank_rows = {bank_rows_q[1], bank_rows_q[0]};
 
-    // ==== stage A: read scores, references and, with a block's first key, rescale amounts
-    reg                       a_valid_q, a_first_key_q, a_end_q, a_slot_q, a_first_q, a_last_q, a_bank_q;
-    reg [KEY_BITS-1:0]        a_key_q;
-    reg [GROUP_BITS-1:0]      a_group_q;
-    reg [TAU_BITS-1:0]        a_tau_q;
-    reg [LANES*Z_BITS-1:0]    a_z_q;
-    reg [LANES*REF_BITS-1:0]  a_ref_q;
-    reg [LANES*SHIFT_BITS-1:0] a_shift_q;
-    always @(posedge clk) begin
-        if (!rst_n)
-            a_valid_q <= 1'b0;
-        else
-            a_valid_q <= run_q;
-        if (run_q) begin
-            a_z_q         <= z_q[{buf_q, key_q, group_q}];
-            a_ref_q       <= run_ref;
-            a_first_key_q <= (key_q == 0);
-            a_end_q       <= run_last;
-            a_key_q       <= key_q;
-            a_group_q     <= group_q;
-            a_slot_q      <= slot_q;
-            a_first_q     <= first_q;
-            a_last_q      <= last_q;
-            a_bank_q      <= bank_q;
-            a_tau_q       <= exp_tau_q;
-            if (key_q == 0)
-                a_shift_q <= run_shift;
-        end
-    end
-
-    // ==== stage B: exponential
-    wire [LANES*PROB_BITS-1:0] c_p;
-    fcim_exp2 #(.LANES(LANES), .PROB_BITS(PROB_BITS)) u_exp2 (
-        .clk(clk), .z(a_z_q), .reference(a_ref_q), .tau(a_tau_q), .p(c_p)
+    // ==== exponential phase: probabilities, running sums, finished blocks
+    fcim_block_exponential #(
+        .ROWS(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS),
+        .MAX_KEYS(MAX_KEYS)
+    ) u_exponential (
+        .clk(clk), .rst_n(rst_n),
+        .start(exp_start), .ready(exp_ready), .start_buf(exp_buf_q), .start_slot(next_slot_q),
+        .start_last_key(zlast_key_q[exp_buf_q]), .start_first(!ran_q), .start_last(m_req_last), .start_bank(exp_bank),
+        .start_tau(ztau_q[exp_buf_q]),
+        .rd_buf(rd_buf), .rd_key(rd_key), .rd_group(rd_group),
+        .rd_z(z_q[{rd_buf, rd_key, rd_group}]), .rd_reference(rd_reference), .rd_shift(rd_shift),
+        .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_group(p_group), .p_data(p_data),
+        .m_blk_valid(m_blk_valid), .m_blk_ready(m_blk_ready), .m_blk_slot(m_blk_slot), .m_blk_last_key(m_blk_last_key),
+        .m_blk_first(m_blk_first), .m_blk_last(m_blk_last), .m_blk_bank(m_blk_bank),
+        .blk_shift(blk_shift), .blk_sum(blk_sum),
+        .sum_rd_en(sum_rd_en), .sum_rd_bank(sum_rd_bank), .sum_rd_group(sum_rd_group), .sum_rd_lane(sum_rd_lane),
+        .sum_rd_data(sum_rd_data)
     );
-
-    reg                        c_valid_q, c_first_key_q, c_end_q, c_slot_q, c_first_q, c_last_q, c_bank_q;
-    reg [KEY_BITS-1:0]         c_key_q;
-    reg [GROUP_BITS-1:0]       c_group_q;
-    reg [LANES*SHIFT_BITS-1:0] c_shift_q;
-    always @(posedge clk) begin
-        if (!rst_n)
-            c_valid_q <= 1'b0;
-        else
-            c_valid_q <= a_valid_q;
-        c_first_key_q <= a_first_key_q;
-        c_end_q       <= a_end_q;
-        c_slot_q      <= a_slot_q;
-        c_first_q     <= a_first_q;
-        c_last_q      <= a_last_q;
-        c_bank_q      <= a_bank_q;
-        c_key_q       <= a_key_q;
-        c_group_q     <= a_group_q;
-        c_shift_q     <= a_shift_q;
-    end
-
-    // ==== stage C: probabilities out; running sums and block sums
-    reg [LANES*SUM_BITS-1:0]   sum_q  [0:(2<<GROUP_BITS)-1];          // word {bank, group}
-    reg [ROWS*BSUM_BITS-1:0]   bsum_q  [0:1];
-    reg [ROWS*SHIFT_BITS-1:0]  shift_q [0:1];
-    reg [1:0]                  blk_first_q, blk_last_q, blk_bank_q;
-    reg [KEY_BITS-1:0]         blk_last_key_q [0:1];
-
-    assign c_commit = c_valid_q && c_end_q;
-    assign p_we     = c_valid_q;
-    assign p_slot   = c_slot_q;
-    assign p_key    = c_key_q;
-    assign p_group  = c_group_q;
-    assign p_data   = c_p;
-
-    reg [LANES*SUM_BITS-1:0]  sum_word;
-    reg [LANES*BSUM_BITS-1:0] bsum_word;
-    reg signed [63:0]         sum;
-    integer c;
-    always @(posedge clk)
-        if (c_valid_q) begin
-            sum_word  = sum_q[{c_bank_q, c_group_q}];
-            bsum_word = bsum_q[c_slot_q][c_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
-            for (c = 0; c < LANES; c = c + 1) begin
-                sum = $signed({{(64-SUM_BITS){1'b0}}, sum_word[c*SUM_BITS +: SUM_BITS]});
-                if (c_first_key_q && c_first_q)
-                    sum = 64'sd0;
-                else if (c_first_key_q)
-                    sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
-                sum_word[c*SUM_BITS +: SUM_BITS] =
-                    sum[SUM_BITS-1:0] + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
-                bsum_word[c*BSUM_BITS +: BSUM_BITS] =
-                    (c_first_key_q ? {BSUM_BITS{1'b0}} : bsum_word[c*BSUM_BITS +: BSUM_BITS])
-                    + {{(BSUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
-            end
-            sum_q[{c_bank_q, c_group_q}] <= sum_word;
-            bsum_q[c_slot_q][c_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word;
-            if (c_first_key_q)
-                shift_q[c_slot_q][c_group_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
-            if (c_end_q) begin
-                blk_first_q[c_slot_q]    <= c_first_q;
-                blk_last_q[c_slot_q]     <= c_last_q;
-                blk_bank_q[c_slot_q]     <= c_bank_q;
-                blk_last_key_q[c_slot_q] <= c_key_q;
-            end
-        end
-
-    wire [1:0] commit_mask = {c_slot_q, !c_slot_q};
-    always @(posedge clk)
-        if (!rst_n) begin
-            slot_full_q <= 2'b00;
-            take_slot_q <= 1'b0;
-        end else begin
-            slot_full_q <= (slot_full_q & ~(blk_take ? take_mask : 2'b00)) | (c_commit ? commit_mask : 2'b00);
-            take_slot_q <= take_slot_q ^ blk_take;
-        end
-
-    assign m_blk_valid    = slot_full_q[take_slot_q];
-    assign m_blk_slot     = take_slot_q;
-    assign m_blk_last_key = blk_last_key_q[take_slot_q];
-    assign m_blk_first    = blk_first_q[take_slot_q];
-    assign m_blk_last     = blk_last_q[take_slot_q];
-    assign m_blk_bank     = blk_bank_q[take_slot_q];
-    assign blk_shift      = {shift_q[1], shift_q[0]};
-    assign blk_sum        = {bsum_q[1], bsum_q[0]};
-
-    // ==== read port of the sums
-    reg [SUM_BITS-1:0] sum_rd_q;
-    always @(posedge clk)
-        if (sum_rd_en)
-            sum_rd_q <= sum_q[{sum_rd_bank, sum_rd_group}][sum_rd_lane*SUM_BITS +: SUM_BITS];
-    assign sum_rd_data = sum_rd_q;
 
 endmodule
 

@@ -17,6 +17,11 @@ def one_some_all(count: int, full: int) -> str:
     return "all" if count == full else "one" if count == 1 else "some"
 
 
+def in_tile(first: bool, last: bool) -> str:
+    """The bin of a block's place in its tile."""
+    return "only" if first and last else "first" if first else "last" if last else "between"
+
+
 def cut_off(low: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
     """0 to 3: a right shift cuts off nothing, less than half, a half, more than half; ``low`` are the bits that it cuts off."""
     half = np.left_shift(np.int64(1), np.maximum(shift, 1) - 1)

@@ -145,6 +145,28 @@ JUDGEMENT = (
     _point("block_reference.reference", "References", ("lowest", "negative", "0", "positive", "highest")),
 )
 
+EXPONENTIALS = (
+    _point("block_exponential.block", "Keys of a block and its place among its tile's blocks that run",
+           axes=(("keys", SIZES), ("place", IN_TILE))),
+    _point("block_exponential.groups", "Groups of rows that a key has", numbers(1, 2, 4, 8)),
+    _point("block_exponential.pace", "A block starts in the last cycle of the one before, or later",
+           ("without a gap", "after a gap")),
+    _point("block_exponential.probability", "Results for every tau; the largest score that the reference allows",
+           axes=(("tau", numbers(*range(9))), ("result", ("masked", "0", "1", "between", "of the largest score")))),
+    _point("block_exponential.reference", "References of visible scores", ("lowest", "negative", "0", "positive", "highest")),
+    _point("block_exponential.clear", "What a tile's first block finds in its bank", ("nothing known", "sums of another tile")),
+    _point("block_exponential.shift", "Rescale amounts against the width of a sum",
+           ("0", "1", "2 to below SUM_BITS", "SUM_BITS", "more, to 62", "63")),
+    _point("block_exponential.rounding", "What a rescale of 1 or more cuts off a sum", CUT_OFF),
+    _point("block_exponential.sum", "Running sums that are read", ("0", "less than every bit", "every bit")),
+    _point("block_exponential.read", "A sum is read while the other bank's block is written, and while none is",
+           ("the other bank is written", "nothing is written")),
+    _point("block_exponential.offer", "How a finished block meets what takes it",
+           ("taken at once", "waits", "behind one that waits", "as the one before is taken")),
+    _point("block_exponential.reset", "What a reset drops",
+           ("a walk", "probabilities on their way", "a block waits", "two blocks wait")),
+)
+
 _BANKS: Bins = ("0", "1")
 TRACKER = (
     _point("tile_tracker.step", "What is decided and what is finished in one cycle",
@@ -189,4 +211,5 @@ ENGINE = (
     _point("engine.clear", "clear while tiles are in flight and while none is", ("in flight", "at rest")),
 )
 
-UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *SCHEDULER, *ARRAYS, *SOFTMAX, *JUDGEMENT, *TRACKER, *OUTPUT, *ENGINE)
+UNIT_POINTS: tuple[Point, ...] = (*STREAM_BLOCKS, *SCHEDULER, *ARRAYS, *SOFTMAX, *JUDGEMENT, *EXPONENTIALS, *TRACKER, *OUTPUT,
+                                  *ENGINE)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tb.common import spec
 from tb.common.cover import hit, hit_counts, sampler
-from tb.coverage.bins import cut_off, digitise, one_some_all, plane_states
+from tb.coverage.bins import cut_off, digitise, in_tile, one_some_all, plane_states
 from tb.coverage.catalogue_data import CUT_OFF
 
 TOP = 1 << 15
@@ -20,10 +20,6 @@ TOP = 1 << 15
 def _ends(values: np.ndarray, lowest: int, highest: int) -> np.ndarray:
     """0 to 4: lowest, negative, 0, positive, highest."""
     return digitise(values, (lowest, lowest + 1, 0, 1, highest))
-
-
-def _place(first: bool, last: bool) -> str:
-    return "only" if first and last else "first" if first else "last" if last else "between"
 
 
 # ---- Q loader and V buffer
@@ -112,7 +108,7 @@ def ip_cim_cycles(accepted: Sequence[int], given: Sequence[int], shown: Sequence
 def op_cim_block(p: np.ndarray, v: np.ndarray, shift: np.ndarray, after: np.ndarray, first: bool, last: bool,
                  keys_per_block: int, prob_bits: int, acc_bits: int) -> None:
     """A block that the unit takes: probabilities ``[n, rows]``, values ``[n, D]``, shifts ``[rows]``, accumulators after it."""
-    hit("op_cim.block", f"{one_some_all(len(p), keys_per_block)}, {_place(first, last)}")
+    hit("op_cim.block", f"{one_some_all(len(p), keys_per_block)}, {in_tile(first, last)}")
     hit_counts("op_cim.shift", digitise(shift, (0, 1, 2, acc_bits, 63)))
     hit_counts("op_cim.probability", digitise(p, (0, 1, (1 << prob_bits) - 1)))
     hit_counts("op_cim.value", _ends(v, -128, 127))
@@ -207,7 +203,7 @@ def exp2_elements(elements: Sequence[tuple[int, int, int]], prob_bits: int) -> N
 @sampler
 def softmax_block(keys: int, keys_per_block: int, first: bool, last: bool, rescaled: int, rows: int, zero: bool) -> None:
     """A block that the softmax unit must give."""
-    hit("online_softmax.block", f"{one_some_all(keys, keys_per_block)}, {_place(first, last)}")
+    hit("online_softmax.block", f"{one_some_all(keys, keys_per_block)}, {in_tile(first, last)}")
     hit("online_softmax.rescaled", one_some_all(rescaled, rows) if rescaled else "none")
     hit("online_softmax.zero_block", "yes" if zero else "no")
 

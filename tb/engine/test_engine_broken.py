@@ -40,7 +40,7 @@ MUTANTS = {
     "a fused tile does not wait for its second block": (
         "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
     "references change while a block uses them": (
-        "rtl/softmax/fcim_online_softmax.v", "!run_q || run_last || (buf_q != judge_buf_q)", "1'b1", {"req": (1, 30)}),
+        "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"req": (1, 30)}),
     "a block vanishes an octave too early": (
         "rtl/softmax/fcim_block_reference.v", "$signed(PROB_BITS[REF_BITS+1:0])", "$signed(PROB_BITS[REF_BITS+1:0]) - 1"),
     "the last group of rows decides for all whether a block vanishes": (
@@ -52,7 +52,7 @@ MUTANTS = {
     "blocks are skipped though the tile forbids it": (
         "rtl/softmax/fcim_online_softmax.v", "zskip_q[exp_buf_q] && zzero_q", "zzero_q"),
     "only a tile's very first block clears its accumulators": (
-        "rtl/softmax/fcim_online_softmax.v", "first_q    <= !ran_q;", "first_q    <= zfirst_q[exp_buf_q];"),
+        "rtl/softmax/fcim_online_softmax.v", ".start_first(!ran_q)", ".start_first(zfirst_q[exp_buf_q])"),
     "a skipped block is announced as one that runs": (
         "rtl/softmax/fcim_online_softmax.v", "assign m_req_skip  = skip;", "assign m_req_skip  = 1'b0;"),
     "a tile is done with its last decision": (
@@ -62,7 +62,7 @@ MUTANTS = {
     "a skipped block is waited for": (
         "rtl/engine/fcim_tile_tracker.v", "mine && !decided_skip", "mine"),
     "a tile starts with the sums of the last": (
-        "rtl/softmax/fcim_online_softmax.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
+        "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
     "probabilities are written into a slot in use": (
         "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
     "a rescale leaves the accumulators alone": (

@@ -23,12 +23,12 @@ def test_online_softmax(rows: int, head_dim: int, bits: int, block: int, prob_bi
 
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
     ("fcim_block_reference", "(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
-    ("fcim_online_softmax", "exp_tau_q  <= ztau_q[exp_buf_q];", "exp_tau_q  <= tau_q[exp_bank];",
+    ("fcim_online_softmax", ".start_tau(ztau_q[exp_buf_q])", ".start_tau(tau_q[exp_bank])",
      r"p \(lane, got, expected\)|blk_shift"),
     ("fcim_online_softmax", "assign m_req_zero  = zzero_q[exp_buf_q];", "assign m_req_zero  = 1'b0;", "m_req"),
     ("fcim_online_softmax", ".s_blk_tau(ztau_q[judge_buf_q])", ".s_blk_tau(ztau_q[judge_after])",
      r"p \(lane, got, expected\)|blk_shift|m_req|rescales"),
-    ("fcim_online_softmax", "!run_q || run_last || (buf_q != judge_buf_q)", "!run_q", "rescales after|the request comes"),
+    ("fcim_online_softmax", "exp_ready || (rd_buf != judge_buf_q)", "exp_ready", "rescales after|the request comes"),
 ], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "judged-too-late"])
 def test_fault_is_noticed(module: str, old: str, new: str, message: str, tmp_path: Path, seed: int) -> None:
     sources = mutated_sources(tmp_path, f"rtl/softmax/{module}.v", old, new)

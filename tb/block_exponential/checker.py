@@ -1,0 +1,165 @@
+"""Compares every output of ``fcim_block_exponential`` with the model in every cycle; the model is fed from the pins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tb.block_exponential import points
+from tb.block_exponential.environment import REF_BITS, SHIFT_BITS, START_FIELDS, Z_BITS
+from tb.block_exponential.model import ExpectedBlock, Model
+from tb.block_exponential.stimulus import Sizes
+from tb.common.pack import unpack
+
+BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
+
+
+def _lanes(bits: str, width: int) -> list[str]:
+    """The lanes of a port's text, lane 0 first."""
+    return [bits[end - width : end] for end in range(len(bits), 0, -width)]
+
+
+def _signed(bits: str) -> int | None:
+    """The number, or None if a bit is X."""
+    return int(bits, 2) - ((bits[0] == "1") << len(bits)) if set(bits) <= {"0", "1"} else None
+
+
+class Checker:
+    """Call :meth:`look` in every cycle from reset on, :meth:`finish` at the end; ``offers`` counts how blocks were offered."""
+
+    def __init__(self, dut: Any, size: Sizes) -> None:
+        self.dut, self.size, self.now = dut, size, 0
+        self.model = Model(size)
+        self.written = 0
+        self.read: set[tuple[int, int]] = set()     # tile's last block and row whose finished sum was asked for
+        self.offers = {"taken at once": 0, "waits": 0, "behind one that waits": 0, "as the one before is taken": 0}
+        self.reads_while_written = 0
+
+    def look(self, now: int) -> None:
+        """All pins of the cycle ``now``."""
+        self.now = now
+        self.model.begin(now)
+        self._check_walk()
+        self._check_write()
+        self._check_offer()
+        self._check_slots()
+        if self.model.answer is not None:
+            self._equal("sum_rd_data", self.model.answer)
+        self._feed()
+
+    def _bits(self, name: str) -> str:
+        return str(getattr(self.dut, name).value)
+
+    def _number(self, name: str) -> int:
+        return int(self._bits(name), 2)
+
+    def _equal(self, name: str, want: int, whose: str = "") -> None:
+        bits = self._bits(name)
+        assert bits == format(want, f"0{len(bits)}b"), f"cycle {self.now}{whose}: {name} is {bits}, expected {want:b}"
+
+    def _equal_lanes(self, name: str, bits: str, width: int, want: list[int], whose: str) -> None:
+        got = _lanes(bits, width)
+        wrong = [(lane, g, f"{w:b}") for lane, (g, w) in enumerate(zip(got, want, strict=True)) if g != format(w, f"0{width}b")]
+        assert not wrong, f"cycle {self.now}, {whose}: {name} (lane, got, expected) {wrong[:3]}"
+
+    # ---- outputs
+    def _check_walk(self) -> None:
+        """``ready``, and the address; the buffer stays after a walk."""
+        model, now = self.model, self.now
+        self._equal("ready", int(model.ready(now)))
+        if not model.blocks:
+            return
+        block = model.blocks[-1]
+        self._equal("rd_buf", block.buf, f", block {block.number}")
+        if model.walk(now) is not None:
+            for name, value in zip(("rd_key", "rd_group"), model.place(now), strict=True):
+                self._equal(name, value, f", block {block.number}")
+
+    def _check_write(self) -> None:
+        write = self.model.writes.pop(self.now, None)
+        self._equal("p_we", int(write is not None))
+        if write is None:
+            return
+        whose = f"block {write.block.number}, key {write.key}, group {write.group}"
+        for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_group", write.group)):
+            self._equal(name, value, f", {whose}")
+        self._equal_lanes("p_data", self._bits("p_data"), self.size.prob_bits, write.p, whose)
+        self.written += 1
+
+    def _check_offer(self) -> None:
+        """The oldest block that is finished and not taken."""
+        queue = self.model.queue
+        self._equal("m_blk_valid", int(bool(queue)))
+        for name in BLOCK_FIELDS if queue else ():
+            self._equal(f"m_blk_{name}", int(getattr(queue[0], name)), f", block {queue[0].number}")
+
+    def _check_slots(self) -> None:
+        """Shift and sum of each block from its offer on, also after it is taken, until its slot is written again."""
+        for name, width, values in (("blk_shift", SHIFT_BITS, "shift"), ("blk_sum", self.size.block_sum_bits, "total")):
+            bits, half = self._bits(name), self.size.rows * width
+            for slot, block in enumerate(self.model.held):
+                if block is not None:
+                    part = bits[half:] if slot == 0 else bits[:half]
+                    self._equal_lanes(name, part, width, getattr(block, values), f"block {block.number}")
+
+    # ---- inputs
+    def _feed(self) -> None:
+        model, now = self.model, self.now
+        if model.queue and model.queue[-1].finish == now:
+            self._count_offer()
+        if model.queue and self._bits("m_blk_ready") == "1":
+            model.take(now)
+        if model.walk(now) is not None:
+            self._feed_group()
+        if self._bits("sum_rd_en") == "1":
+            self._feed_read()
+        if self._bits("start") == "1":
+            self._feed_start()
+
+    def _count_offer(self) -> None:
+        """How the block that is finished in this cycle meets the sink."""
+        ready, first = self._bits("m_blk_ready") == "1", len(self.model.queue) == 1
+        how = ("taken at once" if ready else "waits") if first else \
+            "as the one before is taken" if ready else "behind one that waits"
+        self.offers[how] += 1
+        points.offer(how)
+
+    def _feed_start(self) -> None:
+        model = self.model
+        fields = {name: self._number(f"start_{name}") for name in START_FIELDS}
+        behind = model.walk(self.now) is not None
+        block = ExpectedBlock(len(model.blocks), self.now, self.size.cpk, **fields)
+        points.start(block, self.size, behind, model.sums[block.bank] is not None)
+        model.start(block)
+
+    def _feed_group(self) -> None:
+        model, lanes = self.model, self.size.lanes
+        block, (key, group) = model.blocks[-1], model.place(self.now)
+        z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
+        reference = [_signed(bits) for bits in _lanes(self._bits("rd_reference"), REF_BITS)]
+        shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
+        sums = model.sums[block.bank]
+        if shift is not None and sums is not None and not block.first:
+            points.rescale(sums[group * lanes : (group + 1) * lanes], shift, self.size.sum_bits)
+        model.group(self.now, z, reference, shift)
+        points.scores(z, reference, block.tau, self.size.prob_bits)
+
+    def _feed_read(self) -> None:
+        model, bank = self.model, self._number("sum_rd_bank")
+        row = self._number("sum_rd_group") * self.size.lanes + self._number("sum_rd_lane")
+        model.read(self.now, bank, row)
+        written = self._bits("p_we") == "1"
+        self.reads_while_written += written
+        assert model.answer is not None
+        points.read(model.answer, self.size.sum_bits, written)
+        block = [b for b in model.blocks if b.bank == bank and b.start < self.now][-1]
+        if block.last:
+            self.read.add((block.number, row))
+
+    # ---- verdict
+    def finish(self) -> None:
+        """Every block that was started was written, offered, taken, and all sums of its tile were read."""
+        model, size = self.model, self.size
+        assert model.blocks and not model.pending and not model.queue and not model.writes
+        assert len(model.taken) == len(model.blocks), f"{len(model.taken)} of {len(model.blocks)} blocks were taken"
+        assert self.written == sum(block.last_key + 1 for block in model.blocks) * size.cpk
+        assert len(self.read) == sum(block.last for block in model.blocks) * size.rows, "sums of finished tiles were not read"

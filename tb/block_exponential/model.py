@@ -1,0 +1,135 @@
+"""What ``fcim_block_exponential`` must give, cycle by cycle, from what its inputs carried."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tb.block_exponential.stimulus import Sizes
+from tb.common import spec
+
+WRITE_DELAY = 2     # from a group's address to its write
+
+
+@dataclass
+class ExpectedBlock:
+    """A started block; ``shift`` and ``total`` of its rows grow with its first key and with every key."""
+
+    number: int
+    start: int
+    cpk: int
+    buf: int
+    slot: int
+    last_key: int
+    first: bool
+    last: bool
+    bank: int
+    tau: int
+    shift: list[int] = field(default_factory=list)
+    total: list[int] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """Last cycle of its walk."""
+        return self.start + (self.last_key + 1) * self.cpk
+
+    @property
+    def first_write(self) -> int:
+        """Cycle of its first write."""
+        return self.start + 1 + WRITE_DELAY
+
+    @property
+    def finish(self) -> int:
+        """Cycle after its last write."""
+        return self.end + WRITE_DELAY + 1
+
+
+@dataclass(frozen=True)
+class Write:
+    """One group's probabilities."""
+
+    block: ExpectedBlock
+    key: int
+    group: int
+    p: list[int]
+
+
+class Model:
+    """Call :meth:`begin` in every cycle, then the other methods with what happened in it."""
+
+    def __init__(self, size: Sizes) -> None:
+        self.size = size
+        self.blocks: list[ExpectedBlock] = []
+        self.pending: deque[ExpectedBlock] = deque()        # not finished yet
+        self.queue: deque[ExpectedBlock] = deque()          # finished, not taken
+        self.taken: list[int] = []                          # cycle in which each block was taken
+        self.writes: dict[int, Write] = {}                  # by cycle
+        self.held: list[ExpectedBlock | None] = [None, None]    # per slot, whose shift and sum must be there
+        self.sums: list[list[int] | None] = [None, None]    # per bank
+        self.answer: int | None = None                      # of the last request for a sum
+
+    def begin(self, now: int) -> None:
+        """Blocks that are finished from the cycle ``now`` on, and slots that are written again."""
+        for block in self.pending:
+            if block.first_write == now:
+                self.held[block.slot] = None
+        if self.pending and self.pending[0].finish == now:
+            self.queue.append(self.pending.popleft())
+        if self.queue:
+            self.held[self.queue[0].slot] = self.queue[0]
+
+    def walk(self, now: int) -> ExpectedBlock | None:
+        """The block whose groups are read in the cycle ``now``."""
+        return self.blocks[-1] if self.blocks and self.blocks[-1].start < now <= self.blocks[-1].end else None
+
+    def ready(self, now: int) -> bool:
+        """A block may start in the cycle ``now``."""
+        walk = self.walk(now)
+        return walk is None or now == walk.end
+
+    def place(self, now: int) -> tuple[int, int]:
+        """Key and group that are read in a cycle of a walk."""
+        return divmod(now - self.blocks[-1].start - 1, self.size.cpk)
+
+    def idle(self, bank: int, now: int) -> bool:
+        """Whether no block of the bank, started before the cycle ``now``, has writes to come in it or later."""
+        return all(block.bank != bank or block.finish <= now for block in self.pending)
+
+    def start(self, block: ExpectedBlock) -> None:
+        """A block is started in this cycle."""
+        self.blocks.append(block)
+        self.pending.append(block)
+
+    def group(self, now: int, z: list[int], reference: list[int | None], shift: list[int] | None) -> Write:
+        """What a group's address was answered with; ``shift`` counts with the first key."""
+        block, (key, group) = self.blocks[-1], self.place(now)
+        if key == 0 and group == 0 and block.first:
+            self.sums[block.bank] = [0] * self.size.rows
+        sums, p = self.sums[block.bank], []
+        assert sums is not None, "the stimulus continues a tile that was never begun"
+        for lane, value in enumerate(z):
+            row = group * self.size.lanes + lane
+            m = reference[lane]
+            assert m is not None or value == spec.MASKED, "the stimulus has no reference for a visible score"
+            p.append(0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits))
+            if key == 0:
+                assert shift is not None
+                block.shift.append(shift[lane])
+                block.total.append(0)
+                sums[row] = 0 if block.first else spec.round_shift(sums[row], shift[lane])
+            block.total[row] += p[-1]
+            sums[row] += p[-1]
+            assert sums[row] < 1 << self.size.sum_bits, "the stimulus has too many keys in a tile"
+        write = self.writes[now + WRITE_DELAY] = Write(block, key, group, p)
+        return write
+
+    def take(self, now: int) -> None:
+        """The offered block is taken in the cycle ``now``."""
+        self.queue.popleft()
+        self.taken.append(now)
+
+    def read(self, now: int, bank: int, row: int) -> None:
+        """A sum is asked for in the cycle ``now``: it is the answer from the next cycle on."""
+        sums = self.sums[bank]
+        assert sums is not None and self.idle(bank, now), "the stimulus asks for a sum that is not settled"
+        self.answer = sums[row]

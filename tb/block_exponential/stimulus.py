@@ -1,0 +1,143 @@
+"""Key blocks for ``fcim_block_exponential``: scores, references and rescale amounts that a judgement may give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from tb.common import spec
+
+OCTAVE = 1 << spec.Z_FRAC
+REFERENCES = (-512, 511, 0, -1)
+TAU_MAX = 8
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Parameters of the device, and what follows from them."""
+
+    rows: int
+    cpk: int
+    keys_per_block: int
+    prob_bits: int
+    max_keys: int
+
+    @classmethod
+    def of(cls, dut: Any) -> Sizes:
+        """The parameters with which ``dut`` was built."""
+        rows, bits, *rest = (int(getattr(dut, name).value) for name in (
+            "ROWS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS"))
+        return cls(rows, 8 // bits, *rest)
+
+    @property
+    def lanes(self) -> int:
+        """Rows of a group."""
+        return self.rows // self.cpk
+
+    @property
+    def sum_bits(self) -> int:
+        """SUM_BITS."""
+        return self.prob_bits + self.max_keys.bit_length() - 1
+
+    @property
+    def block_sum_bits(self) -> int:
+        """BSUM_BITS."""
+        return self.prob_bits + self.keys_per_block.bit_length() - 1
+
+    @property
+    def tau_max(self) -> int:
+        """The largest legal threshold."""
+        return min(TAU_MAX, self.prob_bits - 2)
+
+    @property
+    def largest(self) -> int:
+        """The largest probability."""
+        return spec.probability(OCTAVE - 1, 0, 0, self.prob_bits)
+
+
+@dataclass
+class BlockStimulus:
+    """Scores ``z[key][row]`` with ``reference[row]`` (None: X, as of a row that has seen no key) and ``shift[row]``."""
+
+    z: list[list[int]]
+    reference: list[int | None]
+    shift: list[int]
+    tau: int
+    buf: int
+    bank: int = 0
+    first: bool = True
+    last: bool = True
+
+    @property
+    def keys(self) -> int:
+        """Keys of the block."""
+        return len(self.z)
+
+
+def distances(g: np.random.Generator, tau: int, prob_bits: int) -> list[int | None]:
+    """Scores as steps from the reference, one of each kind: masked, largest, 1.0, below, last octave, below, any, far below."""
+    last = (tau - prob_bits) * OCTAVE
+    return [None, (tau + 1) * OCTAVE - 1, 0, -1, last, last - 1, int(g.integers(last, (tau + 1) * OCTAVE)),
+            int(g.integers(-1023 * OCTAVE, last))]
+
+
+def score(reference: int, distance: int | None) -> int:
+    """The score at a distance from the reference, clamped as scores are."""
+    return spec.MASKED if distance is None else min(max(reference * OCTAVE + distance, spec.Z_MIN), spec.Z_MAX)
+
+
+def draw_shift(g: np.random.Generator, size: Sizes) -> list[int]:
+    """Rescale amounts of all rows: none, small, about the width of a sum, any, the largest."""
+    return [(0, 0, 0, 1, int(g.integers(2, 8)), size.sum_bits + int(g.integers(-1, 2)), int(g.integers(64)), 63)[kind]
+            for kind in g.integers(0, 8, size.rows).tolist()]
+
+
+def draw_block(g: np.random.Generator, size: Sizes, keys: int, tau: int) -> BlockStimulus:
+    """Every kind of score in turn, from a random one on; rows that see none of the keys."""
+    offset, blind = int(g.integers(8)), g.integers(0, 6, size.rows) == 0
+    reference: list[int | None] = [int(g.choice([*REFERENCES, int(g.integers(-512, 512))])) for _ in range(size.rows)]
+    z = []
+    for key in range(keys):
+        kinds = distances(g, tau, size.prob_bits)
+        z.append([spec.MASKED if blind[row] else score(int(m or 0), kinds[(offset + key + row) % len(kinds)])
+                  for row, m in enumerate(reference)])
+    for row in np.flatnonzero(blind).tolist():
+        reference[row] = None if g.integers(0, 2) else reference[row]
+    return BlockStimulus(z, reference, draw_shift(g, size), tau, int(g.integers(4)))
+
+
+def plain_block(g: np.random.Generator, size: Sizes, keys: int, distance: Sequence[int | None],
+                shift: Sequence[int], tau: int = 0) -> BlockStimulus:
+    """Row r has ``distance[r]`` in every key, and ``shift[r]``; references are far from both ends."""
+    reference: list[int | None] = g.integers(-200, 200, size.rows).tolist()
+    z = [[score(int(m or 0), d) for m, d in zip(reference, distance, strict=True)] for _ in range(keys)]
+    return BlockStimulus(z, reference, list(shift), tau, int(g.integers(3)))
+
+
+def tile_of(blocks: list[BlockStimulus], bank: int) -> list[BlockStimulus]:
+    """The blocks as one tile in ``bank``."""
+    for i, block in enumerate(blocks):
+        block.bank, block.first, block.last = bank, i == 0, i == len(blocks) - 1
+    return blocks
+
+
+def draw_tiles(g: np.random.Generator, size: Sizes, lengths: Sequence[Sequence[int]]) -> list[list[BlockStimulus]]:
+    """A tile per entry of ``lengths`` (keys of its blocks) that is legal, in banks in turn; every threshold in turn."""
+    number = count(int(g.integers(size.tau_max + 1)))
+    legal = [keys for keys in lengths if sum(keys) <= size.max_keys]
+    return [tile_of([draw_block(g, size, n, next(number) % (size.tau_max + 1)) for n in keys], i % 2)
+            for i, keys in enumerate(legal)]
+
+
+def interleaved(g: np.random.Generator, tiles: list[list[BlockStimulus]]) -> list[BlockStimulus]:
+    """All blocks; those of each bank keep their order, the two banks take turns at random."""
+    left = [[block for tile in tiles for block in tile if block.bank == bank] for bank in (0, 1)]
+    out = []
+    while left[0] or left[1]:
+        bank = int(g.integers(2))
+        out.append(left[bank if left[bank] else 1 - bank].pop(0))
+    return out
