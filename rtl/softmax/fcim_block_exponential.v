@@ -226,14 +226,15 @@ module fcim_block_exponential #(
     reg [KEY_BITS-1:0]    blk_last_key_q [0:1];
 
     wire [1:0] finished = (c_valid_q && c_end_q) ? {c_slot_q, !c_slot_q} : 2'b00;
-    wire [1:0] taken    = (m_blk_valid && m_blk_ready) ? {take_slot_q, !take_slot_q} : 2'b00;
+    wire       take     = m_blk_valid && m_blk_ready;
+    wire [1:0] taken    = take ? {take_slot_q, !take_slot_q} : 2'b00;
     always @(posedge clk)
         if (!rst_n) begin
             full_q      <= 2'b00;
             take_slot_q <= 1'b0;
         end else begin
             full_q      <= (full_q & ~taken) | finished;
-            take_slot_q <= take_slot_q ^ (|taken);
+            take_slot_q <= take_slot_q ^ take;
         end
 
     always @(posedge clk)
