@@ -58,7 +58,8 @@ def assemble(group: QuantisedGroup, results: list[TileResult]) -> Tensor:
     """Dequantised output ``float32 [G, Tq, D]`` from the results of :func:`build_tiles`' tiles, in the same order."""
     heads, tokens, head_dim = group.q.shape
     rows = torch.cat([r.out for r in results]).reshape(tokens, heads, head_dim).transpose(0, 1)
-    return rows.float() * (group.v_scale / (1 << OUT_FRAC))
+    # in float64, where a step of a very small scale is still a normal number; the product is exact there and rounded once
+    return (rows.double() * (group.v_scale.double() / (1 << OUT_FRAC))).float()
 
 
 def ideal_cycles(cfg: HardwareConfig, tiles: list[TileJob]) -> int:

@@ -98,9 +98,9 @@ def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[Qu
         p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
         row_sum[first:] += p.sum(-1)
         acc[first:] += _batched(p, x.values(block))
-    out = nx.normalise(acc.long(), row_sum.long()).to(torch.float32)
-    scale = torch.stack([g.v_scale for g in groups]) / (1 << OUT_FRAC)
-    return unpack(out, x.group, x.tokens) * scale[:, None, None]
+    out = nx.normalise(acc.long(), row_sum.long()).double()
+    scale = torch.stack([g.v_scale for g in groups]).double() / (1 << OUT_FRAC)
+    return (unpack(out, x.group, x.tokens) * scale[:, None, None]).float()
 
 
 def _rescale(row_sum: Tensor, acc: Tensor, amount: Tensor) -> None:
