@@ -207,8 +207,8 @@ def _causes(cfg: HardwareConfig, tau: int, cost: Mapping[str, float], saturated:
               "and were clamped: scale Q or K down, or look for outliers in them"),
         Cause("TAU", cost["tau"] - cost["bits"], f"TAU = {tau} leaves {left} of the {cfg.prob_bits} bits of a probability{tail}: "
               "use a smaller TAU"),
-        Cause(kind, cost["bits"], f"a probability has {cfg.prob_bits} bits, so what is below 2^-{cfg.prob_bits} of its row's largest "
-              f"is 0{share}: {more}"),
+        Cause(kind, cost["bits"], f"a probability has {cfg.prob_bits} bits, so what lies below 2^-{cfg.prob_bits} of its row's "
+              f"largest is 0{share}: {more}"),
         Cause("output step", cost["output"], "over the keys V averages out to so little that the output's step of v_scale / 256 "
               "shows; many keys of nearly equal weight do that, and the format has no finer step"),
     ]
@@ -218,8 +218,8 @@ def _causes(cfg: HardwareConfig, tau: int, cost: Mapping[str, float], saturated:
 def _few_bits(cfg: HardwareConfig, tau: int) -> Cause:
     """Probabilities of fewer bits than the bounds are promised for."""
     kind = "TAU" if cfg.prob_bits >= PROMISED_PROB_BITS else "probability bits"
-    return Cause(kind, 0.0, f"TAU = {tau} and prob_bits = {cfg.prob_bits} leave {cfg.prob_bits - tau} bits of a probability; bounds "
-                 f"are promised from {PROMISED_PROB_BITS} on: use a smaller TAU or a CONFIG with more prob_bits")
+    return Cause(kind, 0.0, f"TAU = {tau} and prob_bits = {cfg.prob_bits} leave {cfg.prob_bits - tau} bits of a probability, and "
+                 f"the bounds are promised from {PROMISED_PROB_BITS} on: use a smaller TAU or a CONFIG with more prob_bits")
 
 
 def _too_small(group: QuantisedGroup) -> bool:
@@ -282,8 +282,8 @@ def judge_group(cfg: HardwareConfig, options: TileOptions, part: HeadGroup, scal
             checks.append(BoundCheck(f"arithmetic of {name} (dB)", arithmetic[i], -20 * math.log10(room)))
         if not outside:
             checks.append(BoundCheck(f"{LOSS_CHECK}{name} (dB)", metrics[i].sqnr_db, min(quantised[i], CEILING_DB) - LOSS_DB))
-        judged.append(JudgedHead(metrics[i], quantised[i], by_limit["format"][i], arithmetic[i], saturated, outside, tuple(causes),
-                                 tuple(checks)))
+        judged.append(JudgedHead(metrics[i], quantised[i], by_limit["format"][i], arithmetic[i], saturated, outside,
+                                 tuple(causes), tuple(checks)))
     return judged
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import FcimError
+from models.fit import pad_channels
 from models.hf_attention.forward import observed
 from models.hf_attention.settings import Settings, attention_modules, configure, settings_of
 from models.hf_attention.statistics import layer_statistics
@@ -33,7 +34,8 @@ def calibrate(model: nn.Module, input_ids: Tensor, v_room: float = V_ROOM, **for
     seen: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {layer: [] for layer in modules}
 
     def note(layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, out: Tensor) -> None:
-        seen[layer].append((q, k, v))
+        dim = wanted.hardware_for(q.shape[-1]).head_dim
+        seen[layer].append((pad_channels(q, dim), pad_channels(k, dim), pad_channels(v, dim)))
 
     configure(model, wanted, layers=frozenset())
     try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import FcimError
+from models.fit import pad_channels
 from models.hf_attention.features import refuse_unknown
 from models.hf_attention.in_float import tiled_attention, torch_attention
 from models.hf_attention.kernel import integer_attention
@@ -37,13 +38,16 @@ def observed(model: nn.Module, observer: Callable[..., None]) -> Iterator[None]:
 
 
 def operands(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Tensor, scale: float) -> list[QuantisedGroup]:
-    """What the engine gets for one sequence of a layer, one group per KV head; ``q [H, Tq, D]``, ``k``, ``v`` ``[Hkv, n, D]``."""
-    choice = settings.quantisation
-    q, k, v = q.double(), k.double(), v.double()
+    """What the engine gets for one sequence of a layer, one group per KV head; ``q [H, Tq, D]``, ``k``, ``v`` ``[Hkv, n, D]``.
+
+    The operands have the hardware's ``head_dim``: heads of fewer channels are padded with zeros.
+    """
+    choice, dim = settings.quantisation, settings.hardware_for(q.shape[-1]).head_dim
+    q, k, v = (pad_channels(x.double(), dim) for x in (q, k, v))
     known = settings.statistics.get(module.layer_idx)
     if known is None:
         return quantise_sequence(q, k, v, scale, choice, layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate))
-    return quantise_sequence(q, k, v, scale, choice, known.to(q.device))
+    return quantise_sequence(q, k, v, scale, choice, known.to(q.device).fitted(dim))
 
 
 def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -58,7 +62,7 @@ def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Te
         out = integer_attention(cfg, settings.options, operands(module, settings, q, k, v, scale))
     else:
         out = tiled_attention(cfg, settings.options, q.reshape(k.shape[0], -1, *q.shape[1:]), k, v, scale)
-    return out.reshape(q.shape).to(q.dtype)
+    return out[..., :q.shape[-1]].reshape(q.shape).to(q.dtype)
 
 
 @torch.compiler.disable

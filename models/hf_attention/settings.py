@@ -7,8 +7,9 @@ from functools import cache
 
 from torch import nn
 
-from models.config import HardwareConfig, config_names, load_config
+from models.config import HardwareConfig
 from models.errors import FcimError
+from models.fit import choose_config
 from models.hf_attention.features import refuse_model
 from models.hf_attention.statistics import LayerStatistics
 from models.schedules import TileOptions
@@ -50,10 +51,10 @@ class Quantisation:
 class Settings:
     """Everything that :func:`configure` sets on a model.
 
-    ``hardware``: None takes the shipped configuration with the model's head_dim. ``quantise`` off computes in float,
-    through the same tiles and key blocks. ``layers``: those that compute as the hardware does, None for all; the others
-    run PyTorch's attention. ``statistics``: of each layer, from :func:`models.hf_attention.calibrate`; without them the
-    scales of V and the mean of K come from the keys at hand, call by call.
+    ``hardware``: None takes the shipped configuration with the model's head_dim, or the next larger one.
+    ``quantise`` off computes in float, through the same tiles and key blocks. ``layers``: those that compute as the hardware
+    does, None for all; the others run PyTorch's attention. ``statistics``: of each layer, from
+    :func:`models.hf_attention.calibrate`; without them the scales of V and the mean of K come from the keys at hand, call by call.
     """
 
     hardware: HardwareConfig | None = None
@@ -70,14 +71,14 @@ class Settings:
             raise FcimError("the statistics were taken with another smooth_k or rotate; give statistics={} and calibrate again")
 
     def hardware_for(self, head_dim: int) -> HardwareConfig:
-        """The configuration for heads of ``head_dim`` elements.
+        """The configuration for heads of ``head_dim`` elements, which may have more; see :mod:`models.fit`.
 
         Raises:
-            FcimError: the chosen one has another head_dim, or none that ships has it, or it cannot do the options.
+            FcimError: the chosen one, or every one that ships, is smaller, or it cannot do the options.
         """
         cfg = self.hardware or shipped_config(head_dim)
-        if cfg.head_dim != head_dim:
-            raise FcimError(f"the model has head_dim {head_dim}, but configuration '{cfg.name}' has {cfg.head_dim}; "
+        if cfg.head_dim < head_dim:
+            raise FcimError(f"the model has head_dim {head_dim}, configuration '{cfg.name}' takes up to {cfg.head_dim}; "
                             "choose another CONFIG or leave it out")
         self.options.check(cfg)
         return cfg
@@ -85,15 +86,12 @@ class Settings:
 
 @cache
 def shipped_config(head_dim: int) -> HardwareConfig:
-    """The configuration of ``config/`` with that head_dim; ``default`` before others.
+    """The configuration of ``config/`` that heads of this size run on, looked up once.
 
     Raises:
-        FcimError: none has it.
+        FcimError: they are larger than every one.
     """
-    for name in sorted(config_names(), key=lambda n: (n != "default", n)):
-        if (cfg := load_config(name)).head_dim == head_dim:
-            return cfg
-    raise FcimError(f"no configuration in config/ has head_dim {head_dim}; write one and name it with CONFIG")
+    return choose_config(None, head_dim)
 
 
 def attention_modules(model: nn.Module) -> dict[int, nn.Module]:

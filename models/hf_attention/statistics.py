@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from models.fit import pad_channels
+
 
 @dataclass(frozen=True)
 class LayerStatistics:
@@ -22,6 +24,10 @@ class LayerStatistics:
     v_max: Tensor
     smooth_k: bool
     rotate: bool
+
+    def fitted(self, head_dim: int) -> LayerStatistics:
+        """The same for ``head_dim`` channels, of which those beyond the model's are 0."""
+        return replace(self, **{f: pad_channels(getattr(self, f)[..., :head_dim], head_dim) for f in ("k_mean", "v_max")})
 
     def to(self, device: torch.device) -> LayerStatistics:
         """The same on another device."""

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.attention_tensors import AttentionTensors
 from models.config import TAU_MAX, HardwareConfig
 from models.errors import run_cli
+from models.fit import choose_config, fit_note, fit_tensors
 from models.schedules import SCHEDULES
 from models.source import open_checkpoint, parse_count, parse_indices
 from models.tiling import tokens_per_tile
@@ -36,7 +37,7 @@ from scripts.ablation.table import all_sheets
 from scripts.ablation.tasks import Task, run_tasks
 from scripts.rtl_list import ROOT
 from scripts.seeds import parse_seed
-from scripts.sim import choose_config, shown
+from scripts.sim import shown
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
 
@@ -100,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     if not args.no_rtl:
         require_simulator(args.sim)
     model = open_checkpoint(args.checkpoint)
-    cfg = choose_config(args.config, model.config.head_dim)
+    cfg = choose_config(args.config, model.config.head_dim, cut=not args.checkpoint)
     lengths = chosen_lengths(args.tokens, min(model.config.max_position_embeddings, cfg.max_keys))
     chosen = choose(cfg, args.schedule, args.tau, args.keys_per_block, args.full)
     cfg = replace(cfg, keys_per_block=chosen.sizes[0])
@@ -111,7 +112,9 @@ def main(argv: list[str] | None = None) -> int:
     check_folder(args.out)
     console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
                   f"lengths {', '.join(map(str, lengths))}")
-    layers = model.capture(picked, heads, text, lengths[-1])
+    layers = [fit_tensors(layer, cfg) for layer in model.capture(picked, heads, text, lengths[-1])]
+    if note := fit_note(model.config.head_dim, cfg):
+        console.print(note, highlight=False)
     kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
              if any(head in layer.heads for layer in layers)}
     tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)
@@ -131,7 +134,8 @@ def main(argv: list[str] | None = None) -> int:
         console.print(line, highlight=False)
     facts = {
         "what": "rescales, skipped blocks, accuracy and cycles by schedule; see docs/schedules.md", "seed": seed,
-        "chosen": asdict(chosen), "config": asdict(cfg), "source": layers[0].source, "gaussian_heads": GAUSSIAN_HEADS,
+        "chosen": asdict(chosen), "config": asdict(cfg), "source": layers[0].source,
+        "fit": fit_note(model.config.head_dim, cfg), "gaussian_heads": GAUSSIAN_HEADS,
         "head_kinds": kinds, "environment": {**tool_versions(args.sim), **git_state()},
         "seconds": round(time.perf_counter() - began, 1), "goals": [goal.as_dict() for goal in goals],
         "rtl": [c.as_dict() for c in confirmed]}

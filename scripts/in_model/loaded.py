@@ -14,6 +14,7 @@ from torch import Tensor
 import models.hf_attention as ha
 from models.config import load_config
 from models.errors import FcimError
+from models.fit import fit_note
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics
 from models.schedules import SCHEDULES, TileOptions
@@ -101,7 +102,9 @@ def load(args: argparse.Namespace, tokens: int) -> Loaded:
     device = device_of(args.device)
     checkpoint = open_checkpoint(args.checkpoint)
     wanted = ha.Settings(hardware=hardware, options=options)
-    wanted.hardware_for(checkpoint.config.head_dim)
+    note = fit_note(checkpoint.config.head_dim, wanted.hardware_for(checkpoint.config.head_dim))
+    if note:
+        print(note)
     checkpoint.check_weights(checkpoint.config.num_hidden_layers - 1)
     vocabulary = checkpoint.config.vocab_size
     text = read_text(args.text) if args.text else None
@@ -111,7 +114,8 @@ def load(args: argparse.Namespace, tokens: int) -> Loaded:
     calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
     size = len(checkpoint.tokenizer.decode(taken.ids[1:]).encode())      # the first token is never scored
     loaded = Loaded(model, checkpoint.tokenizer, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
-                    calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts})
+                    calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts,
+                                          **({"fit": note} if note else {})})
     loaded.recalibrate()
     return loaded
 

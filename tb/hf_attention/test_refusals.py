@@ -115,15 +115,16 @@ def test_broken_values(model: LlamaForCausalLM) -> None:
 
 def test_settings_that_do_not_fit(seed: int) -> None:
     model = small_llama(seed, 32, 2)
-    for changes, words in (({"hardware": load_config("default")}, "head_dim"), ({"layers": frozenset({9})}, "layer 9"),
+    for changes, words in (({"hardware": replace(load_config("tiny"), head_dim=16)}, "head_dim 32"),
+                           ({"layers": frozenset({9})}, "layer 9"),
                            ({"options": TileOptions("backwards")}, "unknown schedule"), ({"options": TileOptions(tau=9)}, "TAU"),
                            ({"hardware": replace(load_config("tiny"), rows=8), "layers": frozenset({-1})}, "layer -1")):
         with pytest.raises(FcimError, match=words):
             ha.configure(model, **changes)
     with pytest.raises(FcimError, match="do not fit"):
         ha.configure(small_llama(seed, 32, 16, kv_heads=1), hardware=replace(load_config("tiny"), rows=8))
-    with pytest.raises(FcimError, match="head_dim 48"):
-        ha.configure(small_llama(seed, 48, 2))
+    with pytest.raises(FcimError, match="head_dim 144"):
+        ha.configure(small_llama(seed, 144, 2))
 
 
 def test_too_many_keys(seed: int) -> None:

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from models.attention_tensors import AttentionTensors
-from models.bounds import FLOOR_TOKENS, check_floors, check_gap
+from models.bounds import FLOOR_HEADS, FLOOR_TOKENS, JudgedHead, check_floors, judge_group
 from models.config import load_config
 from models.golden import run_tile
-from models.metrics import HeadMetrics, compare_heads
-from models.quantise import dequantise, quantise
-from models.reference import group_attention, reference_attention
+from models.quantise import quantise
+from models.reference import reference_attention
+from models.schedules import TileOptions
 from models.source import FIXTURE, load_tensors
 from models.tiling import assemble, build_tiles
 
@@ -42,21 +42,19 @@ def test_geometry(layers: list[AttentionTensors]) -> None:
 
 
 def test_accuracy_floors(layers: list[AttentionTensors]) -> None:
-    """The integer algorithm, which the RTL equals on every bit, on every head at T = 512: both bounds."""
+    """The integer algorithm, which the RTL equals on every bit, on every head at T = 512: floors and promises."""
     cfg = load_config("default")
-    metrics: list[HeadMetrics] = []
-    names, ideal = [], []
+    judged: list[JudgedHead] = []
     for tensors in layers:
         reference = reference_attention(tensors)
         for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
             rows = [tensors.heads.index(h) for h in part.heads]
             out = assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group)])
-            q, k, v = dequantise(group)
-            ideal += [m.sqnr_db for m in compare_heads(group_attention(q, k, v, tensors.scale), reference[rows])]
-            metrics += compare_heads(out, reference[rows])
-            names += part.heads
-    checks = check_floors(metrics) + check_gap(names, [m.sqnr_db for m in metrics], ideal)
+            judged += judge_group(cfg, TileOptions(), part, tensors.scale, group, out, reference[rows], part.heads)
+    assert len(judged) == sum(t.q.shape[0] for t in layers) == FLOOR_HEADS
+    assert not any(head.outside or head.causes for head in judged), "ordinary tensors are inside the promised range"
+    checks = check_floors([head.metrics for head in judged]) + [check for head in judged for check in head.checks]
     print("\n".join(str(c) for c in checks))
-    assert len(metrics) == sum(t.q.shape[0] for t in layers)
+    assert len(checks) == 4 + 3 * FLOOR_HEADS
     failed = [str(c) for c in checks if not c.passed]
     assert not failed, failed

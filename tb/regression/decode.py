@@ -7,7 +7,8 @@ Parameters: ``layer``, ``keys``, ``tokens`` (default 1: a decode step; more is a
 
 from __future__ import annotations
 
-from tb.regression.attention import fit_head_dim, fixture_layer, run_attention
+from models.fit import fit_tensors
+from tb.regression.attention import fixture_layer, run_attention
 from tb.regression.engine import configuration, patterns
 from tb.regression.job import Job, Outcome
 from tb.regression.order import orders
@@ -16,5 +17,5 @@ from tb.regression.order import orders
 def run(job: Job) -> Outcome:
     """Every head of one layer."""
     cfg, p = configuration(job), job.parameters
-    tensors = fit_head_dim(fixture_layer(int(p["layer"]), int(p["keys"])), cfg).last_queries(int(p.get("tokens", 1)))
+    tensors = fit_tensors(fixture_layer(int(p["layer"]), int(p["keys"])), cfg).last_queries(int(p.get("tokens", 1)))
     return run_attention(job, cfg, tensors, int(p.get("tau", 0)), patterns(job), orders(p))

@@ -6,7 +6,8 @@ Parameters: ``layer``, ``length``, ``tau`` (default 0), ``pattern`` (a stall pat
 
 from __future__ import annotations
 
-from tb.regression.attention import fit_head_dim, fixture_layer, run_attention
+from models.fit import fit_tensors
+from tb.regression.attention import fixture_layer, run_attention
 from tb.regression.engine import configuration, patterns
 from tb.regression.job import Job, Outcome
 from tb.regression.order import orders
@@ -15,5 +16,5 @@ from tb.regression.order import orders
 def run(job: Job) -> Outcome:
     """One layer."""
     cfg, p = configuration(job), job.parameters
-    tensors = fit_head_dim(fixture_layer(int(p["layer"]), int(p["length"])), cfg)
+    tensors = fit_tensors(fixture_layer(int(p["layer"]), int(p["length"])), cfg)
     return run_attention(job, cfg, tensors, int(p.get("tau", 0)), patterns(job), orders(p))
