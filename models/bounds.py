@@ -130,6 +130,11 @@ class JudgedHead:
     causes: tuple[Cause, ...]
     checks: tuple[BoundCheck, ...]
 
+    @property
+    def loss_db(self) -> float:
+        """SQNR lost to float attention on the same operands, dB."""
+        return loss_db(self.quantised_sqnr_db, self.metrics.sqnr_db)
+
 
 def loss_db(quantised_sqnr_db: float, sqnr_db: float) -> float:
     """What the second loses to the first, dB, both taken up to ``CEILING_DB``."""

@@ -54,7 +54,8 @@ class Settings:
     ``hardware``: None takes the shipped configuration with the model's head_dim, or the next larger one.
     ``quantise`` off computes in float, through the same tiles and key blocks. ``layers``: those that compute as the hardware
     does, None for all; the others run PyTorch's attention. ``statistics``: of each layer, from
-    :func:`models.hf_attention.calibrate`; without them the scales of V and the mean of K come from the keys at hand, call by call.
+    :func:`models.hf_attention.calibrate`; without them the scales of V and the mean of K come from the keys at hand, call
+    by call.
     """
 
     hardware: HardwareConfig | None = None

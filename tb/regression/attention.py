@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 
 from models.attention_tensors import AttentionTensors, HeadGroup
-from models.bounds import JudgedHead, judge_group, loss_db
+from models.bounds import JudgedHead, judge_group
 from models.config import HardwareConfig
 from models.quantise import quantise
 from models.reference import reference_attention
@@ -20,6 +20,7 @@ from models.tiling import assemble, build_tiles, ideal_cycles
 from tb.regression.engine import run_tiles
 from tb.regression.job import Job, Outcome
 from tb.regression.order import Order
+
 
 @lru_cache(maxsize=1)
 def fixture_layer(layer: int, tokens: int) -> AttentionTensors:
@@ -91,7 +92,7 @@ def run_attention(job: Job, cfg: HardwareConfig, tensors: AttentionTensors, tau:
     outcome.metrics |= {"heads": len(judged), "mean cosine": round(sum(m.cosine for m in scored) / len(scored), 6),
                         "worst cosine": round(min(m.cosine for m in scored), 6),
                         "worst SQNR dB": round(min(m.sqnr_db for m in scored), 2),
-                        "largest loss to float dB": round(max(loss_db(h.quantised_sqnr_db, h.metrics.sqnr_db) for h in judged), 3),
+                        "largest loss to float dB": round(max(h.loss_db for h in judged), 3),
                         "rescaled rows": runs[0].counters["rescaled_rows"], "skipped blocks": runs[0].counters["skipped_blocks"]}
     if runs[0].pattern == "none":
         outcome.metrics["percent of ideal"] = round(100 * ideal_cycles(cfg, tiles) / runs[0].counters["cycles"], 2)
