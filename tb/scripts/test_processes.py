@@ -62,8 +62,9 @@ def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]
     """Such a command under way, and the processes that it started."""
     program = tmp_path / "command.py"
     program.write_text(COMMAND)
-    process = subprocess.Popen([sys.executable, str(program), str(tmp_path / "work")], cwd=ROOT, text=True, stderr=subprocess.PIPE,
-                               env=environment(PYTHONPATH=str(ROOT)), start_new_session=True)
+    arguments = [sys.executable, str(program), str(tmp_path / "work")]
+    process = subprocess.Popen(arguments, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=environment(PYTHONPATH=str(ROOT)),
+                               start_new_session=True)
     end = time.monotonic() + PATIENCE_S
     while not (found := list(tmp_path.glob("work/run-*/ready.json"))):
         assert process.poll() is None and time.monotonic() < end, "it begins"
@@ -111,10 +112,9 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_lock_is_one_line_and_ends_with_its_holder(tmp_path: Path) -> None:
-    with locked(tmp_path, "coverage run"):
-        with pytest.raises(FcimError, match=r"^another coverage run is writing to .*; wait for its end or choose another OUT$"), \
-                locked(tmp_path, "coverage run"):
-            pass
+    said = r"^another coverage run is writing to .*; wait for its end or choose another OUT$"
+    with locked(tmp_path, "coverage run"), pytest.raises(FcimError, match=said), locked(tmp_path, "coverage run"):
+        pass
     with locked(tmp_path, "coverage run"):
         pass
 
