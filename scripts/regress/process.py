@@ -18,7 +18,8 @@ from scripts.rtl_list import ROOT
 
 GRACE_S = 2.0                   # between SIGTERM, on which Python prints where it stands, and SIGKILL
 LOG_LIMIT = 256 * 2**20         # bytes; a job that logs in an endless loop must not fill the disk
-MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES")     # would reach Verilator's own makefiles
+# would reach makefiles, and take the asserts out of tests
+DROPPED = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES", "PYTHONOPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Exit:
 
 def job_environment(mark: str, given: Mapping[str, str]) -> dict[str, str]:
     """The environment of a job: the runner's own without make's and pytest's variables, the job's mark, and ``given``."""
-    env = {k: v for k, v in os.environ.items() if k not in MAKE_VARIABLES and not k.startswith(("PYTEST_", "COV_CORE_"))}
+    env = {k: v for k, v in os.environ.items() if k not in DROPPED and not k.startswith(("PYTEST_", "COV_CORE_"))}
     env |= {strays.VARIABLE: with_mark(mark), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
     env.setdefault("OMP_NUM_THREADS", "1")      # several jobs at a time: each with many threads would only wait for the others
     return env | dict(given)
