@@ -22,6 +22,7 @@ from models.errors import FcimError
 from scripts import strays
 from scripts.rtl_list import ROOT
 
+LOCK = ".lock"
 FOLDERS = "run-"        # how the folders of runs begin
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
 _ending = threading.Event()
@@ -183,20 +184,22 @@ def of_its_own(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, what: str) -> Iterator[None]:
+def locked(folder: Path, what: str, remedy: str = "wait for its end or choose another OUT") -> Iterator[None]:
     """Only one ``what`` at a time writes to ``folder``; the lock ends with its holder, however that ends.
+
+    The file of the lock stays: who removes all else in the folder must keep :data:`LOCK`.
 
     Raises:
         FcimError: there is another one, or the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        file = (folder / LOCK).open("w")
     except OSError as error:
         raise FcimError(f"cannot write to {shown(folder)} ({error.strerror}); choose another OUT") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise FcimError(f"another {what} is writing to {shown(folder)}; wait for its end or choose another OUT") from None
+            raise FcimError(f"another {what} is writing to {shown(folder)}; {remedy}") from None
         yield
