@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import shutil
@@ -15,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from models.errors import FcimError
@@ -23,9 +25,21 @@ from scripts import strays
 from scripts.rtl_list import ROOT
 
 LOCK = ".lock"
+PR_SET_PDEATHSIG = 1    # of Linux
 FOLDERS = "run-"        # how the folders of runs begin
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
-_ending = threading.Event()
+WORK = "FCIM_WORK"      # in the environment: the folder of the run, for what is written there for a moment
+
+
+class Ended(BaseException):
+    """A signal ended this command's work; :func:`of_its_own` turns it into the exit code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(SIGNALS[signal.Signals(number)])
+        self.code = 128 + number
+
+
+_ending: Ended | None = None
 
 
 def shown(path: Path) -> str:
@@ -63,6 +77,13 @@ def guard(mark: str, *folders: Path) -> Iterator[None]:
         process.wait()
 
 
+def end_with_make() -> None:
+    """If make started this process, its death, even by SIGKILL, is SIGTERM for this one, which would else go on alone."""
+    if "MAKELEVEL" in os.environ and sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Stop:
     """Set by Ctrl-C, SIGTERM, SIGHUP or a closed output; the run looks at it and ends in order."""
 
@@ -78,6 +99,7 @@ class Stop:
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """While inside, those signals set the reason and do nothing else."""
+        end_with_make()
         before = {number: signal.signal(number, lambda n, _: self.request(SIGNALS[signal.Signals(n)], n)) for number in SIGNALS}
         try:
             yield
@@ -87,39 +109,45 @@ class Stop:
 
 
 def check_not_ending() -> None:
-    """To be called before a process is started where another thread may have been told to end.
+    """To be called before a process is started: another thread may have been told to end meanwhile.
 
     Raises:
-        SystemExit: a signal has ended this command's work.
+        Ended: a signal has ended this command's work.
     """
-    if _ending.is_set():
-        raise SystemExit("this run is ending")
+    if _ending is not None:
+        raise _ending
+
+
+def _kill(mark: str) -> None:
+    """Kill all that belongs to ``mark``, except what multiprocessing keeps its accounts in: it ends with this process, without
+    complaint only if it is there until then.
+    """
+    strays.kill_marked(mark, spared=getattr(resource_tracker._resource_tracker, "_pid", None))
 
 
 @contextlib.contextmanager
 def _ended_by_signals(mark: str) -> Iterator[None]:
     """While inside, the first signal kills what belongs to ``mark`` and unwinds; a second one ends the process at once."""
     def end(number: int, _: object) -> None:
-        if _ending.is_set():
-            os._exit(128 + number)      # the guard cleans up
-        _ending.set()
-        strays.kill_marked(mark)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        with contextlib.suppress(OSError, ValueError):
-            print(SIGNALS[signal.Signals(number)], file=sys.stderr, flush=True)
-        raise SystemExit(128 + number)
+        global _ending
+        if _ending is not None:
+            os._exit(_ending.code)      # the guard cleans up
+        _ending = Ended(number)
+        _kill(mark)
+        raise _ending
 
+    global _ending
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    end_with_make()
     before = {number: signal.signal(number, end) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _ending.clear()
+        _ending = None
 
 
 @contextlib.contextmanager
@@ -159,28 +187,43 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _variables(given: Mapping[str, str]) -> Iterator[None]:
+    """While inside, the environment holds these."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def of_its_own(parent: Path) -> Iterator[Path]:
     """A folder in ``parent`` for this run alone, and processes that end with it.
 
     Whatever this process starts while inside is killed, and the folder removed, when it leaves by an exception, by Ctrl-C, by
     SIGTERM or SIGHUP (exit code 128 + the signal's number), or is killed by SIGKILL. Move out of the folder what is to stay.
+    FCIM_WORK of the environment names the folder.
 
     Raises:
         FcimError: ``parent`` cannot be written.
     """
-    mark, before = new_mark(), os.environ.get(strays.VARIABLE)
-    with _new_folder(parent) as folder, guard(mark, folder), _ended_by_signals(mark):
-        os.environ[strays.VARIABLE] = with_mark(mark)
+    mark = new_mark()
+    with (_new_folder(parent) as folder, guard(mark, folder), _ended_by_signals(mark),
+          _variables({strays.VARIABLE: with_mark(mark), WORK: str(folder)})):
         try:
             yield folder
-        except BaseException:
-            strays.kill_marked(mark)
-            raise
-        finally:
-            if before is None:
-                os.environ.pop(strays.VARIABLE, None)
-            else:
-                os.environ[strays.VARIABLE] = before
+        except BaseException as error:
+            _kill(mark)
+            if not isinstance(error, Ended):
+                raise
+            with contextlib.suppress(OSError, ValueError):      # nobody may read any more
+                print(error, file=sys.stderr, flush=True)
+            raise SystemExit(error.code) from None
 
 
 @contextlib.contextmanager

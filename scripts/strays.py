@@ -43,12 +43,12 @@ def marked(mark: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def kill_marked(mark: str, quiet_rounds: int = 1) -> int:
-    """Kill until ``quiet_rounds`` looks in a row find nothing; gives how many processes were killed."""
+def kill_marked(mark: str, quiet_rounds: int = 1, spared: int | None = None) -> int:
+    """Kill all but ``spared`` until ``quiet_rounds`` looks in a row find nothing; gives how many processes were killed."""
     killed: set[int] = set()
     quiet, end = 0, time.monotonic() + LIMIT_S
     while quiet < quiet_rounds and time.monotonic() < end:
-        found = marked(mark)
+        found = [pid for pid in marked(mark) if pid != spared]
         quiet = 0 if found else quiet + 1
         for pid in found:
             with contextlib.suppress(OSError):

@@ -57,12 +57,15 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """Such a command under way, and the processes that it started."""
+@pytest.fixture(params=["python"])
+def command(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Such a command under way, started by Python or by make, and the processes that it started."""
     program = tmp_path / "command.py"
     program.write_text(COMMAND)
     arguments = [sys.executable, str(program), str(tmp_path / "work")]
+    if request.param == "make":
+        (tmp_path / "Makefile").write_text(f"SHELL := /bin/bash\nall:\n\t@{' '.join(arguments)}\n")
+        arguments = ["make", "-f", str(tmp_path / "Makefile")]
     process = subprocess.Popen(arguments, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=environment(PYTHONPATH=str(ROOT)),
                                start_new_session=True)
     end = time.monotonic() + PATIENCE_S
@@ -76,6 +79,14 @@ def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]
     process.stderr.close()
 
 
+def check_nothing_left(children: list[int], folder: Path) -> None:
+    """All of them end soon, and the work's folder goes."""
+    end = time.monotonic() + PATIENCE_S
+    while any(map(alive, children)) or list(folder.glob("work/*")):
+        assert time.monotonic() < end, f"left: {[p for p in children if alive(p)]}, {list(folder.glob('work/*'))}"
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_a_command(number: int, command: tuple[subprocess.Popen[str], list[int]], tmp_path: Path) -> None:
     process, children = command
@@ -84,10 +95,17 @@ def test_nothing_outlives_a_command(number: int, command: tuple[subprocess.Popen
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert "Traceback" not in errors
-    end = time.monotonic() + PATIENCE_S
-    while any(map(alive, children)) or list(tmp_path.glob("work/*")):
-        assert time.monotonic() < end, f"left: {[p for p in children if alive(p)]}, {list(tmp_path.glob('work/*'))}"
-        time.sleep(0.05)
+    check_nothing_left(children, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["make"], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_make(number: int, command: tuple[subprocess.Popen[str], list[int]], tmp_path: Path) -> None:
+    """As when a CI job is cancelled."""
+    process, children = command
+    process.send_signal(number)
+    process.wait(PATIENCE_S)
+    check_nothing_left(children, tmp_path)
 
 
 def test_every_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
