@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from models.errors import FcimError
+from scripts import simulate
 from scripts.rtl_list import ROOT
 from scripts.seeds import draw_seed, parse_seed
 
@@ -19,7 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Settle the seed. Workers of a parallel run get the controller's through their options, and never draw."""
+    """Settle the seed and the waveforms. Workers of a parallel run get the controller's seed through their options."""
+    if sys.flags.optimize:
+        raise pytest.UsageError("Python runs without asserts (PYTHONOPTIMIZE or -O), so that no test could fail; unset it")
+    waves = os.environ.get("WAVES", "").strip() or "0"
+    if waves not in ("0", "1"):
+        raise pytest.UsageError(f"WAVES = {waves!r} is illegal; use 1 (write waveforms) or 0")
+    simulate.waves_by_default = waves == "1"
     text = config.option.seed or os.environ.get("SEED")
     try:
         seed = parse_seed(str(text)) if text else draw_seed()

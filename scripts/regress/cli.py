@@ -5,21 +5,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import fcntl
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.processes import Stop, locked, shown
 from scripts.regress import page
-from scripts.regress.console import duration, make_display, shown, summary
+from scripts.regress.console import duration, make_display, summary
 from scripts.regress.entries import Entry, read_entries
 from scripts.regress.estimate import Estimate
 from scripts.regress.plan import PlannedJob, failed_jobs, select_jobs
 from scripts.regress.pool import JOBS_FOLDER, Options, Pool
-from scripts.regress.process import Stop
 from scripts.regress.record import FILE, Record, load_record, old_durations, planned_record
 from scripts.regress.reports import write_reports
 from scripts.rtl_list import ROOT
@@ -30,7 +29,6 @@ from scripts.simulate import require_simulator
 LIST = ROOT / "tb" / "regression" / "regression.yaml"
 FOLDER = ROOT / "build" / "regress"
 ONE_FOLDER, AGAIN_FOLDER = "test", "rerun"  # below the folder: what ran apart, so that the record of the whole regression stays
-INTERRUPTED = 130
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -87,26 +85,6 @@ def command(args: argparse.Namespace, seed: int, test: str | None, **more: str |
 
 def _quoted(text: str) -> str:
     return text if text.isalnum() else "'" + text.replace("'", "'\\''") + "'"
-
-
-@contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Only one regression at a time writes to ``out``.
-
-    Raises:
-        FcimError: there is another one, or the folder cannot be made.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        file = (out / ".lock").open("w")
-    except OSError as error:
-        raise FcimError(f"cannot write to {shown(out)} ({error.strerror}); choose another OUT") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FcimError(f"another regression is writing to {shown(out)}; wait for its end or choose another OUT") from None
-        yield
 
 
 def choose_jobs(args: argparse.Namespace, entries: Sequence[Entry], base: Path) -> tuple[int, list[PlannedJob]]:
@@ -173,7 +151,7 @@ def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Pa
     coverage = args.coverage.resolve() if args.coverage else None
     record = make_record(args, jobs, seed, workers, durations)
     stop = Stop()
-    with locked(out), stop.on_signals():
+    with locked(out, "regression"), stop.on_signals():
         check_folder(out)
         if coverage is not None:
             coverage.mkdir(parents=True, exist_ok=True)
@@ -189,7 +167,7 @@ def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Pa
         print("\n".join(summary(record, out, page.FILE)), flush=True)
     if record.passed:
         return 0
-    return INTERRUPTED if stop.reason and not stop.reason.startswith("stopped") else 1
+    return 128 + stop.signal if stop.signal else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

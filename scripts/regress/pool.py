@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import sys
 import time
 from collections import deque
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import FcimError
+from scripts.processes import Stop, guard, new_mark
 from scripts.regress.estimate import Estimate
 from scripts.regress.plan import PlannedJob
-from scripts.regress.process import JobProcess, Stop, guard
+from scripts.regress.process import JobProcess
 from scripts.regress.pytest_job import is_pytest_path
 from scripts.regress.record import NOT_RUN, PASSED, UNDER_WAY, JobRecord, Record, compare, disagreement
 from scripts.regress.result import HEADER, LOG, settle
@@ -77,7 +77,7 @@ class Pool:
         self._waiting = deque(estimate.long_first(jobs))
         self._running: list[_Running] = []
         self._begun = time.monotonic()
-        self._mark, self._numbers = f"{os.getpid()}.{time.time_ns()}", itertools.count()
+        self._mark, self._numbers = new_mark(), itertools.count()
         self._left, self._left_at = 0.0, -math.inf
 
     def run(self) -> None:
