@@ -203,17 +203,17 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
     if record["error_v_count"]:
         problems.append("the engine reports that K and V disagree on the keys of a block")
     counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
-    prediction = predict_run(cfg, seen, golden)
-    ideal = prediction.counters
     try:
         prediction = predict_run(cfg, seen, golden, recorded_pace(record))
         problems += _check_handshakes(prediction, record)
     except (ValueError, IndexError) as error:
         problems.append(f"the schedule model cannot follow the run: {error}")
+        prediction = predict_run(cfg, seen, golden)
     for name, value in prediction.counters.items():
         if counters[name] != value:
             problems.append(f"counter {name} is {counters[name]}, the model says {value}")
     if at_speed:
+        ideal = predict_run(cfg, seen, golden).counters
         problems += [f"counter {name} is {prediction.counters[name]} at the pace of the streams, {ideal[name]} at full speed"
                      for name in TIMING_COUNTERS if prediction.counters[name] != ideal[name]]
     for name in COUNTERS:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // tb_engine: fcim_engine between streams that are played from files and recorded into files, in the folder of the run.
 // One run: rst_n low for some cycles, start for one cycle, then wait until rows_out is what is due, finish for one cycle.
-// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, req_ready.bin (tb_stream_sink); writes *_beats.bin, o_beats.bin.ready,
-// req_beats.bin.ready (tb_stream_recorder) and
-// states.bin: pairs of 32-bit words, a state of the engine and the cycles that it spent in it (bits: see `state` below).
+// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, req_ready.bin (tb_stream_sink); writes *_beats.bin, and of
+// o and req also *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the engine and the cycles that
+// it spent in it (bits: see `state` below).
 `default_nettype none
 
 module tb_engine #(
