@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Counter(NamedTuple):
-    """``unit`` of one count; ``counts`` says of what, in a line; ``rule`` which cycles exactly, in the letters of docs/engine.md."""
+    """``unit`` of one count; ``counts`` says of what, in a line; ``rule`` which cycles, in the letters of docs/engine.md."""
 
     unit: str
     counts: str
@@ -28,8 +28,8 @@ COUNTER_INFO = {
     "rescaled_rows": Counter("rows", "rescaled: the reference moved on and the accumulators were shifted, which costs no cycle"),
     "rescale_amount": Counter("bits", "by which rescales shifted, in all"),
     "saturations": Counter("scores", "visible scaled scores that were clamped"),
-    "stall_softmax": Counter("cycles", "a finished column waits for the softmax unit; not lost time by itself: after one delay every "
-                             "later column waits as long", "`C[k] - (H[k] + 1)`"),
+    "stall_softmax": Counter("cycles", "a finished column waits for the softmax unit; not lost time by itself: after one delay "
+                             "every later column waits as long", "`C[k] - (H[k] + 1)`"),
     "stall_q": Counter("cycles", "a key waits, IP-CIM idle, for its tile's Q, while a tile is in flight",
                        "from `max(key valid, H[k-1])` of a tile's first key until the bank is readable"),
     "stall_k": Counter("cycles", "the IP-CIM could take a key, Q being there, and none is valid",

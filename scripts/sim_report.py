@@ -1,33 +1,97 @@
-"""Write the report of a simulation: ``report.json`` for programs, ``report.html`` for people."""
+"""The report of a simulation: ``report.json`` for programs, ``report.html`` for people, both of one run at any time.
+
+Runs that share a folder may go on at the same time, each in a work folder of its own. The report is that of the run that
+wrote to it last: when it began, which the report says, or when it ended.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from models.errors import FcimError
 from scripts.report.figures import HeadPicture, head_picture
-from scripts.report.files import write_atomic
-from scripts.report.page import render_page
-from scripts.sim_record import SimRecord
+from scripts.report.files import replaced
+from scripts.report.page import render_page, render_unfinished
+from scripts.report.wrong_figure import WrongPicture
+from scripts.sim_record import RUNNING, STOPPED, SimRecord
 
-__all__ = ["HeadPicture", "head_picture", "write_report"]
+__all__ = ["HeadPicture", "head_picture", "reported", "write_report"]
+
+NAMES = ("report.json", "report.html")
 
 
-def write_report(record: SimRecord, pictures: Sequence[HeadPicture] = (), folder: Path = Path("build/sim")) -> tuple[Path, Path]:
+def _write(record: SimRecord, page: str, folder: Path) -> tuple[Path, Path]:
+    text = record.to_json()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replaced(folder, NAMES) as new:
+            for name, content in zip(NAMES, (text, page), strict=True):
+                (new / name).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise FcimError(f"cannot write to {folder} ({error.strerror or error}); choose a folder that you may write to") from None
+    json_path, html_path = (folder / name for name in NAMES)
+    return json_path, html_path
+
+
+def write_report(record: SimRecord, pictures: Sequence[HeadPicture] = (), folder: Path = Path("build/sim"),
+                 wrong: Sequence[WrongPicture] = ()) -> tuple[Path, Path]:
     """Write both files into ``folder`` and give their paths (JSON, HTML).
 
-    Both texts are made before either file is touched, and each file is replaced in one step.
+    Both texts are made before either file is touched, and both files are replaced together.
 
     Args:
         record: the finished record.
         pictures: one head per layer, from :func:`head_picture`; may be empty.
         folder: made if it is missing.
+        wrong: where the output of heads differs from the golden model.
 
     Raises:
         FcimError: the folder cannot be written.
     """
-    texts = {folder / "report.json": record.to_json(), folder / "report.html": render_page(record, pictures)}
-    for path, text in texts.items():
-        write_atomic(path, text)
-    json_path, html_path = texts
-    return json_path, html_path
+    return _write(record, render_page(record, pictures, wrong), folder)
+
+
+def _is_report_of(run: str, folder: Path) -> bool:
+    """Whether the report in ``folder`` is that of ``run``."""
+    try:
+        return json.loads((folder / NAMES[0]).read_text())["run"] == run
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+@contextlib.contextmanager
+def reported(record: SimRecord, folder: Path) -> Iterator[None]:
+    """While inside, the report says that ``record``'s run is under way, in place of an earlier run's; if it ends by an
+    exception or a signal, that it was stopped and by what. Where there was no report and the input is refused, none is left.
+
+    Raises:
+        FcimError: the folder cannot be written.
+    """
+    fresh, was_there = not (folder / NAMES[0]).exists(), folder.exists()
+    record.state = RUNNING
+    _write(record, render_unfinished(record), folder)
+    try:
+        yield
+    except BaseException as error:
+        if _is_report_of(record.run, folder):   # a run that began later may have taken the place
+            if isinstance(error, FcimError) and fresh:
+                _remove(folder, was_there)
+            else:
+                signal = isinstance(error, SystemExit | KeyboardInterrupt)
+                record.state = STOPPED
+                record.stopped_by = "ended by a signal" if signal else str(error) or type(error).__name__
+                with contextlib.suppress(FcimError):
+                    _write(record, render_unfinished(record), folder)
+        raise
+
+
+def _remove(folder: Path, was_there: bool) -> None:
+    """The report of a run that never began, and what was made for it."""
+    for name in NAMES:
+        (folder / name).unlink(missing_ok=True)
+    if not was_there:
+        with contextlib.suppress(OSError):      # something else lies there meanwhile
+            folder.rmdir()

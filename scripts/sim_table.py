@@ -18,6 +18,7 @@ from rich.text import Text
 from models.errors import run_cli
 from scripts.sim_record import SimRecord, load_record
 
+SHOWN = 10         # wrong values that the terminal lists
 PLAIN_WIDTH = 160  # in a file or a pipe nothing may be cut off
 COLUMNS = ("head", "phase", "mismatches", "cosine", "rel. L1", "SQNR dB", "float dB", "max abs", "cycles", "% ideal", "rescales")
 
@@ -48,17 +49,41 @@ def print_table(record: SimRecord, file: IO[str] | None = None) -> None:
     console.print(table)
     for line in failures(record):
         console.print(Text(line, style="red"), soft_wrap=True)
+    for line in causes(record):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
     console.print(Text(record.verdict(), style="bold green" if record.passed else "bold red"), soft_wrap=True)
+    if explanation := record.explanation():
+        console.print(Text(explanation), soft_wrap=True)
 
 
 def failures(record: SimRecord) -> list[str]:
-    """Everything that made the run fail, one line each."""
+    """Everything that made the run fail, one line each; of the wrong values the first ``SHOWN``."""
     lines = [f"{h.name} {h.phase}: {h.mismatches:,} of {h.elements:,} values differ from the golden model"
              for h in record.heads if h.mismatches]
+    wrong, total = record.wrong_values, record.totals()["mismatches"]
+    lines += [f"  {value}" for value in wrong[:SHOWN]]
+    if wrong and total > SHOWN:
+        lines.append(f"  ... {total:,} in all; the report lists the first {len(wrong):,}" if total > len(wrong)
+                     else f"  ... {total:,} in all; the report lists them")
     for run in record.runs:
         lines += [f"{run.name}: counter {name} is {got:,}, predicted {wanted:,}"
                   for name, (got, wanted) in run.counter_mismatches().items()]
     return lines + [str(c) for c in record.checks if not c.passed] + record.problems
+
+
+def causes(record: SimRecord) -> list[str]:
+    """What costs heads accuracy that comes from their input: one line per cause, with the heads and the largest cost."""
+    found: dict[str, list[tuple[float, str, str]]] = {}
+    for head in record.heads:
+        for cause in head.causes:
+            found.setdefault(cause.kind, []).append((cause.cost_db, f"{head.name} {head.phase}", cause.text))
+    lines = []
+    for kind, heads in found.items():
+        cost, worst, text = max(heads)
+        share = f"costs {worst} {cost:.2f} dB" if cost else worst
+        others = f", and {len(heads) - 1} more heads" if len(heads) > 2 else ", and one more head" if len(heads) == 2 else ""
+        lines.append(f"{kind} ({share}{others}): {text}")
+    return lines
 
 
 def main() -> int:

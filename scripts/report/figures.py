@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
-from models.bounds import GAP_DB
+from models.bounds import LOSS_DB
 from models.reference import attention_probabilities
 from scripts.sim_record import HeadRow
 
 INK, GREY, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-ENGINE, FLOAT, BAD = "#1f6f8b", "#b9c4cd", "#b3261e"
+ENGINE, FLOAT, BAD, AMBER = "#1f6f8b", "#b9c4cd", "#b3261e", "#c77700"
 DPI = 120
 WIDTH_IN = 9.6
 PROBABILITY_FLOOR = 1e-6  # bottom of the logarithmic scale; below, an 8-bit operand no longer shows
@@ -43,7 +43,7 @@ def head_picture(name: str, layer: int, q: Tensor, k: Tensor, scale: float, out:
     return HeadPicture(name, layer, attention_probabilities(q, k, scale), (out.double() - reference.double()).abs())
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     # no date and no software version in the file, so that equal figures give equal bytes
@@ -51,7 +51,7 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _style(axes: Axes, grid: bool = True) -> None:
+def style_axes(axes: Axes, grid: bool = True) -> None:
     axes.tick_params(which="both", labelsize=8, colors=GREY, length=3)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -64,7 +64,7 @@ def _style(axes: Axes, grid: bool = True) -> None:
         axes.set_axisbelow(True)
 
 
-def _shrink(x: Tensor) -> Tensor:
+def shrink(x: Tensor) -> Tensor:
     """``x [a, b]`` with at most ``MAX_PIXELS`` a side, each the maximum of what it stands for."""
     size = [min(n, MAX_PIXELS) for n in x.shape]
     return torch.nn.functional.adaptive_max_pool2d(x[None, None].float(), size)[0, 0]
@@ -84,14 +84,14 @@ def head_figure(picture: HeadPicture) -> bytes:
     left, right = figure.subplots(1, 2)
     first = keys - queries
     future = torch.arange(keys) > torch.arange(first, keys)[:, None]
-    shown = _shrink(picture.attention.clamp(min=PROBABILITY_FLOOR).masked_fill(future, -1.0)).numpy()
+    shown = shrink(picture.attention.clamp(min=PROBABILITY_FLOOR).masked_fill(future, -1.0)).numpy()
     cmap = colormaps["magma_r"].with_extremes(bad="#f0f2f4")
     image = left.imshow(np.ma.masked_less(shown, 0), norm=LogNorm(PROBABILITY_FLOOR, 1.0), cmap=cmap, aspect="auto",
                         interpolation="nearest", extent=(0, keys, keys, first))
     left.set(xlabel="key position", ylabel="query position")
     left.set_title(f"{picture.name}: attention probability (float32)", fontsize=9.5, color=INK, loc="left")
     _colorbar(figure, left, image, "probability, log scale")
-    error = _shrink(picture.error).numpy()
+    error = shrink(picture.error).numpy()
     top = float(error.max()) or 1.0
     image = right.imshow(error, vmin=0.0, vmax=top, cmap="YlOrBr", aspect="auto", interpolation="nearest",
                          extent=(0, picture.error.shape[1], keys, first))
@@ -99,8 +99,8 @@ def head_figure(picture: HeadPicture) -> bytes:
     right.set_title(f"{picture.name}: |RTL \N{MINUS SIGN} float32 SDPA|", fontsize=9.5, color=INK, loc="left")
     _colorbar(figure, right, image, "absolute error of the output")
     for axes in (left, right):
-        _style(axes, grid=False)
-    return _png(figure)
+        style_axes(axes, grid=False)
+    return as_png(figure)
 
 
 def _head_ticks(axes: Axes, names: Sequence[str]) -> None:
@@ -128,20 +128,21 @@ def sqnr_figure(heads: Sequence[HeadRow], bounded: bool) -> bytes:
     top.set_ylabel("SQNR (dB)")
     top.legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
     loss = _finite([h.loss_db for h in heads])
-    over = np.nan_to_num(loss, nan=0.0) > GAP_DB
-    bottom.bar(x, loss, 0.6, color=[BAD if bad and bounded else ENGINE for bad in over])
+    over = np.nan_to_num(loss, nan=0.0) > LOSS_DB
+    colours = [AMBER if h.outside else BAD if bad and bounded else ENGINE for h, bad in zip(heads, over, strict=True)]
+    bottom.bar(x, loss, 0.6, color=colours)
     bottom.axhline(0, color=GREY, linewidth=0.8)
     if bounded:
-        bottom.axhline(GAP_DB, color=BAD, linewidth=1, linestyle="--")
-        bottom.annotate(f"bound {GAP_DB} dB", (1, GAP_DB), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+        bottom.axhline(LOSS_DB, color=BAD, linewidth=1, linestyle="--")
+        bottom.annotate(f"bound {LOSS_DB} dB", (1, LOSS_DB), xycoords=("axes fraction", "data"), xytext=(-2, 2),
                         textcoords="offset points", fontsize=8, color=BAD, ha="right", va="bottom")
         low, high = bottom.get_ylim()
-        bottom.set_ylim(min(low, -0.05), max(high, GAP_DB * 1.4))
+        bottom.set_ylim(min(low, -0.05), max(high, LOSS_DB * 1.4))
     bottom.set_ylabel("lost by the\nengine (dB)")
     _head_ticks(bottom, [h.name for h in heads])
     for axes in (top, bottom):
-        _style(axes)
-    return _png(figure)
+        style_axes(axes)
+    return as_png(figure)
 
 
 def error_figure(heads: Sequence[HeadRow]) -> bytes:
@@ -164,5 +165,5 @@ def error_figure(heads: Sequence[HeadRow]) -> bytes:
     bottom.set_ylabel("relative L1 (%)")
     _head_ticks(bottom, [h.name for h in heads])
     for axes in (top, bottom):
-        _style(axes)
-    return _png(figure)
+        style_axes(axes)
+    return as_png(figure)

@@ -16,7 +16,7 @@ import torch
 from models.bounds import check_gap
 from models.errors import FcimError
 from models.metrics import compare
-from scripts.report.figures import _shrink
+from scripts.report.figures import shrink
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 from scripts.sim_record import HeadRow, PhaseRun, SimRecord, load_record
@@ -184,7 +184,7 @@ def test_extreme_heads_can_be_drawn(case: str, tmp_path: Path) -> None:
 def test_large_maps_keep_single_bright_keys() -> None:
     x = torch.zeros(3000, 3000)
     x[1234, 567] = 1
-    small = _shrink(x)
+    small = shrink(x)
     assert max(small.shape) <= 512 and small.max() == 1
 
 
