@@ -196,8 +196,8 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
         jobs = sorted((job for phase in phases for job in phase.jobs), key=lambda job: -job.keys)
         keys, cycles = sum(job.keys for job in jobs), sum(job.cycles for job in jobs)
         print(f"configuration {cfg.name}: {cfg.rows} rows, head_dim {cfg.head_dim}, {cfg.keys_per_block} keys per block; "
-              f"{len(jobs)} engine runs, {keys:,} keys, {'at most ' if args.skip else ''}{cycles:,} cycles predicted; seed {seed}",
-              flush=True)
+              f"{len(jobs)} engine runs, {keys:,} keys, {'at most ' if args.skip else ''}{cycles:,} cycles predicted; "
+              f"seed {seed}", flush=True)
         record.config = asdict(cfg)
         record.source, record.versions, record.git = dict(layers[0].source), tool_versions(args.sim), git_state()
         with of_its_own(args.out / "runs") as folder:

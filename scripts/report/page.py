@@ -113,7 +113,8 @@ def _wrong_values(record: SimRecord, pictures: Sequence[WrongPicture]) -> str:
     rows = []
     for value in record.wrong_values:
         channel = "empty flag" if value.channel is None else value.channel
-        cells = (value.run, value.head, value.token, value.tile, value.row, channel, f"{value.cycle:,}", value.got, value.expected)
+        cells = (value.run, value.head, value.token, value.tile, value.row, channel, f"{value.cycle:,}", value.got,
+                 value.expected)
         rows.append("<tr>" + "".join(f'<td class="{"text" if i < 2 else "num"}">{escape(str(c))}</td>'
                                      for i, c in enumerate(cells)) + "</tr>")
     total, listed = record.totals()["mismatches"], len(rows)
