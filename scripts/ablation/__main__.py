@@ -35,11 +35,10 @@ from scripts.ablation.rtl import confirm
 from scripts.ablation.sources import GAUSSIAN_HEADS, gaussian
 from scripts.ablation.table import all_sheets
 from scripts.ablation.tasks import Task, run_tasks
-from scripts.processes import of_its_own
+from scripts.processes import of_its_own, shown
 from scripts.report.files import check_writable, replaced
 from scripts.rtl_list import ROOT
 from scripts.seeds import parse_seed
-from scripts.sim import shown
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
 
@@ -146,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
         write_markdown(folder / "ablation.md", sheets, lines)
         write_figures(folder, cfg, rows, kinds, layers)
     seconds = time.perf_counter() - began
-    console.print(f"{shown(args.out)}: ablation.md, ablation.json and the figures, {seconds:.0f} s", highlight=False)
+    console.print(f"{shown(args.out.resolve())}: ablation.md, ablation.json and the figures, {seconds:.0f} s", highlight=False)
     return 0 if all(c.ok for c in confirmed) else 1
 
 

@@ -28,9 +28,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(true: Callable[[], object], what: str) -> None:
+def wait_until(true: Callable[[], object], what: str, patience: float = PATIENCE_S) -> None:
     """Fail unless it becomes true soon."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.05)
