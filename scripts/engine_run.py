@@ -279,10 +279,10 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         result = run_bench(top, sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
                            build_root=build_root, extra_env=environment, repeat=repeat, build_args=build_args)
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
-    if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays
-        shutil.rmtree(result.log.parent, ignore_errors=True)
     runs = [check_record(cfg, tiles, record, pattern, pattern == "none" and not slow, sent)
             for pattern, record in records.items()]
+    if result.waves is None and all(run.ok for run in runs):    # nothing there that anybody would look for
+        shutil.rmtree(result.log.parent, ignore_errors=True)
     for run in runs:
         run.waves = result.waves
     if (folder := coverage_folder()) and sources_are_real and all(run.ok for run in runs):
