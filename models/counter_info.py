@@ -27,7 +27,7 @@ COUNTER_INFO = {
     "zero_blocks": Counter("key blocks", "whose probabilities are all 0, skipped or not"),
     "rescaled_rows": Counter("rows", "rescaled: the reference moved on and the accumulators were shifted, which costs no cycle"),
     "rescale_amount": Counter("bits", "by which rescales shifted, in all"),
-    "saturations": Counter("scores", "visible scaled scores that were clamped"),
+    "saturations": Counter("scores", "visible to their row that were clamped"),
     "stall_softmax": Counter("cycles", "a finished column waits for the softmax unit; not lost time by itself: after one delay "
                              "every later column waits as long", "`C[k] - (H[k] + 1)`"),
     "stall_q": Counter("cycles", "a key waits, IP-CIM idle, for its tile's Q, while a tile is in flight",
