@@ -128,8 +128,10 @@ def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, options: TileOptions
              folder: Path, workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
     """Run every job in a folder of its own in ``folder``; ``advance(keys_done, jobs_done)`` is called about twice a second.
 
+    A run whose process dies has that as its problem, and no output.
+
     Raises:
-        FcimError: a simulator is missing, the build failed, or a worker died.
+        FcimError: a simulator is missing, or the build failed.
     """
     folders = [folder / f"{i:03d}" for i in range(len(jobs))]
     for job, place in zip(jobs, folders, strict=True):
@@ -143,13 +145,13 @@ def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, options: TileOptions
         while not all(f.done() for f in futures):
             time.sleep(POLL_SECONDS)
             for future in futures:
-                if future.done() and (error := future.exception()) is not None:
-                    raise error if isinstance(error, FcimError) else FcimError(f"an engine run died: {error!r}")
+                if future.done() and isinstance(error := future.exception(), FcimError):
+                    raise error
             keys = sum(job.keys if f.done() else _read_progress(place)
                        for job, f, place in zip(jobs, futures, folders, strict=True))
             advance(keys, sum(f.done() for f in futures))
-        for future in futures:
-            future.result()
-        return [torch.load(place / "outcome.pt", weights_only=False) for place in folders]
+        return [torch.load(place / "outcome.pt", weights_only=False) if (error := future.exception()) is None
+                else GroupOutcome(problems=[f"the process of this run died: {error!r}"])
+                for future, place in zip(futures, folders, strict=True)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

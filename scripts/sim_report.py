@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from scripts.report.page import render_page, render_unfinished
 from scripts.report.wrong_figure import WrongPicture
 from scripts.sim_record import RUNNING, STOPPED, SimRecord
 
-__all__ = ["HeadPicture", "head_picture", "reported", "write_report"]
+__all__ = ["WORK_IN", "HeadPicture", "head_picture", "reported", "write_report"]
 
 NAMES = ("report.json", "report.html")
+WORK_IN = "runs"    # folder of the runs' work folders, beside the report
 
 
 def _write(record: SimRecord, page: str, folder: Path) -> tuple[Path, Path]:
@@ -80,18 +82,26 @@ def reported(record: SimRecord, folder: Path) -> Iterator[None]:
             if isinstance(error, FcimError) and fresh:
                 _remove(folder, was_there)
             else:
-                signal = isinstance(error, SystemExit | KeyboardInterrupt)
-                record.state = STOPPED
-                record.stopped_by = "ended by a signal" if signal else str(error) or type(error).__name__
+                record.state, record.stopped_by = STOPPED, _reason(error)
                 with contextlib.suppress(FcimError):
                     _write(record, render_unfinished(record), folder)
         raise
+
+
+def _reason(error: BaseException) -> str:
+    """What ended a run, in a line."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+        return f"ended by {signal.Signals(error.code - 128).name}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _remove(folder: Path, was_there: bool) -> None:
     """The report of a run that never began, and what was made for it."""
     for name in NAMES:
         (folder / name).unlink(missing_ok=True)
-    if not was_there:
-        with contextlib.suppress(OSError):      # something else lies there meanwhile
+    with contextlib.suppress(OSError):      # something else lies there
+        (folder / WORK_IN).rmdir()
+        if not was_there:
             folder.rmdir()

@@ -32,13 +32,12 @@ from scripts.report.wrong_figure import WrongPicture
 from scripts.sim_environment import git_state, tool_versions
 from scripts.sim_jobs import GroupJob, GroupOutcome, run_jobs
 from scripts.sim_record import DONE, HeadRow, PhaseRun, SimRecord
-from scripts.sim_report import HeadPicture, head_picture, reported, write_report
+from scripts.sim_report import WORK_IN, HeadPicture, head_picture, reported, write_report
 from scripts.sim_table import print_table
 from scripts.simulate import require_simulator
 
 DEFAULT_GROUPS = 2          # KV groups simulated when no heads are named: what Icarus does in well under two minutes
 KEPT = 5                    # folders of failed runs, and of runs with a waveform, that stay
-KEPT_IN = "kept"
 
 
 def first_groups(tensors: AttentionTensors, groups: int) -> AttentionTensors:
@@ -144,14 +143,19 @@ def add_floors(record: SimRecord, cfg: HardwareConfig, options: TileOptions, fix
         record.checks += check_floors([h.metrics for h in prefill])
 
 
-def keep(folder: Path, out: Path, name: str) -> Path:
-    """Moves a run's folder to where it stays, and removes the oldest of those beyond ``KEPT``."""
-    place = out / KEPT_IN / name
+def keep_what_is_wanted(record: SimRecord, folder: Path, out: Path, waves: Path | None) -> None:
+    """Moves the folder of a run that failed, or has a waveform, to where it stays; of such folders the newest ``KEPT`` remain."""
+    failed = record.verdict_kind == "FAIL"
+    if not failed and waves is None:
+        return
+    place = out.resolve() / "kept" / record.run
     place.parent.mkdir(parents=True, exist_ok=True)
     os.replace(folder, place)
     for old in sorted(place.parent.iterdir())[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-    return place
+    record.kept = shown(place) if failed else ""
+    record.waveform = shown(place / waves.resolve().relative_to(folder.resolve())) if waves else ""
+    record.problems = [problem.replace(shown(folder.resolve()), shown(place)) for problem in record.problems]
 
 
 def load_layers(args: argparse.Namespace, default_tokens: int | None) -> tuple[list[AttentionTensors], HardwareConfig, int, str]:
@@ -182,7 +186,7 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
     record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau, schedule=args.schedule,
                        fused=args.fused, skip=args.skip, smooth_k=True, source={}, run=run,
                        started=started.isoformat(timespec="seconds"))
-    with reported(record, args.out):
+    with reported(record, args.out), of_its_own(args.out / WORK_IN) as folder:
         layers, cfg, channels, record.fit = load_layers(args, default_tokens)
         options = TileOptions(args.schedule, args.fused, args.skip, args.tau).check(cfg)
         if record.fit:
@@ -198,28 +202,21 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
         print(f"configuration {cfg.name}: {cfg.rows} rows, head_dim {cfg.head_dim}, {cfg.keys_per_block} keys per block; "
               f"{len(jobs)} engine runs, {keys:,} keys, {'at most ' if args.skip else ''}{cycles:,} cycles predicted; "
               f"seed {seed}", flush=True)
-        record.config = asdict(cfg)
-        record.source, record.versions, record.git = dict(layers[0].source), tool_versions(args.sim), git_state()
-        with of_its_own(args.out / "runs") as folder:
-            with progress_line(keys, len(jobs)) as advance:
-                done = run_jobs(jobs, cfg, options, args.sim, seed, args.waves, command, folder, args.jobs, advance)
-            by_name = dict(zip((job.name for job in jobs), done, strict=True))
-            pictures, wrong = [], []
-            for phase in phases:
-                outcomes = [by_name[job.name] for job in phase.jobs]
-                add_outcomes(record, phase, outcomes)
-                wrong += phase.wrong_pictures(outcomes)
-                if phase.name == "prefill" and (picture := phase.picture(outcomes)) is not None:
-                    pictures.append(picture)
-            add_floors(record, cfg, options, not args.checkpoint and not args.tensors, not args.text)
-            waves = next((outcome.waves for outcome in done if outcome.waves), None)
-            record.wall_seconds, record.state = round(time.monotonic() - clock, 1), DONE
-            if record.verdict_kind == "FAIL" or waves:
-                kept = keep(folder, args.out, run).resolve()
-                record.kept = shown(kept) if record.verdict_kind == "FAIL" else ""
-                record.waveform = shown(kept / waves.resolve().relative_to(folder.resolve())) if waves else ""
-                before = shown(folder.resolve())
-                record.problems = [problem.replace(before, shown(kept)) for problem in record.problems]
+        record.config, record.source = asdict(cfg), dict(layers[0].source)
+        record.versions, record.git = tool_versions(args.sim), git_state()
+        with progress_line(keys, len(jobs)) as advance:
+            done = run_jobs(jobs, cfg, options, args.sim, seed, args.waves, command, folder, args.jobs, advance)
+        by_name = dict(zip((job.name for job in jobs), done, strict=True))
+        pictures, wrong = [], []
+        for phase in phases:
+            outcomes = [by_name[job.name] for job in phase.jobs]
+            add_outcomes(record, phase, outcomes)
+            wrong += phase.wrong_pictures(outcomes)
+            if phase.name == "prefill" and (picture := phase.picture(outcomes)) is not None:
+                pictures.append(picture)
+        add_floors(record, cfg, options, not args.checkpoint and not args.tensors, not args.text)
+        record.wall_seconds, record.state = round(time.monotonic() - clock, 1), DONE
+        keep_what_is_wanted(record, folder, args.out, next((outcome.waves for outcome in done if outcome.waves), None))
         json_path, html_path = write_report(record, pictures, args.out, wrong)
     print_table(record)
     print(f"report: {shown(json_path.resolve())} and {shown(html_path.resolve())}; repeat with: {command}")

@@ -182,6 +182,7 @@ def test_killed(number: int, code: int, state: str, tmp_path: Path, seed: int) -
     report = report_in(out)
     assert report["state"] == state and not report["passed"] and not report["heads"]
     assert state.upper() in (out / "report.html").read_text()
+    assert report["stopped_by"] == ("ended by SIGTERM" if state == "stopped" else "")
 
 
 MISTAKES = {
