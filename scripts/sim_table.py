@@ -63,8 +63,8 @@ def failures(record: SimRecord) -> list[str]:
     wrong, total = record.wrong_values, record.totals()["mismatches"]
     lines += [f"  {value}" for value in wrong[:SHOWN]]
     if wrong and total > SHOWN:
-        lines.append(f"  ... {total:,} in all; the report lists the first {len(wrong):,}" if total > len(wrong)
-                     else f"  ... {total:,} in all; the report lists them")
+        listed = "them" if len(wrong) == total else f"{len(wrong):,} of them"
+        lines.append(f"  ... {total:,} in all; the report lists {listed}")
     for run in record.runs:
         lines += [f"{run.name}: counter {name} is {got:,}, predicted {wanted:,}"
                   for name, (got, wanted) in run.counter_mismatches().items()]

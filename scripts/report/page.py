@@ -118,14 +118,14 @@ def _wrong_values(record: SimRecord, pictures: Sequence[WrongPicture]) -> str:
         rows.append("<tr>" + "".join(f'<td class="{"text" if i < 2 else "num"}">{escape(str(c))}</td>'
                                      for i, c in enumerate(cells)) + "</tr>")
     total, listed = record.totals()["mismatches"], len(rows)
-    first = f"the first {listed:,} of {total:,}" if listed < total else f"all {listed:,}"
+    which = f"the first of each run, {listed:,} of {total:,}" if listed < total else f"all {listed:,}"
     drawn = ""
     if pictures:
         more = f" The first {MOST} of {len(pictures)} heads." if len(pictures) > MOST else ""
         drawn = _figure(wrong_figure(pictures), "where wrong values lie",
                         f"Red: output values that differ from the golden model, token by channel.{more}")
     return (f'<section><h2>Wrong values</h2>{drawn}<div class="scroll tall"><table><thead><tr>{header}</tr></thead>'
-            f'<tbody>{"".join(rows)}</tbody></table></div><p class="small">{first.capitalize()}. Row of the tile, channel of the '
+            f'<tbody>{"".join(rows)}</tbody></table></div><p class="small">{which.capitalize()}. Row of the tile, channel of the '
             "row; cycle in which the row was taken, counted from the run's first row of Q; integers in units of v_scale / 256. "
             f"Inputs, log and outcome of each run are in {escape(record.kept or 'its folder')}.</p></section>")
 

@@ -169,11 +169,11 @@ def test_wrong_values_are_listed_and_drawn(tmp_path: Path) -> None:
     wrong[41] = True
     page = parse(write_report(record, (), tmp_path, [WrongPicture("L0H0, prefill", 0, wrong)])[1])
     text = " ".join(page.text)
-    assert "The first 100 of 230." in text and text.count("1,234") >= 100 and len(page.sources) == 5
+    assert "The first of each run, 100 of 230." in text and text.count("1,234") >= 100 and len(page.sources) == 5
     lines = failures(record)
     assert lines[1] == (f"  L0H0, token 41: tile 3, row 9, channel 0, out in cycle 1,234: got 100, expected 99 "
                         f"({record.runs[0].name})")
-    assert sum("got 1" in line for line in lines) == 10 and "230 in all; the report lists the first 100" in lines[11]
+    assert sum("got 1" in line for line in lines) == 10 and "230 in all; the report lists 100 of them" in lines[11]
 
 
 def test_counters_show_units_predictions_and_every_run(tmp_path: Path) -> None:
