@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from scripts.report.figures import BAD, INK, WIDTH_IN, as_png, shrink, style_axes
@@ -40,4 +41,5 @@ def wrong_figure(pictures: Sequence[WrongPicture]) -> bytes:
         place.set(xlabel="channel", ylabel="token")
         place.set_title(f"{picture.name}: {int(picture.wrong.sum()):,} wrong", fontsize=9, color=INK, loc="left")
         style_axes(place, grid=False)
+        place.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
     return as_png(figure)
