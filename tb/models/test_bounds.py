@@ -104,6 +104,13 @@ def test_hard_inputs_are_outside_and_say_why(case: str, seed: int) -> None:
     assert all(head.causes[0].kind == kind for head in outside), [head.causes for head in outside]
 
 
+def test_outputs_of_tiny_steps_are_not_cut(seed: int) -> None:
+    """A step of v_scale / 256 may lie below float32's normal numbers: the output itself does not, and keeps its bits."""
+    t = gaussian(seed)
+    heads = judge(AttentionTensors(t.q, t.k, 1e-37 * t.v, t.scale))
+    assert all(head.loss_db < 0.1 for head in heads)
+
+
 def test_saturations_are_counted_per_head(seed: int) -> None:
     heads = judge(one_large_row(seed))
     assert heads[1].saturations > 0 and [h.saturations for h in heads].count(0) == 3
