@@ -8,8 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from scripts.regress.junit import render_junit
 from scripts.regress.page_failures import alike
-from scripts.regress.record import JobRecord
+from scripts.regress.record import JobRecord, load_record
+from tb.scripts.junit_schema import violations
 from tb.scripts.regress_lists import by_id, entry, load, regress, write_list
 
 SEED = 77
@@ -116,6 +118,29 @@ def test_junit(mixed: tuple[Path, str, int]) -> None:
     failed = [case for case in cases if case.find("failure") is not None]
     assert int(root.get("tests")) == len(cases) == len(load(mixed[0])["jobs"]) and root.get("errors") == "0"
     assert int(root.get("failures")) == len(failed) == len(FAILURES) + 2
+
+
+def test_junit_keeps_to_the_schema_of_ci_systems(mixed: tuple[Path, str, int]) -> None:
+    """Also that of a run that did not come to its end, where jobs are skipped and an error says so."""
+    root = ElementTree.parse(mixed[0].parent / "out" / "junit.xml").getroot()
+    assert violations(root) == []
+    assert any(f"repeat: {job['repeat']}" in case.findtext("system-out") for job in load(mixed[0])["jobs"][:1]
+               for case in root.iter("testcase"))
+    record = load_record(mixed[0].parent / "out" / "regress.json")
+    record.jobs[0].status, record.jobs[1].status, record.state = "not run", "timeout", "terminated"
+    root = ElementTree.fromstring(render_junit(record, mixed[0].parent / "out"))
+    assert violations(root) == [] and root.find(".//skipped") is not None and root.find(".//error") is not None
+
+
+@pytest.mark.parametrize(("xml", "violation"), [
+    ('<testsuites skipped="1"/>', "<testsuites> must not have skipped"),
+    ('<testsuites><testsuite name="a" tests="1" failures="0" errors="0"><testcase name="b"><properties/></testcase></testsuite>'
+     "</testsuites>", "<properties> must not stand in <testcase>"),
+    ('<testsuite name="a" tests="1" failures="0"/>', "<testsuite> lacks errors"),
+    ('<testsuites time="1.2.3"/>', "<testsuites>: time is 1.2.3"),
+])
+def test_the_schema_refuses(xml: str, violation: str) -> None:
+    assert violations(ElementTree.fromstring(xml)) == [violation]
 
 
 def test_same_seed_repeats_one_job(mixed: tuple[Path, str, int], tmp_path: Path) -> None:
