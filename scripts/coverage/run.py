@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     args, more = parse_args(arguments)
     out = args.out.resolve()
     data, jobs = out / "data", out / "regress"
-    with locked(out, "coverage run", "wait for its end"):
+    with locked(out, "coverage run"):
         empty(out)
         code = regress([*more, "--tags", "coverage", "--timeout-scale", SLOWER, "--out", str(jobs), "--coverage", str(data)])
         if code > 1:

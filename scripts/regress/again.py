@@ -65,7 +65,7 @@ def what_again(bases: Sequence[Path]) -> Again:
     last = load_record(place / FILE)
     base = place.parent if place.name == AGAIN_FOLDER else place
     if last.state == "running":     # or killed: then nobody holds the lock
-        with locked(place, "regression", "wait for its end"):
+        with locked(place, "regression"):
             pass
     bad = tuple(job.id for job in last.bad())
     left = tuple(job.id for job in last.ran_jobs() if job.status == NOT_RUN)

@@ -182,7 +182,7 @@ def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations:
     coverage = args.coverage.resolve() if args.coverage else None
     record = make_record(args, chosen, workers, durations)
     stop = Stop()
-    with locked(out, "regression"), stop.on_signals():
+    with locked(out, "regression", chosen=True), stop.on_signals():
         check_folder(out)
         if coverage is not None:
             coverage.mkdir(parents=True, exist_ok=True)

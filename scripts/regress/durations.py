@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from models.errors import FcimError
@@ -18,7 +19,7 @@ from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 
 DURATIONS = ROOT / "tb" / "regression" / "durations.json"
-JOBS, COVERAGE, TESTS = "jobs", "coverage", "tests"     # jobs, the same with coverage counters, and files of tests
+JOBS, COVERAGE, TESTS = "jobs", "coverage", "tests"     # jobs, the same with coverage counters, and a test of each file
 
 
 def _read() -> dict[str, Any]:
@@ -41,8 +42,31 @@ def recorded_durations(coverage: bool) -> dict[str, float]:
 
 
 def recorded_tests() -> dict[str, float]:
-    """Seconds of each file of tests."""
+    """Seconds of a test, by its file."""
     return _read()[TESTS]
+
+
+def tests_left(ids: Sequence[str], workers: int) -> float | None:
+    """Seconds that tests (node ids) will take, ``workers`` at a time; None where nothing is known of any test."""
+    known = recorded_tests()
+    if not known:
+        return None
+    files = [node.partition("::")[0] for node in ids]
+    mean = fmean(known.values())
+    return sum(known.get(file, mean) for file in files) / workers
+
+
+def record_tests(seconds: Mapping[str, float]) -> int:
+    """Take over what tests (node ids) took; gives how many files they are from.
+
+    Raises:
+        FcimError: the file cannot be written.
+    """
+    files: dict[str, list[float]] = {}
+    for node, taken in seconds.items():
+        files.setdefault(node.partition("::")[0], []).append(taken)
+    return update(TESTS, {file: fmean(all_of_it) for file, all_of_it in files.items()},
+                  [file for file in recorded_tests() if (ROOT / file).is_file()])
 
 
 def update(part: str, durations: Mapping[str, float], keep: Sequence[str]) -> int:
@@ -52,7 +76,7 @@ def update(part: str, durations: Mapping[str, float], keep: Sequence[str]) -> in
         FcimError: the file cannot be written.
     """
     data = _read()
-    new = {name: round(seconds, 2) for name, seconds in {**data[part], **durations}.items() if name in keep or name in durations}
+    new = {name: round(seconds, 3) for name, seconds in {**data[part], **durations}.items() if name in keep or name in durations}
     data[part] = dict(sorted(new.items()))
     text = json.dumps({"recorded_on": f"{platform.machine()}, {os.cpu_count()} cores", **data}, indent=1)
     write_atomic(DURATIONS, text + "\n")

@@ -21,7 +21,7 @@ from scripts.regress.plan import PlannedJob
 from scripts.regress.process import JobProcess
 from scripts.regress.pytest_job import is_pytest_path
 from scripts.regress.record import NOT_RUN, PASSED, UNDER_WAY, JobRecord, Record, compare, disagreement
-from scripts.regress.result import HEADER, LOG, settle
+from scripts.regress.result import HEADER, LOG, ending, settle
 from scripts.regress.worker import JOB_FILE
 
 POLL_S = 0.05
@@ -145,9 +145,8 @@ class Pool:
             return False
         job, log = running.record, running.process.log
         settle(job, end, log.parent, self.options.out, interrupted and bool(end.stopped))
-        if end.stopped:
-            with log.open("a") as file:
-                file.write(f"\n--- {end.stopped}\n")
+        with log.open("a") as file:
+            file.write(ending(job, self.options.out))
         self._running.remove(running)
         if job.status == PASSED:        # a failure may come early or late, and says little of the next run
             self.estimate.learn(running.planned, job.seconds)
