@@ -39,13 +39,13 @@ class Estimate:
             return job.entry.weight
         alike = [seconds for name, seconds in self._known.items() if re.split(r"[\[#]", name)[0] == job.entry.name]
         known = alike or list(self._known.values())
-        return fmean(known) if known else UNKNOWN_S
+        return min(fmean(known) if known else UNKNOWN_S, job.entry.timeout)
 
     def seconds(self, job: PlannedJob) -> float:
         """What the job will take."""
         if job.id in self._ended:
             return self._ended[job.id]
-        return min(self._before(job) * self._taken / self._expected, job.entry.timeout)
+        return self._before(job) * self._taken / self._expected
 
     def long_first(self, jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
         """So that no long job is left to the end, where the other workers would wait for it; equal ones keep their order."""

@@ -53,6 +53,7 @@ def test_tests_by_their_files(file: Path) -> None:
     assert durations.tests_left(["tb/a.py::x"], 1) is None
     assert durations.record_tests({"tb/conftest.py::x": 2.0, "tb/conftest.py::y": 4.0, "tb/__init__.py::z": 9.0}) == 2
     assert durations.tests_left(["tb/conftest.py::x", "tb/conftest.py::y[1]", "tb/new.py::z"], 2) == (3 + 3 + 6) / 2
+    assert durations.tests_left(["tb/conftest.py::x", "tb/new.py::z"], 2) is None, "most of it would be a guess"
 
 
 def test_pytest_says_beforehand_how_long_and_takes_it_over(tmp_path: Path, file: Path) -> None:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from models.errors import FcimError
+from scripts.processes import locked
 from scripts.regress.again import what_again
 from scripts.regress.cli import BASES
 from scripts.regress.junit import render_junit
@@ -237,6 +238,11 @@ def test_rerun_takes_the_last_run_whatever_it_was(tmp_path: Path, monkeypatch: p
     ran("whole/rerun", "timeout", 4)
     again = what_again([whole, test])
     assert (again.base, again.bad, again.left) == (whole, ("good[do=pass]#0@icarus",), ())
+    record = json.loads((whole / "rerun" / "regress.json").read_text())
+    (whole / "rerun" / "regress.json").write_text(json.dumps(record | {"state": "running"}))
+    assert what_again([whole]).bad == again.bad, "it was killed: nobody holds its lock"
+    with locked(whole / "rerun", "regression"), pytest.raises(FcimError, match="another regression is writing to"):
+        what_again([whole])
     assert BASES[:2] == (ROOT / "build" / "regress", ROOT / "build" / "regress" / "test")
 
 
