@@ -28,7 +28,6 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = --jobs $(call quote,$(JOBS)) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call switch,FAIL_FAST,--fail-fast)
-COVERAGE := build/coverage
 
 .PHONY: help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats test lint waves doctor clean distclean
 
@@ -81,10 +80,8 @@ regress: $(STAMP) ## run the regression on Verilator, parts of it on both simula
 rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, with waves
 	@$(PY) -m scripts.regress --rerun --jobs $(call quote,$(JOBS)) $(call flag,OUT,--out)
 
-coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors
-	@rm -rf $(COVERAGE)
-	@$(PY) -m scripts.regress $(regress_flags) --tags coverage --timeout-scale 4 --out $(COVERAGE)/regress --coverage $(COVERAGE)/data || echo 'the coverage below is that of the jobs that passed'
-	@$(PY) -m scripts.coverage --data $(COVERAGE)/data --regress $(COVERAGE)/regress/regress.json --out $(COVERAGE)
+coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors or if a job does
+	@$(PY) -m scripts.coverage.run $(regress_flags)
 
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.bench_sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
