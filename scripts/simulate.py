@@ -20,6 +20,7 @@ from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from filelock import FileLock
 
 from models.errors import FcimError
+from models.values import parse_switch
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.seeds import choose_seed
 
@@ -245,7 +246,7 @@ def run_bench(
     parameters, extra_env = dict(parameters or {}), dict(extra_env or {})
     sim = sim or os.environ.get("SIM") or "icarus"
     seed = choose_seed(seed)
-    waves = waves or os.environ.get("WAVES", "0") not in ("", "0")
+    waves = waves or parse_switch(os.environ.get("WAVES"), "WAVES")
     tool = require_simulator(sim)
     files = [Path(s).resolve() for s in sources] if sources is not None else rtl_files()
     for path in files:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from models.errors import FcimError
+from models.values import parse_choice, parse_switch
 from scripts.rtl_list import ROOT
 from scripts.seeds import draw_seed, parse_seed
+from scripts.variables import SIMULATORS
 
 RECORD = ROOT / "build" / "last_seed.txt"
 
@@ -20,9 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Settle the seed. Workers of a parallel run get the controller's through their options, and never draw."""
+    if sys.flags.optimize:
+        raise pytest.UsageError("PYTHONOPTIMIZE (or python -O) leaves out the asserts of the tests; unset it")
     text = config.option.seed or os.environ.get("SEED")
     try:
         seed = parse_seed(str(text)) if text else draw_seed()
+        parse_switch(os.environ.get("WAVES"), "WAVES")
+        parse_choice(os.environ.get("SIM") or "icarus", "SIM", SIMULATORS)
     except FcimError as error:
         raise pytest.UsageError(str(error)) from None
     config.option.seed = str(seed)

@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
+from scripts.arguments import Parser
 from scripts.coverage.floors import write_floors
 from scripts.coverage.functional import functional_problems
 from scripts.coverage.joined import functional_of, functional_tally, write_pages
@@ -21,7 +22,7 @@ EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" /
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.coverage", description=__doc__.split(": ", 1)[1])
+    parser = Parser(None, "Merge the coverage data of all runs, write the site, hold the numbers against their floors.")
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "coverage" / "data", help="folder of the runs' data")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "coverage", help="folder to write to")
     parser.add_argument("--regress", type=Path, help="record of the regression, for the verification plan's page")

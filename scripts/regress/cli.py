@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.arguments import Parser
 from scripts.regress import page
 from scripts.regress.console import duration, make_display, shown, summary
 from scripts.regress.entries import Entry, read_entries
@@ -23,7 +24,7 @@ from scripts.regress.process import Stop
 from scripts.regress.record import FILE, Record, load_record, old_durations, planned_record
 from scripts.regress.reports import write_reports
 from scripts.rtl_list import ROOT
-from scripts.seeds import choose_seed, parse_seed
+from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
 
@@ -34,31 +35,13 @@ INTERRUPTED = 130
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.regress", description="Run the regression: many jobs, one verdict.")
+    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=os.cpu_count() or 1)
     parser.add_argument("--file", type=Path, default=LIST, help="the list of entries (default: tb/regression/regression.yaml)")
-    parser.add_argument("--jobs", default=str(os.cpu_count() or 1), help="jobs at a time (default: one per core)")
-    parser.add_argument("--seed", help="seed of the whole regression (default: the environment's SEED, else drawn and printed)")
-    parser.add_argument("--tags", help="only entries with any of these tags, separated by commas; needed for nightly ones")
-    parser.add_argument("--test", help="only these jobs: an id, an entry, a pattern with * and ?, or a part of an id")
-    parser.add_argument("--iterations", help="iterations of every entry instead of the list's")
-    parser.add_argument("--sim", help="run on this simulator instead of the list's")
-    parser.add_argument("--waves", action="store_true", help="write waveforms")
-    parser.add_argument("--fail-fast", action="store_true", help="stop everything at the first failure")
-    parser.add_argument("--timeout-scale", default="1", help="multiplies every time-out, for slow machines (default: 1)")
-    parser.add_argument("--out", type=Path, help="folder of the reports (default: build/regress, with --test build/regress/test)")
+    parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
     parser.add_argument("--coverage", type=Path, help="collect coverage data in this folder")
     parser.add_argument("--rerun", action="store_true",
                         help="repeat what failed in the last record, with its seeds, with waves")
-    parser.add_argument("--list", action="store_true", help="say what would run, and stop")
     return parser.parse_args(arguments)
-
-
-def _count(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise FcimError(f"{name} = {text!r} is illegal; use a whole number from 1 on")
-    return int(text)
 
 
 def _scale(text: str) -> float:
@@ -112,11 +95,11 @@ def locked(out: Path) -> Iterator[None]:
 def choose_jobs(args: argparse.Namespace, entries: Sequence[Entry], base: Path) -> tuple[int, list[PlannedJob]]:
     """The master seed, and the jobs to run."""
     if not args.rerun:
-        seed = choose_seed(None if args.seed is None else parse_seed(args.seed))
+        seed = choose_seed(args.seed)
         return seed, select_jobs(entries, seed, _tags(args.tags), (args.test or "").strip() or None,
-                                 _count("ITERATIONS", args.iterations), args.sim)
+                                 args.iterations, args.sim)
     for name in ("seed", "tags", "test", "iterations", "sim"):
-        if getattr(args, name):
+        if getattr(args, name) is not None:
             raise FcimError(f"--rerun repeats what failed as it was; leave out {name.upper()}")
     last = load_record(base / FILE)
     bad = [job.id for job in last.bad()]
@@ -140,12 +123,12 @@ def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: E
 def make_record(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, workers: int,
                 durations: dict[str, float]) -> Record:
     """The record before anything ran."""
-    scale = _scale(args.timeout_scale)
-    records = [planned_record(job, command(args, seed, job.id), round(job.entry.timeout * scale, 3)) for job in jobs]
+    records = [planned_record(job, command(args, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3)) for job in jobs]
     versions: dict[str, str] = {}
     for sim in dict.fromkeys(job.sim for job in jobs):
         versions |= tool_versions(sim)
-    again = {"tags": args.tags, "iterations": args.iterations, "sim": args.sim, "waves": "1" if args.waves else None}
+    again = {"tags": args.tags, "iterations": args.iterations and str(args.iterations), "sim": args.sim,
+             "waves": "1" if args.waves else None}
     whole = command(args, seed, None, rerun="1") if args.rerun else command(args, seed, args.test, **again)
     place = shown(args.out.resolve()) if args.out else None
     rerun = "" if args.rerun or args.test else command(args, seed, None, rerun="1", out=place)
@@ -167,7 +150,7 @@ def check_folder(out: Path) -> None:
 def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Path, estimate: Estimate,
         durations: dict[str, float]) -> int:
     """Run the jobs and report; gives the exit code."""
-    workers = _count("JOBS", args.jobs) or 1
+    workers = args.jobs
     for sim in dict.fromkeys(job.sim for job in jobs):
         require_simulator(sim)
     coverage = args.coverage.resolve() if args.coverage else None
@@ -195,7 +178,7 @@ def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Pa
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
     base = (args.out or FOLDER).resolve()
-    workers = _count("JOBS", args.jobs) or 1
+    workers = args.jobs
     entries = read_entries(args.file.resolve())
     seed, jobs = choose_jobs(args, entries, base)
     out = base / AGAIN_FOLDER if args.rerun else base / ONE_FOLDER if args.test and not args.out else base
