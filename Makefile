@@ -112,7 +112,7 @@ lint: $(STAMP) ## Verilator on every configuration, ruff, and the check for unse
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them
-	@$(PY) -m scripts.call waves $(or $(call flag,TOKENS,--tokens),--tokens=16) $(if $(strip $(foreach v,HEADS CHECKPOINT TENSORS,$(call value_of,$(v)))),,--heads=0-3) $(sim_flags) --waves --out build/waves
+	@$(PY) -m scripts.call waves $(if $(strip $(call value_of,TOKENS)),,--tokens=16) $(if $(strip $(foreach v,HEADS CHECKPOINT TENSORS,$(call value_of,$(v)))),,--heads=0-3) $(sim_flags) --waves --out build/waves
 	@$(PY) -m scripts.open_waves
 
 doctor: ## what is installed, what is missing and how to mend it

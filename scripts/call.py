@@ -23,6 +23,7 @@ COMMANDS = {
     "head-stats": "scripts.head_stats", "test": "pytest",
 }
 ON_SIMULATORS = {"sim": ("icarus",), "waves": ("icarus",), "ablation": ("icarus",), "bench-sim": ("icarus", "verilator")}
+WRITE_TO_BUILD = ("sim", "waves", "ablation", "perplexity", "generate", "precision", "bench-sim")
 
 
 def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
@@ -70,7 +71,7 @@ def main() -> int:
 
         arguments = pytest_arguments(args)
     else:
-        check_call(args, ROOT / "build")
+        check_call(args, ROOT / "build" if target in WRITE_TO_BUILD else None)
         if simulators := ON_SIMULATORS.get(target):
             from scripts.simulate import require_simulator  # late: only simulations need cocotb
 
