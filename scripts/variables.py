@@ -29,7 +29,7 @@ from models.values import (  # noqa: E402
     parse_wholes,
 )
 
-MOST_JOBS = 256
+MOST_JOBS, WIDTH = 256, 130
 CONFIG_DIR = ROOT / "config"
 # as in the models, which cannot be loaded yet; a test compares them
 SCHEDULES, SIMULATORS = ("natural", "diagonal_first", "sink_diagonal"), ("icarus", "verilator")
@@ -315,10 +315,16 @@ def check(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def help_lines() -> list[str]:
-    """The variables as ``make help`` shows them."""
-    lines = [f"  {row.name:<15} {row.targets.replace(' ', ', ')}: {row.meaning}" for row in TABLE]
-    return [*lines, "", f"The environment's {listed(FROM_ENVIRONMENT)} count as well; all others only behind make.",
-            "A switch takes 1 or 0 (or yes, no, on, off, true, false). Numbers are whole numbers."]
+    """The variables as ``make help`` shows them, in the terminal's width."""
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    width = max(60, min(WIDTH, get_terminal_size((WIDTH, 24)).columns - 1))
+    lines = [fill(f"{row.targets.replace(' ', ', ')}: {row.meaning}", width, initial_indent=f"  {row.name:<15} ",
+                  subsequent_indent=" " * 18, break_on_hyphens=False) for row in TABLE]
+    rules = (f"The environment's {listed(FROM_ENVIRONMENT)} count as well; all others only behind make. A switch takes 1 or 0 "
+             "(or yes, no, on, off, true, false); numbers are whole numbers; an empty value counts as not given.")
+    return [*lines, "", fill(rules, width)]
 
 
 def main() -> int:

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the report; 1 if a number is below its floor or something else is wrong."""
     options = _arguments(arguments)
     if options.regress is not None and not options.regress.is_file():
-        raise FcimError(f"there is no record {options.regress}; run the regression first, or leave --regress out")
+        raise FcimError(f"there is no record {options.regress}; run: make coverage")
     functional = functional_of(options.data)
     results = collect(options.data, options.design, options.exclusions, options.floors, functional_tally(functional))
     results.problems += functional_problems(functional) if functional is not None else []

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
+from models.source import open_checkpoint
 from models.token_ids import quiet_transformers
 from scripts.arguments import Parser
 from scripts.call import check_call
@@ -72,10 +73,10 @@ def main(argv: list[str] | None = None) -> int:
     check_call(args)
     prompt, new = args.tokens, args.new
     folder = output_folder(args.out)
-    loaded = load(args, prompt)
-    limit = loaded.model.config.max_position_embeddings
+    limit = open_checkpoint(args.checkpoint).config.max_position_embeddings
     if prompt + new > limit:
         raise FcimError(f"TOKENS = {prompt} and NEW = {new} are more than the {limit} positions of this model; lower one of them")
+    loaded = load(args, prompt)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         outputs = []
         for what, implementation in (("float attention", "sdpa"), ("the hardware's", ha.NAME)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from models.source import open_checkpoint
 from scripts.call import check_call
 from scripts.in_model.loaded import Loaded, context_of, load, output_folder
 
@@ -19,5 +20,5 @@ def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, i
     """
     check_call(args)
     folder = output_folder(args.out)
-    loaded = load(args, args.tokens or TOKENS)
-    return folder, loaded, context_of(args.context, context, loaded.model.config.max_position_embeddings)
+    window = context_of(args.context, context, open_checkpoint(args.checkpoint).config.max_position_embeddings)
+    return folder, load(args, args.tokens or TOKENS), window

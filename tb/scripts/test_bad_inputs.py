@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from models import config, schedules
-from models.errors import run_cli
-from scripts import call, head_stats, simulate, variables
+from models.errors import FcimError, run_cli
+from scripts import call, find_tests, head_stats, simulate, variables
 from scripts.arguments import flag
 from scripts.rtl_list import ROOT
 from tb.scripts.bad_inputs import CALL, CHECK, COMMAND, TABLE, Bad, make_files
@@ -68,7 +70,7 @@ def as_make_does(row: Bad, goals: list[str], given: dict[str, str]) -> int:
 
 def ask(row: Bad, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """The exit code of a row's call."""
-    words = [word.replace("@", f"{folder}{os.sep}").replace("+", " ") for word in row.call.split()]
+    words = [word.replace("@", f"{folder}{os.sep}").replace("+", " ").replace("^", "") for word in row.call.split()]
     given = dict(word.split("=", 1) for word in words if "=" in word)
     for name in FROM_OUTSIDE:
         monkeypatch.delenv(name, raising=False)
@@ -111,11 +113,58 @@ def test_the_table() -> None:
 @pytest.mark.parametrize("words", [
     "sim SEED= TAU= FUSED=", "sim FUSED=No SKIP=off WAVES=FALSE", "sim FUSED=yes SKIP=On TAU=8 HEADS=0-3,8 LAYER=all",
     "test sim SEED=0 TEST=x HEADS=0", "ablation TOKENS=64,128 TAU=0-2,4 KEYS_PER_BLOCK=8 SCHEDULE=natural",
-    "regress TAGS=smoke,unit", "capture OUT=new.npz LAYER=0", "setup PYTHON=python3 PIP_ARGS=-q", "clean", ".venv/.stamp", "help"])
+    "regress TAGS=smoke,unit", "capture OUT=new.npz LAYER=0", "setup PYTHON=python3 PIP_ARGS=-q", "clean",
+    ".venv/.stamp", "help"])
 def test_right_calls(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     goals, given = ([w for w in words.split() if ("=" in w) == wanted] for wanted in (False, True))
     assert variables.check([*goals, "--", *TARGETS, ".venv/.stamp", "--", *given, "--"], {}) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_commands_in_the_documentation() -> None:
+    """What the pages tell to type, targets and variables, is taken."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / ".ci" / "run"]
+    command = re.compile(r"(?<![\w-])make ([a-z-]+(?: +[A-Z_]+=(?:'[^']*'|[^\s`'|)]+))+)")
+    found = [match.split() for page in pages for match in command.findall(page.read_text())]
+    assert len(found) > 20
+    for target, *words in found:
+        variables.check_goals([target], TARGETS)
+        variables.check_names([target], [word.split("=")[0] for word in words if re.match("[A-Z_]+=", word)])
+
+
+@pytest.fixture
+def few_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project of three tests, one of them with parameters."""
+    (tmp_path / "tb" / "block").mkdir(parents=True)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "tb" / "block" / "test_block.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('size', ['small', 'large'])\ndef test_sizes(size): pass\n"
+        "def test_other(): pass\nclass TestAll:\n    def test_inner(self): 'middle'\n")
+    monkeypatch.setattr(find_tests, "ROOT", tmp_path)
+    monkeypatch.setattr(find_tests, "FOLDER", tmp_path / "tb")
+
+
+@pytest.mark.parametrize(("text", "arguments"), [
+    ("", []), ("sizes", ["-k", "sizes"]), ("Block and not other", ["-k", "Block and not other"]), ("TestAll", ["-k", "TestAll"]),
+    ("large", ["-k", "large"]), ("tb/block", ["tb/block"]),
+    ("tb/block/test_block.py::TestAll", ["tb/block/test_block.py::TestAll"]),
+    ("tb/block/test_block.py::test_sizes[small]", ["tb/block/test_block.py::test_sizes[small]"])])
+def test_tests_that_are_there(text: str, arguments: list[str], few_tests: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name, a folder, a class and parameters go to pytest as it wants them; SIM and WAVES go through the environment."""
+    for name in ("SIM", "WAVES"):
+        monkeypatch.setenv(name, "from before")
+    args = argparse.Namespace(test=text, seed=4, jobs=3, sim="verilator", waves=True)
+    assert find_tests.pytest_arguments(args) == ["-n", "3", "--seed=4", *arguments]
+    assert (os.environ["SIM"], os.environ["WAVES"]) == ("verilator", "1")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("middle", "TEST = 'middle' fits no test"), ("not block", "TEST = 'not block' fits no test"),
+    ("siezs", "did you mean test_sizes?"), ("tb/block/test_block.py::test_sizes[huge]", "test_sizes has no such parameters")])
+def test_tests_that_are_not_there(text: str, message: str, few_tests: None) -> None:
+    """Also where only pytest can tell, since the word stands in a test without being its name."""
+    with pytest.raises(FcimError, match=re.escape(message)):
+        find_tests.pytest_arguments(argparse.Namespace(test=text, seed=None, jobs=None, sim=None, waves=False))
 
 
 def test_limits_are_those_of_the_models() -> None:
@@ -218,7 +267,7 @@ def test_what_stays_outside(tree: Path) -> None:
 
 def test_help_lists_all(tree: Path) -> None:
     done = run(["make", "help"], tree)
-    first = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    first = {line.split()[0] for line in done.stdout.splitlines() if re.match(r"  \S", line)}
     assert first == {*TARGETS, *(row.name for row in variables.TABLE)}
     assert {target for row in variables.TABLE for target in row.targets.split()} <= set(TARGETS)
     named = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("from_environment :="))
@@ -245,7 +294,7 @@ def test_nobody_reads() -> None:
 def test_nobody_reads_a_table_of_rich() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    code = PRINTS.replace("print(", "Console().print(").replace("from models", "from rich.console import Console\nfrom models")
+    code = "from rich.console import Console\nfrom models.errors import run_cli\nrun_cli(lambda: Console().print('x') or 0)"
     with os.fdopen(writer, "wb") as stream:
         done = python(code, stdout=stream)
     assert (done.returncode, done.stderr) == (141, "")
@@ -280,8 +329,8 @@ def test_characters_without_a_code() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 ? 2\n", "")
 
 
-@pytest.mark.parametrize("level", ["1", "2"])
-@pytest.mark.parametrize("module", ["scripts.lint", "scripts.regress", "scripts.coverage", "pytest"])
+@pytest.mark.parametrize(("module", "level"), [
+    ("scripts.lint", "1"), ("scripts.lint", "2"), ("scripts.regress", "2"), ("pytest", "1")])
 def test_optimised_python(module: str, level: str) -> None:
     """It would leave out asserts: refused by every command and by the tests."""
     done = run([sys.executable, "-m", module], PYTHONOPTIMIZE=level)
