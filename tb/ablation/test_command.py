@@ -28,7 +28,7 @@ def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], c
         refused(command.main, [*base, *choice], message)
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").touch()
-    refused(command.main, [*base, "--out", str(tmp_path / "file")], "cannot be written")
+    refused(command.main, [*base, "--out", str(tmp_path / "file")], "cannot write to")
     assert command.main([*base, "--tokens", "64", "--layer", "0"]) == 0
     text = capsys.readouterr().out
     assert "rescales per row by length" in text and "decode, each token" in text and "goals" not in text

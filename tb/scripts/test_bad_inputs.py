@@ -374,6 +374,15 @@ def test_read_only_folder(late: bool, locked_folder: Path) -> None:
     assert "work in a copy of the project elsewhere" in done.stderr and done.stdout == ""
 
 
+def test_unreadable_file(tmp_path: Path, locked_folder: Path) -> None:
+    """Told by the check already."""
+    path = tmp_path / "tensors.npz"
+    path.touch(mode=0o000)
+    command = [sys.executable, "-I", "-S", "scripts/variables.py", "check", "sim", "--", "sim", "--", f"TENSORS={path}", "--"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, preexec_fn=without_override)
+    assert (done.returncode, done.stderr) == (2, f"error: TENSORS = '{path}' may not be read; change its permissions\n")
+
+
 def test_read_only_tree(tmp_path: Path, locked_folder: Path) -> None:
     """The call is refused before the command is loaded, where nothing can be written."""
     for name in ("models", "scripts", "config"):
