@@ -26,7 +26,7 @@ FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "SEED", "SI
 MODULES = {"regress": "scripts.regress.cli", "rerun": "scripts.regress.cli", "ablation": "scripts.ablation.__main__"}
 TARGETS = [word for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("TARGETS :=")
            for word in line.split()[2:]]
-CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
 def quiet_environment(**more: str) -> dict[str, str]:
@@ -349,9 +349,10 @@ def test_pytest_itself(option: str, environment: dict[str, str], text: str) -> N
 
 
 def without_override() -> None:
-    """Takes from root what lets it write where it may not."""
+    """Takes from root what lets it read and write where it may not."""
     if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 @pytest.fixture
