@@ -13,10 +13,10 @@ given := $(sort $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(or
 from_environment := SEED SIM WAVES JOBS PYTHON PIP_ARGS
 
 # Nothing goes on by itself to what a recipe starts: not the variables, which go as options, not make's own, and not what would
-# change Python, pytest or the simulator behind their backs.
+# change Python or pytest behind their backs (scripts/bench_environment.py sees to the simulators).
 MAKEOVERRIDES :=
 unexport $(given) $(from_environment) PYTHONOPTIMIZE PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS PYTHONINSPECT
-unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD $(filter COCOTB_% GPI_%,$(.VARIABLES))
+unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD
 
 define newline
 
@@ -40,7 +40,6 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
-COVERAGE := build/coverage
 
 TARGETS := help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
@@ -73,10 +72,8 @@ regress: $(STAMP) ## run the regression on Verilator, parts of it on both simula
 rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, with waves
 	@$(PY) -m scripts.regress --rerun $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,OUT,--out)
 
-coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors
-	@rm -rf $(COVERAGE)
-	@$(PY) -m scripts.regress $(regress_flags) --tags coverage --timeout-scale 4 --out $(COVERAGE)/regress --coverage $(COVERAGE)/data || echo 'the coverage below is that of the jobs that passed'
-	@$(PY) -m scripts.coverage --data $(COVERAGE)/data --regress $(COVERAGE)/regress/regress.json --out $(COVERAGE)
+coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors or if a job does
+	@$(PY) -m scripts.coverage.run $(regress_flags)
 
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.call bench-sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)

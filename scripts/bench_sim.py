@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -30,7 +29,9 @@ from models.golden import run_tile
 from models.tile import TileJob
 from models.tiling import build_tiles
 from scripts.arguments import Parser
+from scripts.bench_environment import own_environment
 from scripts.engine_run import BENCHES, PLAYER, run_engine, stream_arrays
+from scripts.processes import WORK, locked, of_its_own
 from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.seeds import choose_seed
@@ -112,7 +113,7 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
     """
     tiles = head(cfg, tokens, seed)
     streams, expected = stream_arrays(tiles), np.concatenate([run_tile(cfg, t).out.numpy() for t in tiles])
-    with tempfile.TemporaryDirectory(prefix="fusioncim-") as place:
+    with tempfile.TemporaryDirectory(prefix="fusioncim-", dir=os.environ.get(WORK)) as place:
         folder = Path(place)
         for stream in "qkv":
             beats = len(streams[f"{stream}_last"])
@@ -123,8 +124,8 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
         parameters = [f"-G{key}={value}" for key, value in cfg.verilog_parameters().items()]
         command = [require_simulator("verilator"), "--binary", "--timing", *FASTEST_ARGS, *parameters, "-Mdir", str(build),
                    "--top-module", ALONE.stem, *sorted({f"-I{s.parent}" for s in sources}), *map(str, sources)]
-        environment = {**os.environ, **({"OBJCACHE": "ccache"} if shutil.which("ccache") else {})}
-        built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment)
+        with own_environment():
+            built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if built.returncode:
             raise FcimError(f"Verilator could not build {ALONE.name}:\n{built.stdout[-1500:]}")
         clock = time.perf_counter()
@@ -196,9 +197,11 @@ def main() -> int:
         lambda: in_numpy(cfg, args.tokens, seed),
     ]
     lines = []
-    for step in steps:
-        lines.append(step())
-        print(f"{lines[-1].name}: {lines[-1].seconds:.2f} s", flush=True)
+    said = "wait for its end: two at a time would measure each other"
+    with locked(RESULT.parent, "bench-sim", said), of_its_own(RESULT.parent):
+        for step in steps:
+            lines.append(step())
+            print(f"{lines[-1].name}: {lines[-1].seconds:.2f} s", flush=True)
     rtl_alone = lines[5].seconds / lines[5].cycles
     for line in (lines[2], lines[4]):   # the clock, too, crosses the interface: what the RTL costs is seen without cocotb
         line.simulated = rtl_alone * line.cycles

@@ -22,6 +22,7 @@ from models.config import HardwareConfig
 from models.cycles import COUNTERS, TIMING_COUNTERS, predict, schedule
 from models.golden import check_tile, run_tile
 from models.tile import TileJob, TileResult
+from scripts.processes import WORK
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.simulate import coverage_folder, run_bench
 from tb.coverage.catalogue import new_coverage
@@ -202,7 +203,7 @@ def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str
 
 
 def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
-               seed: int | None = None, waves: bool = False, progress: Path | None = None,
+               seed: int | None = None, waves: bool | None = None, progress: Path | None = None,
                sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
                repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
                streams: Mapping[str, np.ndarray] | None = None, bench: str = BENCHES["python"],
@@ -228,7 +229,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
     if budget is None:
         cycles = schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in tiles], [t.fused for t in tiles])["cycles"]
         budget = 40 * cycles // (1 if slow or set(patterns) - {"none"} else 10) + 4000
-    place = Path(os.environ.get("FCIM_RUNS") or ROOT / "build")
+    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="engine-") as folder:
         file = Path(folder) / "streams.npz"

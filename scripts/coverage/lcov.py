@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from scripts.coverage.points import Point
 
@@ -23,14 +24,14 @@ def _branches(points: Sequence[Point]) -> list[str]:
     return text
 
 
-def tracefile(points: dict[str, list[Point]]) -> str:
-    """All files' records; excluded points are left out."""
+def tracefile(points: dict[str, list[Point]], root: Path) -> str:
+    """All files' records, by absolute paths, so that genhtml finds the sources from any folder; excluded points are left out."""
     text: list[str] = []
     for file, found in points.items():
         lines = [p for p in found if p.type == "line" and p.exclusion is None]
         branches = _branches(found)
         taken = sum(not b.endswith((",0", ",-")) for b in branches)
-        text += ["TN:", f"SF:{file}", *branches, f"BRF:{len(branches)}", f"BRH:{taken}",
+        text += ["TN:", f"SF:{root / file}", *branches, f"BRF:{len(branches)}", f"BRH:{taken}",
                  *(f"DA:{p.line},{p.count}" for p in lines),
                  f"LF:{len(lines)}", f"LH:{sum(p.hit for p in lines)}", "end_of_record"]
     return "\n".join(text) + "\n"

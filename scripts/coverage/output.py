@@ -17,12 +17,14 @@ from scripts.report.files import write_atomic
 INDEX, INFO, SUMMARY = "index.html", "coverage.info", "coverage.json"
 
 
-def write_site(out: Path, results: Results, links: Iterable[tuple[str, str]], state: Mapping[str, Any]) -> Path:
+def write_site(out: Path, results: Results, links: Iterable[tuple[str, str]], state: Mapping[str, Any],
+               root: Path) -> Path:
     """Write all files into ``out``; pages of sources that are no more are removed. Returns the start page.
 
     Args:
         links: text and address of further pages in ``out``.
         state: what was measured with what.
+        root: the folder from which the files' paths count.
 
     Raises:
         FcimError: ``out`` cannot be written.
@@ -33,7 +35,7 @@ def write_site(out: Path, results: Results, links: Iterable[tuple[str, str]], st
     for path in (out / SOURCE_FOLDER).glob("*.html"):
         if path not in pages:
             path.unlink()
-    write_atomic(out / INFO, tracefile(results.points))
+    write_atomic(out / INFO, tracefile(results.points, root))
     write_atomic(out / SUMMARY, json.dumps(as_json(results, state), indent=1) + "\n")
     files = [("coverage.info (lcov)", INFO), ("coverage.json", SUMMARY)]
     write_atomic(out / INDEX, index_page(results, [*links, *files], state))

@@ -21,6 +21,7 @@ from scripts.arguments import Parser
 from scripts.call import check_call
 from scripts.in_model.loaded import Loaded, add_device, load, output_folder
 from scripts.in_model.perplexity import conditions
+from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 
 FOLDER = ROOT / "build" / "generate"
@@ -99,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         result["margin_nats"] = margin_at(loaded, torch.cat([loaded.ids.cpu(), in_float[:part]]))
         console.print(f"they part at token {part} (counted from 0); there float attention prefers its choice to the next best by "
                       f"{result['margin_nats']:.4f} nats")
-    (folder / "generate.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_atomic(folder / "generate.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     return 0
 
 

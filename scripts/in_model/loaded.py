@@ -22,6 +22,7 @@ from models.source import open_checkpoint, parse_count
 from models.text import load_corpus
 from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
 from models.weight_files import read_json
+from scripts.report.files import check_writable
 
 CALIBRATION = (4, 512)
 """Texts and tokens of each from which the statistics come that a running system has: not of the text that is scored."""
@@ -78,10 +79,7 @@ def output_folder(path: Path) -> Path:
     Raises:
         FcimError: it cannot be made.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FcimError(f"OUT = {path} cannot be used as a folder ({error.strerror}); name another one") from None
+    check_writable(path)
     return path
 
 

@@ -22,6 +22,7 @@ from scripts.in_model.layers import LayerDistances
 from scripts.in_model.loaded import Loaded, add_device
 from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
 from scripts.in_model.scored import load_scored
+from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 
@@ -127,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     print_result(console, result, loaded.bytes_per_token)
     path = folder / "perplexity.json"
     environment = {**tool_versions(None), **git_state()}
-    path.write_text(json.dumps({"conditions": facts, **result, "environment": environment}, indent=1, allow_nan=False) + "\n")
+    write_atomic(path, json.dumps({"conditions": facts, **result, "environment": environment}, indent=1, allow_nan=False) + "\n")
     shown = path.resolve()
     console.print(f"written: {shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else path}", highlight=False)
     return 0

@@ -24,11 +24,13 @@ from scripts.in_model.perplexity import BATCH, conditions
 from scripts.in_model.precision_figure import write_figure
 from scripts.in_model.scored import load_scored
 from scripts.in_model.variants import Variant, variants
+from scripts.report.files import replaced
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 
 FOLDER = ROOT / "build" / "precision"
 CONTEXT = 512
+FILES = ("precision.json", "precision.svg", "precision.png")
 
 
 @dataclass
@@ -103,9 +105,10 @@ def main(argv: list[str] | None = None) -> int:
     console.print(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
                   f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte", highlight=False)
     print_lines(console, lines)
-    write_figure(folder, [asdict(line) for line in lines])
     data = {"conditions": facts, "lines": [asdict(line) for line in lines], "environment": {**tool_versions(None), **git_state()}}
-    (folder / "precision.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    with replaced(folder, FILES) as new:
+        write_figure(new, [asdict(line) for line in lines])
+        (new / "precision.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
     return 0
 
 

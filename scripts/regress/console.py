@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,10 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from scripts.processes import Stop, shown
 from scripts.regress.plan import AGREEMENT
-from scripts.regress.process import Stop
 from scripts.regress.record import BAD, FAILED, NOT_RUN, PASSED, TIMEOUT, UNDER_WAY, WORDS, JobRecord, Record
-from scripts.rtl_list import ROOT
 
 MESSAGE_LINES = 6
 SHOWN_RUNNING = 8
@@ -40,11 +40,6 @@ def word(job: JobRecord) -> str:
     if job.status == NOT_RUN and job.message == UNDER_WAY:
         return "under way"
     return "disagree" if job.sim == AGREEMENT else WORDS[job.status]
-
-
-def shown(path: Path) -> str:
-    """A path as the user would type it from the project's root."""
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def failure_lines(job: JobRecord, out: Path) -> list[str]:
@@ -71,7 +66,7 @@ class Plain:
             print("\n".join(lines), flush=True)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())    # or Python complains when it ends
-            self.stop.request("output closed")
+            self.stop.request("output closed", signal.SIGPIPE)
 
     def started(self, job: JobRecord) -> None:
         """Nothing: a line at the end of each job will do."""
@@ -133,7 +128,7 @@ class Fancy:
             for line in failure_lines(job, self.out):
                 self.console.print(Text(line), soft_wrap=True)
         except OSError:     # the terminal is gone
-            self.stop.request("output closed")
+            self.stop.request("output closed", signal.SIGPIPE)
 
     def tick(self, left: float) -> None:
         """Takes the estimate; the view is redrawn by itself."""
@@ -161,6 +156,6 @@ def summary(record: Record, out: Path, page: str) -> list[str]:
         lines.append(f"  and {len(bad) - SHOWN_FAILURES} more")
     lines.append(f"{record.verdict()}; {duration(record.wall_seconds)}, seed {record.seed}")
     lines.append(f"report  {shown(out / page)}")
-    if bad and record.rerun:
+    if record.rerun and (bad or record.count(NOT_RUN)):
         lines.append(f"again   {record.rerun}")
     return lines

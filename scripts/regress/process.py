@@ -6,19 +6,20 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import FcimError
-from scripts.regress import strays
+from scripts import strays
+from scripts.processes import with_mark
 from scripts.rtl_list import ROOT
 
 GRACE_S = 2.0                   # between SIGTERM, on which Python prints where it stands, and SIGKILL
 LOG_LIMIT = 256 * 2**20         # bytes; a job that logs in an endless loop must not fill the disk
-MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES")     # would reach Verilator's own makefiles
+# would reach makefiles, and take the asserts out of tests
+DROPPED = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES", "PYTHONOPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,8 @@ class Exit:
 
 def job_environment(mark: str, given: Mapping[str, str]) -> dict[str, str]:
     """The environment of a job: the runner's own without make's and pytest's variables, the job's mark, and ``given``."""
-    env = {k: v for k, v in os.environ.items() if k not in MAKE_VARIABLES and not k.startswith(("PYTEST_", "COV_CORE_"))}
-    outer = env.get(strays.VARIABLE)
-    env[strays.VARIABLE] = f"{outer}/{mark}" if outer else mark
-    env |= {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    env = {k: v for k, v in os.environ.items() if k not in DROPPED and not k.startswith(("PYTEST_", "COV_CORE_"))}
+    env |= {strays.VARIABLE: with_mark(mark), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
     env.setdefault("OMP_NUM_THREADS", "1")      # several jobs at a time: each with many threads would only wait for the others
     return env | dict(given)
 
@@ -116,41 +115,3 @@ class JobProcess:
     def _signal(self, number: int) -> None:
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, number)
-
-
-@contextlib.contextmanager
-def guard(mark: str) -> Iterator[None]:
-    """While inside, a small process waits for the runner's death, even by SIGKILL, and then kills the jobs ``mark-...``."""
-    read_end, write_end = os.pipe()
-    process = subprocess.Popen([sys.executable, "-I", "-S", strays.__file__, mark], stdin=read_end, start_new_session=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(read_end)
-    try:
-        yield
-        with contextlib.suppress(OSError):
-            os.write(write_end, b"done")
-    finally:
-        os.close(write_end)
-        process.wait()
-
-
-class Stop:
-    """Set by Ctrl-C, SIGTERM, SIGHUP or a closed output; the run looks at it and ends in order."""
-
-    def __init__(self) -> None:
-        self.reason = ""
-
-    def request(self, reason: str) -> None:
-        """Ask the run to end; the first reason stays."""
-        self.reason = self.reason or reason
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """While inside, those signals set the reason and do nothing else."""
-        names = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
-        before = {number: signal.signal(number, lambda n, _: self.request(names[signal.Signals(n)])) for number in names}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from scripts.regress.strays import VARIABLE
 from scripts.rtl_list import ROOT
+from scripts.strays import VARIABLE
 
 WORKLOAD = "tb.scripts.regress_workload"
 NAMES = ("SEED", "SIM", "WAVES", VARIABLE, "FCIM_COVERAGE")     # of a regression that these tests may be a job of

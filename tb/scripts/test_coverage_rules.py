@@ -1,4 +1,4 @@
-"""Exclusions and floors: what they do, and what in their files is refused."""
+"""Exclusions, floors and the jobs: what they do, and what in their files is refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from models.errors import FcimError
 from scripts.coverage.results import Results
+from scripts.regress.record import JobRecord, Record
+from scripts.report.files import write_atomic
 from tb.scripts.coverage_design.handmade import BLOCK, ELSE, IF, NO_FLOORS, HandMade, toggles
 
 
@@ -107,3 +109,29 @@ def test_floors_are_read_strictly(bench: HandMade, text: str, message: str) -> N
     bench.floors.write_text(text)
     with pytest.raises(FcimError, match=message):
         bench.collect()
+
+
+# ---- jobs
+def job_record(bench: HandMade, *statuses: str) -> Path:
+    """The record of a regression whose jobs ended so."""
+    jobs = [JobRecord(f"entry#{i}@icarus", "entry", "tb/x.py", "a job", [], None, {}, i, "icarus", 1, 60.0, "make regress",
+                      status=status) for i, status in enumerate(statuses)]
+    path = bench.out / "regress" / "regress.json"
+    write_atomic(path, Record(1, "list.yaml", "make regress", "2024-01-01T00:00:00+00:00", 1, jobs, state="finished").as_json())
+    write_atomic(path.with_name("index.html"), "the jobs")
+    return path
+
+
+@pytest.mark.parametrize(("statuses", "code", "said"), [
+    (["passed", "passed"], 0, None),
+    (["passed", "failed"], 1, "1 of 2 jobs passed, 1 failed), and what did not pass counts for nothing here: entry#1@icarus"),
+    (["passed", "timeout"], 1, "1 of 2 jobs passed, 1 timed out"), (["passed", "not run"], 1, "1 of 2 jobs passed, 1 not run"),
+    (["failed"] * 9, 1, "entry#4@icarus and 4 more"),
+], ids=["passed", "failed", "timeout", "not-run", "many"])
+def test_jobs_that_did_not_pass_fail_the_report_although_the_floors_hold(
+        bench: HandMade, statuses: list[str], code: int, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.run("one", {BLOCK: 5, IF: 5, ELSE: 5})
+    assert bench.main("--regress", str(job_record(bench, *statuses))) == code
+    page, printed = (bench.out / "index.html").read_text(), capsys.readouterr().out
+    assert '<a href="regress/index.html">the jobs</a>' in page
+    assert ("PASSED" in page) == (said is None) and (said is None or (said in page and said in printed and "FAILED" in page))

@@ -54,8 +54,8 @@ def test_the_tracefile_has_lines_and_branches_and_nothing_else() -> None:
               point("branch", 4, 9, "else", 5), point("branch", 4, 9, "if", 0), point("expression", 4, 9, "a", 1),
               point("branch", 4, 30, "cond_then", 0), point("branch", 4, 30, "cond_else", 0), point("branch", 7, 9, "if", 0)]
     points[-1].exclusion = 1
-    assert tracefile({"hdl/m.v": points}).splitlines() == [
-        "TN:", "SF:hdl/m.v", "BRDA:4,0,0,0", "BRDA:4,0,1,5", "BRDA:4,1,0,-", "BRDA:4,1,1,-", "BRF:4", "BRH:1",
+    assert tracefile({"hdl/m.v": points}, Path("/somewhere")).splitlines() == [
+        "TN:", "SF:/somewhere/hdl/m.v", "BRDA:4,0,0,0", "BRDA:4,0,1,5", "BRDA:4,1,0,-", "BRDA:4,1,1,-", "BRF:4", "BRH:1",
         "DA:4,5", "DA:5,0", "LF:2", "LH:1", "end_of_record"]
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scripts.regress import strays
+from scripts import strays
 from scripts.rtl_list import ROOT
 from tb.scripts.regress_lists import by_id, command, entry, environment, load, regress, write_list
 
@@ -104,14 +104,16 @@ def under_way(tmp_path: Path) -> subprocess.Popen:
 @pytest.mark.parametrize(("number", "state"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"),
                                                (signal.SIGHUP, "terminal closed")])
 def test_interruption(number: int, state: str, under_way: subprocess.Popen, tmp_path: Path) -> None:
-    """Ctrl-C and its like: exit code 130, everything dead, and a report of what was finished."""
+    """Ctrl-C and its like: exit code 128 + signal, everything dead, and a report of what was finished."""
     under_way.send_signal(number)
     printed, _ = under_way.communicate(timeout=PATIENCE_S)
-    assert under_way.returncode == 130 and f"INCOMPLETE: 1 of 4 jobs passed, 3 not run, {state}" in printed
+    assert under_way.returncode == 128 + number and f"INCOMPLETE: 1 of 4 jobs passed, 3 not run, {state}" in printed
     assert "Traceback" not in printed
     assert not any(map(alive, children(tmp_path)))
     record = load(tmp_path / "list.yaml")
     assert record["state"] == state and {job["status"] for job in record["jobs"]} == {"passed", "not run"}
+    assert f"again   {record['rerun']}" in printed
+    assert "Again: 3 that did not run" in (tmp_path / "out" / "index.html").read_text()
     check_reports(tmp_path)
 
 
@@ -142,7 +144,7 @@ def test_reader_that_goes_away(tmp_path: Path) -> None:
     process.stdout.readline()
     process.stdout.close()
     errors = process.stderr.read()
-    assert process.wait(PATIENCE_S) == 130 and errors == ""
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGPIPE and errors == ""
     assert load(path)["state"] == "output closed" and not any(map(alive, children(tmp_path)))
     process.stderr.close()
 

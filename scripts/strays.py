@@ -1,19 +1,20 @@
-"""Finds and kills what a job left behind, and, run as a program, does so for a whole regression whose runner died.
+"""Finds and kills what a run left behind, and, run as a program, does so for a command that died.
 
-A job's processes are known by a mark in their environment, which children inherit whatever session or parent they end up with.
-Needs nothing but the standard library, so that it starts at once: ``python -I -S strays.py MARK`` waits for the end of its
-standard input; "done" there means that the runner ended by itself.
+A run's processes are known by a mark in their environment, which children inherit whatever session or parent they end up with.
+Needs nothing but the standard library, so that it starts at once: ``python -I -S strays.py MARK [FOLDER]`` waits for the end of
+its standard input; "done" there means that the command ended by itself. Otherwise it kills, and removes FOLDER.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
 
-VARIABLE = "FCIM_JOB"       # marks of the jobs that a process belongs to, outermost first: a job may run a regression of its own
+VARIABLE = "FCIM_JOB"       # marks of the runs that a process belongs to, outermost first: a job may run a regression of its own
 QUIET_ROUNDS = 3            # a process between fork and exec has no mark yet; look again
 ROUND_S = 0.1
 LIMIT_S = 10.0
@@ -42,12 +43,12 @@ def marked(mark: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def kill_marked(mark: str, quiet_rounds: int = 1) -> int:
-    """Kill until ``quiet_rounds`` looks in a row find nothing; gives how many processes were killed."""
+def kill_marked(mark: str, quiet_rounds: int = 1, spared: int | None = None) -> int:
+    """Kill all but ``spared`` until ``quiet_rounds`` looks in a row find nothing; gives how many processes were killed."""
     killed: set[int] = set()
     quiet, end = 0, time.monotonic() + LIMIT_S
     while quiet < quiet_rounds and time.monotonic() < end:
-        found = marked(mark)
+        found = [pid for pid in marked(mark) if pid != spared]
         quiet = 0 if found else quiet + 1
         for pid in found:
             with contextlib.suppress(OSError):
@@ -63,6 +64,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.buffer.read() != b"done":
         kill_marked(sys.argv[1], QUIET_ROUNDS)
+        for folder in sys.argv[2:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""``make coverage``: the regression's jobs for coverage with counters built in, then the report; one exit code for both."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from models.errors import FcimError, run_cli
+from scripts.arguments import Parser
+from scripts.coverage import __main__ as report
+from scripts.processes import LOCK, locked, shown
+from scripts.regress.cli import main as regress
+from scripts.regress.record import FILE
+from scripts.rtl_list import ROOT
+from tb.coverage.model import SUFFIX as COVER_SUFFIX
+
+FOLDER = ROOT / "build" / "coverage"
+SLOWER = "4"        # time-outs with counters, against those without
+
+
+def parse_args(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Where the report goes, and what the regression gets besides."""
+    parser = Parser(None, "The regression's jobs for coverage with counters built in, then the report. Other options go to the "
+                          "regression: see python -m scripts.regress --help.")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/coverage)")
+    return parser.parse_known_args(arguments)
+
+
+def empty(folder: Path) -> None:
+    """Remove the last run's report and data, so that nothing of them can be taken for this one's. The caller holds the lock.
+
+    Raises:
+        FcimError: something there cannot be removed.
+    """
+    for path in folder.iterdir():
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+        except OSError as error:
+            raise FcimError(f"cannot remove {shown(path)} ({error.strerror}); remove it yourself") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: all jobs passed and no floor is missed; 1: something of that is not so; 128 and more: a signal ended the jobs."""
+    args, more = parse_args(arguments)
+    out = args.out.resolve()
+    data, jobs = out / "data", out / "regress"
+    with locked(out, "coverage run"):
+        empty(out)
+        code = regress([*more, "--tags", "coverage", "--timeout-scale", SLOWER, "--out", str(jobs), "--coverage", str(data)])
+        if code > 1:
+            print(f"no coverage report: the jobs did not run to their end; {shown(jobs)} says how far they came")
+            return code
+        if not any(data.glob("*.dat")) and not any(data.glob(f"*{COVER_SUFFIX}")):
+            print(f"no coverage report: no job passed; {shown(jobs)} says why")
+            return 1
+        return max(code, report.main(["--data", str(data), "--regress", str(jobs / FILE), "--out", str(out)]))
+
+
+if __name__ == "__main__":
+    run_cli(main)
