@@ -14,7 +14,7 @@ from models.config import HardwareConfig, load_config
 from models.errors import FcimError, run_cli, settle_streams
 from models.values import parse_wholes
 from scripts.arguments import Parser
-from scripts.variables import ROOT, check_writable
+from scripts.variables import ROOT, check_may_write
 
 COMMANDS = {
     "sim": "scripts.sim", "waves": "scripts.sim", "ablation": "scripts.ablation", "perplexity": "scripts.in_model.perplexity",
@@ -46,7 +46,7 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         if given.get("tensors") and given.get(name):
             raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")
     if out is not None and given.get("out") in (None, out):
-        check_writable(out, None)
+        check_may_write(out, None)
 
 
 def _check_with(cfg: HardwareConfig, given: dict[str, object]) -> None:

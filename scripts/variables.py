@@ -114,7 +114,7 @@ def checkpoint(text: str, variable: str) -> str:
 
 def folder(text: str, variable: str) -> Path:
     """A folder that can be written to, there or not."""
-    check_writable(Path(text), variable)
+    check_may_write(Path(text), variable)
     return Path(text)
 
 
@@ -122,11 +122,11 @@ def new_file(text: str, variable: str) -> str:
     """A file that can be written."""
     if Path(text).is_dir():
         raise FcimError(f"{variable} = '{text}' is a directory; give the name of a file")
-    check_writable(Path(text).absolute().parent, variable)
+    check_may_write(Path(text).absolute().parent, variable)
     return text
 
 
-def check_writable(path: Path, variable: str | None) -> None:
+def check_may_write(path: Path, variable: str | None) -> None:
     """Whether the folder ``path``, or what is to hold it, can be written to; ``variable`` is the one that may name another.
 
     Raises:

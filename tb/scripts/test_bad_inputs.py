@@ -368,8 +368,8 @@ def locked_folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("late", [False, True], ids=["told before", "met in the middle"])
 def test_read_only_folder(late: bool, locked_folder: Path) -> None:
     """One line that names the folder, whether it is looked at in time or only met."""
-    act = f"open({str(locked_folder / 'report.json')!r}, 'w')" if late else f"check_writable(Path({str(locked_folder)!r}), None)"
-    done = python(f"from pathlib import Path\nfrom models.errors import run_cli\nfrom scripts.variables import check_writable\n"
+    act = f"open({str(locked_folder / 'report.json')!r}, 'w')" if late else f"check_may_write(Path({str(locked_folder)!r}), None)"
+    done = python(f"from pathlib import Path\nfrom models.errors import run_cli\nfrom scripts.variables import check_may_write\n"
                   f"run_cli(lambda: {act})", stdout=subprocess.PIPE, preexec_fn=without_override)
     assert done.returncode == 2 and str(locked_folder) in done.stderr and done.stderr.count("\n") == 1
     assert "work in a copy of the project elsewhere" in done.stderr and done.stdout == ""
