@@ -69,6 +69,7 @@ def main() -> int:
     if target == "test":
         from scripts.find_tests import pytest_arguments
 
+        check_may_write(ROOT / "build", None)
         arguments = pytest_arguments(args)
     else:
         check_call(args, ROOT / "build" if target in WRITE_TO_BUILD else None)

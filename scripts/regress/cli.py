@@ -29,6 +29,7 @@ from scripts.rtl_list import ROOT
 from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.variables import check_may_write
 
 LIST = ROOT / "tb" / "regression" / "regression.yaml"
 FOLDER = ROOT / "build" / "regress"
@@ -159,6 +160,7 @@ def check_folder(out: Path) -> None:
 def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations: dict[str, float]) -> int:
     """Run the jobs and report; gives the exit code."""
     jobs, out, workers = chosen.jobs, chosen.out, args.jobs
+    check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
     for sim in dict.fromkeys(job.sim for job in jobs):
         require_simulator(sim)
     coverage = args.coverage.resolve() if args.coverage else None

@@ -384,12 +384,14 @@ def test_unreadable_file(tmp_path: Path, locked_folder: Path) -> None:
     assert (done.returncode, done.stderr) == (2, f"error: TENSORS = '{path}' may not be read; change its permissions\n")
 
 
-def test_read_only_tree(tmp_path: Path, locked_folder: Path) -> None:
+@pytest.mark.parametrize("command", [["scripts.call", "sim"], ["scripts.call", "test"], ["scripts.call", "bench-sim"],
+                                     ["scripts.regress", "--out=elsewhere"]], ids=" ".join)
+def test_read_only_tree(command: list[str], tmp_path: Path, locked_folder: Path) -> None:
     """The call is refused before the command is loaded, where nothing can be written."""
-    for name in ("models", "scripts", "config"):
+    for name in ("models", "scripts", "config", "rtl", "tb"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "fixture"))
     (tmp_path / "build").symlink_to(locked_folder)
-    done = subprocess.run([sys.executable, "-m", "scripts.call", "sim"], cwd=tmp_path, text=True,
+    done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, text=True,
                           capture_output=True, check=False, preexec_fn=without_override, env=quiet_environment())
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "cannot write to build" in done.stderr
 
