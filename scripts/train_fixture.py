@@ -21,8 +21,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.byte_tokenizer import BOS_ID, EOS_ID, VOCAB_SIZE, save_tokenizer  # noqa: E402
+from models.errors import run_cli  # noqa: E402
 from models.head_stats import head_statistics, repeated_random  # noqa: E402
 from models.text import load_corpus  # noqa: E402
+from scripts.arguments import Parser  # noqa: E402
 from scripts.muon import Muon  # noqa: E402
 
 IGNORE = -100  # label that the loss leaves out
@@ -141,7 +143,7 @@ def save_model(model: LlamaForCausalLM, out: Path, record: dict) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(None, "Train the fixture model.")
     parser.add_argument("--out", type=Path, default=Path("models/fixture"), help="checkpoint directory to write")
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where the resumable state lives")
     parser.add_argument("--steps", type=int, default=6000, help="total steps; may be changed when resuming")
@@ -232,4 +234,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_cli(main)
