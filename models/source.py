@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.attention_tensors import AttentionTensors, decode_step
 from models.errors import FcimError
 from models.tensor_file import load_tensor_file
+from models.values import parse_count, parse_indices
 from models.weight_files import checkpoint_directory
 
 if TYPE_CHECKING:
@@ -18,63 +18,6 @@ __all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "par
 
 FIXTURE = Path(__file__).resolve().parent / "fixture"
 Indices = str | int | list[int] | None
-
-
-def parse_indices(given: Indices, count: int, variable: str) -> list[int] | None:
-    """Indices from a command line: ``"0-3,8"``, ``"all"``, one number or a list; ascending, each once.
-
-    Args:
-        given: what the user gave; None and the empty string mean that nothing was given.
-        count: how many there are; legal indices are 0 to ``count - 1``.
-        variable: the name to blame, such as ``HEADS``.
-
-    Raises:
-        FcimError: not of this form, or an index that is not there.
-    """
-    if given is None or given == "":
-        return None
-    if isinstance(given, str):
-        chosen = _parse_ranges(given, count, variable)
-    else:
-        chosen = [given] if isinstance(given, int) else list(given)
-    wrong = [i for i in chosen if not 0 <= i < count]
-    if wrong or not chosen:
-        problem = f"{wrong[0]} is not there" if wrong else "nothing is chosen"
-        raise FcimError(f"{variable} = {given}: {problem}; choose from 0 to {count - 1}")
-    return sorted(set(chosen))
-
-
-def _parse_ranges(given: str, count: int, variable: str) -> list[int]:
-    if given.strip() == "all":
-        return list(range(count))
-    chosen: list[int] = []
-    for piece in given.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", piece)
-        first = int(match[1]) if match else 0
-        last = int(match[2] or match[1]) if match else -1
-        if last < first:
-            raise FcimError(f"{variable} = '{given}' is not understood; write numbers and ranges like 0-3,8, or 'all'")
-        if last >= count:  # said here, so that a huge range is never built
-            raise FcimError(f"{variable} = {given}: {last} is not there; choose from 0 to {count - 1}")
-        chosen += range(first, last + 1)
-    return chosen
-
-
-def parse_count(given: str | int | None, variable: str) -> int | None:
-    """A whole number of at least 1, or None where nothing was given.
-
-    Raises:
-        FcimError: anything else.
-    """
-    if given is None or given == "":
-        return None
-    try:
-        value = int(given)
-    except ValueError:
-        raise FcimError(f"{variable} = '{given}' is not a whole number; use 1 or more") from None
-    if value < 1:
-        raise FcimError(f"{variable} = {value} is illegal; use 1 or more")
-    return value
 
 
 def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:

@@ -236,7 +236,7 @@ def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str
 
 
 def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
-               seed: int | None = None, waves: bool = False, progress: Path | None = None,
+               seed: int | None = None, waves: bool | None = None, progress: Path | None = None,
                sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
                repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
                streams: Mapping[str, np.ndarray] | None = None, bench: str = BENCHES["python"],

@@ -10,6 +10,7 @@ import sys
 
 from models.config import config_names, load_config
 from models.errors import FcimError, run_cli
+from scripts.arguments import Parser
 from scripts.check_random import find_unseeded
 from scripts.rtl_list import ROOT, rtl_files
 
@@ -75,6 +76,7 @@ def lint_random() -> bool:
 
 def main() -> int:
     """Run all checks, also after one has failed; 1 if any did."""
+    Parser("lint", "Verilator on every configuration, ruff, and the search for unseeded random numbers.").parse_args()
     results = [lint_rtl(), lint_registers(), _run("ruff", sys.executable, "-m", "ruff", "check", "--quiet", "."), lint_random()]
     return 0 if all(results) else 1
 

@@ -25,6 +25,7 @@ from scripts import strays
 from scripts.rtl_list import ROOT
 
 LOCK = ".lock"
+ELSEWHERE = "work in a copy of the project that you may write to"
 PR_SET_PDEATHSIG = 1    # of Linux
 FOLDERS = "run-"        # how the folders of runs begin
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminal closed"}
@@ -167,7 +168,7 @@ def _new_folder(parent: Path) -> Iterator[Path]:
         finally:
             os.close(place)
     except OSError as error:
-        raise FcimError(f"cannot write to {shown(parent)} ({error.strerror}); work in a folder that you may write to") from None
+        raise FcimError(f"cannot write to {shown(parent)} ({error.strerror}); {ELSEWHERE}") from None
     try:
         yield folder
     finally:
@@ -227,8 +228,10 @@ def of_its_own(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, what: str, remedy: str = "wait for its end or choose another OUT") -> Iterator[None]:
+def locked(folder: Path, what: str, remedy: str = "", chosen: bool = False) -> Iterator[None]:
     """Only one ``what`` at a time writes to ``folder``; the lock ends with its holder, however that ends.
+
+    ``chosen``: the folder is what OUT names, so that another one is a way out; ``remedy`` is said instead of "wait for its end".
 
     The file of the lock stays: who removes all else in the folder must keep :data:`LOCK`.
 
@@ -239,10 +242,12 @@ def locked(folder: Path, what: str, remedy: str = "wait for its end or choose an
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("w")
     except OSError as error:
-        raise FcimError(f"cannot write to {shown(folder)} ({error.strerror}); choose another OUT") from None
+        way_out = "choose another OUT" if chosen else ELSEWHERE
+        raise FcimError(f"cannot write to {shown(folder)} ({error.strerror}); {way_out}") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            remedy = remedy or ("wait for its end or choose another OUT" if chosen else "wait for its end")
             raise FcimError(f"another {what} is writing to {shown(folder)}; {remedy}") from None
         yield

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from models.errors import FcimError
 from scripts.bench_environment import machine, own_environment
-from scripts.processes import check_not_ending
+from scripts.processes import ELSEWHERE, check_not_ending
 from scripts.rtl_list import ROOT, rtl_files
 from scripts.seeds import choose_seed
 
@@ -276,7 +276,12 @@ def run_bench(
     folder = root / f"{sim}-{top}-{key[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FcimError(f"cannot write to {_short(Path(error.filename))} ({error.strerror}), where builds and runs go; "
+                        f"{ELSEWHERE}") from None
 
     with FileLock(f"{run_dir}.lock"), own_environment():
         runner = get_runner(sim)

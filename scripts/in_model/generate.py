@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +15,11 @@ from torch import Tensor
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
-from models.source import parse_count
+from models.source import open_checkpoint
 from models.token_ids import quiet_transformers
-from scripts.in_model.loaded import Loaded, add_options, load, output_folder
+from scripts.arguments import Parser
+from scripts.call import check_call
+from scripts.in_model.loaded import Loaded, add_device, load, output_folder
 from scripts.in_model.perplexity import conditions
 from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
@@ -28,10 +29,9 @@ PROMPT, NEW = 320, 200
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, f"tokens of the text that are the prompt (default: {PROMPT})", "text file that begins with the prompt")
-    parser.add_argument("--new", help=f"tokens to generate (default: {NEW})")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the result (default: build/generate)")
+    parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", tau=0,
+                    schedule="natural", tokens=PROMPT, new=NEW, out=FOLDER)
+    add_device(parser)
     return parser.parse_args(argv)
 
 
@@ -41,7 +41,7 @@ def continuation(loaded: Loaded, implementation: str, new: int) -> Tensor:
     loaded.model.set_attn_implementation(implementation)
     with quiet_transformers():
         out = loaded.model.generate(input_ids=loaded.ids[None], attention_mask=torch.ones_like(loaded.ids[None]),
-                                    max_new_tokens=new, do_sample=False, num_beams=1)
+                                    max_new_tokens=new, do_sample=False, pad_token_id=0)
     return out[0, len(loaded.ids):].cpu()
 
 
@@ -71,12 +71,13 @@ def _column(loaded: Loaded, ids: Tensor, part: int | None) -> Text:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    prompt, new = parse_count(args.tokens, "TOKENS") or PROMPT, parse_count(args.new, "NEW") or NEW
+    check_call(args)
+    prompt, new = args.tokens, args.new
     folder = output_folder(args.out)
-    loaded = load(args, prompt)
-    limit = loaded.model.config.max_position_embeddings
+    limit = open_checkpoint(args.checkpoint).config.max_position_embeddings
     if prompt + new > limit:
         raise FcimError(f"TOKENS = {prompt} and NEW = {new} are more than the {limit} positions of this model; lower one of them")
+    loaded = load(args, prompt)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         outputs = []
         for what, implementation in (("float attention", "sdpa"), ("the hardware's", ha.NAME)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from models.errors import FcimError
 from models.fit import fit_note
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics
-from models.schedules import SCHEDULES, TileOptions
+from models.schedules import TileOptions
 from models.source import open_checkpoint, parse_count
 from models.text import load_corpus
 from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
+from models.weight_files import read_json
 from scripts.report.files import check_writable
 
 CALIBRATION = (4, 512)
@@ -50,15 +52,8 @@ class Loaded:
         return self.settings
 
 
-def add_options(parser: argparse.ArgumentParser, tokens: str, text: str = "text file to score") -> None:
-    """The options that all commands share; ``tokens`` says what TOKENS means."""
-    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
-    parser.add_argument("--text", help=f"{text} (default: held-out text that every machine has)")
-    parser.add_argument("--tokens", help=tokens)
-    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
-    parser.add_argument("--schedule", default="natural", help=f"order of the keys: {', '.join(SCHEDULES)} (default: natural)")
-    parser.add_argument("--fused", action="store_true", help="take the first reference over the first two key blocks")
-    parser.add_argument("--tau", type=int, default=0, help="lazy rescale threshold in log2 units (default: 0)")
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option that is no variable of make."""
     parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
 
 
@@ -122,10 +117,23 @@ def _model(directory: Path, device: torch.device) -> transformers.PreTrainedMode
     transformers.utils.logging.disable_progress_bar()
     with quiet_transformers():
         model, found = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True,
-                                                                         output_loading_info=True)
+                                                                         output_loading_info=True,
+                                                                         generation_config=_greedy(directory))
     if missing := sorted(found["missing_keys"]):
         raise FcimError(f"{directory} has no weights for {missing[0]}; copy the checkpoint again")
     return model.eval().to(device)
+
+
+def _greedy(directory: Path) -> transformers.GenerationConfig:
+    """Settings for greedy text. Of the checkpoint's own only the tokens that end a text are taken: the rest asks for samples,
+    beams, penalties or several sequences, and a file that transformers refuses should stop nothing."""
+    for name in ("generation_config.json", "config.json"):
+        with contextlib.suppress(FcimError):
+            end = read_json(directory / name).get("eos_token_id")
+            tokens = end if isinstance(end, list) else [end]
+            if tokens and all(isinstance(token, int) and token >= 0 for token in tokens):
+                return transformers.GenerationConfig(eos_token_id=tokens)
+    return transformers.GenerationConfig()
 
 
 def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> Tensor:

@@ -9,54 +9,44 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.arguments import Parser
 from scripts.processes import Stop, locked, shown
 from scripts.regress import page
+from scripts.regress.again import last_run, what_again
 from scripts.regress.console import duration, make_display, summary
+from scripts.regress.durations import record_durations, recorded_durations
 from scripts.regress.entries import Entry, read_entries
 from scripts.regress.estimate import Estimate
-from scripts.regress.plan import PlannedJob, failed_jobs, select_jobs
+from scripts.regress.plan import PlannedJob, select_jobs
 from scripts.regress.pool import JOBS_FOLDER, Options, Pool
-from scripts.regress.record import FILE, Record, load_record, old_durations, planned_record
+from scripts.regress.record import FILE, Record, old_durations, planned_record
 from scripts.regress.reports import write_reports
 from scripts.rtl_list import ROOT
-from scripts.seeds import choose_seed, parse_seed
+from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.variables import check_may_write
 
 LIST = ROOT / "tb" / "regression" / "regression.yaml"
 FOLDER = ROOT / "build" / "regress"
-ONE_FOLDER, AGAIN_FOLDER = "test", "rerun"  # below the folder: what ran apart, so that the record of the whole regression stays
+ONE_FOLDER = "test"     # below the folder: what ran apart, so that the record of the whole regression stays
+BASES = (FOLDER, FOLDER / ONE_FOLDER, ROOT / "build" / "coverage" / "regress")  # where the last run may have been
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.regress", description="Run the regression: many jobs, one verdict.")
+    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=os.cpu_count() or 1)
     parser.add_argument("--file", type=Path, default=LIST, help="the list of entries (default: tb/regression/regression.yaml)")
-    parser.add_argument("--jobs", default=str(os.cpu_count() or 1), help="jobs at a time (default: one per core)")
-    parser.add_argument("--seed", help="seed of the whole regression (default: the environment's SEED, else drawn and printed)")
-    parser.add_argument("--tags", help="only entries with any of these tags, separated by commas; needed for nightly ones")
-    parser.add_argument("--test", help="only these jobs: an id, an entry, a pattern with * and ?, or a part of an id")
-    parser.add_argument("--iterations", help="iterations of every entry instead of the list's")
-    parser.add_argument("--sim", help="run on this simulator instead of the list's")
-    parser.add_argument("--waves", action="store_true", help="write waveforms")
-    parser.add_argument("--fail-fast", action="store_true", help="stop everything at the first failure")
-    parser.add_argument("--timeout-scale", default="1", help="multiplies every time-out, for slow machines (default: 1)")
-    parser.add_argument("--out", type=Path, help="folder of the reports (default: build/regress, with --test build/regress/test)")
+    parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
     parser.add_argument("--coverage", type=Path, help="collect coverage data in this folder")
     parser.add_argument("--rerun", action="store_true",
-                        help="repeat what failed in the last record, with its seeds, with waves")
-    parser.add_argument("--list", action="store_true", help="say what would run, and stop")
+                        help="repeat what failed in the last run, with its seeds, with waves, and run what it did not come to")
+    parser.add_argument("--record-durations", action="store_true",
+                        help="take over what the last run's jobs took into tb/regression/durations.json, and stop")
     return parser.parse_args(arguments)
-
-
-def _count(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise FcimError(f"{name} = {text!r} is illegal; use a whole number from 1 on")
-    return int(text)
 
 
 def _scale(text: str) -> float:
@@ -70,15 +60,15 @@ def _tags(text: str | None) -> list[str]:
     return [tag.strip() for tag in (text or "").split(",") if tag.strip()]
 
 
-def command(args: argparse.Namespace, seed: int, test: str | None, **more: str | None) -> str:
-    """The line that runs something of this regression again: ``make regress`` unless the list is another one."""
+def command(path: Path, seed: int, test: str | None, **more: str | None) -> str:
+    """The line that runs something of this regression again: ``make regress`` unless the list at ``path`` is another one."""
     given = {"test": test, "seed": None if more.get("rerun") else str(seed), **more}
     given = {name: value for name, value in given.items() if value}
-    if args.file.resolve() == LIST:
+    if path == LIST:
         target = "rerun" if given.pop("rerun", None) else "regress"
         return " ".join([f"make {target}", *(f"{name.upper()}={_quoted(value)}" for name, value in given.items())])
     flags = {name: value for name, value in given.items() if name not in ("rerun", "waves")}
-    return " ".join([".venv/bin/python -m scripts.regress", f"--file {shlex.quote(shown(args.file.resolve()))}",
+    return " ".join([".venv/bin/python -m scripts.regress", f"--file {shlex.quote(shown(path))}",
                      *(f"--{name} {_quoted(value)}" for name, value in flags.items()),
                      *(f"--{name}" for name in ("rerun", "waves") if given.get(name))])
 
@@ -87,20 +77,44 @@ def _quoted(text: str) -> str:
     return text if text.isalnum() else "'" + text.replace("'", "'\\''") + "'"
 
 
-def choose_jobs(args: argparse.Namespace, entries: Sequence[Entry], base: Path) -> tuple[int, list[PlannedJob]]:
-    """The master seed, and the jobs to run."""
-    if not args.rerun:
-        seed = choose_seed(None if args.seed is None else parse_seed(args.seed))
-        return seed, select_jobs(entries, seed, _tags(args.tags), (args.test or "").strip() or None,
-                                 _count("ITERATIONS", args.iterations), args.sim)
+@dataclass(frozen=True)
+class Chosen:
+    """What to run: jobs of the ``list`` with the master ``seed``, reports in ``out``; ``waved`` are the ids of those that write
+    waveforms, ``said`` what the user should know first.
+    """
+
+    list: Path
+    entries: list[Entry]
+    seed: int
+    jobs: list[PlannedJob]
+    out: Path
+    waved: frozenset[str]
+    said: str = ""
+
+
+def choose(args: argparse.Namespace) -> Chosen:
+    """The jobs to run, those of the last run or new ones."""
+    if args.rerun:
+        return _choose_again(args)
+    path = args.file.resolve()
+    entries = read_entries(path)
+    seed = choose_seed(args.seed)
+    jobs = select_jobs(entries, seed, _tags(args.tags), (args.test or "").strip() or None, args.iterations, args.sim)
+    out = args.out.resolve() if args.out else FOLDER / ONE_FOLDER if args.test else FOLDER
+    return Chosen(path, entries, seed, jobs, out, frozenset(job.id for job in jobs if args.waves))
+
+
+def _choose_again(args: argparse.Namespace) -> Chosen:
+    """What failed, with waveforms, and what did not run."""
     for name in ("seed", "tags", "test", "iterations", "sim"):
-        if getattr(args, name):
+        if getattr(args, name) is not None:
             raise FcimError(f"--rerun repeats what failed as it was; leave out {name.upper()}")
-    last = load_record(base / FILE)
-    bad = [job.id for job in last.bad()]
-    if not bad:
-        raise FcimError(f"nothing to run again: no job failed in {shown(base / FILE)} ({last.verdict()})")
-    return last.seed, failed_jobs(entries, bad, last.seed)
+    again = what_again([args.out.resolve()] if args.out else BASES)
+    path = ROOT / again.last.file if args.file == LIST else args.file.resolve()
+    entries = read_entries(path)
+    jobs, left = again.jobs(entries), set(again.left)
+    return Chosen(path, entries, again.last.seed, jobs, again.out, frozenset(job.id for job in jobs if job.id not in left),
+                  again.said())
 
 
 def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: Estimate, workers: int) -> None:
@@ -115,21 +129,22 @@ def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: E
         print(f"not selected: {', '.join(left)}")
 
 
-def make_record(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, workers: int,
-                durations: dict[str, float]) -> Record:
+def make_record(args: argparse.Namespace, chosen: Chosen, workers: int, durations: dict[str, float]) -> Record:
     """The record before anything ran."""
-    scale = _scale(args.timeout_scale)
-    records = [planned_record(job, command(args, seed, job.id), round(job.entry.timeout * scale, 3)) for job in jobs]
+    path, seed, jobs = chosen.list, chosen.seed, chosen.jobs
+    records = [planned_record(job, command(path, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3)) for job in jobs]
     versions: dict[str, str] = {}
     for sim in dict.fromkeys(job.sim for job in jobs):
         versions |= tool_versions(sim)
-    again = {"tags": args.tags, "iterations": args.iterations, "sim": args.sim, "waves": "1" if args.waves else None}
-    whole = command(args, seed, None, rerun="1") if args.rerun else command(args, seed, args.test, **again)
-    place = shown(args.out.resolve()) if args.out else None
-    rerun = "" if args.rerun or args.test else command(args, seed, None, rerun="1", out=place)
+    again = {"tags": args.tags, "iterations": args.iterations and str(args.iterations), "sim": args.sim,
+             "waves": "1" if args.waves else None}
+    # with the folder, since another run may be the last one by then
+    base = chosen.out.parent if args.rerun else chosen.out
+    rerun = command(path, seed, None, rerun="1", out=shown(base))
+    whole = rerun if args.rerun else command(path, seed, args.test, **again)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Record(seed, shown(args.file.resolve()), whole, started, workers, records, rerun, versions=versions, git=git_state(),
-                  durations=durations)
+    return Record(seed, shown(path), whole, started, workers, records, rerun, versions=versions, git=git_state(),
+                  durations=durations, coverage=args.coverage is not None)
 
 
 def check_folder(out: Path) -> None:
@@ -142,23 +157,23 @@ def check_folder(out: Path) -> None:
         raise FcimError(f"{shown(out)} holds a folder '{JOBS_FOLDER}' that is not of a regression; choose another OUT")
 
 
-def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Path, estimate: Estimate,
-        durations: dict[str, float]) -> int:
+def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations: dict[str, float]) -> int:
     """Run the jobs and report; gives the exit code."""
-    workers = _count("JOBS", args.jobs) or 1
+    jobs, out, workers = chosen.jobs, chosen.out, args.jobs
+    check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
     for sim in dict.fromkeys(job.sim for job in jobs):
         require_simulator(sim)
     coverage = args.coverage.resolve() if args.coverage else None
-    record = make_record(args, jobs, seed, workers, durations)
+    record = make_record(args, chosen, workers, durations)
     stop = Stop()
-    with locked(out, "regression"), stop.on_signals():
+    with locked(out, "regression", chosen=True), stop.on_signals():
         check_folder(out)
         if coverage is not None:
             coverage.mkdir(parents=True, exist_ok=True)
         write_reports(record, out)      # first, so that the reports never speak of logs that are gone
         shutil.rmtree(out / JOBS_FOLDER, ignore_errors=True)
         display = make_display(record, out, stop)
-        options = Options(out, workers, args.waves or args.rerun, args.fail_fast, coverage)
+        options = Options(out, workers, chosen.waved, args.fail_fast, coverage)
         try:
             Pool(jobs, record, options, estimate, display, write_reports, stop).run()
         finally:
@@ -172,16 +187,18 @@ def run(args: argparse.Namespace, jobs: Sequence[PlannedJob], seed: int, out: Pa
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
-    base = (args.out or FOLDER).resolve()
-    workers = _count("JOBS", args.jobs) or 1
-    entries = read_entries(args.file.resolve())
-    seed, jobs = choose_jobs(args, entries, base)
-    out = base / AGAIN_FOLDER if args.rerun else base / ONE_FOLDER if args.test and not args.out else base
-    durations = old_durations(base / FILE) | old_durations(out / FILE)
-    estimate = Estimate(durations)
+    if args.record_durations:
+        return record_durations(last_run([args.out.resolve()] if args.out else BASES), read_entries(args.file.resolve()))
+    workers = args.jobs
+    chosen = choose(args)
+    jobs = chosen.jobs
+    durations = old_durations(chosen.out.parent / FILE) | old_durations(chosen.out / FILE)
+    estimate = Estimate(durations, recorded_durations(args.coverage is not None))
     if args.list:
-        print_list(jobs, entries, estimate, workers)
+        print_list(jobs, chosen.entries, estimate, workers)
         return 0
+    if chosen.said:
+        print(chosen.said)
     left = duration(estimate.left(jobs, [], workers))
-    print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {workers} at a time, about {left}; seed {seed}", flush=True)
-    return run(args, jobs, seed, out, estimate, durations)
+    print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {workers} at a time, about {left}; seed {chosen.seed}", flush=True)
+    return run(args, chosen, estimate, durations)

@@ -156,6 +156,6 @@ def summary(record: Record, out: Path, page: str) -> list[str]:
         lines.append(f"  and {len(bad) - SHOWN_FAILURES} more")
     lines.append(f"{record.verdict()}; {duration(record.wall_seconds)}, seed {record.seed}")
     lines.append(f"report  {shown(out / page)}")
-    if bad and record.rerun:
+    if record.rerun and (bad or record.count(NOT_RUN)):
         lines.append(f"again   {record.rerun}")
     return lines

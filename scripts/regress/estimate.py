@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from scripts.regress.plan import PlannedJob
 
-UNKNOWN_S = 10.0
+UNKNOWN_S = 10.0    # where nothing is known of any job
+PRIOR_S = 20.0      # seconds of jobs as expected that what a run shows is weighed against
 
 
 class Estimate:
-    """Expected seconds of jobs: measured last time, else the entry's weight, else the mean of the entry's jobs, else of all."""
+    """Expected seconds of jobs: measured here last time, else recorded in the repository and scaled by how this machine
+    compares, else the entry's weight, else the mean of the entry's jobs, else of all. What the jobs of this run took scales it.
+    """
 
-    def __init__(self, durations: Mapping[str, float]) -> None:
-        self._known: dict[str, float] = {}
-        self._entries: dict[str, list[float]] = {}
-        for job_id, seconds in durations.items():
-            self.learn(job_id, seconds)
+    def __init__(self, measured: Mapping[str, float], recorded: Mapping[str, float] | None = None) -> None:
+        recorded = recorded or {}
+        both = [name for name in measured if name in recorded]
+        machine = sum(measured[name] for name in both) / sum(recorded[name] for name in both) if both else 1.0
+        self._known = {name: seconds * machine for name, seconds in recorded.items()} | dict(measured)
+        self._ended: dict[str, float] = {}
+        self._taken = self._expected = PRIOR_S
 
-    def learn(self, job_id: str, seconds: float) -> None:
-        """What a job took."""
-        self._known[job_id] = seconds
-        self._entries.setdefault(re.split(r"[\[#]", job_id)[0], []).append(seconds)
+    def learn(self, job: PlannedJob, seconds: float) -> None:
+        """What a job of this run took."""
+        self._expected += self._before(job)
+        self._taken += seconds
+        self._ended[job.id] = seconds
 
-    def seconds(self, job: PlannedJob) -> float:
-        """What the job will take."""
+    def _before(self, job: PlannedJob) -> float:
+        """What was expected of a job before this run."""
         if job.id in self._known:
             return self._known[job.id]
         if job.entry.weight is not None:
             return job.entry.weight
-        known = self._entries.get(job.entry.name) or list(itertools.chain.from_iterable(self._entries.values()))
+        alike = [seconds for name, seconds in self._known.items() if re.split(r"[\[#]", name)[0] == job.entry.name]
+        known = alike or list(self._known.values())
         return min(fmean(known) if known else UNKNOWN_S, job.entry.timeout)
+
+    def seconds(self, job: PlannedJob) -> float:
+        """What the job will take."""
+        if job.id in self._ended:
+            return self._ended[job.id]
+        return self._before(job) * self._taken / self._expected
 
     def long_first(self, jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
         """So that no long job is left to the end, where the other workers would wait for it; equal ones keep their order."""

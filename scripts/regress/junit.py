@@ -1,4 +1,8 @@
-"""The record as JUnit XML, for CI systems: a suite per entry, a case per job."""
+"""The record as JUnit XML, for CI systems: a suite per entry, a case per job.
+
+It keeps to the schema of Jenkins' xUnit plugin (junit-10.xsd), the strictest of those in use: no counts of skipped cases on the
+root, no properties in a case. What repeats a job stands in its output.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,16 @@ def _clean(text: str) -> str:
 
 def _case(suite: ElementTree.Element, job: JobRecord, out: Path) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=f"regress.{job.name}", name=job.id, time=f"{job.seconds:.3f}")
-    properties = ElementTree.SubElement(case, "properties")
-    given = {"seed": job.seed, "parameters": job.shown_parameters, "repeat": job.repeat, "log": job.log or "", **job.metrics}
-    for name, value in given.items():
-        ElementTree.SubElement(properties, "property", name=_clean(name), value=_clean(str(value)))
     if job.status in BAD:
         kind = "timeout" if job.status == TIMEOUT else "failure"
         problem = ElementTree.SubElement(case, "failure", type=kind, message=_clean(job.first_line))
         problem.text = _clean(f"{job.message}\nrepeat: {job.repeat}")
-        if job.log:
-            ElementTree.SubElement(case, "system-out").text = _clean("\n".join(log_tail(out / job.log)))
     elif job.status == NOT_RUN:
         ElementTree.SubElement(case, "skipped", message=_clean(job.message or NOT_RUN))
+    given = {"seed": job.seed, "parameters": job.shown_parameters, "repeat": job.repeat, "log": job.log or "", **job.metrics}
+    lines = [f"{name}: {value}" for name, value in given.items()]
+    tail = log_tail(out / job.log) if job.log and job.status in BAD else []
+    ElementTree.SubElement(case, "system-out").text = _clean("\n".join([*lines, *tail]))
 
 
 def _counts(jobs: Sequence[JobRecord]) -> dict[str, str]:
@@ -43,10 +45,15 @@ def _counts(jobs: Sequence[JobRecord]) -> dict[str, str]:
 
 def render_junit(record: Record, out: Path) -> str:
     """The XML; that of an incomplete regression holds an error, so that nobody takes it for green because nothing failed."""
-    root = ElementTree.Element("testsuites", name="regression", **_counts(record.jobs))
+    counts = _counts(record.jobs)
+    del counts["skipped"]       # each suite says it
+    root = ElementTree.Element("testsuites", name="regression", **counts)
     for name in dict.fromkeys(job.name for job in record.jobs):
         jobs = [job for job in record.jobs if job.name == name]
         suite = ElementTree.SubElement(root, "testsuite", name=name, timestamp=record.started, **_counts(jobs))
+        properties = ElementTree.SubElement(suite, "properties")
+        for key, value in (("seed", record.seed), ("command", record.command)):
+            ElementTree.SubElement(properties, "property", name=key, value=_clean(str(value)))
         for job in jobs:
             _case(suite, job, out)
     if not record.complete:

@@ -8,7 +8,7 @@ from html import escape
 
 from scripts.regress.console import duration
 from scripts.regress.page_parts import css_class, links, pill
-from scripts.regress.record import JobRecord, Record
+from scripts.regress.record import NOT_RUN, JobRecord, Record
 
 
 def _failure(job: JobRecord, index: int) -> str:
@@ -29,10 +29,14 @@ def alike(jobs: Sequence[JobRecord]) -> list[list[JobRecord]]:
 
 
 def failures(record: Record) -> str:
-    """One failure of each kind in full, the others of its kind folded away below it."""
-    bad = record.bad()
+    """One failure of each kind in full, the others of its kind folded away below it; and what runs again what is not green."""
+    bad, left = record.bad(), record.count(NOT_RUN)
+    again = ""
+    if record.rerun and (bad or (left and record.state != "running")):
+        what = [*(["all that failed, with waveforms"] if bad else []), *([f"{left:,} that did not run"] if left else [])]
+        again = f'<h3>Again: {" and ".join(what)}</h3><pre class="command">{escape(record.rerun)}</pre>'
     if not bad:
-        return ""
+        return f"<section>{again}</section>" if again else ""
     index = {job.id: i for i, job in enumerate(bad)}
     groups, body = alike(bad), []
     for group in groups:
@@ -42,5 +46,4 @@ def failures(record: Record) -> str:
             more = f"<summary>{len(cards) - 1} more with this message</summary>"
             body.append(f'<details class="more">{more}{"".join(cards[1:])}</details>')
     kinds = f"{len(bad)} failures with {len(groups)} different messages, numbers aside" if len(bad) > 1 else ""
-    again = f'<h3>All of them again, with waveforms</h3><pre class="command">{escape(record.rerun)}</pre>' if record.rerun else ""
     return f'<section><h2>Failures</h2><p class="small">{kinds}</p>{"".join(body)}{again}</section>'

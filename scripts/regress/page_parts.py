@@ -25,7 +25,7 @@ def _link(path: str | None, text: str) -> str:
 
 def links(job: JobRecord) -> str:
     """To the job's logs and waveform, as far as there are any."""
-    return _link(job.log, "log") + _link(job.bench_log, "bench log") + _link(job.waves, "waves")
+    return _link(job.log, "log") + _link(job.bench_log, "bench") + _link(job.waves, "waves")
 
 
 def stack(jobs: Sequence[JobRecord]) -> str:

@@ -21,7 +21,7 @@ from scripts.regress.plan import PlannedJob
 from scripts.regress.process import JobProcess
 from scripts.regress.pytest_job import is_pytest_path
 from scripts.regress.record import NOT_RUN, PASSED, UNDER_WAY, JobRecord, Record, compare, disagreement
-from scripts.regress.result import HEADER, LOG, settle
+from scripts.regress.result import HEADER, LOG, ending, settle
 from scripts.regress.worker import JOB_FILE
 
 POLL_S = 0.05
@@ -30,11 +30,13 @@ JOBS_FOLDER = "jobs"
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: ``workers`` jobs at a time; ``coverage`` the folder of the coverage data; ``out`` the regression's folder."""
+    """How to run: ``workers`` jobs at a time; ``waved`` the ids of those that write waveforms; ``coverage`` the folder of the
+    coverage data; ``out`` the regression's folder.
+    """
 
     out: Path
     workers: int
-    waves: bool = False
+    waved: frozenset[str] = frozenset()
     fail_fast: bool = False
     coverage: Path | None = None
 
@@ -119,11 +121,11 @@ class Pool:
         head = "".join(f"{name}{value}\n" for name, value in zip(HEADER, (record.id, record.seed, record.repeat), strict=True))
         try:
             folder.mkdir(parents=True)
-            (folder / JOB_FILE).write_text(json.dumps({**given, "waves": options.waves}, indent=1))
+            (folder / JOB_FILE).write_text(json.dumps({**given, "waves": record.id in options.waved}, indent=1))
             (folder / LOG).write_text(f"{head}\n")
         except OSError as error:
             raise FcimError(f"cannot write {folder} ({error.strerror}); choose another OUT") from None
-        environment = {"SIM": record.sim, "SEED": str(record.seed), "WAVES": str(int(options.waves))}
+        environment = {"SIM": record.sim, "SEED": str(record.seed), "WAVES": str(int(record.id in options.waved))}
         if options.coverage is not None:
             environment["FCIM_COVERAGE"] = str(options.coverage)
         return JobProcess([sys.executable, "-m", "scripts.regress.worker", str(folder / JOB_FILE)], folder / LOG,
@@ -143,12 +145,11 @@ class Pool:
             return False
         job, log = running.record, running.process.log
         settle(job, end, log.parent, self.options.out, interrupted and bool(end.stopped))
-        if end.stopped:
-            with log.open("a") as file:
-                file.write(f"\n--- {end.stopped}\n")
+        with log.open("a") as file:
+            file.write(ending(job, self.options.out))
         self._running.remove(running)
         if job.status == PASSED:        # a failure may come early or late, and says little of the next run
-            self.estimate.learn(job.id, job.seconds)
+            self.estimate.learn(running.planned, job.seconds)
             self.record.durations[job.id] = job.seconds
         if job.status != NOT_RUN:
             self.display.ended(job)

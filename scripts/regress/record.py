@@ -83,7 +83,8 @@ class Record:
 
     ``state`` is "running" (also after a kill that left no time to say so), "finished", or why it ended early. ``jobs`` holds a
     record per job, and one more per pair of simulators that disagreed (``sim`` is "agreement" there); ``pairs`` counts the
-    compared pairs; ``durations`` holds the seconds of each job's last pass, also of jobs that were not selected this time.
+    compared pairs; ``durations`` holds the seconds of each job's last pass, also of jobs that were not selected this time;
+    ``coverage`` says that the builds had coverage counters.
     """
 
     seed: int
@@ -99,6 +100,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
+    coverage: bool = False
 
     def count(self, *statuses: str) -> int:
         """How many jobs have one of the statuses; disagreements are no jobs, see :meth:`disagreements`."""
@@ -179,7 +181,8 @@ def load_record(path: Path) -> Record:
         if data["schema"] != SCHEMA:
             raise FcimError(f"{path} has schema {data['schema']}, this runner writes {SCHEMA}; run the regression again")
         jobs = [JobRecord(**job) for job in data["jobs"]]
-        return Record(**{f.name: data[f.name] for f in fields(Record) if f.name != "jobs"}, jobs=jobs)
+        given = {f.name: data[f.name] for f in fields(Record) if f.name != "jobs" and (f.name in data or f.name != "coverage")}
+        return Record(**given, jobs=jobs)
     except FileNotFoundError:
         raise FcimError(f"there is no record of a regression at {path}; run one first (make regress)") from None
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scripts.processes import shown
 from scripts.regress.process import Exit
 from scripts.regress.pytest_job import ended
-from scripts.regress.record import FAILED, NOT_RUN, PASSED, TIMEOUT, JobRecord
+from scripts.regress.record import FAILED, NOT_RUN, PASSED, TIMEOUT, WORDS, JobRecord
 from scripts.regress.worker import OUTCOME_FILE
 
 LOG = "log.txt"
 HEADER = ("job     ", "seed    ", "repeat  ")     # what the runner puts in front of a job's output
-TAIL_LINES = 15
+TAIL_LINES, BENCH_LINES = 15, 60
 TAIL_BYTES = 32_768
 STACK = "Current thread 0x"     # how faulthandler begins
 STACK_LINES, FRAMES = 200, 8
@@ -50,6 +51,16 @@ def _with_tail(problem: str, folder: Path) -> str:
     # A stack begins with where it stood; what follows is only how the job was started.
     tail = tail[max(0, stacks[-1] - FRAMES // 2):stacks[-1] + 1 + FRAMES] if stacks else tail[-TAIL_LINES:]
     return "\n".join([problem, *(["the log ends with", *(f"| {line}" for line in tail)] if tail else [])])
+
+
+def ending(job: JobRecord, out: Path) -> str:
+    """What the job's log ends with: what became of it, why, and the end of the bench's log, so that one file says it all."""
+    lines = ["", f"--- {WORDS[job.status]} after {job.seconds:.1f} s"]
+    lines += job.message.splitlines() if job.message else [f"{name}: {value}" for name, value in job.metrics.items()]
+    if job.bench_log:
+        bench = out / job.bench_log
+        lines += [f"--- the bench's log is {shown(bench)}; it ends with", *log_tail(bench, BENCH_LINES)]
+    return "\n".join([*lines, ""])
 
 
 def settle(job: JobRecord, end: Exit, folder: Path, out: Path, interrupted: bool = False) -> None:

@@ -63,7 +63,7 @@ def test_the_right_engine_passes_where_the_faults_are_found(bench: str, seed: in
 
 def test_a_needless_wait_that_only_slow_streams_show_is_found(seed: int, tmp_path: Path) -> None:
     """Keys wait while a row of O does: no bit is wrong, nor anything at full speed."""
-    source = faulty_sources(tmp_path, [(ENGINE, "assign s_k_ready = ip_ready && key_open;",
-                                        "assign s_k_ready = ip_ready && key_open && (m_o_ready || !m_o_valid);")])
+    source = faulty_sources(tmp_path, [(ENGINE, "wire key_open   = loaded[key_bank_q];",
+                                        "wire key_open   = loaded[key_bank_q] && (m_o_ready || !m_o_valid);")])
     run = run_slow("files", seed, source, tmp_path / "build")
     assert not bool(run.mismatches.any()) and any(problem.startswith("stream k, beat ") for problem in run.problems), run.problems

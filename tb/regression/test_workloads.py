@@ -116,7 +116,7 @@ def test_lost_accuracy_fails(seed: int, tmp_path: Path, monkeypatch: pytest.Monk
     """The RTL is right to the bit, yet a head is too far from float attention."""
     monkeypatch.setattr(attention, "assemble", lambda group, results: torch.zeros_like(group.q, dtype=torch.float32))
     outcome = run("heads", seed, tmp_path)
-    assert not outcome.passed and outcome.message.startswith("SQNR of ")
+    assert not outcome.passed and outcome.message.startswith("arithmetic of ") and "SQNR of " in outcome.message
 
 
 def test_saturated_scores_are_counted_and_not_held_against_the_engine(seed: int, tmp_path: Path) -> None:

@@ -165,6 +165,26 @@ def test_verilator_build_is_named_by_the_machine(tmp_path: Path, monkeypatch: py
     assert folder("one", "icarus") == folder("other", "icarus")
 
 
+@pytest.mark.parametrize(("asked", "default", "written"), [
+    (None, False, False), (None, True, True), (False, True, False), (True, False, True)])
+def test_waveforms_only_where_they_were_asked_for(asked: bool | None, default: bool, written: bool, tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the caller, else by the test run, which pytest's configuration reads from WAVES; never by the environment itself."""
+    class Built(Exception):
+        pass
+
+    def built(*arguments: object) -> None:
+        raise Built(arguments[6])
+
+    assert simulate.waves_by_default == (os.environ.get("WAVES") == "1")
+    monkeypatch.setenv("WAVES", "1")
+    monkeypatch.setattr(simulate, "_build", built)
+    monkeypatch.setattr(simulate, "waves_by_default", default)
+    with pytest.raises(Built) as caught:
+        run_bench("fcim_counters", None, BENCH, sim="icarus", seed=1, build_root=tmp_path, waves=asked)
+    assert caught.value.args == (written,)
+
+
 @pytest.mark.parametrize(("variables", "message"), [
     ({"PYTHONOPTIMIZE": "1"}, "Python runs without asserts"), ({"WAVES": "yes"}, "WAVES = 'yes' is illegal; use 1"),
 ], ids=["optimize", "waves"])

@@ -130,16 +130,19 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_lock_is_one_line_and_ends_with_its_holder(tmp_path: Path) -> None:
-    said = r"^another coverage run is writing to .*; wait for its end or choose another OUT$"
-    with locked(tmp_path, "coverage run"), pytest.raises(FcimError, match=said), locked(tmp_path, "coverage run"):
-        pass
+    for chosen, said in ((False, "wait for its end"), (True, "wait for its end or choose another OUT")):
+        refused = pytest.raises(FcimError, match=rf"^another coverage run is writing to \S*; {said}$")
+        with locked(tmp_path, "coverage run"), refused, locked(tmp_path, "coverage run", chosen=chosen):
+            pass
     with locked(tmp_path, "coverage run"):
         pass
 
 
 def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FcimError, match=r"^cannot write to .*; work in a folder that you may write to$") as caught, \
-            of_its_own(tmp_path / "file" / "work"):
-        pass
-    assert "\n" not in str(caught.value)
+    said = r"^cannot write to \S*/file/work \(Not a directory\); "
+    for scope, way_out in ((of_its_own(tmp_path / "file" / "work"), "work in a copy of the project that you may write to$"),
+                           (locked(tmp_path / "file" / "work", "run"), "work in a copy of the project that you may write to$"),
+                           (locked(tmp_path / "file" / "work", "run", chosen=True), "choose another OUT$")):
+        with pytest.raises(FcimError, match=said + way_out), scope:
+            pass

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from models.errors import FcimError
+from scripts.processes import locked
+from scripts.regress.again import what_again
+from scripts.regress.cli import BASES
+from scripts.regress.junit import render_junit
 from scripts.regress.page_failures import alike
-from scripts.regress.record import JobRecord
-from tb.scripts.regress_lists import by_id, entry, load, regress, write_list
+from scripts.regress.page_jobs import entry_table, number
+from scripts.regress.record import JobRecord, Record, load_record
+from scripts.rtl_list import ROOT
+from tb.scripts.junit_schema import violations
+from tb.scripts.regress_lists import WORKLOAD, by_id, entry, load, regress, write_list
 
 SEED = 77
 FAILURES = {
@@ -110,12 +121,71 @@ def test_traceback_is_in_the_log(mixed: tuple[Path, str, int]) -> None:
     assert "Segmentation fault" in jobs["bad[do=crash]#0@icarus"]["message"]
 
 
+def test_the_linked_log_says_it_all(mixed: tuple[Path, str, int]) -> None:
+    """Seed, command, verdict, message, and the end of the bench's log; of a job that passed its figures."""
+    path, _, _ = mixed
+    jobs = by_id(load(path))
+
+    def log(name: str) -> str:
+        return (path.parent / "out" / jobs[name]["log"]).read_text()
+
+    failed, kept = log("bad[do=fail]#0@icarus"), log("kept[do=files]#0@icarus")
+    for part in (str(jobs["bad[do=fail]#0@icarus"]["seed"]), "--test 'bad[do=fail]#0@icarus'", "--- failed after",
+                 "out[3] is 5, the model says 6\nsecond line\n"):
+        assert part in failed
+    assert "--- passed after" in kept and kept.endswith("mine.log; it ends with\nsim\n")
+    assert "--- passed after" in log("good[do=pass]#0@icarus") and "half: 0.5\n" in log("good[do=pass]#0@icarus")
+
+
+def test_wide_tables_show_status_and_log_first_and_say_once_what_all_jobs_share(mixed: tuple[Path, str, int]) -> None:
+    record = load_record(mixed[0].parent / "out" / "regress.json")
+    jobs = [job for job in record.jobs if job.name == "good"]
+    for i, job in enumerate(jobs):
+        job.parameters = {"length": 512, "tau": i}
+        job.metrics = {f"metric {n}": n * (i + 1) for n in range(12)} | {"cosine": 0.99996}
+    table = entry_table("good", jobs, {}, True)
+    head, row = table.partition("<tbody>")[0], table.partition("<tbody>")[2].partition("</tr>")[0]
+    assert re.findall(r"<th[^>]*>([^<]*)</th>", head)[:3] == ["status", "files", "tau"] and 'class="wide"' in head
+    assert row.index('class="pill') < row.index(">log</a>") < row.index(str(jobs[0].seed))
+    shared = re.search(r'<p class="shared">(.*?)</p>', table).group(1)
+    assert shared == ("in all jobs: simulator <b>icarus</b>, length <b>512</b>, metric 0 <b>0</b>, cosine <b>0.99996</b>")
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    (0.99996, "0.99996"), (1.0, "1.000"), (-0.9999999, "-0.9999999"), (0.9993, "0.9993"), (0.0, "0.000")])
+def test_what_is_not_quite_one_is_not_shown_as_one(value: float, shown: str) -> None:
+    assert number(value, abs(value)) == shown
+
+
 def test_junit(mixed: tuple[Path, str, int]) -> None:
     root = ElementTree.parse(mixed[0].parent / "out" / "junit.xml").getroot()
     cases = list(root.iter("testcase"))
     failed = [case for case in cases if case.find("failure") is not None]
     assert int(root.get("tests")) == len(cases) == len(load(mixed[0])["jobs"]) and root.get("errors") == "0"
     assert int(root.get("failures")) == len(failed) == len(FAILURES) + 2
+
+
+def test_junit_keeps_to_the_schema_of_ci_systems(mixed: tuple[Path, str, int]) -> None:
+    """Also that of a run that did not come to its end, where jobs are skipped and an error says so."""
+    root = ElementTree.parse(mixed[0].parent / "out" / "junit.xml").getroot()
+    assert violations(root) == []
+    assert any(f"repeat: {job['repeat']}" in case.findtext("system-out") for job in load(mixed[0])["jobs"][:1]
+               for case in root.iter("testcase"))
+    record = load_record(mixed[0].parent / "out" / "regress.json")
+    record.jobs[0].status, record.jobs[1].status, record.state = "not run", "timeout", "terminated"
+    root = ElementTree.fromstring(render_junit(record, mixed[0].parent / "out"))
+    assert violations(root) == [] and root.find(".//skipped") is not None and root.find(".//error") is not None
+
+
+@pytest.mark.parametrize(("xml", "violation"), [
+    ('<testsuites skipped="1"/>', "<testsuites> must not have skipped"),
+    ('<testsuites><testsuite name="a" tests="1" failures="0" errors="0"><testcase name="b"><properties/></testcase></testsuite>'
+     "</testsuites>", "<properties> must not stand in <testcase>"),
+    ('<testsuite name="a" tests="1" failures="0"/>', "<testsuite> lacks errors"),
+    ('<testsuites time="1.2.3"/>', "<testsuites>: time is 1.2.3"),
+])
+def test_the_schema_refuses(xml: str, violation: str) -> None:
+    assert violations(ElementTree.fromstring(xml)) == [violation]
 
 
 def test_same_seed_repeats_one_job(mixed: tuple[Path, str, int], tmp_path: Path) -> None:
@@ -146,6 +216,59 @@ def test_rerun_repeats_failures_with_their_seeds_and_waves(tmp_path: Path) -> No
     write_list(tmp_path, entry("other", "pass"))
     done = regress(path, "--rerun")
     assert done.returncode == 2 and "is not in the list any more" in done.stderr
+
+
+def test_rerun_takes_the_last_run_whatever_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole run, one of TEST, or a rerun; without OUT it is looked for in all their places, and the reports print the place."""
+    def ran(folder: str, status: str, at: int) -> Path:
+        jobs = [JobRecord("good[do=pass]#0@icarus", "good", WORKLOAD, "p", [], None, {}, 0, "icarus", 1, 9.0, "r", status)]
+        record = Record(7, "list.yaml", "make regress", f"2024-01-0{at}T00:00:00", 1, jobs, state="finished")
+        file = tmp_path / folder / "regress.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(record.as_json())
+        os.utime(file, (at, at))
+        return file.parent
+
+    whole, test = ran("whole", "failed", 1), ran("whole/test", "failed", 2)
+    assert what_again([whole, test]).base == test and what_again([whole]).base == whole
+    ran("whole/test/rerun", "passed", 3)
+    with pytest.raises(FcimError, match=r"nothing to run again: no job failed in .*whole/test/rerun/regress.json"):
+        what_again([whole, test])
+    assert what_again([whole]).out == whole / "rerun"
+    ran("whole/rerun", "timeout", 4)
+    again = what_again([whole, test])
+    assert (again.base, again.bad, again.left) == (whole, ("good[do=pass]#0@icarus",), ())
+    record = json.loads((whole / "rerun" / "regress.json").read_text())
+    (whole / "rerun" / "regress.json").write_text(json.dumps(record | {"state": "running"}))
+    assert what_again([whole]).bad == again.bad, "it was killed: nobody holds its lock"
+    with locked(whole / "rerun", "regression"), pytest.raises(FcimError, match="another regression is writing to"):
+        what_again([whole])
+    assert BASES[:2] == (ROOT / "build" / "regress", ROOT / "build" / "regress" / "test")
+
+
+def test_rerun_after_a_single_test_and_where_the_page_says_it_is(tmp_path: Path) -> None:
+    path = write_list(tmp_path, entry("mix", "pass", "fail"))
+    done = regress(path, "--test", "mix[do=fail]#0", "--seed", "5")
+    record = load(path)
+    assert record["rerun"].endswith(f"--out '{tmp_path}/out' --rerun") and f"again   {record['rerun']}" in done.stdout
+    assert html.escape(record["rerun"]) in (tmp_path / "out" / "index.html").read_text()
+    done = regress(path, "--rerun")
+    assert done.returncode == 1 and "again: 1 that failed of the run of" in done.stdout
+    assert set(by_id(load(path, "rerun"))) == {"mix[do=fail]#0@icarus"}
+    assert load(path, "rerun")["rerun"] == record["rerun"]
+
+
+def test_rerun_runs_what_an_ended_run_did_not_come_to(tmp_path: Path) -> None:
+    path = write_list(tmp_path, entry("bad", "fail", weight=900), entry("good", "pass", iterations=3))
+    assert regress(path, "--fail-fast", "--jobs", "1").returncode == 1
+    left = {job["id"] for job in load(path)["jobs"] if job["status"] == "not run"}
+    done = regress(path, "--rerun")
+    assert done.returncode == 1 and "again: 1 that failed and 3 that did not run of the run of" in done.stdout
+    again = by_id(load(path, "rerun"))
+    assert len(left) == 3 and set(again) == left | {"bad[do=fail]#0@icarus"}
+    waves = {name: json.loads((tmp_path / "out" / "rerun" / job["log"]).with_name("job.json").read_text())["waves"]
+             for name, job in again.items()}
+    assert waves == {name: name.startswith("bad") for name in again}, "waveforms of what failed"
 
 
 def test_rerun_with_nothing_to_do(tmp_path: Path) -> None:
@@ -198,8 +321,8 @@ def test_pytest_counts(pytests: dict[str, dict]) -> None:
 @pytest.mark.parametrize(("arguments", "message"), [
     (("--test", "nothing-like-it"), "TEST = 'nothing-like-it' fits no job"),
     (("--tags", "wrong"), "no entry has the tag 'wrong'"),
-    (("--jobs", "0"), "JOBS = '0' is illegal"),
-    (("--iterations", "x"), "ITERATIONS = 'x' is illegal"),
+    (("--jobs", "0"), "JOBS = 0 is illegal"),
+    (("--iterations", "x"), "ITERATIONS = 'x' is not a whole number"),
     (("--seed", "-x"), "is not a seed"),
     (("--sim", "abacus"), "SIM = 'abacus' is unknown"),
     (("--rerun", "--test", "a"), "leave out TEST"),

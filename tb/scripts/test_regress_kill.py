@@ -112,6 +112,8 @@ def test_interruption(number: int, state: str, under_way: subprocess.Popen, tmp_
     assert not any(map(alive, children(tmp_path)))
     record = load(tmp_path / "list.yaml")
     assert record["state"] == state and {job["status"] for job in record["jobs"]} == {"passed", "not run"}
+    assert f"again   {record['rerun']}" in printed
+    assert "Again: 3 that did not run" in (tmp_path / "out" / "index.html").read_text()
     check_reports(tmp_path)
 
 

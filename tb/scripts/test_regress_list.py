@@ -190,3 +190,19 @@ def test_long_jobs_first_and_the_estimate(tmp_path: Path) -> None:
     assert estimate.left([by_id[slow]], [], 4) == 20
     assert estimate.left([], [(by_id[slow], 15.0)], 4) == 5
     assert estimate.left([by_id["heads-odd#0@verilator"]], [(by_id[slow], 30.0)], 1) == 7
+
+
+def test_the_estimate_begins_with_what_the_repository_says_and_follows_the_run(tmp_path: Path) -> None:
+    """What was recorded elsewhere is scaled by how this machine compares, and everything by how the jobs of this run go."""
+    jobs = select_jobs(read(tmp_path), 1, iterations=1, tags=["heads"])
+    recorded = {job.id: 50.0 for job in jobs}
+    assert Estimate({}, recorded).left(jobs, [], 2) == 50 * len(jobs) / 2
+    slower = Estimate({jobs[0].id: 10.0}, {**dict.fromkeys(recorded, 5.0)})
+    assert slower.seconds(jobs[1]) == 10 and slower.seconds(jobs[0]) == 10
+    estimate = Estimate({}, dict.fromkeys(recorded, 5.0))
+    assert estimate.seconds(jobs[1]) == 5
+    for job in jobs[:4]:
+        estimate.learn(job, 10.0)
+    assert estimate.seconds(jobs[0]) == 10 and estimate.seconds(jobs[5]) == 5 * 60 / 40
+    unknown = Estimate({}, {"heads[tiny,length=1]#0@icarus": 3.0, "other#0@icarus": 9.0})
+    assert unknown.seconds(jobs[0]) == 3 and Estimate({}).seconds(jobs[0]) == 10

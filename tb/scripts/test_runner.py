@@ -140,6 +140,14 @@ def test_verilog_error_is_reported_with_the_compiler_message(run_slice: Slice) -
     assert "syntax error" in str(caught.value)
 
 
+def test_place_that_cannot_be_written_is_one_line(run_slice: Slice, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = r"^cannot write to \S*/file\S* \(Not a directory\), where builds and runs go; work in a copy"
+    with pytest.raises(FcimError, match=said) as caught:
+        run_slice(build_root=tmp_path / "file" / "build")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("sim", "message"), [
     ("icarus", r"^the simulator 'icarus' is not installed \(iverilog is not on PATH\); run: make setup$"),
     ("modelsim", r"^SIM = 'modelsim' is unknown; use icarus or verilator$"),

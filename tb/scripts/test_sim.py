@@ -188,7 +188,7 @@ def test_killed(number: int, code: int, state: str, tmp_path: Path, seed: int) -
 MISTAKES = {
     "unknown configuration": (["--config", "huge"], "unknown configuration"),
     "tau beyond the headroom": (["--tau", "9"], "TAU"),
-    "unknown schedule": (["--schedule", "backwards"], "unknown schedule"),
+    "unknown schedule": (["--schedule", "backwards"], "SCHEDULE = 'backwards' is unknown"),
     "two sources": (["--checkpoint", "somewhere"], "CHECKPOINT"),
     "head out of range": (["--heads", "9"], "HEADS"),
     "no tokens": (["--tokens", "0"], "TOKENS"),
