@@ -168,13 +168,14 @@ def test_killed(number: int, code: int, state: str, tmp_path: Path, seed: int) -
     """Nothing goes on without the command, and the report says that there is none."""
     g = np.random.default_rng(seed)
     path, out = tmp_path / "tensors.npz", tmp_path / "out"
-    np.savez(path, **{name: g.standard_normal((2, 2048, HEAD_DIM), dtype=np.float32) for name in "qkv"})
+    np.savez(path, **{name: g.standard_normal((2, 1000, HEAD_DIM), dtype=np.float32) for name in "qkv"})
     process = start_sim("--tensors", str(path), "--out", str(out))
 
     def simulators() -> list[int]:
         return [pid for pid in belonging_to(out) if b"vvp" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    wait_until(simulators, "a simulator runs", 120)
+    wait_until(lambda: simulators() or process.poll() is not None, "a simulator runs", 120)
+    assert process.poll() is None, process.communicate()[0]
     process.send_signal(number)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == code and "Traceback" not in printed, printed
