@@ -164,7 +164,7 @@ def test_two_at_once(tensors: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code", "state"), [(signal.SIGTERM, 143, "stopped"), (signal.SIGKILL, -9, "running")])
-def test_killed(number: int, code: int, state: str, tmp_path: Path, seed: int) -> None:
+def test_nothing_outlives_the_command(number: int, code: int, state: str, tmp_path: Path, seed: int) -> None:
     """Nothing goes on without the command, and the report says that there is none."""
     g = np.random.default_rng(seed)
     path, out = tmp_path / "tensors.npz", tmp_path / "out"
