@@ -237,7 +237,7 @@ def run_bench(
     A run has a folder of its own, which the next run of the same test overwrites; FCIM_RUNS in the environment says where.
 
     Args:
-        sources: Verilog files; None means all of ``rtl/files.f``.
+        sources: Verilog files; None means all of ``fusioncim.f``.
         test_module: importable from the project root, for example ``tb.exp2.bench_exp2``.
         parameters: Verilog parameters of ``top``.
         sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.

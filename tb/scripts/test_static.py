@@ -18,12 +18,12 @@ def test_list_names_every_verilog_file_once() -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    (None, "rtl/files.f is missing"),
+    (None, "fusioncim.f is missing"),
     ("// nothing\n\n", "names no file"),
     ("rtl/no_such_file.v // comment\n", "names rtl/no_such_file.v, which does not exist"),
 ])
 def test_bad_list_is_one_line(text: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "files.f"
+    path = tmp_path / "list.f"
     if text is not None:
         path.write_text(text)
     monkeypatch.setattr(rtl_list, "FILE_LIST", path)
