@@ -6,6 +6,11 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 STAMP := .venv/.stamp
+
+# Where the path of this folder cannot work, every target but help and doctor says so at once.
+path_fault := $(if $(filter-out help doctor,$(MAKECMDGOALS)),$(shell command -v python3 >/dev/null && python3 -I -S scripts/doctor.py --path))
+$(if $(path_fault),$(error $(path_fault)))
+
 export PATH := $(CURDIR)/.tools/verilator/bin:$(PATH)
 
 # What is given on make's command line; scripts/variables.py says what there is, and what the environment may give as well.

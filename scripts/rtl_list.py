@@ -47,5 +47,5 @@ def include_folders() -> list[Path]:
     folders = [ROOT / name[len(INCLUDE):] for name in _entries() if name.startswith(INCLUDE)]
     for folder in folders:
         if not folder.is_dir():
-            raise FcimError(f"fusioncim.f names the include folder {folder.relative_to(ROOT)}, which does not exist; mend the list")
+            raise FcimError(f"fusioncim.f names the folder {folder.relative_to(ROOT)}, which does not exist; mend the list")
     return folders
