@@ -42,11 +42,11 @@ def lint_rtl() -> bool:
     waivers = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS)]
     bench = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tb" / "hdl").glob("*.v"))]
     common = [program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps", "-f", str(FILE_LIST.relative_to(ROOT))]
-    ok = True
+    language, ok = ["--language", "1364-2005"], True
     for name in config_names():
         parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
         for top in TOPS:
-            ok &= _run(f"verilator, {top}, {name}", *common, "--language", "1364-2005", "--top-module", top, *parameters, waivers[0])
+            ok &= _run(f"verilator, {top}, {name}", *common, *language, "--top-module", top, *parameters, waivers[0])
     ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *bench)
     return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *bench,
                      str(BENCHMARK.relative_to(ROOT)))
