@@ -33,7 +33,8 @@ def front_door(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("Makefile", "requirements.txt"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("scripts", "config", "models"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "fixture"))
     return folder
 
 
