@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models.checkpoint import Checkpoint, Probe
 from models.errors import run_cli
 from models.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
-from models.source import open_checkpoint
+from models.source import open_checkpoint, tell_first_token
 from models.token_ids import read_text, token_ids
 from scripts.arguments import Parser
 from scripts.call import check_call
@@ -63,7 +63,7 @@ def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]
 
     Args:
         model: the checkpoint.
-        text_ids: int64 ``[T]``, begin-of-text first, T at least ``MIN_TOKENS``.
+        text_ids: int64 ``[T]``, as the tokenizer begins it, T at least ``MIN_TOKENS``.
     """
     generator = torch.Generator().manual_seed(SEED)
     repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
@@ -96,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     text = read_text(args.text) if args.text else None
     taken = token_ids(model.tokenizer, text, args.tokens, model.config.vocab_size, model.config.max_position_embeddings)
     facts = {**model.facts(model.config.num_hidden_layers - 1), **taken.facts}
+    tell_first_token(facts)
     stats = list(checkpoint_stats(model, taken.ids))
     if args.json:
         print(json.dumps({"source": facts, "thresholds": THRESHOLDS,

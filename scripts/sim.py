@@ -25,7 +25,7 @@ from models.metrics import compare_heads
 from models.quantise import dequantise, quantise
 from models.reference import group_attention, reference_attention
 from models.schedules import TileOptions
-from models.source import decode_step, load_tensors
+from models.source import decode_step, load_tensors, tell_first_token
 from models.tiling import build_tiles
 from scripts.arguments import Parser
 from scripts.call import check_call
@@ -181,6 +181,7 @@ def main() -> int:
     fixture = not args.checkpoint and not args.tensors
     tokens = args.tokens or (None if args.tensors else DEFAULT_TOKENS)
     layers = load_tensors(args.checkpoint, args.tensors, args.layer, args.heads, args.text, tokens)
+    tell_first_token(layers[0].source)
     if not args.heads:
         layers = [first_groups(t, DEFAULT_GROUPS) for t in layers]
     cfg = choose_config(args.config, layers[0].q.shape[-1])

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from models.checkpoint_folder import checkpoint_directory  # noqa: E402
 from models.errors import FcimError, run_cli  # noqa: E402
 from models.values import (  # noqa: E402
     parse_choice,
@@ -103,12 +104,9 @@ def file(text: str, variable: str) -> str:
     return text
 
 
-def checkpoint(text: str, variable: str) -> str:
+def checkpoint(text: str, _variable: str) -> str:
     """A folder in the layout of Hugging Face."""
-    if not Path(text).is_dir():
-        raise FcimError(f"{variable} directory '{text}' does not exist; give a Hugging Face LLaMA directory on this machine")
-    if not Path(text, "config.json").is_file():
-        raise FcimError(f"{variable}: {text} has no config.json; give a Hugging Face LLaMA directory")
+    checkpoint_directory(text, tell=False)
     return text
 
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.attention_tensors import AttentionTensors
 from models.config import HardwareConfig
 from models.errors import run_cli
-from models.source import open_checkpoint, parse_indices
+from models.source import open_checkpoint, parse_indices, tell_first_token
 from models.tiling import tokens_per_tile
 from models.token_ids import read_text
 from scripts.ablation import goals as gl
@@ -101,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
                   f"lengths {', '.join(map(str, lengths))}")
     layers = model.capture(picked, heads, text, lengths[-1])
+    tell_first_token(layers[0].source)
     kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
              if any(head in layer.heads for layer in layers)}
     tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)

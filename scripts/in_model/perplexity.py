@@ -17,6 +17,7 @@ from rich.table import Table
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.hf_attention.forward import observed
+from models.source import tell_first_token
 from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
 from scripts.in_model.loaded import Loaded, add_device
@@ -115,6 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     stride = args.stride or context
     if stride > context:
         raise FcimError(f"STRIDE = {stride} is longer than CONTEXT = {context}, so tokens would be left out; use 1 to {context}")
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, stride)
     with Progress(TextColumn("{task.description:>9}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
                   TimeElapsedColumn(), console=Console(stderr=True)) as bar:

@@ -16,6 +16,7 @@ from rich.table import Table
 import models.hf_attention as ha
 from models.errors import run_cli
 from models.hf_attention.forward import observed
+from models.source import tell_first_token
 from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
 from scripts.in_model.loaded import Loaded, add_device
@@ -87,6 +88,7 @@ def print_lines(console: Console, lines: list[Line]) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder, loaded, context = load_scored(args, CONTEXT)
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, context)
     cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
     facts = conditions(loaded, context=context)
