@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor
@@ -26,6 +25,7 @@ from scripts.in_model.loaded import Loaded, add_device, load, output_folder
 from scripts.in_model.perplexity import conditions
 from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
+from scripts.tables import Column, Table, say
 
 FOLDER = ROOT / "build" / "generate"
 PROMPT, NEW = 320, 200
@@ -99,6 +99,17 @@ def column(loaded: Loaded, ids: Tensor, part: int | None) -> Text:
     return Text(printable(same)).append(printable(whole[len(same):]), style="bold yellow")
 
 
+def texts_table(loaded: Loaded, in_float: Tensor, on_hardware: Tensor, part: int | None) -> Table:
+    """Both continuations side by side; what comes after token ``part`` stands out on a terminal."""
+    table = Table([Column("float32 attention", text=True), Column("the hardware's attention", text=True)],
+                  f"{len(loaded.ids)} tokens of prompt, up to {max(len(in_float), len(on_hardware))} more, greedy")
+    texts = [column(loaded, ids, part) for ids in (in_float, on_hardware)]
+    for text in texts:
+        text.expand_tabs(4)
+    table.add(*texts)
+    return table
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     check_call(args)
@@ -119,20 +130,15 @@ def main(argv: list[str] | None = None) -> int:
             bar.advance(task)
     (in_float, margins), (on_hardware, _) = outputs
     part = parting(in_float, on_hardware)
-    console = Console(width=None if Console().is_terminal else 136)
-    table = Table(title=f"{len(loaded.ids)} tokens of prompt, up to {new} more, greedy", show_lines=True)
-    table.add_column("float32 attention", ratio=1)
-    table.add_column("the hardware's attention", ratio=1)
-    table.add_row(column(loaded, in_float, part), column(loaded, on_hardware, part))
-    console.print(table)
+    texts_table(loaded, in_float, on_hardware, part).show()
     result: dict[str, Any] = {"conditions": conditions(loaded), "prompt_tokens": prompt, "float": in_float.tolist(),
                               "hardware": on_hardware.tolist(), "parts_at": part}
     if part is None:
-        console.print(f"the same {len(in_float)} tokens")
+        say(f"the same {len(in_float)} tokens")
     else:
         result["margin_nats"] = margins[part]
-        console.print(f"they part at token {part} (counted from 0); there float attention prefers its choice to the next best by "
-                      f"{result['margin_nats']:.4f} nats")
+        say(f"they part at token {part} (counted from 0); there float attention prefers its choice to the next best by "
+            f"{result['margin_nats']:.4f} nats")
     write_atomic(folder / "generate.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     return 0
 
