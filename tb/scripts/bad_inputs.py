@@ -36,6 +36,8 @@ TABLE = [
     Bad("perplexity LAYER=99 SKIP=1", "LAYER and SKIP are not variables of make perplexity; it takes CONFIG"),
     Bad("sim XYZZY=1", "XYZZY is not a variable of make sim; it takes CONFIG"),
     Bad("clean SEED=1", "SEED is not a variable of make clean"),
+    Bad("figures CHECK=maybe", "CHECK = 'maybe' is neither on nor off"),
+    Bad("figures FIGURES=perplexty", "FIGURES = perplexty is none of the figures; did you mean perplexity?", COMMAND),
     Bad("lint SIM=verilator", "SIM is not a variable of make lint"),
     Bad("sim PY=python3", "PY is not a variable of make sim"),
     Bad("coverage TAGS=smoke", "TAGS is not a variable of make coverage"),
