@@ -113,5 +113,5 @@ def head_kinds() -> list[Piece]:
         "It has previous-token heads (up to {previous:.2f~0.02} of their mass on the token before), local heads, and induction "
         "heads (up to {induction:.2f~0.02} on the right token of repeated random text).", **most)),
         Piece(README, fill("the most that a head puts on the first token is {sink:.2f~0.02} on average, "
-                           "and {count:~1} heads put more than {limit:} there", count=sum("sink" in kinds(head) for head in stats),
-                           limit=THRESHOLDS["sink"], **most))]
+                           "and {count:~1} heads put more than {limit:} there", limit=THRESHOLDS["sink"],
+                           count=sum("sink" in kinds(head) for head in stats), **most))]
