@@ -100,7 +100,8 @@ def generated() -> Table:
     tokenizer = SimpleNamespace(decode=lambda ids: "".join(map(chr, ids.tolist())))
     text = "def test(self):\n    self.assertEqual(first, second)\n\treturn " + "verylong" * 12
     a, b = (torch.tensor(list(map(ord, t))) for t in (text, text.replace("second", "first")))
-    return texts_table(SimpleNamespace(ids=range(320), tokenizer=tokenizer), a, b, 36)
+    prompt = torch.full((320,), ord("x"))
+    return texts_table(SimpleNamespace(ids=prompt, tokenizer=tokenizer), a, b, 36)
 
 
 def tables() -> dict[str, Table]:
