@@ -2,79 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.attention_tensors import AttentionTensors, decode_step
-from models.errors import FcimError
+from models.checkpoint_folder import checkpoint_directory
+from models.errors import FcimError, note
 from models.tensor_file import load_tensor_file
-from models.weight_files import checkpoint_directory
+from models.values import parse_count, parse_indices
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
 
-__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices"]
+__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices", "tell_first_token"]
 
 FIXTURE = Path(__file__).resolve().parent / "fixture"
 Indices = str | int | list[int] | None
-
-
-def parse_indices(given: Indices, count: int, variable: str) -> list[int] | None:
-    """Indices from a command line: ``"0-3,8"``, ``"all"``, one number or a list; ascending, each once.
-
-    Args:
-        given: what the user gave; None and the empty string mean that nothing was given.
-        count: how many there are; legal indices are 0 to ``count - 1``.
-        variable: the name to blame, such as ``HEADS``.
-
-    Raises:
-        FcimError: not of this form, or an index that is not there.
-    """
-    if given is None or given == "":
-        return None
-    if isinstance(given, str):
-        chosen = _parse_ranges(given, count, variable)
-    else:
-        chosen = [given] if isinstance(given, int) else list(given)
-    wrong = [i for i in chosen if not 0 <= i < count]
-    if wrong or not chosen:
-        problem = f"{wrong[0]} is not there" if wrong else "nothing is chosen"
-        raise FcimError(f"{variable} = {given}: {problem}; choose from 0 to {count - 1}")
-    return sorted(set(chosen))
-
-
-def _parse_ranges(given: str, count: int, variable: str) -> list[int]:
-    if given.strip() == "all":
-        return list(range(count))
-    chosen: list[int] = []
-    for piece in given.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", piece)
-        first = int(match[1]) if match else 0
-        last = int(match[2] or match[1]) if match else -1
-        if last < first:
-            raise FcimError(f"{variable} = '{given}' is not understood; write numbers and ranges like 0-3,8, or 'all'")
-        if last >= count:  # said here, so that a huge range is never built
-            raise FcimError(f"{variable} = {given}: {last} is not there; choose from 0 to {count - 1}")
-        chosen += range(first, last + 1)
-    return chosen
-
-
-def parse_count(given: str | int | None, variable: str) -> int | None:
-    """A whole number of at least 1, or None where nothing was given.
-
-    Raises:
-        FcimError: anything else.
-    """
-    if given is None or given == "":
-        return None
-    try:
-        value = int(given)
-    except ValueError:
-        raise FcimError(f"{variable} = '{given}' is not a whole number; use 1 or more") from None
-    if value < 1:
-        raise FcimError(f"{variable} = {value} is illegal; use 1 or more")
-    return value
 
 
 def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
@@ -94,6 +37,12 @@ def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
     return Checkpoint(directory)
 
 
+def tell_first_token(source: dict[str, Any]) -> None:
+    """Tell the user, from the facts of a text that was run, which token is its first: a sink often sits there."""
+    if first := source.get("first_token"):
+        note(f"first token {first}")
+
+
 def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | None = None, layers: Indices = None,
                  heads: Indices = None, text: str | Path | None = None,
                  tokens: str | int | None = None) -> list[AttentionTensors]:
@@ -107,7 +56,7 @@ def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | Non
         layers: layers to capture, like ``"0-3,8"`` or ``"all"`` (default: the middle one); not with ``tensors``.
         heads: query heads to keep, same form (default: all).
         text: a UTF-8 text file (default: held-out text that every machine has); not with ``tensors``.
-        tokens: tokens of the text, begin-of-text included (default: up to 512); with ``tensors``, cuts the sequence.
+        tokens: tokens of the text, a begin-of-text token included (default: up to 512); with ``tensors``, cuts the sequence.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.

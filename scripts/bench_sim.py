@@ -7,7 +7,6 @@ floor of what the arithmetic costs. Run it on one core: ``make bench-sim`` does.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -29,6 +28,7 @@ from models.errors import FcimError, run_cli
 from models.golden import run_tile
 from models.tile import TileJob
 from models.tiling import build_tiles
+from scripts.arguments import Parser
 from scripts.bench_environment import own_environment
 from scripts.engine_run import BENCHES, PLAYER, run_engine, stream_arrays
 from scripts.processes import WORK, locked, of_its_own
@@ -181,12 +181,7 @@ def show(lines: Sequence[Line]) -> None:
 
 def main() -> int:
     """Measure, print, write ``bench-sim.json``."""
-    parser = argparse.ArgumentParser(prog="make bench-sim", description=__doc__)
-    parser.add_argument("--tokens", type=int, default=FULL, help=f"length of the head for Verilator (default {FULL})")
-    parser.add_argument("--seed", type=int)
-    args = parser.parse_args()
-    if args.tokens < 1:
-        raise FcimError(f"TOKENS = {args.tokens} is illegal; use 1 or more")
+    args = Parser("bench-sim", "How fast the simulators run the default engine.", tokens=FULL).parse_args()
     torch.set_num_threads(1)
     for sim in ("icarus", "verilator"):
         require_simulator(sim)

@@ -14,20 +14,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.attention_tensors import AttentionTensors
 from models.errors import FcimError, run_cli
-from models.source import load_tensors
+from models.source import load_tensors, tell_first_token
 from models.tensor_file import check_suffix, save_tensor_file
+from scripts.arguments import Parser
+from scripts.call import check_call
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Numbers stay strings here: a wrong one is reported like every other wrong input, in one line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="", help="file to write, .safetensors or .npz")
-    parser.add_argument("--checkpoint", default="", help="Hugging Face LLaMA directory (default: the fixture model)")
+    parser = Parser("capture", "Save the attention tensors of one layer with the facts of where they come from.", out="")
     parser.add_argument("--tensors", default="", help="take the tensors of this file instead (to cut or convert it)")
-    parser.add_argument("--layer", default="", help="layer from 0 (default: the middle one)")
-    parser.add_argument("--heads", default="", help="query heads to keep, like 0-3,8 (default: all)")
-    parser.add_argument("--text", default="", help="text file (default: held-out sources of the standard library)")
-    parser.add_argument("--tokens", default="", help="tokens of the text, begin-of-text included (default: up to 512)")
     return parser.parse_args(argv)
 
 
@@ -54,10 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     """Capture and save; gives the exit code."""
     args = parse_args(argv)
     out = _check_out(args.out, args.checkpoint)
-    if args.layer and not args.layer.strip().isdecimal():
-        raise FcimError(f"LAYER = '{args.layer}' is not one layer number; a capture file holds one layer")
+    check_call(args)
     (tensors,) = load_tensors(args.checkpoint, args.tensors, args.layer, args.heads, args.text, args.tokens)
     save_tensor_file(out, tensors)
+    tell_first_token(tensors.source)
     print(f"wrote {out}: {_describe(tensors)}")
     return 0
 

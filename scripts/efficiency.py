@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 
 from rich.console import Console
@@ -10,8 +9,9 @@ from rich.table import Table
 
 from models.config import HardwareConfig, load_config
 from models.cycles import schedule
-from models.errors import FcimError, run_cli
+from models.errors import run_cli
 from models.tiling import tokens_per_tile
+from scripts.arguments import Parser
 
 GROUPS = (1, 3, 4, 8, 16)
 BLOCKS = (16, 32, 64)
@@ -25,12 +25,7 @@ def share_of_ideal(cfg: HardwareConfig, group: int, tokens: int) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="default", help="configuration whose block size is varied")
-    parser.add_argument("--tokens", type=int, default=1024)
-    args = parser.parse_args()
-    if args.tokens < 1:
-        raise FcimError(f"TOKENS = {args.tokens} is illegal; use 1 or more")
+    args = Parser("efficiency", "Share of the ideal cycles, by block and group size.", config="default", tokens=1024).parse_args()
     base = load_config(args.config)
     table = Table(title=f"share of the ideal cycles, prefill of {args.tokens} tokens, configuration {base.name}")
     table.add_column("keys per block")

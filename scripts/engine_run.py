@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from models.config import HardwareConfig
-from models.cycles import COUNTERS, TIMING_COUNTERS, predict, schedule
+from models.cycles import COUNTERS, TIMING_COUNTERS, Prediction, predict_run, schedule
 from models.golden import check_tile, run_tile
+from models.pace import Pace
 from models.tile import TileJob, TileResult
 from scripts.processes import WORK
 from scripts.rtl_list import ROOT, rtl_files
@@ -108,6 +109,7 @@ class EngineRun:
 
     ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
+    ``predicted`` are the counters that the models give for the pace at which the streams came.
     ``taken`` holds per stream (q, k, v, o, req) the cycle in which each beat was taken, counted from the first row of Q.
     ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` is the time in which Python only
     waited for the simulator, if the bench measures it, ``check_seconds`` that of the models and the comparison.
@@ -144,11 +146,34 @@ def _check_requests(golden: Sequence[TileResult], record: Mapping[str, np.ndarra
     return problems
 
 
-def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str,
-                 timed: bool = True, sent: Mapping[str, np.ndarray] | None = None) -> EngineRun:
-    """Compare one recorded run with the golden model and the schedule model; cycles and stalls only if ``timed``.
+def recorded_pace(record: Mapping[str, np.ndarray]) -> Pace:
+    """What the streams outside did in a run: of inputs the first offer of each beat, of outputs when ``ready`` changed."""
+    start = record["q_cycle"][0]
+    inside = "vreq_ready" in record     # of fcim_attention: requests of blocks that run go on to whoever fetches values
+    return Pace(**{name: (record[f"{name}_offer"] - start).tolist() for name in "qkv"},
+                o=(record["o_ready"] - start).tolist(), req=(record["vreq_ready" if inside else "req_ready"] - start).tolist(),
+                skips_wait=not inside)
 
-    ``sent``: what :func:`streams_to_send` gives for ``tiles``, if it is known already.
+
+def _check_handshakes(run: Prediction, record: Mapping[str, np.ndarray]) -> list[str]:
+    """What is wrong with the cycles in which beats were taken, and in which the engine offered its own; streams that lack
+    beats are left to other checks."""
+    problems = []
+    for what, array, streams in (("taken", "cycle", run.taken), ("offered", "offer", run.offered)):
+        for name, cycles in streams.items():
+            got = record[f"{name}_{array}"] - record["q_cycle"][0]
+            wrong = np.flatnonzero(got != np.asarray(cycles)) if len(got) == len(cycles) else []
+            problems += [f"stream {name}, beat {at}: {what} in cycle {got[at]}, the model says {cycles[at]}" for at in wrong[:1]]
+    return problems
+
+
+def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str, np.ndarray], pattern: str,
+                 at_speed: bool = False, sent: Mapping[str, np.ndarray] | None = None) -> EngineRun:
+    """Compare one recorded run with the golden model and with the schedule model, which is told how the streams came.
+
+    Args:
+        at_speed: the streams came as fast as the engine could use them: each counter is also what it is if they are always ready.
+        sent: what :func:`streams_to_send` gives for ``tiles``, if it is known already.
     """
     problems, began = [], time.perf_counter()
     if sent is None:
@@ -179,16 +204,24 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
     if record["error_v_count"]:
         problems.append("the engine reports that K and V disagree on the keys of a block")
     counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
-    predicted = predict(cfg, seen, golden)
-    timed = timed and pattern == "none"
-    for name, value in predicted.items():
-        if (timed or name not in TIMING_COUNTERS) and counters[name] != value:
+    try:
+        prediction = predict_run(cfg, seen, golden, recorded_pace(record))
+        problems += _check_handshakes(prediction, record)
+    except (ValueError, IndexError) as error:
+        problems.append(f"the schedule model cannot follow the run: {error}")
+        prediction = predict_run(cfg, seen, golden)
+    for name, value in prediction.counters.items():
+        if counters[name] != value:
             problems.append(f"counter {name} is {counters[name]}, the model says {value}")
+    if at_speed:
+        ideal = predict_run(cfg, seen, golden).counters
+        problems += [f"counter {name} is {prediction.counters[name]} at the pace of the streams, {ideal[name]} at full speed"
+                     for name in TIMING_COUNTERS if prediction.counters[name] != ideal[name]]
     for name in COUNTERS:
         if f"pins_{name}" in record and counters[name] != record[f"pins_{name}"]:
             problems.append(f"counter {name} is {counters[name]}, the pins say {record[f'pins_{name}']}")
     taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("q", "k", "v", "o", "req")}
-    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, predicted, problems, taken,
+    return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, prediction.counters, problems, taken,
                      simulated_seconds=float(record["seconds"]) if "seconds" in record else None,
                      check_seconds=time.perf_counter() - began)
 
@@ -212,8 +245,7 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
     """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
 
     Args:
-        slow: ``{stream: (on, off)}`` of streams (q, k, v, o, req) that pause in a fixed rhythm instead; cycles are not
-            checked then.
+        slow: ``{stream: (on, off)}`` of streams (q, k, v, o, req) that pause in a fixed rhythm instead.
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.
@@ -249,7 +281,8 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
     if result.waves is None:        # nothing in the run's folder that anybody would look for; a failed run's folder stays
         shutil.rmtree(result.log.parent, ignore_errors=True)
-    runs = [check_record(cfg, tiles, record, pattern, not slow, sent) for pattern, record in records.items()]
+    runs = [check_record(cfg, tiles, record, pattern, pattern == "none" and not slow, sent)
+            for pattern, record in records.items()]
     for run in runs:
         run.waves = result.waves
     if (folder := coverage_folder()) and sources_are_real and all(run.ok for run in runs):

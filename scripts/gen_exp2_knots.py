@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from models.errors import run_cli  # noqa: E402
 from models.numerics import EXP2_KNOTS  # noqa: E402
+from scripts.arguments import Parser  # noqa: E402
 
 TARGET = ROOT / "rtl/softmax/fcim_exp2_knots.vh"
 HEADER = """\
@@ -36,7 +37,7 @@ def knots_function() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(None, "Write rtl/softmax/fcim_exp2_knots.vh from the golden model's table.")
     parser.add_argument("--check", action="store_true", help="only say whether the file is up to date")
     if parser.parse_args().check:
         return 0 if TARGET.read_text() == knots_function() else 1
@@ -45,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_cli(main)

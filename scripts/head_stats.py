@@ -6,7 +6,6 @@ Sink, previous, local mass and entropy come from held-out text, induction mass f
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -22,10 +21,12 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.checkpoint import Checkpoint, Probe
-from models.errors import FcimError, run_cli
+from models.errors import run_cli
 from models.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
-from models.source import open_checkpoint, parse_count
+from models.source import open_checkpoint, tell_first_token
 from models.token_ids import read_text, token_ids
+from scripts.arguments import Parser
+from scripts.call import check_call
 
 PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
 MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted
@@ -62,7 +63,7 @@ def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]
 
     Args:
         model: the checkpoint.
-        text_ids: int64 ``[T]``, begin-of-text first, T at least ``MIN_TOKENS``.
+        text_ids: int64 ``[T]``, as the tokenizer begins it, T at least ``MIN_TOKENS``.
     """
     generator = torch.Generator().manual_seed(SEED)
     repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
@@ -87,19 +88,15 @@ def _table(stats: list[HeadStats], title: str) -> Table:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table, or JSON; gives the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", default="", help="Hugging Face LLaMA directory (default: the fixture model)")
-    parser.add_argument("--text", default="", help="text file (default: held-out sources of the standard library)")
-    parser.add_argument("--tokens", default="512", help=f"tokens of the text, at least {MIN_TOKENS}")
+    parser = Parser("head-stats", "What kind of attention each head has: sink, previous-token, local, induction.", tokens=512)
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     args = parser.parse_args(argv)
-    tokens = parse_count(args.tokens, "TOKENS") or 512
-    if tokens < MIN_TOKENS:
-        raise FcimError(f"TOKENS = {tokens} is too few for statistics; use {MIN_TOKENS} or more")
+    check_call(args)
     model = open_checkpoint(args.checkpoint)
     text = read_text(args.text) if args.text else None
-    taken = token_ids(model.tokenizer, text, tokens, model.config.vocab_size, model.config.max_position_embeddings)
+    taken = token_ids(model.tokenizer, text, args.tokens, model.config.vocab_size, model.config.max_position_embeddings)
     facts = {**model.facts(model.config.num_hidden_layers - 1), **taken.facts}
+    tell_first_token(facts)
     stats = list(checkpoint_stats(model, taken.ids))
     if args.json:
         print(json.dumps({"source": facts, "thresholds": THRESHOLDS,

@@ -24,9 +24,11 @@ from models.errors import FcimError, run_cli
 from models.metrics import compare_heads
 from models.quantise import dequantise, quantise
 from models.reference import group_attention, reference_attention
-from models.schedules import SCHEDULES, TileOptions
-from models.source import decode_step, load_tensors
+from models.schedules import TileOptions
+from models.source import decode_step, load_tensors, tell_first_token
 from models.tiling import build_tiles
+from scripts.arguments import Parser
+from scripts.call import check_call
 from scripts.rtl_list import ROOT
 from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
@@ -42,25 +44,11 @@ FOLDER = ROOT / "build" / "sim"
 PREFERRED = ("default", "head64", "tiny")
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
-    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
-    parser.add_argument("--tensors", help="file with q, k, v instead of a checkpoint")
-    parser.add_argument("--layer", help="layers, for example 3 or 0-2 (default: the middle one)")
-    parser.add_argument("--heads", help="query heads, for example 0-3,8 (default: those of the first two KV heads)")
-    parser.add_argument("--text", help="text file (default: held-out text that every machine has)")
-    parser.add_argument("--tokens", help=f"how many tokens (default: {DEFAULT_TOKENS}, or all of a file of tensors)")
-    parser.add_argument("--tau", type=int, default=0, help="lazy rescale threshold in log2 units (default: 0)")
-    parser.add_argument("--schedule", default="natural", help=f"order of the keys: {', '.join(SCHEDULES)} (default: natural)")
-    parser.add_argument("--fused", action="store_true", help="take the first reference over the first two key blocks")
-    parser.add_argument("--skip", action="store_true", help="skip key blocks whose probabilities are all 0")
-    parser.add_argument("--sim", default="icarus", help="icarus (default) or verilator")
-    parser.add_argument("--seed", type=int, help="seed of all random numbers (default: drawn and printed)")
-    parser.add_argument("--waves", action="store_true", help="write a waveform of the first run")
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = Parser("sim", "Run LLaMA-3 attention through the Verilog engine and score what comes out.", tau=0,
+                    schedule="natural", sim="icarus", jobs=2)
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/sim)")
-    parser.add_argument("--jobs", type=int, default=2, help="engine runs at a time (default: 2)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def choose_config(name: str | None, head_dim: int) -> HardwareConfig:
@@ -186,14 +174,14 @@ def shown(path: Path) -> str:
 
 def main() -> int:
     args = parse_args()
-    if args.jobs < 1:
-        raise FcimError(f"JOBS = {args.jobs} is illegal; use 1 or more")
+    check_call(args, args.out)
     require_simulator(args.sim)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     seed = choose_seed(args.seed)
     fixture = not args.checkpoint and not args.tensors
     tokens = args.tokens or (None if args.tensors else DEFAULT_TOKENS)
     layers = load_tensors(args.checkpoint, args.tensors, args.layer, args.heads, args.text, tokens)
+    tell_first_token(layers[0].source)
     if not args.heads:
         layers = [first_groups(t, DEFAULT_GROUPS) for t in layers]
     cfg = choose_config(args.config, layers[0].q.shape[-1])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import IO
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.errors import run_cli
+from scripts.arguments import Parser
 from scripts.sim_record import SimRecord, load_record
 
 PLAIN_WIDTH = 160  # in a file or a pipe nothing may be cut off
@@ -62,7 +62,7 @@ def failures(record: SimRecord) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(None, "The result of a simulation as a table in the terminal.")
     parser.add_argument("report", type=Path, nargs="?", default=Path("build/sim/report.json"), help="a report.json")
     print_table(load_record(parser.parse_args().report))
     return 0

@@ -3,11 +3,15 @@
 
 Seeded and resumable: run it again with the same --out and --work to go on from the last checkpoint. Uses a GPU where
 there is one. A stated share of the sequences repeats a random span, so that induction heads form early.
+
+A machine with another Python trains on the same bytes with --corpus, a folder that --write-corpus made where the right one is.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copy
 import json
 import math
 import platform
@@ -21,14 +25,18 @@ from transformers import LlamaConfig, LlamaForCausalLM
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.byte_tokenizer import BOS_ID, EOS_ID, VOCAB_SIZE, save_tokenizer  # noqa: E402
+from models.errors import run_cli  # noqa: E402
 from models.head_stats import head_statistics, repeated_random  # noqa: E402
 from models.text import load_corpus  # noqa: E402
+from scripts.arguments import Parser  # noqa: E402
 from scripts.muon import Muon  # noqa: E402
 
 IGNORE = -100  # label that the loss leaves out
 REPEAT_PERIOD = 64
-# (share of all steps at which the stage ends, sequence length); tokens per step stay the same
-STAGES = ((0.9, 256), (1.0, 512))
+SINK_LIMITS = (0.2, 0.3)  # heads whose mean mass on the first token is above these are counted
+
+Stages = tuple[tuple[float, int], ...]
+"""(share of all steps at which the stage ends, sequence length); tokens per step stay the same."""
 
 
 def fixture_config() -> LlamaConfig:
@@ -41,12 +49,31 @@ def fixture_config() -> LlamaConfig:
     )
 
 
+class Corpus:
+    """The bytes to train on and the held-out ones, each one stream: the running Python's, or what ``folder`` keeps of another."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is None:
+            self.python = platform.python_version()
+            parts = [b"\x00".join(load_corpus(held_out)) for held_out in (False, True)]
+        else:
+            self.python = (folder / "python").read_text().strip()
+            parts = [(folder / name).read_bytes() for name in ("training", "held_out")]
+        self.training, self.held_out = (torch.frombuffer(bytearray(part), dtype=torch.uint8) for part in parts)
+
+    def write(self, folder: Path) -> None:
+        """Keep it in ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "python").write_text(self.python + "\n")
+        for name in ("training", "held_out"):
+            (folder / name).write_bytes(getattr(self, name).numpy().tobytes())
+
+
 class Batches:
     """Random training sequences: text (begin-of-text, then a slice of a file) and repeated random spans."""
 
-    def __init__(self, seed: int, tokens_per_step: int, repeat_share: float) -> None:
-        self.stream = torch.frombuffer(
-            bytearray(b"\x00".join(load_corpus(held_out=False))), dtype=torch.uint8)
+    def __init__(self, stream: torch.Tensor, seed: int, tokens_per_step: int, repeat_share: float) -> None:
+        self.stream = stream
         self.generator = torch.Generator().manual_seed(seed)
         self.tokens_per_step = tokens_per_step
         self.repeat_share = repeat_share
@@ -89,31 +116,53 @@ class Batches:
         return torch.stack(ids), torch.stack(labels)
 
 
-def stage_length(step: int, steps: int) -> int:
+def parse_stages(text: str) -> Stages:
+    """``0.9:256,1:512`` as :data:`Stages`."""
+    stages = tuple((float(end), int(length)) for end, length in (part.split(":") for part in text.split(",")))
+    ends = [end for end, _ in stages]
+    if ends != sorted(set(ends)) or ends[-1] != 1.0:
+        raise argparse.ArgumentTypeError(f"the shares in '{text}' must rise to 1")
+    return stages
+
+
+def stage_length(step: int, steps: int, stages: Stages) -> int:
     """Sequence length of a step."""
-    return next(length for end, length in STAGES if step < end * steps or end == 1.0)
+    return next(length for end, length in stages if step < end * steps or end == 1.0)
 
 
-def lr_scale(step: int, steps: int, warmup: int = 100, decay: float = 0.35) -> float:
+def lr_scale(step: int, steps: int, warmup: int, decay: float) -> float:
     """Trapezoid: linear warm-up, constant, linear decay over the last share ``decay`` of the steps."""
     return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (decay * steps)))
 
 
-def make_optimizers(model: LlamaForCausalLM, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the hidden matrices, AdamW for embeddings, head and norms."""
+def steps_in_time(args: argparse.Namespace, most: int, step: int, rate: float, seconds_left: float) -> int:
+    """How many steps the whole run should have to end in time at ``rate`` steps a second, at most ``most``.
+
+    Nothing changes once decay or a second sequence length began, and none of them begins in the past: up to here, the
+    run is the same as one that had this number of steps from the start.
+    """
+    settled = min(1.0 - args.decay, args.stages[0][0])
+    if step >= settled * args.steps:
+        return args.steps
+    return min(most, max(step + int(rate * max(0.0, seconds_left)), math.ceil(step / settled)))
+
+
+def make_optimizers(model: LlamaForCausalLM, name: str, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
+    """``muon``: Muon for the hidden matrices, AdamW without decay for embeddings, head and norms. ``adamw``: AdamW for all."""
+    fused = next(model.parameters()).is_cuda
+    if name == "adamw":
+        return [torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=weight_decay, fused=fused)]
     hidden = [p for n, p in model.named_parameters() if p.ndim == 2 and "layers." in n]
     rest = [p for n, p in model.named_parameters() if not (p.ndim == 2 and "layers." in n)]
-    return [
-        Muon(hidden, lr=lr, weight_decay=0.05),
-        torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
+    return [Muon(hidden, lr=lr, weight_decay=weight_decay),
+            torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=fused)]
 
 
 @torch.no_grad()
-def evaluate(model: LlamaForCausalLM, device: torch.device, length: int = 1024, rows: int = 8) -> dict:
-    """Held-out bits per byte at ``length`` and the strongest heads of each kind."""
+def evaluate(model: LlamaForCausalLM, held_out: torch.Tensor, device: torch.device, length: int = 1024, rows: int = 8) -> dict:
+    """Held-out bits per byte at ``length``, the strongest heads of each kind, and how many are sinks."""
     model.eval()
-    data = torch.frombuffer(bytearray(b"\x00".join(load_corpus(held_out=True))), dtype=torch.uint8).long()
+    data = held_out.long()
     starts = torch.linspace(0, len(data) - length, rows).long()
     text = torch.stack([torch.cat([torch.tensor([BOS_ID]), data[s:s + length - 1]]) for s in starts]).to(device)
     loss = model(input_ids=text, labels=text, use_cache=False).loss.item() / math.log(2)
@@ -125,12 +174,12 @@ def evaluate(model: LlamaForCausalLM, device: torch.device, length: int = 1024, 
     model.train()
     best = {k: round(max(getattr(s, k) for s in stats), 3) for k in ("sink", "previous", "local", "induction")}
     return {"held_out_bits_per_byte": round(loss, 4), "strongest_head": best,
+            "heads_with_sink_above": {str(limit): sum(s.sink > limit for s in stats) for limit in SINK_LIMITS},
             "heads": [s.as_dict() for s in stats]}
 
 
 def save_model(model: LlamaForCausalLM, out: Path, record: dict) -> None:
     """Write the checkpoint (bf16 safetensors, config, tokenizer) and its training record."""
-    import copy
     out.mkdir(parents=True, exist_ok=True)
     bf16 = copy.deepcopy(model).to(torch.bfloat16).cpu()
     bf16.config.dtype = torch.bfloat16
@@ -141,95 +190,153 @@ def save_model(model: LlamaForCausalLM, out: Path, record: dict) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(None, "Train the fixture model.")
     parser.add_argument("--out", type=Path, default=Path("models/fixture"), help="checkpoint directory to write")
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where the resumable state lives")
-    parser.add_argument("--steps", type=int, default=6000, help="total steps; may be changed when resuming")
-    parser.add_argument("--tokens-per-step", type=int, default=4096)
-    parser.add_argument("--repeat-share", type=float, default=0.15, help="share of repeated random sequences")
-    parser.add_argument("--noise-from", type=int, default=1500,
+    parser.add_argument("--corpus", type=Path, help="folder from --write-corpus (default: this Python's standard library)")
+    parser.add_argument("--write-corpus", type=Path, metavar="FOLDER", help="only write the corpus into FOLDER")
+    parser.add_argument("--steps", type=int, default=11000, help="total steps; may be changed when resuming")
+    parser.add_argument("--minutes", type=float, default=0.0,
+                        help="fewer steps if more would take longer than this; the record names the number there were")
+    parser.add_argument("--tokens-per-step", type=int, default=8192)
+    parser.add_argument("--stages", type=parse_stages, default="1:1024", metavar="SHARE:LENGTH,...",
+                        help="share of the steps at which each stage ends, and its sequence length")
+    parser.add_argument("--repeat-share", type=float, default=0.25, help="share of repeated random sequences")
+    parser.add_argument("--noise-from", type=int, default=1000,
                         help="step from which the loss counts the unpredictable part of repeated random sequences")
-    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
+    parser.add_argument("--lr", type=float, default=8e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.1, help="of Muon's matrices, or of all that AdamW trains")
+    parser.add_argument("--warmup", type=int, default=100, help="steps")
+    parser.add_argument("--decay", type=float, default=0.35, help="last share of the steps, in which the learning rate falls")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast in the training steps; for GPUs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 = all")
-    parser.add_argument("--eval-every", type=int, default=250)
+    parser.add_argument("--eval-every", type=int, default=500)
+    parser.add_argument("--write-every-eval", action="store_true", help="write the checkpoint at every evaluation, too")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model (needs a C++ compiler)")
     return parser.parse_args()
 
 
-def main() -> int:
-    args = parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = LlamaForCausalLM._from_config(fixture_config(), attn_implementation="sdpa").to(device)
-    optimizers = make_optimizers(model, args.lr)
-    batches = Batches(args.seed, args.tokens_per_step, args.repeat_share)
-    args.work.mkdir(parents=True, exist_ok=True)
-    state_file = args.work / "state.pt"
-    step, seconds, history = 0, 0.0, []
-    if state_file.exists():
-        state = torch.load(state_file, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"]):
+def command_of(args: argparse.Namespace) -> str:
+    """The command that trains the same model from the start."""
+    stages = ",".join(f"{end:g}:{length}" for end, length in args.stages)
+    return (f"scripts/train_fixture.py --steps {args.steps} --tokens-per-step {args.tokens_per_step} --stages {stages} "
+            f"--repeat-share {args.repeat_share} --noise-from {args.noise_from} --optimizer {args.optimizer} --lr {args.lr} "
+            f"--weight-decay {args.weight_decay} --warmup {args.warmup} --decay {args.decay} --seed {args.seed}"
+            + " --bf16" * args.bf16 + " --compile" * args.compile)
+
+
+class Training:
+    """A model in training, with what it takes to go on later."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.corpus = Corpus(args.corpus)
+        torch.manual_seed(args.seed)
+        self.model = LlamaForCausalLM._from_config(fixture_config(), attn_implementation="sdpa").to(self.device)
+        self.optimizers = make_optimizers(self.model, args.optimizer, args.lr, args.weight_decay)
+        self.batches = Batches(self.corpus.training, args.seed, args.tokens_per_step, args.repeat_share)
+        self.forward = torch.compile(self.model, dynamic=False) if args.compile else self.model
+        self.step, self.seconds, self.history = 0, 0.0, []
+        self.state_file = args.work / "state.pt"
+        if self.state_file.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
-        batches.generator.set_state(state["generator"].cpu())
-        step, seconds, history = state["step"], state["seconds"], state["history"]
-        print(f"resumed at step {step}", flush=True)
-    forward = torch.compile(model, dynamic=False) if args.compile else model
-    model.train()
-    steps_file = args.work / "steps"  # written by hand to change the length of a running training
-    mark, mark_step, running = time.time(), step, 0.0
-    while True:
-        if steps_file.exists():
-            args.steps = int(steps_file.read_text())
-        if step >= args.steps:
-            break
-        ids, labels = (t.to(device) for t in batches.next(stage_length(step, args.steps), step >= args.noise_from))
-        loss = forward(input_ids=ids, labels=labels, use_cache=False).loss
+        self.batches.generator.set_state(state["generator"].cpu())
+        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        print(f"resumed at step {self.step}", flush=True)
+
+    def run_step(self) -> torch.Tensor:
+        """One step; its loss, on the device."""
+        args, lr = self.args, self.args.lr * lr_scale(self.step, self.args.steps, self.args.warmup, self.args.decay)
+        length = stage_length(self.step, args.steps, args.stages)
+        ids, labels = (t.to(self.device) for t in self.batches.next(length, self.step >= args.noise_from))
+        with torch.autocast(self.device.type, torch.bfloat16) if args.bf16 else contextlib.nullcontext():
+            loss = self.forward(input_ids=ids, labels=labels, use_cache=False).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = args.lr * lr_scale(step, args.steps)
+                group["lr"] = lr
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        step += 1
-        running += loss.item()
-        if step % 50 == 0:
+        self.step += 1
+        return loss.detach()
+
+    def save_state(self) -> None:
+        """Evaluate, and keep what it takes to go on from here."""
+        result = evaluate(self.model, self.corpus.held_out, self.device)
+        self.history.append({"step": self.step, "tokens": self.step * self.args.tokens_per_step,
+                             **{k: v for k, v in result.items() if k != "heads"}})
+        print(json.dumps(self.history[-1]), flush=True)
+        partial = self.state_file.with_suffix(".tmp")
+        torch.save({"model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
+                    "generator": self.batches.generator.get_state(), "step": self.step, "seconds": self.seconds,
+                    "history": self.history}, partial)
+        partial.replace(self.state_file)
+        if self.args.write_every_eval:
+            self.write(result)
+
+    def write(self, result: dict) -> None:
+        """The checkpoint as it is now, with its record; ``result`` is its evaluation."""
+        args = self.args
+        record = {
+            "command": command_of(args), "step": self.step,
+            "corpus": f"standard library of Python {self.corpus.python}, {len(self.corpus.training)} bytes",
+            "tokens": self.step * args.tokens_per_step, "hours": round(self.seconds / 3600, 3),
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            "torch": torch.__version__, "parameters": sum(p.numel() for p in self.model.parameters()),
+            "stages": [{"until_share_of_steps": e, "sequence_length": n} for e, n in args.stages],
+            **result, "history": self.history,
+        }
+        save_model(self.model, args.out, record)
+        print(f"wrote {args.out}: {result['held_out_bits_per_byte']} bits/byte, {result['strongest_head']}", flush=True)
+
+
+def main() -> int:
+    """Train to the end."""
+    begin = time.time()
+    args = parse_args()
+    if args.write_corpus:
+        Corpus(args.corpus).write(args.write_corpus)
+        return 0
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    args.work.mkdir(parents=True, exist_ok=True)
+    run, most = Training(args), args.steps
+    run.model.train()
+    steps_file = args.work / "steps"  # written by hand to change the length of a running training
+    mark, mark_step, running = time.time(), run.step, torch.zeros((), device=run.device)
+    pace = 0.0  # seconds a step, lately; the first ones compile
+    while run.step < args.steps:
+        running += run.run_step()
+        evaluates = run.step % args.eval_every == 0 or run.step == args.steps
+        if run.step % 50 == 0 or evaluates:
+            mean = running.item() / (run.step - mark_step) / math.log(2)  # waits for the device
             now = time.time()
-            seconds += now - mark
-            rate = (step - mark_step) * args.tokens_per_step / (now - mark)
-            print(f"step {step}/{args.steps} len {ids.shape[1]} loss {running / (step - mark_step) / math.log(2):.4f} "
-                  f"bits, {rate:.0f} tokens/s, left {(args.steps - step) * args.tokens_per_step / rate / 60:.0f} min",
-                  flush=True)
-            mark, mark_step, running = now, step, 0.0
-        if step % args.eval_every == 0 or step == args.steps:
-            result = evaluate(model, device)
-            history.append({"step": step, "tokens": step * args.tokens_per_step,
-                            **{k: v for k, v in result.items() if k != "heads"}})
-            print(json.dumps(history[-1]), flush=True)
-            partial = state_file.with_suffix(".tmp")
-            torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                        "generator": batches.generator.get_state(), "step": step, "seconds": seconds,
-                        "history": history}, partial)
-            partial.replace(state_file)
-            mark, mark_step, running = time.time(), step, 0.0
-    result = evaluate(model, device)
-    record = {
-        "command": f"scripts/train_fixture.py --steps {args.steps} --tokens-per-step {args.tokens_per_step} "
-                   f"--repeat-share {args.repeat_share} --noise-from {args.noise_from} --lr {args.lr} --seed {args.seed}",
-        "corpus": f"standard library of Python {platform.python_version()}, {len(batches.stream)} bytes",
-        "tokens": step * args.tokens_per_step, "hours": round(seconds / 3600, 2), "device": str(device),
-        "torch": torch.__version__, "parameters": sum(p.numel() for p in model.parameters()),
-        "stages": [{"until_share_of_steps": e, "sequence_length": n} for e, n in STAGES],
-        **result, "history": history,
-    }
-    save_model(model, args.out, record)
-    print(f"wrote {args.out}: {result['held_out_bits_per_byte']} bits/byte, {result['strongest_head']}", flush=True)
+            run.seconds += now - mark
+            rate = (run.step - mark_step) * args.tokens_per_step / (now - mark)
+            print(f"step {run.step}/{args.steps} loss {mean:.4f} bits, {rate:.0f} tokens/s, "
+                  f"left {(args.steps - run.step) * args.tokens_per_step / rate / 60:.1f} min", flush=True)
+            if args.minutes and run.step > 100:
+                pace += ((now - mark) / (run.step - mark_step) - pace) * (0.2 if pace else 1.0)
+                args.steps = steps_in_time(args, most, run.step, 1.0 / pace, begin + 60 * args.minutes - now)
+            mark, mark_step, running = now, run.step, torch.zeros((), device=run.device)
+        if evaluates:
+            run.save_state()
+            mark = time.time()
+        if steps_file.exists():
+            args.steps = int(steps_file.read_text())
+    run.write(evaluate(run.model, run.corpus.held_out, run.device))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_cli(main)

@@ -12,12 +12,14 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from models.errors import FcimError
+from models.values import parse_choice, parse_switch
 from scripts import simulate
 from scripts.processes import shown
 from scripts.regress import durations
 from scripts.regress.console import duration
 from scripts.rtl_list import ROOT
 from scripts.seeds import draw_seed, parse_seed
+from scripts.variables import SIMULATORS
 
 SAID = pytest.StashKey[bool]()
 RECORD = ROOT / "build" / "last_seed.txt"
@@ -32,13 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settle the seed and the waveforms. Workers of a parallel run get the controller's seed through their options."""
     if sys.flags.optimize:
         raise pytest.UsageError("Python runs without asserts (PYTHONOPTIMIZE or -O), so that no test could fail; unset it")
-    waves = os.environ.get("WAVES", "").strip() or "0"
-    if waves not in ("0", "1"):
-        raise pytest.UsageError(f"WAVES = {waves!r} is illegal; use 1 (write waveforms) or 0")
-    simulate.waves_by_default = waves == "1"
     text = config.option.seed or os.environ.get("SEED")
     try:
         seed = parse_seed(str(text)) if text else draw_seed()
+        simulate.waves_by_default = parse_switch(os.environ.get("WAVES"), "WAVES")
+        parse_choice(os.environ.get("SIM") or "icarus", "SIM", SIMULATORS)
     except FcimError as error:
         raise pytest.UsageError(str(error)) from None
     config.option.seed = str(seed)

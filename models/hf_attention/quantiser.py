@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.hf_attention.settings import Quantisation
-from models.hf_attention.statistics import LayerStatistics, hadamard
+from models.hf_attention.statistics import LayerStatistics, divided, turned
 from models.quantise import multiplier_exponents, score_factor, snap_scale, to_codes
 from models.tile import QuantisedGroup
 
@@ -67,15 +67,14 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
     if quantisation.smooth_k:
         k = k - statistics.k_mean[:, None]
     if quantisation.rotate:
-        turn = hadamard(head_dim, q.device)
-        q, k = q @ turn, k @ turn
+        q, k = turned(q), turned(k)
     q_limit, k_limit, v_limit = (_limit(bits) for bits in (quantisation.q_bits, quantisation.k_bits, quantisation.v_bits))
     factor = score_factor(scale)
-    q_units = round_up(_row_maxima(q, quantisation.q_grain, q_max) / q_limit * factor)
-    k_units = round_up(_row_maxima(k, quantisation.k_grain, statistics.k_max) / k_limit)
-    v_scales = (_value_maxima(statistics.v_max, quantisation.v_grain) / v_limit).float()
-    q_room = round_up(HEADROOM * q_max.amax(1) / q_limit * factor)
-    k_room = round_up(HEADROOM * statistics.k_max / k_limit)
+    q_units = round_up(divided(_row_maxima(q, quantisation.q_grain, q_max), q_limit) * factor)
+    k_units = round_up(divided(_row_maxima(k, quantisation.k_grain, statistics.k_max), k_limit))
+    v_scales = divided(_value_maxima(statistics.v_max, quantisation.v_grain), v_limit).float()
+    q_room = round_up(divided(HEADROOM * q_max.amax(1), q_limit) * factor)
+    k_room = round_up(divided(HEADROOM * statistics.k_max, k_limit))
     largest = torch.stack([torch.maximum(q_units.amax((1, 2)), q_room), torch.maximum(k_units.amax(1), k_room)], 1).tolist()
     positions = torch.arange(keys - q.shape[2], keys, device=q.device)
     groups = []
@@ -83,7 +82,7 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
         q_exp, k_exp = multiplier_exponents(*largest[head])
         q_mult, q_unit = snap_scale(q_units[head], q_exp)
         k_mult, k_scale = snap_scale(k_units[head], k_exp)
-        q_scale = q_unit / factor
+        q_scale = divided(q_unit, factor)
         groups.append(QuantisedGroup(
             q=to_codes(q[head], q_scale[..., None], q_limit), q_mult=q_mult, q_pos=positions,
             k=to_codes(k[head], k_scale[:, None], k_limit), k_mult=k_mult,

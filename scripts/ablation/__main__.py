@@ -9,17 +9,15 @@ import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.attention_tensors import AttentionTensors
-from models.config import TAU_MAX, HardwareConfig
+from models.config import HardwareConfig
 from models.errors import run_cli
-from models.schedules import SCHEDULES
-from models.source import open_checkpoint, parse_count, parse_indices
+from models.source import open_checkpoint, parse_indices, tell_first_token
 from models.tiling import tokens_per_tile
 from models.token_ids import read_text
 from scripts.ablation import goals as gl
@@ -27,17 +25,18 @@ from scripts.ablation import verdict
 from scripts.ablation.choose import choose, chosen_lengths
 from scripts.ablation.figures import write_figures
 from scripts.ablation.kinds import head_kinds
-from scripts.ablation.points import BLOCK_SIZES, LENGTHS, SCORED_LENGTHS, Selection, sweeps
+from scripts.ablation.points import SCORED_LENGTHS, Selection, sweeps
 from scripts.ablation.record import Row, rows_of
 from scripts.ablation.results import FILES, write_json, write_markdown
 from scripts.ablation.rtl import confirm
 from scripts.ablation.sources import GAUSSIAN_HEADS, gaussian
 from scripts.ablation.table import all_sheets
 from scripts.ablation.tasks import Task, run_tasks
+from scripts.arguments import Parser
+from scripts.call import check_call
 from scripts.processes import of_its_own
 from scripts.report.files import check_writable, replaced
 from scripts.rtl_list import ROOT
-from scripts.seeds import parse_seed
 from scripts.sim import choose_config, shown
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
@@ -48,22 +47,9 @@ SEED = 1            # fixed, so that every run prints the same table
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
-    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
-    parser.add_argument("--text", help="text file (default: held-out text that every machine has)")
-    parser.add_argument("--layer", help="layers, for example 3 or 0-2 (default: all)")
-    parser.add_argument("--heads", help="query heads, for example 0-3,8 (default: all)")
-    parser.add_argument("--tokens", help=f"lengths, separated by commas (default: {','.join(map(str, LENGTHS))})")
-    parser.add_argument("--schedule", help=f"schedules, separated by commas (default: {','.join(SCHEDULES)})")
-    parser.add_argument("--tau", help=f"lazy thresholds, for example 0-2,4 (default: 0-{TAU_MAX})")
-    parser.add_argument("--keys-per-block", help=f"block sizes, separated by commas (default: {','.join(map(str, BLOCK_SIZES))})")
-    parser.add_argument("--full", action="store_true", help="outputs and cycles at every point (hours)")
+    parser = Parser("ablation", "Compare the orders of the keys: rescales, skipped blocks, accuracy, cycles.",
+                    sim="icarus", seed=SEED, jobs=2, out=FOLDER)
     parser.add_argument("--no-rtl", action="store_true", help="leave out the tiles that the Verilog confirms")
-    parser.add_argument("--sim", default="icarus", help="simulator for these: icarus (default) or verilator")
-    parser.add_argument("--seed", default=str(SEED), help=f"seed of the random tensors (default: {SEED})")
-    parser.add_argument("--jobs", default="2", help="processes (default: 2)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results (default: build/ablation)")
     return parser.parse_args(argv)
 
 
@@ -95,10 +81,11 @@ def measure(console: Console, cfg: HardwareConfig, tasks: list[Task], jobs: int,
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; 1 if the Verilog disagrees. Goals that are not reached are printed, not failed."""
     args = parse_args(argv)
+    check_call(args, FOLDER)
     console, began = Console(), time.perf_counter()
     if not console.is_terminal:
         console.width = WIDTH
-    jobs, seed = parse_count(args.jobs, "JOBS") or 1, parse_seed(args.seed)
+    jobs, seed = args.jobs, args.seed
     if not args.no_rtl:
         require_simulator(args.sim)
     model = open_checkpoint(args.checkpoint)
@@ -114,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
                   f"lengths {', '.join(map(str, lengths))}")
     layers = model.capture(picked, heads, text, lengths[-1])
+    tell_first_token(layers[0].source)
     kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
              if any(head in layer.heads for layer in layers)}
     tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)

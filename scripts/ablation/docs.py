@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from models.errors import FcimError, run_cli
 from scripts.ablation.results import FIGURES
 from scripts.ablation.sheet import END, begin
+from scripts.arguments import Parser
 from scripts.rtl_list import ROOT
 
 PAGE = ROOT / "docs" / "schedules.md"
@@ -35,7 +35,7 @@ def with_tables(page: str, tables: dict[str, str]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(None, "Bring a run's tables and figures into the page about schedules.")
     parser.add_argument("--run", type=Path, default=ROOT / "build" / "ablation", help="folder of the run's results")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page; figures go to the folder images beside it")
     args = parser.parse_args(argv)

@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
+from scripts.arguments import Parser
 from scripts.coverage.floors import write_floors
 from scripts.coverage.functional import functional_problems
 from scripts.coverage.joined import functional_of, functional_tally, write_pages
@@ -24,7 +25,7 @@ SHOWN_JOBS = 5
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.coverage", description=__doc__.split(": ", 1)[1])
+    parser = Parser(None, "Merge the coverage data of all runs, write the site, hold the numbers against their floors.")
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "coverage" / "data", help="folder of the runs' data")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "coverage", help="folder to write to")
     parser.add_argument("--regress", type=Path, help="record of the regression, for the verification plan's page")
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the report; 1 if a number is below its floor or something else is wrong."""
     options = _arguments(arguments)
     if options.regress is not None and not options.regress.is_file():
-        raise FcimError(f"there is no record {options.regress}; run the regression first, or leave --regress out")
+        raise FcimError(f"there is no record {options.regress}; run: make coverage")
     functional = functional_of(options.data)
     results = collect(options.data, options.design, options.exclusions, options.floors, functional_tally(functional))
     results.problems += functional_problems(functional) if functional is not None else []

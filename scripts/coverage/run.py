@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
+from scripts.arguments import Parser
 from scripts.coverage import __main__ as report
 from scripts.processes import LOCK, locked, shown
 from scripts.regress.cli import main as regress
@@ -20,8 +21,8 @@ SLOWER = "4"        # time-outs with counters, against those without
 
 def parse_args(arguments: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """Where the report goes, and what the regression gets besides."""
-    parser = argparse.ArgumentParser(prog="make coverage", description=__doc__,
-                                     epilog="All other options go to the regression: see python -m scripts.regress --help.")
+    parser = Parser(None, "The regression's jobs for coverage with counters built in, then the report. Other options go to the "
+                          "regression: see python -m scripts.regress --help.")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/coverage)")
     return parser.parse_known_args(arguments)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +20,8 @@ from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Quantisation
 from models.hf_attention.statistics import layer_statistics
 from models.schedules import TileOptions
-from models.source import parse_count
+from models.values import parse_wholes
+from scripts.arguments import Parser
 from scripts.in_model.loaded import device_of
 
 LENGTHS = (512, 1024, 2048, 4096, 8192)
@@ -82,17 +82,14 @@ def _measure(config: str, tokens: int, seed: int, device_name: str | None) -> Ti
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="default", help="configuration (default: default)")
-    parser.add_argument("--tokens", help=f"lengths, separated by commas (default: {','.join(map(str, LENGTHS))})")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the random tensors (default: 1)")
+    parser = Parser("bench-attention", "How long the hardware's arithmetic takes in PyTorch, beside PyTorch's own attention.",
+                    config="default", seed=1)
     parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
     args = parser.parse_args(argv)
     cfg = load_config(args.config)
     if cfg.rows < GROUP:
         raise FcimError(f"configuration '{cfg.name}' has fewer than {GROUP} rows; use another CONFIG")
-    given = args.tokens.split(",") if args.tokens else LENGTHS
-    lengths = [parse_count(str(x).strip() or "none", "TOKENS") for x in given]
+    lengths = parse_wholes(args.tokens, "TOKENS", 1) if args.tokens else LENGTHS
     if beyond := [n for n in lengths if n > cfg.max_keys]:
         raise FcimError(f"TOKENS = {beyond[0]} exceeds max_keys = {cfg.max_keys} of configuration '{cfg.name}'")
     device = device_of(args.device)

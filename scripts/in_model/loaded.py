@@ -12,14 +12,15 @@ import transformers
 from torch import Tensor
 
 import models.hf_attention as ha
+from models.checkpoint import Checkpoint
 from models.config import load_config
 from models.errors import FcimError
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics
-from models.schedules import SCHEDULES, TileOptions
+from models.schedules import TileOptions
 from models.source import open_checkpoint, parse_count
 from models.text import load_corpus
-from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
+from models.token_ids import Tokenizer, read_text, token_ids
 from scripts.report.files import check_writable
 
 CALIBRATION = (4, 512)
@@ -37,6 +38,7 @@ class Loaded:
     calibration: Tensor
     settings: ha.Settings
     facts: dict[str, Any]
+    checkpoint: Checkpoint
     statistics: dict[tuple[bool, bool, float], dict[int, LayerStatistics]] = field(default_factory=dict)
 
     def recalibrate(self, v_room: float = V_ROOM, **changes: object) -> ha.Settings:
@@ -49,15 +51,8 @@ class Loaded:
         return self.settings
 
 
-def add_options(parser: argparse.ArgumentParser, tokens: str, text: str = "text file to score") -> None:
-    """The options that all commands share; ``tokens`` says what TOKENS means."""
-    parser.add_argument("--checkpoint", help="folder of a LLaMA checkpoint (default: the fixture model)")
-    parser.add_argument("--text", help=f"{text} (default: held-out text that every machine has)")
-    parser.add_argument("--tokens", help=tokens)
-    parser.add_argument("--config", help="configuration of config/ or a .yaml file (default: the one with the head_dim)")
-    parser.add_argument("--schedule", default="natural", help=f"order of the keys: {', '.join(SCHEDULES)} (default: natural)")
-    parser.add_argument("--fused", action="store_true", help="take the first reference over the first two key blocks")
-    parser.add_argument("--tau", type=int, default=0, help="lazy rescale threshold in log2 units (default: 0)")
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option that is no variable of make."""
     parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
 
 
@@ -88,8 +83,8 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def load(args: argparse.Namespace, tokens: int) -> Loaded:
-    """Model, text and settings of a command's options; ``tokens`` of the text are taken.
+def load(args: argparse.Namespace, tokens: int, checkpoint: Checkpoint | None = None) -> Loaded:
+    """Model, text and settings of a command's options; ``tokens`` of the text are taken, ``checkpoint`` is theirs if it is open.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.
@@ -97,31 +92,21 @@ def load(args: argparse.Namespace, tokens: int) -> Loaded:
     options = TileOptions(args.schedule, args.fused, False, args.tau)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
-    checkpoint = open_checkpoint(args.checkpoint)
+    checkpoint = checkpoint or open_checkpoint(args.checkpoint)
     wanted = ha.Settings(hardware=hardware, options=options)
     wanted.hardware_for(checkpoint.config.head_dim)
-    checkpoint.check_weights(checkpoint.config.num_hidden_layers - 1)
+    checkpoint.check_weights()
     vocabulary = checkpoint.config.vocab_size
     text = read_text(args.text) if args.text else None
     taken = token_ids(checkpoint.tokenizer, text, tokens, vocabulary, 1 << 40)
-    model = _model(checkpoint.directory, device)
+    model = checkpoint.load_model(device)
     ha.configure(model, wanted)
     calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
     size = len(checkpoint.tokenizer.decode(taken.ids[1:]).encode())      # the first token is never scored
     loaded = Loaded(model, checkpoint.tokenizer, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
-                    calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts})
+                    calibration, wanted, {**checkpoint.facts(), **taken.facts}, checkpoint)
     loaded.recalibrate()
     return loaded
-
-
-def _model(directory: Path, device: torch.device) -> transformers.PreTrainedModel:
-    transformers.utils.logging.disable_progress_bar()
-    with quiet_transformers():
-        model, found = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True,
-                                                                         output_loading_info=True)
-    if missing := sorted(found["missing_keys"]):
-        raise FcimError(f"{directory} has no weights for {missing[0]}; copy the checkpoint again")
-    return model.eval().to(device)
 
 
 def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> Tensor:

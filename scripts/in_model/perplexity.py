@@ -7,7 +7,6 @@ import json
 import math
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,11 +17,12 @@ from rich.table import Table
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.hf_attention.forward import observed
-from models.source import parse_count
+from models.source import tell_first_token
+from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
-from scripts.in_model.loaded import Loaded
+from scripts.in_model.loaded import Loaded, add_device
 from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
-from scripts.in_model.scored import add_scoring_options, load_scored
+from scripts.in_model.scored import load_scored
 from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
@@ -33,11 +33,10 @@ COMPARED = 2        # sequences whose layers are compared with float attention: 
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_scoring_options(parser, CONTEXT)
-    parser.add_argument("--stride", help="tokens from one window to the next (default: the context)")
+    parser = Parser("perplexity", "What a language model loses with the hardware's attention, and in which layer.", tau=0,
+                    schedule="natural", out=FOLDER)
+    add_device(parser)
     parser.add_argument("--no-layers", action="store_true", help="leave out the runs with one layer each on the hardware")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the result (default: build/perplexity)")
     return parser.parse_args(argv)
 
 
@@ -114,9 +113,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder, loaded, context = load_scored(args, CONTEXT)
     console = Console(width=None if Console().is_terminal else 136)
-    stride = parse_count(args.stride, "STRIDE") or context
+    stride = args.stride or context
     if stride > context:
         raise FcimError(f"STRIDE = {stride} is longer than CONTEXT = {context}, so tokens would be left out; use 1 to {context}")
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, stride)
     with Progress(TextColumn("{task.description:>9}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
                   TimeElapsedColumn(), console=Console(stderr=True)) as bar:

@@ -7,7 +7,6 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -17,12 +16,14 @@ from rich.table import Table
 import models.hf_attention as ha
 from models.errors import run_cli
 from models.hf_attention.forward import observed
+from models.source import tell_first_token
+from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
-from scripts.in_model.loaded import Loaded
+from scripts.in_model.loaded import Loaded, add_device
 from scripts.in_model.loss import Window, bits_per_byte, token_losses, windows
 from scripts.in_model.perplexity import BATCH, conditions
 from scripts.in_model.precision_figure import write_figure
-from scripts.in_model.scored import add_scoring_options, load_scored
+from scripts.in_model.scored import load_scored
 from scripts.in_model.variants import Variant, variants
 from scripts.report.files import replaced
 from scripts.rtl_list import ROOT
@@ -47,9 +48,9 @@ class Line:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_scoring_options(parser, CONTEXT)
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results (default: build/precision)")
+    parser = Parser("precision", "Loss and SQNR by bits, scales, smoothing, rotation and threshold.", tau=0, schedule="natural",
+                    out=FOLDER)
+    add_device(parser)
     return parser.parse_args(argv)
 
 
@@ -87,6 +88,7 @@ def print_lines(console: Console, lines: list[Line]) -> None:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder, loaded, context = load_scored(args, CONTEXT)
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, context)
     cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
     facts = conditions(loaded, context=context)

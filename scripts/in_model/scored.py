@@ -1,21 +1,15 @@
-"""What the commands that score a text share: the options that say which text, and what they start from."""
+"""What the commands that score a text share: what they start from."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from models.errors import FcimError
-from models.source import parse_count
-from scripts.in_model.loaded import Loaded, add_options, context_of, load, output_folder
+from models.source import open_checkpoint
+from scripts.call import check_call
+from scripts.in_model.loaded import Loaded, context_of, load, output_folder
 
 TOKENS = 4096
-
-
-def add_scoring_options(parser: argparse.ArgumentParser, context: int) -> None:
-    """The options of all commands, and the windows' length; ``context`` is its default."""
-    add_options(parser, f"how many tokens of the text (default: {TOKENS})")
-    parser.add_argument("--context", help=f"tokens of a window (default: {context}, or what the model takes)")
 
 
 def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, int]:
@@ -24,9 +18,8 @@ def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, i
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
-    tokens = parse_count(args.tokens, "TOKENS") or TOKENS
-    if tokens < 3:
-        raise FcimError(f"TOKENS = {tokens} is illegal; use 3 or more")
+    check_call(args)
     folder = output_folder(args.out)
-    loaded = load(args, tokens)
-    return folder, loaded, context_of(args.context, context, loaded.model.config.max_position_embeddings)
+    checkpoint = open_checkpoint(args.checkpoint)
+    window = context_of(args.context, context, checkpoint.config.max_position_embeddings)
+    return folder, load(args, args.tokens or TOKENS, checkpoint), window

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.arguments import Parser
 from scripts.processes import Stop, locked, shown
 from scripts.regress import page
 from scripts.regress.again import last_run, what_again
@@ -25,9 +26,10 @@ from scripts.regress.pool import JOBS_FOLDER, Options, Pool
 from scripts.regress.record import FILE, Record, old_durations, planned_record
 from scripts.regress.reports import write_reports
 from scripts.rtl_list import ROOT
-from scripts.seeds import choose_seed, parse_seed
+from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.variables import check_may_write
 
 LIST = ROOT / "tb" / "regression" / "regression.yaml"
 FOLDER = ROOT / "build" / "regress"
@@ -36,33 +38,15 @@ BASES = (FOLDER, FOLDER / ONE_FOLDER, ROOT / "build" / "coverage" / "regress")  
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.regress", description="Run the regression: many jobs, one verdict.")
+    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=os.cpu_count() or 1)
     parser.add_argument("--file", type=Path, default=LIST, help="the list of entries (default: tb/regression/regression.yaml)")
-    parser.add_argument("--jobs", default=str(os.cpu_count() or 1), help="jobs at a time (default: one per core)")
-    parser.add_argument("--seed", help="seed of the whole regression (default: the environment's SEED, else drawn and printed)")
-    parser.add_argument("--tags", help="only entries with any of these tags, separated by commas; needed for nightly ones")
-    parser.add_argument("--test", help="only these jobs: an id, an entry, a pattern with * and ?, or a part of an id")
-    parser.add_argument("--iterations", help="iterations of every entry instead of the list's")
-    parser.add_argument("--sim", help="run on this simulator instead of the list's")
-    parser.add_argument("--waves", action="store_true", help="write waveforms")
-    parser.add_argument("--fail-fast", action="store_true", help="stop everything at the first failure")
-    parser.add_argument("--timeout-scale", default="1", help="multiplies every time-out, for slow machines (default: 1)")
-    parser.add_argument("--out", type=Path, help="folder of the reports (default: build/regress, with --test build/regress/test)")
+    parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
     parser.add_argument("--coverage", type=Path, help="collect coverage data in this folder")
     parser.add_argument("--rerun", action="store_true",
                         help="repeat what failed in the last run, with its seeds, with waves, and run what it did not come to")
-    parser.add_argument("--list", action="store_true", help="say what would run, and stop")
     parser.add_argument("--record-durations", action="store_true",
                         help="take over what the last run's jobs took into tb/regression/durations.json, and stop")
     return parser.parse_args(arguments)
-
-
-def _count(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise FcimError(f"{name} = {text!r} is illegal; use a whole number from 1 on")
-    return int(text)
 
 
 def _scale(text: str) -> float:
@@ -114,9 +98,8 @@ def choose(args: argparse.Namespace) -> Chosen:
         return _choose_again(args)
     path = args.file.resolve()
     entries = read_entries(path)
-    seed = choose_seed(None if args.seed is None else parse_seed(args.seed))
-    jobs = select_jobs(entries, seed, _tags(args.tags), (args.test or "").strip() or None, _count("ITERATIONS", args.iterations),
-                       args.sim)
+    seed = choose_seed(args.seed)
+    jobs = select_jobs(entries, seed, _tags(args.tags), (args.test or "").strip() or None, args.iterations, args.sim)
     out = args.out.resolve() if args.out else FOLDER / ONE_FOLDER if args.test else FOLDER
     return Chosen(path, entries, seed, jobs, out, frozenset(job.id for job in jobs if args.waves))
 
@@ -124,7 +107,7 @@ def choose(args: argparse.Namespace) -> Chosen:
 def _choose_again(args: argparse.Namespace) -> Chosen:
     """What failed, with waveforms, and what did not run."""
     for name in ("seed", "tags", "test", "iterations", "sim"):
-        if getattr(args, name):
+        if getattr(args, name) is not None:
             raise FcimError(f"--rerun repeats what failed as it was; leave out {name.upper()}")
     again = what_again([args.out.resolve()] if args.out else BASES)
     path = ROOT / again.last.file if args.file == LIST else args.file.resolve()
@@ -148,12 +131,13 @@ def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: E
 
 def make_record(args: argparse.Namespace, chosen: Chosen, workers: int, durations: dict[str, float]) -> Record:
     """The record before anything ran."""
-    scale, path, seed, jobs = _scale(args.timeout_scale), chosen.list, chosen.seed, chosen.jobs
-    records = [planned_record(job, command(path, seed, job.id), round(job.entry.timeout * scale, 3)) for job in jobs]
+    path, seed, jobs = chosen.list, chosen.seed, chosen.jobs
+    records = [planned_record(job, command(path, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3)) for job in jobs]
     versions: dict[str, str] = {}
     for sim in dict.fromkeys(job.sim for job in jobs):
         versions |= tool_versions(sim)
-    again = {"tags": args.tags, "iterations": args.iterations, "sim": args.sim, "waves": "1" if args.waves else None}
+    again = {"tags": args.tags, "iterations": args.iterations and str(args.iterations), "sim": args.sim,
+             "waves": "1" if args.waves else None}
     # with the folder, since another run may be the last one by then
     base = chosen.out.parent if args.rerun else chosen.out
     rerun = command(path, seed, None, rerun="1", out=shown(base))
@@ -175,8 +159,8 @@ def check_folder(out: Path) -> None:
 
 def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations: dict[str, float]) -> int:
     """Run the jobs and report; gives the exit code."""
-    jobs, out = chosen.jobs, chosen.out
-    workers = _count("JOBS", args.jobs) or 1
+    jobs, out, workers = chosen.jobs, chosen.out, args.jobs
+    check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
     for sim in dict.fromkeys(job.sim for job in jobs):
         require_simulator(sim)
     coverage = args.coverage.resolve() if args.coverage else None
@@ -205,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_args(arguments)
     if args.record_durations:
         return record_durations(last_run([args.out.resolve()] if args.out else BASES), read_entries(args.file.resolve()))
-    workers = _count("JOBS", args.jobs) or 1
+    workers = args.jobs
     chosen = choose(args)
     jobs = chosen.jobs
     durations = old_durations(chosen.out.parent / FILE) | old_durations(chosen.out / FILE)

@@ -139,7 +139,8 @@ def select_jobs(entries: Sequence[Entry], master: int, tags: Sequence[str] = (),
         if test:
             every, jobs = jobs, _matching(jobs, test)
             if not jobs:
-                raise FcimError(f"TEST = '{test}' fits no job; the nearest is '{_nearest(test, every)}' (see --list)")
+                raise FcimError(f"TEST = '{test}' fits no job; the nearest is '{_nearest(test, every)}' "
+                                "(make regress LIST=1 shows them all)")
         elif not tags:
             jobs = [job for job in jobs if NIGHTLY not in job.entry.tags]
     if tags:

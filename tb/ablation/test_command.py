@@ -21,14 +21,14 @@ def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], c
     base = ["--checkpoint", str(plain), "--no-rtl", "--jobs", "1", "--out", str(tmp_path / "out")]
     for choice, message in ((["--tokens", "63"], "TOKENS = 63 is illegal here; use 64 to"),
                             (["--tokens", "64,x"], "TOKENS = 'x' is not a whole number"), (["--layer", "7"], "LAYER = 7"),
-                            (["--jobs", "0"], "JOBS = 0 is illegal"), (["--schedule", "up"], "unknown schedule 'up'"),
-                            (["--tau", "0-9"], "TAU = 9 is illegal"), (["--seed", "x"], "SEED = 'x' is not a seed"),
-                            (["--keys-per-block", "10"], "keys_per_block = 10 is illegal"),
+                            (["--jobs", "0"], "JOBS = 0 is illegal"), (["--schedule", "up"], "SCHEDULE = 'up' is unknown"),
+                            (["--tau", "0-9"], "TAU = 0-9: 9 is not there"), (["--seed", "x"], "SEED = 'x' is not a seed"),
+                            (["--keys-per-block", "10"], "KEYS_PER_BLOCK = '10' is unknown"),
                             (["--config", "none"], "unknown configuration 'none'")):
         refused(command.main, [*base, *choice], message)
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").touch()
-    refused(command.main, [*base, "--out", str(tmp_path / "file")], "cannot be written")
+    refused(command.main, [*base, "--out", str(tmp_path / "file")], "cannot write to")
     assert command.main([*base, "--tokens", "64", "--layer", "0"]) == 0
     text = capsys.readouterr().out
     assert "rescales per row by length" in text and "decode, each token" in text and "goals" not in text

@@ -34,6 +34,7 @@ from tb.engine.bench_engine import (
     load_beats,
     read_counters,
     save_record,
+    time_arrays,
 )
 from tb.engine.watch import PortWatch
 
@@ -169,7 +170,7 @@ async def run_tiles(dut: Any, pattern: str) -> None:
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
     for name, fields in (("tile", TILE_FIELDS), ("kreq", OUTPUTS["kreq"]), ("vreq", OUTPUTS["vreq"]), ("req", REQUEST_FIELDS)):
         record |= beat_arrays(name, monitors[name].beats, fields, 0, 0)
-    record |= {f"{name}_cycle": np.array(monitor.cycles) for name, monitor in monitors.items()}
+    record |= time_arrays(monitors)
     record |= {f"pins_{name}": count for name, count in watch.counts.items()}
     points.run(monitors["tile"].beats, monitors["q"].beats, monitors["req"].beats, int(dut.KEYS_PER_BLOCK.value),
                int(dut.BLOCKS_AHEAD.value))

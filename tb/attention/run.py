@@ -65,15 +65,15 @@ def _problems(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[T
 
 
 def run_attention(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Sequence[str] = ("none",), seed: int | None = None,
-                  ahead: int = 16, waits: Waits | None = None, timed: bool = True, sim: str | None = None, hold: int = HEAD_START,
-                  before: int = 0, sources: Sequence[Path] | None = None, build_root: Path | str = "build/rtl",
-                  budget: int | None = None) -> list[EngineRun]:
+                  ahead: int = 16, waits: Waits | None = None, at_speed: bool = True, sim: str | None = None,
+                  hold: int = HEAD_START, before: int = 0, sources: Sequence[Path] | None = None,
+                  build_root: Path | str = "build/rtl", budget: int | None = None) -> list[EngineRun]:
     """Run the tiles, once per stall pattern, and check each run.
 
     Args:
         ahead: BLOCKS_AHEAD.
         waits: ``{"k": (least, most), "v": ...}`` cycles that the memories wait, see :class:`tb.attention.memory.Memory`.
-        timed: cycles and stalls must be the model's, under the pattern "none".
+        at_speed: under the pattern "none" nothing may wait for the memories or for Q's late start.
         hold: cycles by which Q comes after the tiles. before: cycles of a run that a reset ends first.
         budget: cycles after which a run fails.
 
@@ -101,7 +101,7 @@ def run_attention(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Seque
     sent = stream_arrays(tiles, streamed_values(cfg, tiles, results))
     runs = []
     for pattern, record in records.items():
-        run = check_record(cfg, tiles, record, pattern, timed, sent)
+        run = check_record(cfg, tiles, record, pattern, at_speed and pattern == "none", sent)
         run.problems += _problems(cfg, fetches, results, record, ahead)
         run.taken |= {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("tile", "kreq", "vreq")}
         runs.append(run)

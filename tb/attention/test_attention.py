@@ -89,7 +89,7 @@ def test_memories_that_wait(waits: dict[str, tuple[int, int]], seed: int, genera
     """However late answers come, nothing changes but the time."""
     tiles = [*flagged(generator, random_tiles(TINY, generator, 5)), *vanishing_tiles(TINY, generator, 5)]
     fetches = fetched(tiles)
-    check(run_attention(TINY, fetches, ("none", "both"), seed=seed, waits=waits, timed=False), fetches, expected=2)
+    check(run_attention(TINY, fetches, ("none", "both"), seed=seed, waits=waits, at_speed=False), fetches, expected=2)
 
 
 @pytest.mark.parametrize("ahead", [8, 16, 32, 64])

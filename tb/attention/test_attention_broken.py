@@ -11,14 +11,17 @@ import pytest
 from scripts.simulate import BenchFailed, run_bench
 from tb.attention.fetches import Fetch, fetch_arrays, fetched
 from tb.attention.run import TOP, expected_requests, run_attention
-from tb.common.mutation import mutated_sources
+from tb.common.mutation import faulty_sources, mutated_sources
 from tb.engine.configs import TINY
+from tb.engine.test_engine_stalls import FAULTS as STALL_FAULTS
+from tb.engine.test_engine_stalls import STALLS
 from tb.engine.workloads import levels_tile, random_tile
 
 TOP_FILE, QUEUE, SCHEDULER = "rtl/engine/fcim_attention.v", "rtl/stream/fcim_block_queue.v", "rtl/stream/fcim_key_scheduler.v"
 STATUS = "tb.attention.bench_status"
 STATUS_TESTS = 4
 AHEAD = 8
+LATE = {"k": (0, 60), "v": (100, 100)}
 BUDGET = 20_000
 SIM = "icarus"      # of the faults: it builds each in no time, and it knows X and Z
 
@@ -111,6 +114,16 @@ def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
         run, = run_attention(TINY, fetches, [fault.pattern], seed=seed, ahead=AHEAD, waits=fault.waits, hold=fault.hold,
                              sources=sources, build_root=tmp_path / "build", budget=BUDGET, sim=SIM)
         assert run.ok, "\n".join([f"{int((run.mismatches > 0).sum())} rows differ", *run.problems])
+
+
+@pytest.mark.parametrize("faults", STALL_FAULTS)
+def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp_path: Path) -> None:
+    """In every run, also where memories answer late and all streams pause."""
+    run, = run_attention(TINY, provoking(np.random.default_rng(seed)), ["both"], seed=seed, ahead=AHEAD, waits=LATE, sim=SIM,
+                         sources=faulty_sources(tmp_path, STALL_FAULTS[faults]), build_root=tmp_path / "build")
+    assert "counter stall_v is " in "\n".join(run.problems) and not bool(run.mismatches.any())
+    if faults == "by two":
+        assert all(run.counters[name] == 2 * run.predicted[name] for name in STALLS)
 
 
 STATUS_FAULTS = {

@@ -35,7 +35,7 @@ def value_bound(cfg: HardwareConfig, keys: int) -> int:
 
 def counters(cfg: HardwareConfig, fetches: list[Fetch], seed: int, hold: int, k: int = 0, v: int = 0) -> dict[str, int]:
     """Counters of a run that is right but for its time."""
-    run, = run_attention(cfg, fetches, seed=seed, ahead=AHEAD, waits={"k": (k, k), "v": (v, v)}, timed=False, hold=hold)
+    run, = run_attention(cfg, fetches, seed=seed, ahead=AHEAD, waits={"k": (k, k), "v": (v, v)}, at_speed=False, hold=hold)
     assert_ok([run], [fetch.tile for fetch in fetches], expected=1)
     return run.counters
 

@@ -125,6 +125,9 @@ class StreamMonitor(BusMonitor):
     Attributes:
         beats: accepted beats in order.
         cycles: for each of them the number of the clock edge that accepted it (:func:`tb.common.clock.cycle`).
+        offers: for each of them the number of the first edge that found it valid.
+        ready_changes: numbers of the edges that found ``ready`` other than the edge before did, outside reset; it counts as low
+            before the first, so the first is where it was high.
 
     Each accepted beat is handed to the callbacks. Outside reset these fail the test: ``valid`` or ``ready`` is X or Z;
     ``valid`` drops, or the payload changes, before the beat was accepted; a payload bit of an accepted beat is X or Z.
@@ -137,6 +140,8 @@ class StreamMonitor(BusMonitor):
         self._signals = ["valid", "ready", *self.fields]
         self.beats: list[Beat] = []
         self.cycles: list[int] = []
+        self.offers: list[int] = []
+        self.ready_changes: list[int] = []
         super().__init__(dut, name, dut.clk, reset_n=dut.rst_n, callback=self._keep, case_insensitive=False)
         if callback is not None:
             self.add_callback(callback)
@@ -166,12 +171,15 @@ class StreamMonitor(BusMonitor):
         edge = RisingEdge(self.clock)
         payload = [getattr(self.bus, field) for field in self.fields]
         waiting: list[str] | None = None
+        ready, offer = "0", 0
         while True:
             await edge
             if self._reset_n.value != 1:
                 waiting = None
                 continue
-            ready = self._bit("ready")
+            was, ready = ready, self._bit("ready")
+            if ready != was:
+                self.ready_changes.append(cycle())
             if self._bit("valid") == "0":
                 if waiting is not None:
                     self._fail("valid dropped before the beat was accepted")
@@ -180,6 +188,8 @@ class StreamMonitor(BusMonitor):
             if waiting is not None and bits != waiting:
                 field = next(f for f, old, new in zip(self.fields, waiting, bits, strict=True) if old != new)
                 self._fail(f"{field} changed while valid waited for ready")
+            offer = cycle() if waiting is None else offer
             waiting = bits if ready == "0" else None
             if ready == "1":
+                self.offers.append(offer)
                 self._recv({field: self._number(field, b) for field, b in zip(self.fields, bits, strict=True)})

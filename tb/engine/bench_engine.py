@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,13 @@ def each_engine_pattern(test: Any) -> Any:
     return cocotb.parametrize(pattern=[cocotb.Param(value=p, name=p) for p in names])(test)
 
 
+def time_arrays(monitors: Mapping[str, StreamMonitor]) -> dict[str, np.ndarray]:
+    """When the beats of each stream were offered and taken (``<name>_offer``, ``<name>_cycle``), and the cycles in which its
+    ``ready`` was other than in the one before (``<name>_ready``)."""
+    return {f"{name}_{what}": np.array(cycles, dtype=np.int64) for name, monitor in monitors.items()
+            for what, cycles in (("cycle", monitor.cycles), ("offer", monitor.offers), ("ready", monitor.ready_changes))}
+
+
 async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[None]] | None = None) -> None:
     """Send everything, wait for as many rows as went in, then a little longer for rows that should not come; write the record.
 
@@ -151,7 +158,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
     record |= beat_arrays("req", monitors["req"].beats, REQUEST_FIELDS, 0, 0)
-    record |= {f"{name}_cycle": np.array(monitor.cycles) for name, monitor in monitors.items()}
+    record |= time_arrays(monitors)
     if watch is not None:
         record |= {f"pins_{name}": count for name, count in watch.counts.items()}
     save_record(record, pattern)

@@ -20,7 +20,7 @@ from tb.common.clock import PERIOD_NS, reset, start_clock, start_watchdog
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls
 from tb.engine.bench_engine import SETTLE_CYCLES, each_engine_pattern, read_counters, save_record, stalls
-from tb.engine.played import beats_due, idle_cycles, missing, read_beats, read_states, write_sink, write_source
+from tb.engine.played import beats_due, idle_cycles, missing, read_beats, read_ready, read_states, write_sink, write_source
 
 PROGRESS_CYCLES = 2000
 
@@ -84,4 +84,6 @@ async def run_streams(dut: Any, pattern: str) -> None:
         record |= read_beats(Path(f"{name}_beats.bin"), name, lanes, lane_bits, pos_bits)
         if name in accepted and len(record[f"{name}_cycle"]) != accepted[name]:
             raise AssertionError(f"{name}_beats.bin holds {len(record[f'{name}_cycle'])} beats, {accepted[name]} were counted")
+    for name in ("o", "req"):
+        record |= read_ready(Path(f"{name}_beats.bin.ready"), name)
     save_record(record, pattern)

@@ -1,4 +1,4 @@
-"""The cycle table of docs/engine.md once more, event by event, for streams that are always ready.
+"""The cycle table of docs/engine.md once more, event by event; the drain cycle by cycle.
 
 It shares no line with :mod:`models.cycles`: the schedule model and the RTL are both compared with this reading of the page.
 """
@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from models.config import HardwareConfig
+from models.pace import Pace
+
+NEVER = -(1 << 50)      # before anything happens
 
 
 @dataclass
@@ -16,7 +20,8 @@ class Events:
     """Cycles of the run's events, counted from the first row's acceptance; names as in the page's table.
 
     ``R`` rows, ``A`` keys, ``H`` handoffs, ``C`` columns, ``J`` and ``E`` blocks, ``X`` blocks that run, ``V`` values,
-    ``D`` drain starts of tiles, ``O`` rows of output taken.
+    ``D`` drain starts of tiles, ``O`` rows of output taken. ``P`` is when requests, and ``W`` when rows of output are first
+    valid.
     """
 
     R: list[int] = field(default_factory=list)
@@ -29,6 +34,8 @@ class Events:
     V: list[int] = field(default_factory=list)
     D: list[int] = field(default_factory=list)
     O: list[int] = field(default_factory=list)  # noqa: E741 (the page's name)
+    P: list[int] = field(default_factory=list)
+    W: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -52,24 +59,72 @@ def _blocks(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], ran: Sequenc
     return found
 
 
+def _is_ready(changes: Sequence[int], cycle: int) -> bool:
+    return sum(change <= cycle for change in changes) % 2 == 1
+
+
+@dataclass
+class _Drain:
+    """Reads, dividers and row register of all tiles, stepped through one cycle after the other."""
+
+    events: Events
+    changes: Sequence[int]                              # of m_o_ready
+    cycle: int = NEVER
+    flying: list[int] = field(default_factory=list)     # rows under way: moves until each is valid
+
+    def move(self, ends_row: bool) -> bool:
+        """One cycle, which would read the last part of a row or not; False if nothing moves in it."""
+        if self.flying and self.flying[0] == 0:
+            if len(self.events.W) == len(self.events.O):
+                self.events.W.append(self.cycle)
+            if not _is_ready(self.changes, self.cycle):
+                self.cycle += 1
+                return False
+            self.events.O.append(self.cycle)
+            self.flying.pop(0)
+        self.flying = [moves - 1 for moves in self.flying] + [19] * ends_row
+        self.cycle += 1
+        return True
+
+    def read(self, done: int, rows: int, cpk: int) -> int:
+        """Read a tile from ``done`` on; when its bank is free."""
+        while self.flying and self.cycle < done:
+            self.move(False)
+        self.cycle = max(self.cycle, done)
+        for part in range(rows * cpk):
+            while not self.move((part + 1) % cpk == 0):
+                pass
+            if part == 0:
+                self.events.D.append(self.cycle - 1)
+        return self.cycle
+
+
 def cycle_table(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
-                ran: Sequence[Sequence[bool]] | None = None) -> Events:
-    """All events of tiles with ``(rows, keys)`` each; ``fused`` per tile (none by default), ``ran`` per tile and block (all)."""
+                ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> Events:
+    """All events of tiles with ``(rows, keys)`` each; ``fused`` per tile (none by default), ``ran`` per tile and block (all).
+
+    ``pace``: when the streams are there, always by default.
+    """
+    if pace is None:
+        beats = sum(rows for rows, _ in shapes), sum(keys for _, keys in shapes)
+        pace = Pace([0] * beats[0], [0] * beats[1], [0] * beats[1])
     cpk, length, ring = cfg.cycles_per_key, cfg.keys_per_block * cfg.cycles_per_key, 3 if cfg.cycles_per_key == 1 else 2
     events, blocks = Events(), _blocks(cfg, shapes, ran)
-    q_free, readable, drained = [0, 0], [0] * len(shapes), [0, 0]      # bank of Q, tile, bank of accumulators
+    q_free, readable, drained = [NEVER] * 2, [NEVER] * len(shapes), [NEVER] * 2     # bank of Q, tile, bank of accumulators
+    drain = _Drain(events, pace.o)
 
     def scale(b: int) -> None:
         """R of a new tile; A, H, C of the block's keys."""
         block = blocks[b]
         if block.index == 0:
             for row in range(shapes[block.tile][0]):
-                events.R.append(max(events.R[-1] + 1 if events.R else 0, q_free[block.tile % 2] if row == 0 else 0))
+                earliest = [pace.q[len(events.R)]] + ([events.R[-1] + 1] if events.R else [])
+                events.R.append(max(earliest + [q_free[block.tile % 2]] if row == 0 else earliest))
             readable[block.tile] = events.R[-1] + 2
         for key in range(block.size):
-            events.A.append(max(readable[block.tile], events.H[-1] if events.H else 0))
-            events.H.append(max(events.A[-1] + cpk, events.C[-1] if events.C else 0))
-            column = max(events.H[-1] + 1, events.C[-1] + cpk if events.C else 0)
+            events.A.append(max(pace.k[len(events.A)], readable[block.tile], events.H[-1] if events.H else NEVER))
+            events.H.append(max(events.A[-1] + cpk, events.C[-1] if events.C else NEVER))
+            column = max(events.H[-1] + 1, events.C[-1] + cpk if events.C else NEVER)
             events.C.append(max(column, events.E[b - 3] + 1) if key == 0 and b >= 3 else column)
         q_free[block.tile % 2] = events.C[-1] + cpk + 1
 
@@ -90,17 +145,19 @@ def cycle_table(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: S
             start.append(events.X[-2] + length - 3)
         if block.runs and not any(other.runs for other in blocks[b - block.index:b]):
             start.append(drained[block.tile % 2])
-        events.E.append(max(start))
+        events.P.append(max(start))
+        waits = block.runs or pace.skips_wait
+        events.E.append(next(c for c in count(events.P[b]) if not waits or _is_ready(pace.req, c)))
         if block.runs:
             for key in range(block.size):
-                ring_free = events.X[-ring] + (cfg.keys_per_block - 1) * cpk + 1 if key == 0 and len(events.X) >= ring else 0
-                events.V.append(max(events.V[-1] + 1 if events.V else 0, ring_free))
+                ring_free = events.X[-ring] + (cfg.keys_per_block - 1) * cpk + 1 if key == 0 and len(events.X) >= ring else NEVER
+                events.V.append(max(pace.v[len(events.V)], events.V[-1] + 1 if events.V else NEVER, ring_free))
             outer = [events.E[b] + block.size * cpk + 3, events.V[-1] + 1]
             events.X.append(max(outer + [events.X[-1] + length] if events.X else outer))
         if last:
             rows = shapes[block.tile][0]
-            before = drained[(block.tile + 1) % 2]
-            events.D.append(max(events.X[-1] + length + cpk + 3, events.E[b] + 2, before))
-            drained[block.tile % 2] = events.D[-1] + rows * cpk
-            events.O += [events.D[-1] + row * cpk + 20 + cpk - 1 for row in range(rows)]
+            done = max(events.X[-1] + length + cpk + 3, events.E[b] + 2, drained[(block.tile + 1) % 2])
+            drained[block.tile % 2] = drain.read(done, rows, cpk)
+    while drain.flying:
+        drain.move(False)
     return events

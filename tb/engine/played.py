@@ -19,6 +19,7 @@ LAYOUT: dict[str, tuple[tuple[str, int | None], ...]] = {
     "o": (("empty", 1), ("last", 1)),
     "req": (("skip", 1), ("last", 1)),
 }
+HEAD_BYTES = 8          # of a record, before its payload: the cycles of acceptance and of the first offer
 SINK_PAIRS = 4096       # after so many pauses the sink's rhythm repeats
 
 
@@ -54,31 +55,38 @@ def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
 
 
 def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int) -> dict[str, np.ndarray]:
-    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]`` (none with 0 lanes), the rest and
-    ``<name>_cycle`` ``[beats]``.
+    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]`` (none with 0 lanes); the rest, the
+    cycle of acceptance ``<name>_cycle`` and that of the first offer ``<name>_offer`` ``[beats]``.
 
     Raises:
         ValueError: the file ends within a record.
     """
     data_bytes = lanes * lane_bits // 8
     above_bits = sum(pos_bits if bits is None else bits for _, bits in LAYOUT[name])
-    size = 4 + (8 * data_bytes + above_bits + 31) // 32 * 4
+    size = HEAD_BYTES + (8 * data_bytes + above_bits + 31) // 32 * 4
     raw = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     if raw.size % size:
         raise ValueError(f"{path.name} holds {raw.size} bytes, which is no multiple of its records' {size}")
     raw = raw.reshape(-1, size)
     above = np.zeros((len(raw), 8), dtype=np.uint8)
-    above[:, :size - 4 - data_bytes] = raw[:, 4 + data_bytes:]
+    payload = raw[:, HEAD_BYTES:]
+    above[:, :size - HEAD_BYTES - data_bytes] = payload[:, data_bytes:]
     word = above.view("<u8")[:, 0]
-    arrays = {f"{name}_cycle": np.ascontiguousarray(raw[:, :4]).view("<u4")[:, 0].astype(np.int64)}
+    head = np.ascontiguousarray(raw[:, :HEAD_BYTES]).view("<u4").astype(np.int64)
+    arrays = {f"{name}_cycle": head[:, 0], f"{name}_offer": head[:, 1]}
     if data_bytes:
-        arrays[f"{name}_data"] = np.ascontiguousarray(raw[:, 4:4 + data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
+        arrays[f"{name}_data"] = np.ascontiguousarray(payload[:, :data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
     shift = 0
     for field, bits in LAYOUT[name]:
         width = pos_bits if bits is None else bits
         arrays[f"{name}_{field}"] = ((word >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.int64)
         shift += width
     return arrays
+
+
+def read_ready(path: Path, name: str) -> dict[str, np.ndarray]:
+    """``<name>_ready``: the cycles in which ``ready`` was other than in the one before, the first one high, int64."""
+    return {f"{name}_ready": np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.int64)}
 
 
 def read_states(path: Path) -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.cycles import COUNTERS, predict
+from models.cycles import COUNTERS, predict_run
 from models.golden import run_tile
-from models.tile import TileJob
+from models.tile import TileJob, TileResult
 from scripts import engine_run
 from scripts.engine_run import check_record, run_engine, stream_arrays, streamed_values
 from scripts.simulate import BenchFailed
@@ -74,7 +74,7 @@ MUTANTS = {
     "a row of Q overtakes the tile before": (
         "rtl/stream/fcim_q_loader.v", "open_q || !held_q[bank_q]", "1'b1"),
     "quotients of negative sums are not negated": (
-        "rtl/normalizer/fcim_divider.v", "neg_q[STEPS][o] ", "1'b0 "),
+        "rtl/normalizer/fcim_divider.v", "g_stage[STEPS].neg_q[o]", "1'b0"),
     "a waiting row of O changes": (
         "rtl/normalizer/fcim_normalizer.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
     "the last row never comes": (
@@ -83,6 +83,7 @@ MUTANTS = {
         "rtl/engine/fcim_engine.v", "{{(INC_BITS-1){1'b0}}, req_accept && req_zero}",
         "{{(INC_BITS-2){1'b0}}, req_accept && req_zero, 1'b0}"),
 }
+START = 17          # cycle of a made-up record in which the first row of Q is taken
 BUDGET = 6000       # cycles; the right engine needs less than half of it
 
 
@@ -109,19 +110,26 @@ def tiles(generator: np.random.Generator) -> list[TileJob]:
     return [random_tile(TINY, generator, 3, 8, "plain", 0), random_tile(TINY, generator, 2, 5, "plain", 0)]
 
 
+def times_and_counters(tiles: list[TileJob], results: list[TileResult]) -> Record:
+    """When a faultless engine moves its beats if nothing outside makes it wait, and what it counts."""
+    run = predict_run(TINY, tiles, results)
+    offered = {name: [0, *(cycle + 1 for cycle in run.taken[name][:-1])] for name in "qkv"} | run.offered
+    return {**{f"{name}_cycle": START + np.array(cycles) for name, cycles in run.taken.items()},
+            **{f"{name}_offer": START + np.array(cycles) for name, cycles in offered.items()},
+            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "req")},
+            "counters": np.array([run.counters[name] for name in COUNTERS])}
+
+
 @pytest.fixture
 def record(tiles: list[TileJob]) -> Record:
     """What a faultless engine's ports would have shown."""
     results = [run_tile(TINY, t) for t in tiles]
-    counters = predict(TINY, tiles, results)
-    rows = sum(len(t.q) for t in tiles)
     return {
         **{name: values.copy() for name, values in stream_arrays(tiles).items()},
         "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
         "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
         "o_last": np.array([0, 0, 1, 0, 1]), "req_skip": np.array([0, 0]), "req_last": np.array([1, 1]),
-        "counters": np.array([counters[name] for name in COUNTERS]),
-        "error_v_count": np.array(0), **{f"{s}_cycle": np.arange(rows) for s in ("q", "k", "v", "o", "req")},
+        "error_v_count": np.array(0), **times_and_counters(tiles, results),
     }
 
 
@@ -178,10 +186,8 @@ def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record:
     """Two blocks of one size, and the values of the other one: they are taken for what the requests say they are."""
     tiles = [levels_tile(TINY, generator, [0, -40, 2], rows=5, skip=True)]
     results = [run_tile(TINY, t) for t in tiles]
-    counters = predict(TINY, tiles, results)
-    record |= stream_arrays(tiles, streamed_values(TINY, tiles, results))
+    record |= times_and_counters(tiles, results) | stream_arrays(tiles, streamed_values(TINY, tiles, results))
     record |= {"o_data": results[0].out.long().numpy(), "o_empty": results[0].empty.numpy(), "o_last": np.array([0, 0, 0, 0, 1]),
-               "counters": np.array([counters[name] for name in COUNTERS]),
                "req_skip": np.array([0, 1, 0]), "req_last": np.array([0, 0, 1])}
     assert len(record["v_last"]) == 16 and record["v_last"].tolist() == [0] * 15 + [1]
     assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.cycles import COUNTERS, TIMING_COUNTERS
+from models.cycles import COUNTERS, predict
 from scripts.engine_run import EngineRun, run_engine
 from tb.engine import corners
 from tb.engine.configs import TINY, small
@@ -22,31 +22,31 @@ SLOW = {
 }
 
 
-def slow_run(stream: str, seed: int, generator: np.random.Generator) -> EngineRun:
-    """Eight tiles through a small engine with one stream that is the bottleneck."""
+def slow_run(stream: str, seed: int, generator: np.random.Generator) -> tuple[EngineRun, dict[str, int]]:
+    """Eight tiles through a small engine with one stream that is the bottleneck, and the counters at full speed."""
     cfg = small(4)
     tiles = random_tiles(cfg, generator, 8, keys=11)
     runs = run_engine(cfg, tiles, seed=seed, slow={stream: SLOW[stream][0]}, watch=True)
     assert_ok(runs, tiles, expected=1)
-    return runs[0]
+    return runs[0], predict(cfg, tiles, runs[0].golden)
 
 
 @pytest.mark.parametrize("stream", SLOW)
 def test_a_slow_stream(stream: str, seed: int, generator: np.random.Generator) -> None:
     """One stream far slower than the engine: no bit changes, nothing overflows, and the counters name the stream."""
-    run = slow_run(stream, seed, generator)
+    run, ideal = slow_run(stream, seed, generator)
     rhythm, raised = SLOW[stream]
     beats = len(run.taken[stream])
     assert run.taken[stream][-1] - run.taken[stream][0] >= (beats - 1) // rhythm[0] * rhythm[1], "the stream was not slow"
     for name in raised:
-        assert run.counters[name] > run.predicted[name], name
+        assert run.counters[name] > ideal[name], name
     for other, (_, counters) in SLOW.items():
         if other != stream:
-            assert run.counters[counters[0]] <= max(run.predicted[counters[0]], run.counters[raised[0]] // 4), counters[0]
+            assert run.counters[counters[0]] <= max(ideal[counters[0]], run.counters[raised[0]] // 4), counters[0]
 
 
 def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
-    """Every counter that the model predicts is nonzero and right in a run at full speed; the others equal the pins."""
+    """Every counter is nonzero and right in some run: at full speed all but the stalls that only slow streams cause."""
     cfg, moved = small(2), set()
     shapes = [(8, 1)] * 5 + [(1, 3)] * 6 + [(8, 24)] * 2
     crowded = run_engine(cfg, tiles := shaped_tiles(cfg, generator, shapes), seed=seed, watch=True)
@@ -58,7 +58,6 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     for run in (*crowded, varied[0]):
         assert run.pattern == "none" and set(run.counters) == set(run.predicted) == set(COUNTERS)
         moved |= {name for name, value in run.counters.items() if value == run.predicted[name] > 0}
-    assert moved >= set(COUNTERS) - TIMING_COUNTERS
     # no stream is slow here, and V is always early enough
     assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_req"}
-    assert all(varied[1].counters[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))
+    assert all(varied[1].counters[name] == varied[1].predicted[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import pytest
 
 from models.config import HardwareConfig, load_config
-from models.cycles import predict, schedule
+from models.cycles import handshakes, predict, schedule
+from models.pace import Pace
 from models.tile import TileJob
 from models.tiling import build_tiles, ideal_cycles
-from scripts.engine_run import EngineRun, run_engine
+from scripts.engine_run import EngineRun, keys_of_blocks, run_engine
 from tb.engine.configs import TINY, small
 from tb.engine.cycle_table import cycle_table
 from tb.engine.verdict import assert_ok
 from tb.engine.workloads import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles, vanishing_tiles
 
 GROUPS = (1, 3, 4, 8, 16)
+EVENTS = {"q": "R", "k": "A", "v": "V", "req": "E", "o": "O"}       # acceptances, by the page's names
 SHARE = 0.97
 
 
@@ -28,7 +31,7 @@ def check_beats(cfg: HardwareConfig, tiles: Sequence[TileJob], seed: int) -> Eng
     assert_ok(runs, tiles, expected=1)
     shapes, ran = [(len(t.q), len(t.k)) for t in tiles], [result.ran.tolist() for result in runs[0].golden]
     events = cycle_table(cfg, shapes, [t.fused for t in tiles], ran)
-    for stream, event in (("q", "R"), ("k", "A"), ("v", "V"), ("req", "E"), ("o", "O")):
+    for stream, event in EVENTS.items():
         taken, table = runs[0].taken[stream], getattr(events, event)
         wrong = [f"beat {i}: cycle {a}, the page says {b}" for i, (a, b) in enumerate(zip(taken, table, strict=True)) if a != b]
         assert not wrong, f"stream {stream}, shapes {shapes}, blocks that run {ran}: {wrong[:3]}"
@@ -76,6 +79,39 @@ def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Gen
         plain = schedule(cfg, shapes)
         assert got["cycles"] <= schedule(cfg, shapes, fused)["cycles"] >= plain["cycles"], (cfg, shapes)
         assert plain["cycles"] == cycle_table(cfg, shapes).O[-1] + 1 == schedule(cfg, shapes, [False] * len(shapes))["cycles"]
+
+
+def random_pace(generator: np.random.Generator, rows: int, keys: int, values: int) -> Pace:
+    """Streams of any speed: a beat in 1, 2 or 20 cycles on the average, outputs that are ready for as long as not."""
+    def times(count: int, start: int) -> list[int]:
+        return list(accumulate(generator.integers(1, int(generator.choice([2, 4, 40])), count).tolist(), initial=start))[:count]
+
+    ready = [times(2 * (rows + keys) + 1, int(generator.integers(-20, 100))) for _ in range(2)]
+    return Pace(times(rows, 0), times(keys, int(generator.integers(-20, 20))), times(values, int(generator.integers(-20, 200))),
+                *ready, skips_wait=bool(generator.integers(2)))
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_handshakes_equal_the_table_at_any_pace(bits_per_cycle: int, generator: np.random.Generator) -> None:
+    """The schedule model and the page, beat by beat, on random lists of shapes and streams that pause."""
+    late = 0
+    for _ in range(100):
+        cfg = small(bits_per_cycle, keys_per_block=int(generator.choice([8, 16])), max_keys=1024)
+        per_block = cfg.keys_per_block
+        shapes = [(int(generator.integers(1, 9)), int(generator.integers(1, 3 * per_block)))
+                  for _ in range(int(generator.integers(1, 8)))]
+        fused = [bool(f) for f in generator.integers(0, 2, len(shapes))]
+        share = generator.random()
+        ran = [[bool(r) for r in generator.random(-(-keys // per_block)) < share] for _, keys in shapes]
+        for runs in ran:
+            runs[int(generator.integers(len(runs)))] = True
+        values = sum(int(keys_of_blocks(cfg, keys, runs).sum()) for (_, keys), runs in zip(shapes, ran, strict=True))
+        pace = random_pace(generator, sum(rows for rows, _ in shapes), sum(keys for _, keys in shapes), values)
+        got, events = handshakes(cfg, shapes, fused, ran, pace), cycle_table(cfg, shapes, fused, ran, pace)
+        taken, offered = {name: getattr(events, event) for name, event in EVENTS.items()}, {"req": events.P, "o": events.W}
+        assert got.taken == taken and got.offered == offered, (cfg, shapes, fused, ran, pace)
+        late += got.counters["cycles"] > schedule(cfg, shapes, fused, ran)["cycles"]
+    assert late > 50
 
 
 @pytest.mark.parametrize("heads", GROUPS)

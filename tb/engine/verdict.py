@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from models.cycles import TIMING_COUNTERS
 from models.tile import TileJob
 from scripts.engine_run import EngineRun
 from scripts.simulate import repeat_command
@@ -27,9 +26,8 @@ def describe(run: EngineRun, names: Sequence[str] = ()) -> str:
             shown = ", ".join(f"lane {d}: got {int(got[d])}, expected {int(want.out[row, d])}" for d in lanes[:SHOWN])
             lines.append(f"  tile {tile}{name} row {row}: {len(lanes)} lanes differ; {shown}; "
                          f"empty {bool(run.empty[index])}, expected {bool(want.empty[row])}")
-    # which stream was ready when decides the others; the schedule model knows them for the pattern none alone
     lines += [f"  counter {name}: {run.counters[name]}, model {value}" for name, value in run.predicted.items()
-              if run.counters[name] != value and (run.pattern == "none" or name not in TIMING_COUNTERS)]
+              if run.counters[name] != value]
     return "\n".join(lines)
 
 

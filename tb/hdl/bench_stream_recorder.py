@@ -13,7 +13,7 @@ from tb.common.clock import start_clock
 from tb.common.rng import rng
 
 WIDTH = 37
-RECORD = 4 + 8      # bytes: cycle, then WIDTH bits in whole words
+RECORD = 8 + 8      # bytes: cycles of acceptance and of the first offer, then WIDTH bits in whole words
 
 
 async def begin(dut: Any) -> None:
@@ -37,24 +37,28 @@ async def step(dut: Any, cycle: int, valid: Any, ready: Any, payload: Any) -> No
 async def accepted_beats_are_written(dut: Any) -> None:
     numbers = rng("beats")
     await begin(dut)
-    expected: list[tuple[int, int]] = []
-    payload, valid = 0, False
+    expected: list[tuple[int, int, int]] = []
+    changes: list[int] = []
+    payload, valid, ready, offered = 0, False, False, 0
     for cycle in range(100, 400):
         if not valid:
-            valid, payload = bool(numbers.integers(2)), int(numbers.integers(1 << WIDTH))
-        ready = bool(numbers.integers(2))
+            valid, payload, offered = bool(numbers.integers(2)), int(numbers.integers(1 << WIDTH)), cycle
+        was, ready = ready, bool(numbers.integers(2))
+        changes += [cycle] if ready != was else []
         await step(dut, cycle, int(valid), int(ready), payload)
         if valid and ready:
-            expected.append((cycle, payload))
+            expected.append((cycle, offered, payload))
             valid = False
-    await step(dut, 400, 0, 0, 0)
+    await step(dut, 400, 0, int(ready), 0)
     assert dut.error.value == 0 and int(dut.count.value) == len(expected) > 40
     dut.finish.value = 1
     await ClockCycles(dut.clk, 2)
     raw = Path("beats.bin").read_bytes()
-    got = [(int.from_bytes(raw[i:i + 4], "little"), int.from_bytes(raw[i + 4:i + RECORD], "little"))
+    got = [tuple(int.from_bytes(raw[i + a:i + b], "little") for a, b in ((0, 4), (4, 8), (8, RECORD)))
            for i in range(0, len(raw), RECORD)]
-    assert got == expected
+    assert got == expected and any(taken > offered for taken, offered, _ in got)
+    raw = Path("beats.bin.ready").read_bytes()
+    assert [int.from_bytes(raw[i:i + 4], "little") for i in range(0, len(raw), 4)] == changes
 
 
 # name: inputs (valid, ready, payload) of successive cycles; the last one breaks the rule

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // tb_engine: fcim_engine between streams that are played from files and recorded into files, in the folder of the run.
 // One run: rst_n low for some cycles, start for one cycle, then wait until rows_out is what is due, finish for one cycle.
-// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, req_ready.bin (tb_stream_sink); writes *_beats.bin (tb_stream_recorder) and
-// states.bin: pairs of 32-bit words, a state of the engine and the cycles that it spent in it (bits: see `state` below).
+// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, req_ready.bin (tb_stream_sink); writes *_beats.bin, and of
+// o and req also *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the engine and the cycles that
+// it spent in it (bits: see `state` below).
 `default_nettype none
 
 module tb_engine #(
@@ -86,11 +87,11 @@ module tb_engine #(
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
         .valid(v_valid), .ready(v_ready), .payload(v), .count(v_in), .error(v_error)
     );
-    tb_stream_recorder #(.WIDTH(O_BITS), .FILE("o_beats.bin")) u_o_beats (
+    tb_stream_recorder #(.WIDTH(O_BITS), .FILE("o_beats.bin"), .READY_CHANGES(1)) u_o_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
         .valid(o_valid), .ready(o_ready), .payload(o), .count(rows_out), .error(o_error)
     );
-    tb_stream_recorder #(.WIDTH(R_BITS), .FILE("req_beats.bin")) u_req_beats (
+    tb_stream_recorder #(.WIDTH(R_BITS), .FILE("req_beats.bin"), .READY_CHANGES(1)) u_req_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
         .valid(req_valid), .ready(req_ready), .payload(req), .count(), .error(req_error)
     );

@@ -9,4 +9,5 @@ from tb.hdl.bench_stream_recorder import WIDTH
 
 def test_stream_recorder(seed: int) -> None:
     """Under Icarus, since X and Z are among the inputs."""
-    run_bench("tb_stream_recorder", PLAYER, "tb.hdl.bench_stream_recorder", {"WIDTH": WIDTH}, sim="icarus", seed=seed)
+    run_bench("tb_stream_recorder", PLAYER, "tb.hdl.bench_stream_recorder", {"WIDTH": WIDTH, "READY_CHANGES": 1}, sim="icarus",
+              seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,32 @@ def test_generate(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert ("part at token" in capsys.readouterr().out) == (data["parts_at"] is not None)
 
 
+@pytest.mark.parametrize("settings", [
+    {"num_return_sequences": 3}, {"num_beams": 3, "num_return_sequences": 3, "repetition_penalty": 5.0, "max_length": 3},
+    {"do_sample": True, "temperature": 0.1, "return_dict_in_generate": True, "output_scores": True}, {"eos_token_id": "x"}, []])
+def test_generation_settings_of_a_checkpoint(settings: object, other_geometry: Path, tmp_path: Path) -> None:
+    """Whatever it asks for, the text is one greedy continuation."""
+    def text(checkpoint: Path) -> list[int]:
+        assert generate.main(["--checkpoint", str(checkpoint), "--tokens", "20", "--new", "4", "--out", str(tmp_path)]) == 0
+        return json.loads((tmp_path / "generate.json").read_text())["float"]
+
+    copy = shutil.copytree(other_geometry, tmp_path / "model")
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    assert text(copy) == text(other_geometry)
+
+
+def test_tokens_that_end_a_text(other_geometry: Path, tmp_path: Path) -> None:
+    """Those of the checkpoint's settings end the continuation."""
+    copy = shutil.copytree(other_geometry, tmp_path / "model")
+    arguments = ["--checkpoint", str(copy), "--tokens", "20", "--new", "6", "--out", str(tmp_path)]
+    assert generate.main(arguments) == 0
+    first, second, *_ = json.loads((tmp_path / "generate.json").read_text())["float"]
+    assert first != second
+    (copy / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, second]}))
+    assert generate.main(arguments) == 0
+    assert json.loads((tmp_path / "generate.json").read_text())["float"] == [first, second]
+
+
 def test_precision(other_geometry: Path, tmp_path: Path) -> None:
     """Fewer bits lose more, in every operand; the picture is there."""
     assert precision.main(["--checkpoint", str(other_geometry), "--tokens", "96", "--context", "48", "--out", str(tmp_path)]) == 0
@@ -110,7 +137,7 @@ MISTAKES = {
     "too few tokens": (precision.main, ["--tokens", "2"], "TOKENS"),
     "context beyond the model": (perplexity.main, ["--tokens", "64", "--context", "999999"], "CONTEXT"),
     "stride beyond the context": (perplexity.main, ["--tokens", "64", "--context", "32", "--stride", "33"], "STRIDE"),
-    "schedule": (perplexity.main, ["--schedule", "backwards"], "unknown schedule"),
+    "schedule": (perplexity.main, ["--schedule", "backwards"], "SCHEDULE = 'backwards' is unknown"),
     "tau": (precision.main, ["--tau", "9"], "TAU"),
     "another head_dim": (generate.main, ["--config", "head64"], "head_dim"),
     "too much to generate": (generate.main, ["--tokens", "64", "--new", "99999"], "NEW"),

@@ -14,7 +14,7 @@ from models.golden import run_tile
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.quantiser import quantise_sequence, round_up
 from models.hf_attention.settings import Quantisation
-from models.hf_attention.statistics import hadamard, layer_statistics
+from models.hf_attention.statistics import divided, layer_statistics, mean_over, turned
 from models.hf_attention.tiles import pack, plan_tiles, unpack
 from models.schedules import SCHEDULES, TileOptions, blocks
 from models.tile import QuantisedGroup
@@ -122,7 +122,8 @@ def test_every_quantisation_is_close_to_float(choice: Quantisation, seed: int) -
             largest = 2 ** (bits - 1) - 1
             assert (0.4 if choice.q_grain == "tensor" else 0.97) * largest - 1 < int(codes.abs().max()) <= largest
         centre = k[head] - k[head].mean(0) if choice.smooth_k else k[head]
-        turn = hadamard(TINY.head_dim) if choice.rotate else torch.eye(TINY.head_dim, dtype=torch.float64)
+        turn = torch.eye(TINY.head_dim, dtype=torch.float64)
+        turn = turned(turn) if choice.rotate else turn
         wanted = q.view(2, 2, 24, -1)[head] @ centre.T
         rebuilt = (group.q * group.q_scale[..., None]) @ turn.T @ (group.k * group.k_scale[:, None] @ turn.T).T
         step = 2.0 ** (1 - min(choice.q_bits, choice.k_bits))
@@ -141,6 +142,24 @@ def test_scales_do_not_depend_on_company(seed: int) -> None:
     for a, b in zip(alone, together, strict=True):
         assert torch.equal(a.q, b.q[:, :10]) and torch.equal(a.k, b.k[:10]) and torch.equal(a.v, b.v[:10])
         assert torch.equal(a.q_scale, b.q_scale[:, :10]) and torch.equal(a.k_scale, b.k_scale[:10])
+
+
+def test_rotation(seed: int) -> None:
+    """Orthonormal, symmetric, of one magnitude; a row's bits do not depend on the other rows."""
+    matrix = turned(torch.eye(32, dtype=torch.float64))
+    assert torch.equal(matrix, matrix.T) and torch.equal(matrix.abs(), torch.full_like(matrix, 1 / 32**0.5))
+    x = torch.randn(3, 7, 32, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert torch.allclose(turned(x), x @ matrix, atol=1e-13) and torch.allclose(turned(turned(x)), x, atol=1e-13)
+    assert torch.equal(turned(x)[1, 4], turned(x[1, 4]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 49, 1000])
+def test_mean(count: int, seed: int) -> None:
+    """A mean, whose bits do not depend on the channels beside it; so does a quotient on its being rounded once."""
+    x = torch.randn(2, count, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert torch.allclose(mean_over(x, 1), x.mean(1), atol=1e-14)
+    assert torch.equal(mean_over(x, 1)[1, 3], mean_over(x[1, :, 3], 0))
+    assert [a / count for a in x[0, :, 0].tolist()] == divided(x[0, :, 0], count).tolist()
 
 
 def test_rounding_up_scales() -> None:

@@ -96,8 +96,8 @@ def write_text(content: bytes) -> Callable[[Path], object]:
 
 @pytest.mark.parametrize(("options", "content", "message"), [
     (("--layer", 3), b"x", "LAYER = 3: 3 is not there; choose from 0 to 2"),
-    (("--layer", "-1"), b"x", "LAYER = '-1'"),
-    (("--layer", "0,1"), b"x", "one layer"),
+    (("--layer", "-1"), b"x", "LAYER = -1 is illegal"),
+    (("--layer", "0,1"), b"x", "LAYER = '0,1' is not a whole number"),
     (("--heads", "8"), b"x", "HEADS = 8: 8 is not there; choose from 0 to 7"),
     (("--heads", "0-999999999"), b"x", "999999999 is not there"),
     (("--heads", "a"), b"x", "HEADS = 'a' is not understood"),
@@ -150,7 +150,7 @@ def test_no_fixture_and_no_transformers(plain: Path, tmp_path: Path, refused: Ca
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "FIXTURE", tmp_path / "none")
     refused(capture.main, ["--out", tmp_path / "o.npz"], "fixture model", "CHECKPOINT= or TENSORS=")
-    refused(head_stats.main, ["--tokens", 63], "TOKENS = 63 is too few")
+    refused(head_stats.main, ["--tokens", 63], "TOKENS = 63 is illegal; use 64 or more")
     monkeypatch.setitem(sys.modules, "models.checkpoint", None)
     refused(capture.main, ["--checkpoint", plain, "--out", tmp_path / "o.npz"], "needs the transformers package")
 
@@ -160,5 +160,6 @@ def test_script_as_a_process(tmp_path: Path) -> None:
     argv = [sys.executable, ROOT / "scripts" / "capture.py", "--checkpoint", "none", "--out", "o.npz"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: CHECKPOINT directory 'none' does not exist; give a Hugging Face LLaMA directory\n"
+    assert done.stderr == ("error: CHECKPOINT directory 'none' does not exist; give a Hugging Face LLaMA directory on this "
+                           "machine\n")
     assert list(tmp_path.iterdir()) == []

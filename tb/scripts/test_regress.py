@@ -321,8 +321,8 @@ def test_pytest_counts(pytests: dict[str, dict]) -> None:
 @pytest.mark.parametrize(("arguments", "message"), [
     (("--test", "nothing-like-it"), "TEST = 'nothing-like-it' fits no job"),
     (("--tags", "wrong"), "no entry has the tag 'wrong'"),
-    (("--jobs", "0"), "JOBS = '0' is illegal"),
-    (("--iterations", "x"), "ITERATIONS = 'x' is illegal"),
+    (("--jobs", "0"), "JOBS = 0 is illegal"),
+    (("--iterations", "x"), "ITERATIONS = 'x' is not a whole number"),
     (("--seed", "-x"), "is not a seed"),
     (("--sim", "abacus"), "SIM = 'abacus' is unknown"),
     (("--rerun", "--test", "a"), "leave out TEST"),

@@ -77,7 +77,7 @@ MISTAKES = {
     "unknown configuration": (["--config", "huge"], "unknown configuration"),
     "another head_dim": (["--config", "default"], "head_dim"),
     "tau beyond the headroom": (["--tau", "9"], "TAU"),
-    "unknown schedule": (["--schedule", "backwards"], "unknown schedule"),
+    "unknown schedule": (["--schedule", "backwards"], "SCHEDULE = 'backwards' is unknown"),
     "two sources": (["--checkpoint", "somewhere"], "CHECKPOINT"),
     "head out of range": (["--heads", "9"], "HEADS"),
     "no tokens": (["--tokens", "0"], "TOKENS"),

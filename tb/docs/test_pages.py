@@ -1,0 +1,116 @@
+"""The pages keep their promises: links lead somewhere, and the examples of docs/verification.md run as they stand."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.regress.entries import read_entries
+from scripts.regress.plan import select_jobs
+from scripts.rtl_list import ROOT
+from tb.coverage.model import Point
+from tb.regression.job import Job
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+EXAMPLES = ("tb/double/",)      # what a page tells its reader to write
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, made as the usual renderers make them."""
+    text = FENCE.sub("", page.read_text())
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+def broken_links(page: Path) -> list[str]:
+    """Links of a page to files or headings that are not there; addresses of other hosts are not looked up."""
+    broken = []
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        if not path.exists() or (anchor and path.suffix == ".md" and anchor not in anchors(path)):
+            broken.append(target)
+    return broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("link", ["[a](no_such_page.md)", "[a](other.md#no-such-heading)", "![a](images/none.png)", "[a](#gone)"])
+def test_a_broken_link_is_seen(link: str, tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading, with `code`\n")
+    (tmp_path / "page.md").write_text(f"[good](other.md#a-heading-with-code) and {link}\n")
+    assert len(broken_links(tmp_path / "page.md")) == 1
+
+
+def named_files(page: Path) -> list[str]:
+    """Paths in code spans that look like files of the project, as in `tb/engine/corners.py`."""
+    spans = re.findall(r"`([\w./-]+)`", FENCE.sub("", page.read_text()))
+    folders = ("rtl/", "tb/", "models/", "scripts/", "config/", "docs/")
+    return [span for span in spans if span.startswith(folders) and not span.startswith(EXAMPLES)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    assert [name for name in named_files(page) if not (ROOT / name).exists()] == []
+
+
+# ---- the examples of docs/verification.md
+def example(language: str, start: str) -> str:
+    """The one code block of that language on the page that begins with ``start``."""
+    blocks = [body for kind, body in FENCE.findall((ROOT / "docs" / "verification.md").read_text())
+              if kind == language and body.startswith(start)]
+    assert len(blocks) == 1
+    return blocks[0]
+
+
+def test_the_workload_of_the_page_runs(tmp_path: Path, seed: int) -> None:
+    module = types.ModuleType("equal_keys")
+    exec(compile(example("python", '"""A tile whose keys'), "docs/verification.md", "exec"), module.__dict__)  # noqa: S102
+    outcome = module.run(Job("equal-keys", "tiny", {"keys": 20}, seed, "icarus", False, tmp_path, "make test TEST=tb/docs"))
+    assert outcome.passed, outcome.message
+    assert outcome.metrics["rows"] > 0 and outcome.digest
+
+
+def test_the_entry_of_the_page_is_legal(tmp_path: Path) -> None:
+    text = example("yaml", "- name: equal-keys")
+    entry = yaml.safe_load(text)[0]
+    listed = tmp_path / "list.yaml"     # the module is the reader's to write; any other stands for it here
+    listed.write_text(text.replace(entry["module"], "tb.regression.shapes"))
+    jobs = select_jobs(read_entries(listed), 1, [], None, None, None)
+    assert len(jobs) == 12 and {job.sim for job in jobs} == {"icarus", "verilator"}
+
+
+def test_the_cover_point_of_the_page_is_legal() -> None:
+    text = example("python", "Point(").strip()
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    point = Point(*map(ast.literal_eval, call.args), **{k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg})
+    assert point.bins == ("negative", "0", "positive")
+
+
+def test_every_page_is_in_the_readme() -> None:
+    """A page that nothing leads to is a page that nobody finds."""
+    linked: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        for target in LINK.findall(page.read_text()):
+            path = (page.parent / target.partition("#")[0]).resolve()
+            if path.suffix == ".md" and path not in linked and path.exists():
+                linked.add(path)
+                waiting.append(path)
+    tracked = subprocess.run(["git", "ls-files", "docs/*.md"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert [name for name in tracked.split() if ROOT / name not in linked] == []
