@@ -6,6 +6,11 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 STAMP := .venv/.stamp
+
+# Where the path of this folder cannot work, every target but help and doctor says so at once.
+path_fault := $(if $(filter-out help doctor,$(MAKECMDGOALS)),$(shell command -v python3 >/dev/null && python3 -I -S scripts/doctor.py --path))
+$(if $(path_fault),$(error $(path_fault)))
+
 export PATH := $(CURDIR)/.tools/verilator/bin:$(PATH)
 
 # What is given on make's command line; scripts/variables.py says what there is, and what the environment may give as well.
@@ -41,7 +46,7 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats test lint waves doctor clean distclean
+TARGETS := help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats figures test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -101,6 +106,9 @@ capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a fil
 
 head-stats: $(STAMP) ## what the heads of a checkpoint attend to
 	@$(PY) -m scripts.call head-stats $(model_flags)
+
+figures: $(STAMP) ## write the figures of README and docs into the pages; CHECK=1 only compares
+	@$(PY) -m scripts.figures $(call flag,FIGURES,--figures) $(call flag,CHECK,--check) $(call flag,RUN,--run)
 
 test: $(STAMP) ## run the tests
 	@$(PY) -m scripts.call test $(run_flags) $(call flag,TEST,--test) $(call flag,WAVES,--waves)

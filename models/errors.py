@@ -19,6 +19,11 @@ class FcimError(Exception):
     """A mistake in the input. The message is one line: what is wrong and how to mend it."""
 
 
+def note(line: str) -> None:
+    """Tell the user on stderr what was decided for them; the command goes on."""
+    print(f"note: {line}", file=sys.stderr, flush=True)
+
+
 def run_cli(main: Callable[[], int]) -> None:
     """Run a command's ``main`` and exit with its code.
 

@@ -67,7 +67,7 @@ def _text_mass(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _induction_mass(maps: Tensor, period: int) -> Tensor:
     """Per head: mass on the successor of the earlier occurrence, ``maps [B, H, T, T]``.
 
-    Position 0 is the begin-of-text token; positions ``1 + i`` and ``1 + i + period`` hold the same token.
+    Position 0 may be the begin-of-text token; any two positions after it that are ``period`` apart hold the same token.
     """
     length = maps.shape[-1]
     queries = torch.arange(1 + period, length, device=maps.device)
@@ -90,8 +90,8 @@ def head_statistics(model: nn.Module, text_ids: Tensor, repeated_ids: Tensor, pe
 
     Args:
         model: a causal LM with eager attention.
-        text_ids: ``[B, T]`` ids of real text, begin-of-text first.
-        repeated_ids: ``[B, 1 + n * period]`` ids from :func:`repeated_random`.
+        text_ids: ``[B, T]`` ids of real text, as the tokenizer begins it.
+        repeated_ids: ``[B, (1 +) n * period]`` ids from :func:`repeated_random`.
         period: the length of the repeated span.
     """
     result = []

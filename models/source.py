@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.attention_tensors import AttentionTensors, decode_step
-from models.errors import FcimError
+from models.checkpoint_folder import checkpoint_directory
+from models.errors import FcimError, note
 from models.tensor_file import load_tensor_file
 from models.values import parse_count, parse_indices
-from models.weight_files import checkpoint_directory
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
 
-__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices"]
+__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices", "tell_first_token"]
 
 FIXTURE = Path(__file__).resolve().parent / "fixture"
 Indices = str | int | list[int] | None
@@ -37,6 +37,12 @@ def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
     return Checkpoint(directory)
 
 
+def tell_first_token(source: dict[str, Any]) -> None:
+    """Tell the user, from the facts of a text that was run, which token is its first: a sink often sits there."""
+    if first := source.get("first_token"):
+        note(f"first token {first}")
+
+
 def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | None = None, layers: Indices = None,
                  heads: Indices = None, text: str | Path | None = None,
                  tokens: str | int | None = None) -> list[AttentionTensors]:
@@ -50,7 +56,7 @@ def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | Non
         layers: layers to capture, like ``"0-3,8"`` or ``"all"`` (default: the middle one); not with ``tensors``.
         heads: query heads to keep, same form (default: all).
         text: a UTF-8 text file (default: held-out text that every machine has); not with ``tensors``.
-        tokens: tokens of the text, begin-of-text included (default: up to 512); with ``tensors``, cuts the sequence.
+        tokens: tokens of the text, a begin-of-text token included (default: up to 512); with ``tensors``, cuts the sequence.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.

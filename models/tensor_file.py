@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.attention_tensors import AttentionTensors
+from models.checkpoint_folder import one_line
 from models.errors import FcimError
-from models.weight_files import one_line
 
 SUFFIXES = (".safetensors", ".npz")
 _TENSORS = ("q", "k", "v")

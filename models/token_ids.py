@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +15,13 @@ import torch
 import transformers
 from torch import Tensor
 
+from models.checkpoint_folder import one_line
 from models.errors import FcimError
 from models.text import default_text
-from models.weight_files import one_line
 
 DEFAULT_TOKENS = 512
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
+_VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json")     # files that say what the tokens are
+_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
 @contextlib.contextmanager
@@ -34,17 +37,43 @@ def quiet_transformers() -> Iterator[None]:
 
 @dataclass
 class Tokenizer:
-    """``encode`` gives the ids of a text, begin-of-text first where there is one; ``decode`` the text of ids, without special
-    tokens (empty where a checkpoint has no tokenizer).
+    """``ids_of`` gives the ids of a text alone, ``decode`` the text of ids without special tokens (empty where a checkpoint has
+    no tokenizer), ``show`` one token as its name.
 
-    ``ordinary``: ids below it are ordinary tokens (special ones come after). ``name`` says which tokenizer it is.
+    ``first``: what the tokenizer puts before a text, often one begin-of-text token or nothing. ``ordinary``: ids below it are
+    ordinary tokens (special ones come after). ``name`` says which tokenizer it is.
     """
 
-    encode: Callable[[str], list[int]]
+    ids_of: Callable[[str], list[int]]
     name: str
     ordinary: int
-    bos: int | None = None
+    first: list[int] = field(default_factory=list)
     decode: Callable[[Tensor], str] = lambda ids: ""
+    show: Callable[[int], str] = str
+
+    @property
+    def bos(self) -> int | None:
+        """The token that begins every text, None where the tokenizer puts none."""
+        return self.first[0] if self.first else None
+
+    def _lacking(self, ids: list[int]) -> list[int]:
+        """What of ``first`` a text does not begin with already."""
+        own = next((n for n in range(len(self.first), 0, -1) if ids[:n] == self.first[-n:]), 0)
+        return self.first[:len(self.first) - own]
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text as the tokenizer begins it: what it puts first is not put before a text that has it already. A token
+        that would end the text is left out."""
+        ids = self.ids_of(text)
+        return self._lacking(ids) + ids
+
+    def beginning(self, text: str, ids: list[int]) -> str:
+        """The first of the ids that ``encode`` gave for a text, and who put it there."""
+        shown = f"{self.show(ids[0])} ({ids[0]})"
+        if not self.first:
+            return f"{shown}, the text's own, as the tokenizer puts none before it"
+        put = self._lacking(self.ids_of(text[:1000]))
+        return f"{shown}, {'put first by the tokenizer' if put else 'as the text itself begins with it'}"
 
 
 @dataclass
@@ -68,31 +97,67 @@ def read_text(path: str | Path) -> str:
     return text
 
 
-def load_tokenizer(directory: Path, vocab_size: int) -> Tokenizer:
-    """The directory's own tokenizer; without tokenizer files, the bytes of the text modulo ``vocab_size``.
+def load_tokenizer(directory: Path, config: transformers.LlamaConfig) -> Tokenizer:
+    """The directory's own tokenizer; without tokenizer files, the bytes of the text modulo the vocabulary's size.
 
     Raises:
-        FcimError: there are tokenizer files but they cannot be loaded.
+        FcimError: there are tokenizer files but they cannot be loaded; the message says what is missing.
     """
-    if not any((directory / name).is_file() for name in _TOKENIZER_FILES):
+    vocab_size = config.vocab_size
+    there = [name for name in _VOCABULARIES if (directory / name).is_file()]
+    if not there:
+        if settings := [name for name in _SETTINGS if (directory / name).is_file()]:
+            raise FcimError(f"{directory} has {settings[0]} but no tokenizer.json and no tokenizer.model;"
+                            " copy that file from the checkpoint too")
         return Tokenizer(lambda text: [b % vocab_size for b in text.encode()],
                          "none in the checkpoint: bytes of the text modulo the vocabulary size", vocab_size)
     try:
         with quiet_transformers():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            # the configuration goes along, else the library would read (and perhaps refuse) the file itself
+            tokenizer = transformers.AutoTokenizer.from_pretrained(directory, config=config, local_files_only=True,
+                                                                   trust_remote_code=False)
     except Exception as error:  # the library raises many kinds, whatever file of the directory is broken
-        raise FcimError(f"the tokenizer files of {directory} cannot be loaded ({one_line(error)});"
-                        " copy them again from the checkpoint") from None
-    first = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+        raise FcimError(_why_no_tokenizer(directory, there, error)) from None
 
-    def encode(text: str) -> list[int]:
+    def ids_of(text: str, special: bool = False) -> list[int]:
         with quiet_transformers():
-            return first + tokenizer.encode(text, add_special_tokens=False)
+            return tokenizer.encode(text, add_special_tokens=special)
 
     def decode(ids: Tensor) -> str:
         return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
-    return Tokenizer(encode, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), tokenizer.bos_token_id, decode)
+    def show(index: int) -> str:
+        return str(tokenizer.convert_ids_to_tokens(index))
+
+    first = _put_first(ids_of("a", special=True), ids_of("a"))
+    return Tokenizer(ids_of, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), first, decode, show)
+
+
+def _put_first(with_special: list[int], plain: list[int]) -> list[int]:
+    """What a tokenizer put before the ids ``plain`` of a text."""
+    for start in range(len(with_special) - len(plain) + 1):
+        if with_special[start:start + len(plain)] == plain:
+            return with_special[:start]
+    return []
+
+
+def _why_no_tokenizer(directory: Path, there: list[str], error: Exception) -> str:
+    """The cause, where it is a package that is missing; the library's own message blames another one."""
+    if there == ["tokenizer.model"]:
+        with (directory / "tokenizer.model").open("rb") as file:
+            text = re.match(rb"[A-Za-z0-9+/=]+ \d+\r?\n", file.read(4096))     # Meta's own file of LLaMA 3
+        needed = {"tiktoken": "tiktoken"} if text else {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}
+        if missing := [package for package, module in needed.items() if not _installed(module)]:
+            return (f"the tokenizer of {directory} is a tokenizer.model alone, which needs {' and '.join(missing)};"
+                    f" 'pip install {' '.join(missing)}', or copy tokenizer.json from the checkpoint too")
+    return f"the tokenizer files of {directory} cannot be loaded ({one_line(error)}); copy them again from the checkpoint"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:     # the package above it
+        return False
 
 
 def _default_ids(tokenizer: Tokenizer, tokens: int) -> tuple[str, list[int]]:
@@ -112,7 +177,7 @@ def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_
     Args:
         tokenizer: from :func:`load_tokenizer`.
         text: the text itself, or None for held-out text of the standard library.
-        tokens: how many tokens, begin-of-text included.
+        tokens: how many tokens, a begin-of-text token included.
         vocab_size: rows of the embedding; every id must be below it.
         positions: the longest sequence that the model was made for.
 
@@ -134,5 +199,6 @@ def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_
         "tokens": len(ids), "tokenizer": tokenizer.name,
         "text": "given" if text is not None else "held-out sources of the Python standard library",
         "text_sha256": hashlib.sha256(used.encode()).hexdigest(),
+        "first_token": tokenizer.beginning(used, ids),
         "ids_sha256": hashlib.sha256(tensor.numpy().astype("<i8").tobytes()).hexdigest(),
     })

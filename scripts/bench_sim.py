@@ -1,14 +1,16 @@
 """``make bench-sim``: how fast the simulators run the default engine, and where the time goes.
 
 All runs simulate the same kind of work, causal heads of random int8 tensors, and every output bit is compared with the
-golden model. Beside them the same attention in NumPy, with the int8 operands as float32 (products and sums are exact), as the
-floor of what the arithmetic costs. Run it on one core: ``make bench-sim`` does.
+golden model. All times are CPU seconds, each measured where it is spent, so that other work on the machine does not count.
+Beside them the same attention in NumPy, with the int8 operands as float32 (products and sums are exact), as the floor of what
+the arithmetic costs. Run it on one core: ``make bench-sim`` does.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -16,11 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from models.config import HardwareConfig, load_config
 from models.cycles import predict
@@ -37,34 +38,37 @@ from scripts.rtl_list import ROOT, rtl_files
 from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import BUILD_ARGS, FASTEST_ARGS, require_simulator
+from scripts.tables import Column, Table
 from tb.engine.played import idle_cycles, read_beats, write_sink, write_source
 from tb.engine.workloads import random_group
 
 FULL, SHORT = 2048, 128     # tokens of the head for the fast simulator, and for what is slow
 RESULT = ROOT / "build" / "bench-sim" / "bench-sim.json"
+T = TypeVar("T")
 ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
 
 
 @dataclass
 class Line:
-    """One row of the table.
+    """One row of the table; all times are CPU seconds of the run after the build.
 
-    ``seconds`` is the whole run after the build; ``simulated`` what of it the simulator ran without Python, ``checked`` what the
-    golden model and the comparison took. The rest is Python and the simulator's interface.
+    ``simulator``: of the simulator's process, with the bench's Python inside; None where there is none. ``playing``: of that,
+    what passed between the first cycle and the last while Python only waited; None where Python drives every beat, since no
+    clock tells the two apart then. ``python``: of this program, which writes the streams, runs the golden model and compares.
     """
 
     name: str
     tokens: int
     cycles: int
     macs: int
-    seconds: float
-    simulated: float | None = None
-    checked: float = 0.0
+    simulator: float | None
+    python: float
+    playing: float | None = None
 
     @property
-    def interface(self) -> float | None:
-        """Seconds of Python and the simulator's interface."""
-        return None if self.simulated is None else self.seconds - self.simulated - self.checked
+    def seconds(self) -> float:
+        """Everything."""
+        return (self.simulator or 0.0) + self.python
 
     @property
     def cycles_per_second(self) -> float:
@@ -75,6 +79,22 @@ class Line:
     def macs_per_second(self) -> float:
         """INT8 multiply-accumulates of QK^T and PV that the tiles hold."""
         return self.macs / self.seconds
+
+
+@dataclass
+class Spent:
+    """CPU seconds of a piece of work: of this program, and of the programs that it started and waited for."""
+
+    own: float
+    children: float
+
+
+def spent(work: Callable[[], T]) -> tuple[T, Spent]:
+    """What a piece of work gives, and what it cost."""
+    own, before = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return result, Spent(time.process_time() - own, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def head(cfg: HardwareConfig, tokens: int, seed: int) -> list[TileJob]:
@@ -97,12 +117,10 @@ def under_cocotb(name: str, cfg: HardwareConfig, tokens: int, seed: int, sim: st
     arguments = {"sim": sim, "seed": seed, "bench": BENCHES[feed], "build_args": build_args}
     run_engine(cfg, head(cfg, 16, seed), **arguments)
     tiles = head(cfg, tokens, seed)
-    clock = time.perf_counter()
-    run, = run_engine(cfg, tiles, **arguments)
-    seconds = time.perf_counter() - clock
+    (run,), cost = spent(lambda: run_engine(cfg, tiles, **arguments))
     if not run.ok:
         raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
-    return Line(name, tokens, run.counters["cycles"], mac_count(tiles), seconds, run.simulated_seconds, run.check_seconds)
+    return Line(name, tokens, run.counters["cycles"], mac_count(tiles), cost.children, cost.own, run.simulated_seconds)
 
 
 def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
@@ -128,14 +146,12 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
             built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if built.returncode:
             raise FcimError(f"Verilator could not build {ALONE.name}:\n{built.stdout[-1500:]}")
-        clock = time.perf_counter()
-        done = subprocess.run([build / f"V{ALONE.stem}", f"+rows={len(expected)}"], cwd=folder, capture_output=True,
-                              text=True, check=False)
-        seconds = time.perf_counter() - clock
+        done, cost = spent(lambda: subprocess.run([build / f"V{ALONE.stem}", f"+rows={len(expected)}"], cwd=folder,
+                                                  capture_output=True, text=True, check=False))
         got = read_beats(folder / "o_beats.bin", "o", cfg.head_dim, 16, cfg.pos_bits)
     if "error 0" not in done.stdout or not np.array_equal(got["o_data"], expected):
         raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
-    return Line(name, tokens, predict(cfg, tiles)["cycles"], mac_count(tiles), seconds)
+    return Line(name, tokens, predict(cfg, tiles)["cycles"], mac_count(tiles), cost.children, 0.0, cost.children)
 
 
 def in_numpy(cfg: HardwareConfig, tokens: int, seed: int) -> Line:
@@ -150,33 +166,25 @@ def in_numpy(cfg: HardwareConfig, tokens: int, seed: int) -> Line:
             weights = np.exp(scores - scores.max(-1, keepdims=True))
             _ = (weights @ v) / weights.sum(-1, keepdims=True)
 
-    return Line("NumPy, same tiles, float32 BLAS", tokens, 0, mac_count(head(cfg, tokens, seed)), best_of(attend))
+    return Line("NumPy, same tiles, float32 BLAS", tokens, 0, mac_count(head(cfg, tokens, seed)), None, best_of(attend))
 
 
 def best_of(work: Callable[[], None], runs: int = 3) -> float:
-    """Seconds of the fastest run."""
-    times = []
-    for _ in range(runs):
-        clock = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - clock)
-    return min(times)
+    """CPU seconds of the fastest run."""
+    return min(spent(work)[1].own for _ in range(runs))
 
 
-def show(lines: Sequence[Line]) -> None:
-    """The table, with each row's speed against Icarus."""
-    base = lines[0].macs_per_second
-    table = Table("run", "tokens", "cycles", "seconds", "cycles/s", "INT8 MAC/s", "against Icarus", "simulator", "interface",
-                  "check")
-    for column in table.columns[1:]:
-        column.justify = "right"
+def speed_table(lines: Sequence[Line]) -> Table:
+    """A row per run, with its speed against the first one's."""
+    table = Table([Column("run", text=True, key=True), Column("tokens"), Column("cycles"), Column("CPU s"), Column("cycles/s"),
+                   Column("INT8 MAC/s"), Column("against Icarus", rank=1), Column("simulator s"), Column("playing s", rank=2),
+                   Column("Python s")], "CPU seconds after the build")
     for line in lines:
-        table.add_row(line.name, str(line.tokens), f"{line.cycles:,}" if line.cycles else "", f"{line.seconds:.2f}",
-                      f"{line.cycles_per_second:,.0f}" if line.cycles else "", f"{line.macs_per_second / 1e6:,.1f} M",
-                      f"{line.macs_per_second / base:,.1f}x",
-                      *(("", "", "") if line.simulated is None else (f"{line.simulated:.2f}", f"{line.interface:.2f}",
-                                                                     f"{line.checked:.2f}")))
-    Console(width=max(Console().width, 130)).print(table)
+        times = ("" if x is None else f"{x:.2f}" for x in (line.simulator, line.playing, line.python))
+        table.add(line.name, str(line.tokens), f"{line.cycles:,}" if line.cycles else "", f"{line.seconds:.2f}",
+                  f"{line.cycles_per_second:,.0f}" if line.cycles else "", f"{line.macs_per_second / 1e6:,.1f} M",
+                  f"{line.macs_per_second / lines[0].macs_per_second:,.1f}x", *times)
+    return table
 
 
 def main() -> int:
@@ -201,15 +209,12 @@ def main() -> int:
     with locked(RESULT.parent, "bench-sim", said), of_its_own(RESULT.parent):
         for step in steps:
             lines.append(step())
-            print(f"{lines[-1].name}: {lines[-1].seconds:.2f} s", flush=True)
-    rtl_alone = lines[5].seconds / lines[5].cycles
-    for line in (lines[2], lines[4]):   # the clock, too, crosses the interface: what the RTL costs is seen without cocotb
-        line.simulated = rtl_alone * line.cycles
-    show(lines)
+            print(f"{lines[-1].name}: {lines[-1].seconds:.2f} CPU s", flush=True)
+    speed_table(lines).show()
     record = {"command": f"make bench-sim TOKENS={args.tokens}", "seed": seed, "config": cfg.verilog_parameters(),
               "git": git_state(), "versions": tool_versions("verilator"), "settings": {"verilator": BUILD_ARGS["verilator"],
               "fastest": list(FASTEST_ARGS)},
-              "lines": [{**asdict(line), "macs_per_second": line.macs_per_second} for line in lines]}
+              "lines": [{**asdict(line), "seconds": line.seconds, "macs_per_second": line.macs_per_second} for line in lines]}
     write_atomic(RESULT, json.dumps(record, indent=2) + "\n")
     print(f"record: {RESULT.relative_to(ROOT)}")
     return 0

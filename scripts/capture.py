@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.attention_tensors import AttentionTensors
 from models.errors import FcimError, run_cli
-from models.source import load_tensors
+from models.source import load_tensors, tell_first_token
 from models.tensor_file import check_suffix, save_tensor_file
 from scripts.arguments import Parser
 from scripts.call import check_call
@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     check_call(args)
     (tensors,) = load_tensors(args.checkpoint, args.tensors, args.layer, args.heads, args.text, args.tokens)
     save_tensor_file(out, tensors)
+    tell_first_token(tensors.source)
     print(f"wrote {out}: {_describe(tensors)}")
     return 0
 

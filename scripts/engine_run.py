@@ -111,8 +111,8 @@ class EngineRun:
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
     ``predicted`` are the counters that the models give for the pace at which the streams came.
     ``taken`` holds per stream (q, k, v, o, req) the cycle in which each beat was taken, counted from the first row of Q.
-    ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` is the time in which Python only
-    waited for the simulator, if the bench measures it, ``check_seconds`` that of the models and the comparison.
+    ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` are the CPU seconds in which Python
+    only waited for the simulator, if the bench measures them, ``check_seconds`` those of the models and the comparison.
     """
 
     pattern: str
@@ -175,7 +175,7 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
         at_speed: the streams came as fast as the engine could use them: each counter is also what it is if they are always ready.
         sent: what :func:`streams_to_send` gives for ``tiles``, if it is known already.
     """
-    problems, began = [], time.perf_counter()
+    problems, began = [], time.process_time()
     if sent is None:
         sent = streams_to_send(cfg, tiles)
     for name, values in sent.items():
@@ -223,7 +223,7 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
     taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("q", "k", "v", "o", "req")}
     return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, prediction.counters, problems, taken,
                      simulated_seconds=float(record["seconds"]) if "seconds" in record else None,
-                     check_seconds=time.perf_counter() - began)
+                     check_seconds=time.process_time() - began)
 
 
 def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str, dict[str, np.ndarray]], file: Path) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models.checkpoint import Checkpoint, Probe
 from models.errors import run_cli
 from models.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
-from models.source import open_checkpoint
+from models.source import open_checkpoint, tell_first_token
 from models.token_ids import read_text, token_ids
 from scripts.arguments import Parser
 from scripts.call import check_call
+from scripts.tables import Column, Table, say
 
 PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
 MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted
@@ -63,7 +63,7 @@ def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]
 
     Args:
         model: the checkpoint.
-        text_ids: int64 ``[T]``, begin-of-text first, T at least ``MIN_TOKENS``.
+        text_ids: int64 ``[T]``, as the tokenizer begins it, T at least ``MIN_TOKENS``.
     """
     generator = torch.Generator().manual_seed(SEED)
     repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
@@ -73,16 +73,14 @@ def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]
             yield replace(stats, layer=layer)
 
 
-def _table(stats: list[HeadStats], title: str) -> Table:
-    table = Table(title=title)
-    for name in ("layer", "head", "sink", "previous", "local", "induction", "entropy"):
-        table.add_column(name, justify="right")
-    table.add_column("kind")
+def stats_table(stats: list[HeadStats], title: str) -> Table:
+    """A line per head; masses beyond their kind's threshold stand out on a terminal."""
+    table = Table([Column("layer", key=True), Column("head", key=True), *map(Column, THRESHOLDS), Column("entropy"),
+                   Column("kind", text=True)], title)
     for i, s in enumerate(stats):
-        cells = [f"[bold]{getattr(s, k):.3f}[/]" if getattr(s, k) > limit else f"{getattr(s, k):.3f}"
-                 for k, limit in THRESHOLDS.items()]
+        cells = [Text(f"{getattr(s, k):.3f}", "bold" if getattr(s, k) > limit else "") for k, limit in THRESHOLDS.items()]
         last_of_layer = i + 1 == len(stats) or stats[i + 1].layer != s.layer
-        table.add_row(str(s.layer), str(s.head), *cells, f"{s.entropy:.2f}", ", ".join(kinds(s)), end_section=last_of_layer)
+        table.add(str(s.layer), str(s.head), *cells, f"{s.entropy:.2f}", ", ".join(kinds(s)), last=last_of_layer)
     return table
 
 
@@ -96,15 +94,15 @@ def main(argv: list[str] | None = None) -> int:
     text = read_text(args.text) if args.text else None
     taken = token_ids(model.tokenizer, text, args.tokens, model.config.vocab_size, model.config.max_position_embeddings)
     facts = {**model.facts(model.config.num_hidden_layers - 1), **taken.facts}
+    tell_first_token(facts)
     stats = list(checkpoint_stats(model, taken.ids))
     if args.json:
         print(json.dumps({"source": facts, "thresholds": THRESHOLDS,
                           "heads": [{**s.as_dict(), "kinds": kinds(s)} for s in stats]}, indent=1))
         return 0
-    console = Console()
-    console.print(_table(stats, f"{facts['model']}: mean attention mass over {len(taken.ids)} tokens"))
+    stats_table(stats, f"{facts['model']}: mean attention mass over {len(taken.ids)} tokens").show()
     found = {kind: sum(kind in kinds(s) for s in stats) for kind in THRESHOLDS}
-    console.print(", ".join(f"{n} of {len(stats)} heads {kind} (> {THRESHOLDS[kind]})" for kind, n in found.items()))
+    say(", ".join(f"{n} of {len(stats)} heads {kind} (> {THRESHOLDS[kind]})" for kind, n in found.items()))
     return 0
 
 

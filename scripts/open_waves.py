@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 
 from models.errors import FcimError, run_cli
 from scripts.rtl_list import ROOT
 
-VIEWERS = ("gtkwave", "surfer")
+VIEWERS = {"gtkwave": ("gtkwave", "{wave}", "docs/waves/engine.gtkw"),
+           "surfer": ("surfer", "{wave}", "--command-file", "docs/waves/engine.sucl")}
+VIEWED = "fcim_engine.fst"      # the waveforms whose signals the saved views name
+
+
+def command(viewer: str, wave: str, viewed: bool) -> list[str]:
+    """What starts ``viewer`` on the file ``wave``, with the saved view if its signals are those."""
+    words = [word.format(wave=wave) for word in VIEWERS[viewer]]
+    return words if viewed else words[:2]
 
 
 def main() -> int:
-    """Start a viewer on the newest FST file below build/.
+    """Start a viewer on the newest FST file below build/, or say how to.
 
     Raises:
         FcimError: there is none.
@@ -21,11 +30,17 @@ def main() -> int:
     files = sorted((ROOT / "build").rglob("*.fst"), key=lambda p: p.stat().st_mtime)
     if not files:
         raise FcimError("no waveform below build/; run: make waves")
-    viewer = next((found for name in VIEWERS if (found := shutil.which(name))), None)
-    if viewer is None:
-        print("no viewer found; install gtkwave or surfer to see it")
-    elif os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        subprocess.Popen([viewer, str(files[-1])], start_new_session=True)
+    wave, viewed = str(files[-1].relative_to(ROOT)), files[-1].name == VIEWED
+    viewer = next((name for name in VIEWERS if shutil.which(name)), None)
+    if viewer and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        subprocess.Popen(command(viewer, wave, viewed), cwd=ROOT, start_new_session=True)
+        return 0
+    print("no screen to show it on; where there is one, type" if viewer else
+          "no viewer found; install gtkwave or surfer, then type")
+    for name in [viewer] if viewer else VIEWERS:
+        print("  " + shlex.join(command(name, wave, viewed)))
+    print("docs/waves.md says which signals show what: first ip_active (its gaps are lost cycles), then col_valid, m_req_valid,\n"
+          "blk_start and m_o_valid, the handshakes from stage to stage")
     return 0
 
 

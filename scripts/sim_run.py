@@ -25,7 +25,7 @@ from models.fit import choose_config, fit_note, fit_tensors
 from models.quantise import quantise
 from models.reference import reference_attention
 from models.schedules import TileOptions
-from models.source import decode_step, load_tensors
+from models.source import decode_step, load_tensors, tell_first_token
 from models.tiling import build_tiles
 from scripts.processes import of_its_own, shown
 from scripts.report.wrong_figure import WrongPicture
@@ -166,6 +166,7 @@ def load_layers(args: argparse.Namespace, default_tokens: int | None) -> tuple[l
     """
     fixture = not args.checkpoint and not args.tensors
     layers = load_tensors(args.checkpoint, args.tensors, args.layer, args.heads, args.text, args.tokens or default_tokens)
+    tell_first_token(layers[0].source)
     if not args.heads:
         layers = [first_groups(t, DEFAULT_GROUPS) for t in layers]
     head_dim = layers[0].q.shape[-1]

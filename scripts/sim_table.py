@@ -9,18 +9,15 @@ from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from models.errors import run_cli
 from scripts.arguments import Parser
 from scripts.sim_record import SimRecord, load_record
+from scripts.tables import Column, Table, say
 
 SHOWN = 10         # wrong values that the terminal lists
-PLAIN_WIDTH = 160  # in a file or a pipe nothing may be cut off
-COLUMNS = ("head", "phase", "mismatches", "cosine", "rel. L1", "SQNR dB", "float dB", "max abs", "cycles", "% ideal", "rescales")
+COLUMNS = (Column("head", text=True, key=True), Column("phase", text=True, key=True), Column("mismatches"), Column("cosine"),
+           Column("rel. L1", rank=3), Column("SQNR dB"), Column("float dB", rank=2), Column("max abs", rank=4), Column("cycles"),
+           Column("% ideal", rank=1), Column("rescales"))
 
 
 def head_cells(record: SimRecord) -> list[tuple[str, ...]]:
@@ -38,22 +35,17 @@ def head_cells(record: SimRecord) -> list[tuple[str, ...]]:
 
 def print_table(record: SimRecord, file: IO[str] | None = None) -> None:
     """Print the heads, what failed, and the verdict; colours and lines only on a terminal."""
-    file = file or sys.stdout
-    on_terminal = file.isatty()
-    console = Console(file=file, width=None if on_terminal else PLAIN_WIDTH, highlight=False)
-    table = Table(box=box.SIMPLE_HEAD if on_terminal else None, pad_edge=False)
-    for i, name in enumerate(COLUMNS):
-        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
+    table = Table(COLUMNS)
     for head, cells in zip(record.heads, head_cells(record), strict=True):
-        table.add_row(*cells, style="red" if head.mismatches else None)
-    console.print(table)
+        table.add(*cells, style="red" if head.mismatches else None)
+    table.show(file)
     for line in failures(record):
-        console.print(Text(line, style="red"), soft_wrap=True)
+        say(line, file, "red")
     for line in causes(record):
-        console.print(Text(line, style="yellow"), soft_wrap=True)
-    console.print(Text(record.verdict(), style="bold green" if record.passed else "bold red"), soft_wrap=True)
+        say(line, file, "yellow")
+    say(record.verdict(), file, "bold green" if record.passed else "bold red")
     if explanation := record.explanation():
-        console.print(Text(explanation), soft_wrap=True)
+        say(explanation, file)
 
 
 def failures(record: SimRecord) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -28,6 +29,7 @@ from scripts.seeds import choose_seed
 TOOL_BIN = ROOT / ".tools" / "verilator" / "bin"
 TIMESCALE = ("1ns", "1ps")
 PROGRAM = {"icarus": "iverilog", "verilator": "verilator"}
+VERSION = {"icarus": ("-V", "11.0"), "verilator": ("--version", "5.036")}    # what prints it, the oldest that runs the benches
 BUILD_ARGS = {
     "icarus": [],  # cocotb's runner gives -g2012 itself
     # The runner makes every signal public, which keeps Verilator from optimising; benches look at the top's alone.
@@ -74,19 +76,31 @@ class BenchFailed(AssertionError):
         self.result = result
 
 
+@functools.cache
+def _check_version(sim: str, program: str) -> None:
+    """Raise :class:`FcimError` if ``program`` is older than what the benches need; one that prints no version is taken."""
+    option, oldest = VERSION[sim]
+    done = subprocess.run([program, option], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    found = re.search(r"(?:Verilator|version) (\d+)\.(\d+)", done.stdout)
+    if found and tuple(map(int, found.groups())) < tuple(map(int, oldest.split("."))):
+        raise FcimError(f"{program} is version {found[1]}.{found[2]}; the benches need {oldest} or later; "
+                        + ("run: make setup, which puts one into .tools" if sim == "verilator" else "install a later one"))
+
+
 def require_simulator(sim: str) -> str:
-    """Path of the simulator's program.
+    """Path of the simulator's program; Verilator is the project's own in ``.tools`` wherever that is there.
 
     Raises:
-        FcimError: unknown simulator, or it is not installed.
+        FcimError: unknown simulator, it is not installed, or it is too old.
     """
     if sim not in PROGRAM:
         raise FcimError(f"SIM = {sim!r} is unknown; use {' or '.join(PROGRAM)}")
-    if sim == "verilator" and TOOL_BIN.is_dir() and str(TOOL_BIN) not in os.environ["PATH"].split(os.pathsep):
+    if sim == "verilator" and TOOL_BIN.is_dir() and os.environ["PATH"].split(os.pathsep)[0] != str(TOOL_BIN):
         os.environ["PATH"] = f"{TOOL_BIN}{os.pathsep}{os.environ['PATH']}"
     found = shutil.which(PROGRAM[sim])
     if found is None:
         raise FcimError(f"the simulator '{sim}' is not installed ({PROGRAM[sim]} is not on PATH); run: make setup")
+    _check_version(sim, found)
     return found
 
 
@@ -237,7 +251,7 @@ def run_bench(
     A run has a folder of its own, which the next run of the same test overwrites; FCIM_RUNS in the environment says where.
 
     Args:
-        sources: Verilog files; None means all of ``rtl/files.f``.
+        sources: Verilog files; None means all of ``fusioncim.f``.
         test_module: importable from the project root, for example ``tb.exp2.bench_exp2``.
         parameters: Verilog parameters of ``top``.
         sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from models.checkpoint_folder import checkpoint_directory  # noqa: E402
 from models.errors import FcimError, run_cli  # noqa: E402
 from models.values import (  # noqa: E402
     parse_choice,
@@ -103,12 +104,9 @@ def file(text: str, variable: str) -> str:
     return text
 
 
-def checkpoint(text: str, variable: str) -> str:
+def checkpoint(text: str, _variable: str) -> str:
     """A folder in the layout of Hugging Face."""
-    if not Path(text).is_dir():
-        raise FcimError(f"{variable} directory '{text}' does not exist; give a Hugging Face LLaMA directory on this machine")
-    if not Path(text, "config.json").is_file():
-        raise FcimError(f"{variable}: {text} has no config.json; give a Hugging Face LLaMA directory")
+    checkpoint_directory(text, tell=False)
     return text
 
 
@@ -199,6 +197,9 @@ TABLE = (
     Row("FAIL_FAST", "regress coverage", "1 stops at the first failure", switch),
     Row("LIST", "regress", "1 lists the jobs and stops", switch),
     Row("JOBS", "sim waves ablation test regress rerun coverage", "how many run at a time (default: 2)", whole(1, MOST_JOBS)),
+    Row("FIGURES", "figures", "only these, separated by commas", names),
+    Row("CHECK", "figures", "1 compares with the pages instead of writing them", switch),
+    Row("RUN", "figures", "1 runs long commands too whose report in build is missing or older than the sources", switch),
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "ablation regress rerun perplexity generate precision", "folder of the reports", folder),
     Row("PYTHON", "setup doctor", "interpreter to use", free),

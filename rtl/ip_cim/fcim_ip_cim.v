@@ -85,14 +85,18 @@ module fcim_ip_cim #(
     assign bit_ops     = ops_q;
 
     // ---- cells: row write
-    integer w;
-    always @(posedge clk)
-        if (q_we)
-            for (w = 0; w < HEAD_DIM; w = w + 1)
-                if (q_row == 0)
-                    cell_q[{q_bank, w[DIM_BITS-1:0]}] <= {{(ROWS*LANE-8){1'b0}}, q_data[w*8 +: 8] ^ 8'h80};
-                else
-                    cell_q[{q_bank, w[DIM_BITS-1:0]}][q_row*LANE +: LANE] <= {{(LANE-8){1'b0}}, q_data[w*8 +: 8] ^ 8'h80};
+    genvar w;
+    generate
+        for (w = 0; w < HEAD_DIM; w = w + 1) begin : g_write
+            always @(posedge clk)
+                if (q_we) begin
+                    if (q_row == 0)
+                        cell_q[{q_bank, w[DIM_BITS-1:0]}] <= {{(ROWS*LANE-8){1'b0}}, q_data[w*8 +: 8] ^ 8'h80};
+                    else
+                        cell_q[{q_bank, w[DIM_BITS-1:0]}][q_row*LANE +: LANE] <= {{(LANE-8){1'b0}}, q_data[w*8 +: 8] ^ 8'h80};
+                end
+        end
+    endgenerate
 
     // ---- control
     always @(posedge clk)

@@ -32,49 +32,56 @@ module fcim_divider #(
     localparam REG_BITS = NUM_BITS;
     localparam signed [OUT_BITS:0] TOP = 1 << (OUT_BITS-1);
 
-    // stage s holds {remainder, numerator bits to come, quotient bits so far}
-    reg [REG_BITS-1:0]  rn_q   [0:(STEPS+1)*LANES-1];
-    reg [SUM_BITS:0]    div_q  [0:STEPS];
-    reg [LANES-1:0]     neg_q  [0:STEPS];
-    reg [STEPS:0]       valid_q;
-
-    reg [ACC_BITS-1:0]  magnitude;
-    reg [REM_BITS:0]    shifted, difference;
-    integer s, l;
+    // ---- stages: a lane's word is {remainder, numerator bits to come, quotient bits so far}; stage 0 holds the numerators
+    reg [STEPS:0] valid_q;
     always @(posedge clk)
         if (!rst_n)
             valid_q <= {(STEPS+1){1'b0}};
         else if (enable)
             valid_q <= {valid_q[STEPS-1:0], in_valid};
 
-    always @(posedge clk)
-        if (enable) begin
-            if (in_valid) begin
-                div_q[0] <= {in_sum, 1'b0};
-                for (l = 0; l < LANES; l = l + 1) begin
-                    magnitude   = in_acc[l*ACC_BITS + ACC_BITS - 1] ? -in_acc[l*ACC_BITS +: ACC_BITS] : in_acc[l*ACC_BITS +: ACC_BITS];
-                    neg_q[0][l] <= in_acc[l*ACC_BITS + ACC_BITS - 1];
-                    rn_q[l]     <= {magnitude, {(OUT_FRAC+1){1'b0}}} + {{(NUM_BITS-SUM_BITS){1'b0}}, in_sum};
-                end
-            end
-            for (s = 0; s < STEPS; s = s + 1)
-                if (valid_q[s]) begin
-                    div_q[s+1] <= div_q[s];
-                    neg_q[s+1] <= neg_q[s];
-                    for (l = 0; l < LANES; l = l + 1) begin
-                        shifted    = rn_q[s*LANES + l][REG_BITS-1 -: REM_BITS+1];
-                        difference = shifted - {{(REM_BITS-SUM_BITS){1'b0}}, div_q[s]};
-                        rn_q[(s+1)*LANES + l] <= difference[REM_BITS]
-                            ? {rn_q[s*LANES + l][REG_BITS-2:0], 1'b0}
-                            : {difference[REM_BITS-1:0], rn_q[s*LANES + l][STEPS-2:0], 1'b1};
+    genvar s;
+    generate
+        for (s = 0; s <= STEPS; s = s + 1) begin : g_stage
+            reg [LANES*REG_BITS-1:0] rn_q;
+            reg [SUM_BITS:0]         div_q;
+            reg [LANES-1:0]          neg_q;
+            integer l;
+            if (s == 0) begin : g_load
+                reg [ACC_BITS-1:0] magnitude;
+                always @(posedge clk)
+                    if (enable && in_valid) begin
+                        div_q <= {in_sum, 1'b0};
+                        for (l = 0; l < LANES; l = l + 1) begin
+                            magnitude = in_acc[l*ACC_BITS + ACC_BITS - 1] ? -in_acc[l*ACC_BITS +: ACC_BITS] : in_acc[l*ACC_BITS +: ACC_BITS];
+                            neg_q[l]  <= in_acc[l*ACC_BITS + ACC_BITS - 1];
+                            rn_q[l*REG_BITS +: REG_BITS] <=
+                                {magnitude, {(OUT_FRAC+1){1'b0}}} + {{(NUM_BITS-SUM_BITS){1'b0}}, in_sum};
+                        end
                     end
-                end
+            end else begin : g_step
+                reg [REG_BITS-1:0] word;
+                reg [REM_BITS:0]   difference;
+                always @(posedge clk)
+                    if (enable && valid_q[s-1]) begin
+                        div_q <= g_stage[s-1].div_q;
+                        neg_q <= g_stage[s-1].neg_q;
+                        for (l = 0; l < LANES; l = l + 1) begin
+                            word       = g_stage[s-1].rn_q[l*REG_BITS +: REG_BITS];
+                            difference = word[REG_BITS-1 -: REM_BITS+1] - {{(REM_BITS-SUM_BITS){1'b0}}, g_stage[s-1].div_q};
+                            rn_q[l*REG_BITS +: REG_BITS] <= difference[REM_BITS]
+                                ? {word[REG_BITS-2:0], 1'b0} : {difference[REM_BITS-1:0], word[STEPS-2:0], 1'b1};
+                        end
+                    end
+            end
         end
+    endgenerate
 
     // ---- sign and saturation
     reg                      out_valid_q, out_zero_q;
     reg [LANES*OUT_BITS-1:0] out_q;
     reg [OUT_BITS-1:0]       quotient;
+    wire                     no_sum = (g_stage[STEPS].div_q == 0);
     integer o;
     always @(posedge clk) begin
         if (!rst_n)
@@ -82,12 +89,12 @@ module fcim_divider #(
         else if (enable)
             out_valid_q <= valid_q[STEPS];
         if (enable && valid_q[STEPS]) begin
-            out_zero_q <= (div_q[STEPS] == 0);
+            out_zero_q <= no_sum;
             for (o = 0; o < LANES; o = o + 1) begin
-                quotient = rn_q[STEPS*LANES + o][OUT_BITS-1:0];
+                quotient = g_stage[STEPS].rn_q[o*REG_BITS +: OUT_BITS];
                 out_q[o*OUT_BITS +: OUT_BITS] <=
-                    (div_q[STEPS] == 0)         ? {OUT_BITS{1'b0}} :
-                    neg_q[STEPS][o]             ? ((quotient > TOP[OUT_BITS-1:0]) ? TOP[OUT_BITS-1:0] : -quotient) :
+                    no_sum                      ? {OUT_BITS{1'b0}} :
+                    g_stage[STEPS].neg_q[o]     ? ((quotient > TOP[OUT_BITS-1:0]) ? TOP[OUT_BITS-1:0] : -quotient) :
                     quotient[OUT_BITS-1]        ? {1'b0, {(OUT_BITS-1){1'b1}}} : quotient;
             end
         end

@@ -148,7 +148,14 @@ module fcim_score_scaler #(
         .used(col_used_q[LANES-1:0]), .entries(table_q[{bank_q, group_q}]), .shift(shift_q[bank_q]),
         .z(z_data), .saturated(saturated)
     );
-    assign z_saturations = z_valid ? $countones(saturated) : {SAT_BITS{1'b0}};
+    reg  [SAT_BITS-1:0] clamped;
+    integer a;
+    always @* begin
+        clamped = {SAT_BITS{1'b0}};
+        for (a = 0; a < LANES; a = a + 1)
+            clamped = clamped + {{(SAT_BITS-1){1'b0}}, saturated[a]};
+    end
+    assign z_saturations = z_valid ? clamped : {SAT_BITS{1'b0}};
 
     // ---- what travels beside the lanes
     localparam SIDE_BITS = KEY_BITS + GROUP_BITS + 2;

@@ -18,7 +18,7 @@ from models.attention_tensors import AttentionTensors
 from models.config import HardwareConfig
 from models.errors import run_cli
 from models.fit import choose_config, fit_note, fit_tensors
-from models.source import open_checkpoint, parse_indices
+from models.source import open_checkpoint, parse_indices, tell_first_token
 from models.tiling import tokens_per_tile
 from models.token_ids import read_text
 from scripts.ablation import goals as gl
@@ -40,9 +40,9 @@ from scripts.report.files import check_writable, replaced
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.tables import say
 
 FOLDER = ROOT / "build" / "ablation"
-WIDTH = 136         # of the tables where there is no terminal to ask
 SEED = 1            # fixed, so that every run prints the same table
 
 
@@ -83,8 +83,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     check_call(args, FOLDER)
     console, began = Console(), time.perf_counter()
-    if not console.is_terminal:
-        console.width = WIDTH
     jobs, seed = args.jobs, args.seed
     if not args.no_rtl:
         require_simulator(args.sim)
@@ -98,11 +96,12 @@ def main(argv: list[str] | None = None) -> int:
     heads = parse_indices(args.heads, model.config.num_attention_heads, "HEADS")
     tokens_per_tile(cfg, model.config.num_attention_heads // model.config.num_key_value_heads)
     check_writable(args.out)
-    console.print(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
-                  f"lengths {', '.join(map(str, lengths))}")
+    say(f"seed {seed}, configuration {cfg.name}, {cfg.keys_per_block} keys a block, "
+        f"lengths {', '.join(map(str, lengths))}")
     layers = [fit_tensors(layer, cfg) for layer in model.capture(picked, heads, text, lengths[-1])]
     if note := fit_note(model.config.head_dim, cfg):
-        console.print(note, highlight=False)
+        say(note)
+    tell_first_token(layers[0].source)
     kinds = {head: kind for head, kind in head_kinds(model, text, min(512, lengths[-1])).items()
              if any(head in layer.heads for layer in layers)}
     tasks = plan(cfg, layers, gaussian(lengths[-1], seed, cfg.head_dim), lengths, chosen)
@@ -117,9 +116,10 @@ def main(argv: list[str] | None = None) -> int:
     sheets += [verdict.goals_sheet(goals)] if goals else []
     lines = verdict.goal_lines(goals)
     for sheet in sheets:
-        console.print(sheet.rich())
+        sheet.table().show()
+        print()
     for line in lines:
-        console.print(line, highlight=False)
+        say(line)
     facts = {
         "what": "rescales, skipped blocks, accuracy and cycles by schedule; see docs/schedules.md", "seed": seed,
         "chosen": asdict(chosen), "config": asdict(cfg), "source": layers[0].source,
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
         write_markdown(folder / "ablation.md", sheets, lines)
         write_figures(folder, cfg, rows, kinds, layers)
     seconds = time.perf_counter() - began
-    console.print(f"{shown(args.out.resolve())}: ablation.md, ablation.json and the figures, {seconds:.0f} s", highlight=False)
+    say(f"{shown(args.out.resolve())}: ablation.md, ablation.json and the figures, {seconds:.0f} s")
     return 0 if all(c.ok for c in confirmed) else 1
 
 

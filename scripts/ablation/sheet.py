@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rich.table import Table
+from scripts.tables import Column, Table
 
 
 @dataclass
@@ -21,13 +21,11 @@ class Sheet:
         """One more row."""
         self.rows.append(list(cells))
 
-    def rich(self) -> Table:
-        """For the terminal."""
-        table = Table(title=self.title, title_justify="left")
-        for number, name in enumerate(self.columns):
-            table.add_column(name, justify="left" if number < self.words else "right", no_wrap=number < self.words)
+    def table(self) -> Table:
+        """For the terminal; its first columns are repeated where it is split."""
+        table = Table([Column(name, text=i < self.words, key=i < self.words) for i, name in enumerate(self.columns)], self.title)
         for row in self.rows:
-            table.add_row(*row)
+            table.add(*row)
         return table
 
     def markdown(self) -> str:

@@ -19,6 +19,7 @@ from scripts.regress.record import NOT_RUN, Record, load_record
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.tables import Column, Table
 
 EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" / "coverage" / "floors.yaml"
 SHOWN_JOBS = 5
@@ -36,15 +37,18 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _print_numbers(results: Results) -> None:
-    """One line per number: what was reached, its floor, and what follows from the two."""
+def numbers_table(results: Results) -> Table:
+    """A line per number: what was reached, its floor, and what follows from the two."""
+    table = Table([Column("coverage", text=True), Column("hit"), Column("of"), Column("reached"), Column("floor"),
+                   Column("", text=True)])
     percents, below, raised = results.percents(), results.below(), results.floors.raised(results.percents())
     totals = results.totals()
     for name, floor in results.floors.values.items():
         value = totals.get(name)
-        reached = f"{value.hit:>9,} of {value.total:>9,}" if value else f"{'nothing collected':>22}"
+        reached = (f"{value.hit:,}", f"{value.total:,}") if value else ("-", "-")
         verdict = f"BELOW by {below[name]:.2f}" if name in below else f"may rise to {raised[name]:.1f}" if name in raised else ""
-        print(f"{name:<11}{reached}  {percent(percents[name]):>8}   floor {floor:5.1f}   {verdict}".rstrip())
+        table.add(name, *reached, percent(percents[name]), f"{floor:.1f}", verdict if value else "nothing collected")
+    return table
 
 
 def _update(path: Path, results: Results) -> None:
@@ -88,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     versions = tool_versions("verilator")
     state = git_state() | {name: versions[name] for name in ("verilator", "cocotb", "python")}
     page = write_site(options.out, results, links, state, options.design.resolve().parent)
-    _print_numbers(results)
+    numbers_table(results).show()
     for kind, texts in (("problem", results.problems), ("warning", results.warnings)):
         for text in texts:
             print(f"{kind}: {text}")

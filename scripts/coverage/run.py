@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"no coverage report: the jobs did not run to their end; {shown(jobs)} says how far they came")
             return code
         if not any(data.glob("*.dat")) and not any(data.glob(f"*{COVER_SUFFIX}")):
-            print(f"no coverage report: no job passed; {shown(jobs)} says why")
+            print(f"no coverage report: no job that passed left data; {shown(jobs)} says why")
             return 1
         return max(code, report.main(["--data", str(data), "--regress", str(jobs / FILE), "--out", str(out)]))
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from models.config import load_config
 from models.errors import FcimError, run_cli
@@ -23,8 +22,12 @@ from models.schedules import TileOptions
 from models.values import parse_wholes
 from scripts.arguments import Parser
 from scripts.in_model.loaded import device_of
+from scripts.report.files import write_atomic
+from scripts.rtl_list import ROOT
+from scripts.tables import Column, Table
 
 LENGTHS = (512, 1024, 2048, 4096, 8192)
+RESULT = ROOT / "build" / "bench-attention" / "bench-attention.json"
 GROUP = 4           # query heads on the one KV head that is run
 
 
@@ -81,10 +84,21 @@ def _measure(config: str, tokens: int, seed: int, device_name: str | None) -> Ti
     return Timing(tokens, on_hardware, seconds(lambda: torch_attention(q, k, v, scale), 3), memory)
 
 
+def timing_table(timings: list[Timing], title: str) -> Table:
+    """A line per length."""
+    table = Table([Column("tokens"), Column("hardware's arithmetic s"), Column("SDPA s"), Column("ratio"),
+                   Column("us per (token, head)"), Column("memory MiB")], title)
+    for x in timings:
+        table.add(f"{x.tokens:,}", f"{x.hardware:.3f}", f"{x.torch:.4f}", f"{x.hardware / x.torch:.0f}",
+                  f"{1e6 * x.hardware / x.tokens / GROUP:.0f}", f"{x.memory:.0f}")
+    return table
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = Parser("bench-attention", "How long the hardware's arithmetic takes in PyTorch, beside PyTorch's own attention.",
                     config="default", seed=1)
     parser.add_argument("--device", help="where PyTorch computes (default: cuda where there is one, else cpu)")
+    parser.add_argument("--out", type=Path, default=RESULT, help="file of the record (default: build/bench-attention/...)")
     args = parser.parse_args(argv)
     cfg = load_config(args.config)
     if cfg.rows < GROUP:
@@ -93,14 +107,10 @@ def main(argv: list[str] | None = None) -> int:
     if beyond := [n for n in lengths if n > cfg.max_keys]:
         raise FcimError(f"TOKENS = {beyond[0]} exceeds max_keys = {cfg.max_keys} of configuration '{cfg.name}'")
     device = device_of(args.device)
-    table = Table(title=f"causal prefill, {GROUP} query heads on one KV head, head_dim {cfg.head_dim}, {device}")
-    for name in ("tokens", "hardware's arithmetic s", "SDPA s", "ratio", "us per (token, head)", "memory MiB"):
-        table.add_column(name, justify="right")
-    for tokens in lengths:
-        x = measure(args.config, tokens, args.seed, args.device)
-        table.add_row(f"{x.tokens:,}", f"{x.hardware:.3f}", f"{x.torch:.4f}", f"{x.hardware / x.torch:.0f}",
-                      f"{1e6 * x.hardware / x.tokens / GROUP:.0f}", f"{x.memory:.0f}")
-    Console(width=None if Console().is_terminal else 110).print(table)
+    timings = [measure(args.config, tokens, args.seed, args.device) for tokens in lengths]
+    timing_table(timings, f"causal prefill, {GROUP} query heads on one KV head, head_dim {cfg.head_dim}, {device}").show()
+    facts = {"config": args.config, "device": str(device), "seed": args.seed, "timings": [asdict(x) for x in timings]}
+    write_atomic(args.out, json.dumps(facts, indent=1) + "\n")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import transformers
 from torch import Tensor
 
 import models.hf_attention as ha
+from models.checkpoint import Checkpoint
 from models.config import load_config
 from models.errors import FcimError
 from models.fit import fit_note
@@ -21,8 +21,7 @@ from models.hf_attention.statistics import LayerStatistics
 from models.schedules import TileOptions
 from models.source import open_checkpoint, parse_count
 from models.text import load_corpus
-from models.token_ids import Tokenizer, quiet_transformers, read_text, token_ids
-from models.weight_files import read_json
+from models.token_ids import Tokenizer, read_text, token_ids
 from scripts.report.files import check_writable
 
 CALIBRATION = (4, 512)
@@ -40,6 +39,7 @@ class Loaded:
     calibration: Tensor
     settings: ha.Settings
     facts: dict[str, Any]
+    checkpoint: Checkpoint
     statistics: dict[tuple[bool, bool, float], dict[int, LayerStatistics]] = field(default_factory=dict)
 
     def recalibrate(self, v_room: float = V_ROOM, **changes: object) -> ha.Settings:
@@ -84,8 +84,8 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def load(args: argparse.Namespace, tokens: int) -> Loaded:
-    """Model, text and settings of a command's options; ``tokens`` of the text are taken.
+def load(args: argparse.Namespace, tokens: int, checkpoint: Checkpoint | None = None) -> Loaded:
+    """Model, text and settings of a command's options; ``tokens`` of the text are taken, ``checkpoint`` is theirs if it is open.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.
@@ -93,47 +93,23 @@ def load(args: argparse.Namespace, tokens: int) -> Loaded:
     options = TileOptions(args.schedule, args.fused, False, args.tau)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
-    checkpoint = open_checkpoint(args.checkpoint)
+    checkpoint = checkpoint or open_checkpoint(args.checkpoint)
     wanted = ha.Settings(hardware=hardware, options=options)
     note = fit_note(checkpoint.config.head_dim, wanted.hardware_for(checkpoint.config.head_dim))
     if note:
         print(note)
-    checkpoint.check_weights(checkpoint.config.num_hidden_layers - 1)
+    checkpoint.check_weights()
     vocabulary = checkpoint.config.vocab_size
     text = read_text(args.text) if args.text else None
     taken = token_ids(checkpoint.tokenizer, text, tokens, vocabulary, 1 << 40)
-    model = _model(checkpoint.directory, device)
+    model = checkpoint.load_model(device)
     ha.configure(model, wanted)
     calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
     size = len(checkpoint.tokenizer.decode(taken.ids[1:]).encode())      # the first token is never scored
     loaded = Loaded(model, checkpoint.tokenizer, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
-                    calibration, wanted, {**checkpoint.facts(checkpoint.config.num_hidden_layers - 1), **taken.facts,
-                                          **({"fit": note} if note else {})})
+                    calibration, wanted, {**checkpoint.facts(), **taken.facts, **({"fit": note} if note else {})}, checkpoint)
     loaded.recalibrate()
     return loaded
-
-
-def _model(directory: Path, device: torch.device) -> transformers.PreTrainedModel:
-    transformers.utils.logging.disable_progress_bar()
-    with quiet_transformers():
-        model, found = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True,
-                                                                         output_loading_info=True,
-                                                                         generation_config=_greedy(directory))
-    if missing := sorted(found["missing_keys"]):
-        raise FcimError(f"{directory} has no weights for {missing[0]}; copy the checkpoint again")
-    return model.eval().to(device)
-
-
-def _greedy(directory: Path) -> transformers.GenerationConfig:
-    """Settings for greedy text. Of the checkpoint's own only the tokens that end a text are taken: the rest asks for samples,
-    beams, penalties or several sequences, and a file that transformers refuses should stop nothing."""
-    for name in ("generation_config.json", "config.json"):
-        with contextlib.suppress(FcimError):
-            end = read_json(directory / name).get("eos_token_id")
-            tokens = end if isinstance(end, list) else [end]
-            if tokens and all(isinstance(token, int) and token >= 0 for token in tokens):
-                return transformers.GenerationConfig(eos_token_id=tokens)
-    return transformers.GenerationConfig()
 
 
 def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.hf_attention.forward import observed
+from models.source import tell_first_token
 from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
 from scripts.in_model.loaded import Loaded, add_device
@@ -25,6 +25,7 @@ from scripts.in_model.scored import load_scored
 from scripts.report.files import write_atomic
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
+from scripts.tables import Column, Table, say
 
 FOLDER = ROOT / "build" / "perplexity"
 CONTEXT, BATCH = 1024, 4
@@ -74,27 +75,25 @@ def measure(loaded: Loaded, found: list[Window], with_layers: bool, bar: Progres
     }
 
 
-def print_result(console: Console, result: dict[str, Any], bytes_per_token: float) -> None:
-    """Two tables: the losses, and the layers."""
-    losses = Table(title=f"loss over {result['scored_tokens']:,} tokens")
-    for name in ("attention", "nats/token", "bits/byte", "perplexity", "seconds"):
-        losses.add_column(name, justify="left" if name == "attention" else "right")
+def result_tables(result: dict[str, Any], bytes_per_token: float) -> tuple[Table, Table]:
+    """The losses, and the layers."""
+    losses = Table([Column("attention", text=True), *map(Column, ("nats/token", "bits/byte", "perplexity", "seconds"))],
+                   f"loss over {result['scored_tokens']:,} tokens")
     for name, kind in (("float32", "float"), ("hardware", "hardware")):
         loss, seconds = result[f"{kind}_loss"], result[f"{kind}_seconds"]
-        losses.add_row(name, f"{loss:.5f}", f"{bits_per_byte(loss, bytes_per_token):.5f}", f"{math.exp(loss):.4f}",
-                       f"{seconds:.1f}")
-    losses.add_row("difference", f"{result['difference']:+.5f} ± {result['standard_error']:.5f}",
-                   f"{bits_per_byte(result['difference'], bytes_per_token):+.5f}",
-                   f"{math.exp(result['hardware_loss']) - math.exp(result['float_loss']):+.4f}", "")
-    console.print(losses)
-    layers = Table(title="each layer against float attention on the same tensors, and the loss with it alone on the hardware")
-    for name in ("layer", "mean cosine", "worst head", "mean SQNR dB", "worst head", "relative L1", "bits/byte, alone"):
-        layers.add_column(name, justify="right")
+        losses.add(name, f"{loss:.5f}", f"{bits_per_byte(loss, bytes_per_token):.5f}", f"{math.exp(loss):.4f}",
+                   f"{seconds:.1f}")
+    losses.add("difference", f"{result['difference']:+.5f} ± {result['standard_error']:.5f}",
+               f"{bits_per_byte(result['difference'], bytes_per_token):+.5f}",
+               f"{math.exp(result['hardware_loss']) - math.exp(result['float_loss']):+.4f}", "")
+    layers = Table([Column(name) for name in ("layer", "mean cosine", "worst head", "mean SQNR dB", "worst head", "relative L1",
+                                              "bits/byte, alone")],
+                   "each layer against float attention on the same tensors, and the loss with it alone on the hardware")
     for x in result["layers"]:
         alone = "" if x["alone"] is None else f"{bits_per_byte(x['alone'], bytes_per_token):+.6f}"
-        layers.add_row(str(x["layer"]), f"{x['mean_cosine']:.6f}", f"{x['worst_cosine']:.6f}", f"{x['mean_sqnr_db']:.2f}",
-                       f"{x['worst_sqnr_db']:.2f}", f"{x['mean_relative_l1']:.4f}", alone)
-    console.print(layers)
+        layers.add(str(x["layer"]), f"{x['mean_cosine']:.6f}", f"{x['worst_cosine']:.6f}", f"{x['mean_sqnr_db']:.2f}",
+                   f"{x['worst_sqnr_db']:.2f}", f"{x['mean_relative_l1']:.4f}", alone)
+    return losses, layers
 
 
 def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
@@ -111,10 +110,10 @@ def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder, loaded, context = load_scored(args, CONTEXT)
-    console = Console(width=None if Console().is_terminal else 136)
     stride = args.stride or context
     if stride > context:
         raise FcimError(f"STRIDE = {stride} is longer than CONTEXT = {context}, so tokens would be left out; use 1 to {context}")
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, stride)
     with Progress(TextColumn("{task.description:>9}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
                   TimeElapsedColumn(), console=Console(stderr=True)) as bar:
@@ -122,15 +121,16 @@ def main(argv: list[str] | None = None) -> int:
     facts = conditions(loaded, context=context, stride=stride)
     cfg = facts["config"]
     source = facts["source"]
-    console.print(f"{source['model']}, {source['text']}, {len(loaded.ids):,} tokens, windows of {context}, stride "
-                  f"{stride}, float32; configuration {cfg['name']}, {facts['schedule']}{', fused' if facts['fused'] else ''}, "
-                  f"TAU {facts['tau']}; {facts['calibration']}", highlight=False)
-    print_result(console, result, loaded.bytes_per_token)
+    say(f"{source['model']}, {source['text']}, {len(loaded.ids):,} tokens, windows of {context}, stride "
+        f"{stride}, float32; configuration {cfg['name']}, {facts['schedule']}{', fused' if facts['fused'] else ''}, "
+        f"TAU {facts['tau']}; {facts['calibration']}")
+    for table in result_tables(result, loaded.bytes_per_token):
+        table.show()
     path = folder / "perplexity.json"
     environment = {**tool_versions(None), **git_state()}
     write_atomic(path, json.dumps({"conditions": facts, **result, "environment": environment}, indent=1, allow_nan=False) + "\n")
     shown = path.resolve()
-    console.print(f"written: {shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else path}", highlight=False)
+    say(f"written: {shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else path}")
     return 0
 
 

@@ -11,11 +11,11 @@ from itertools import groupby
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 import models.hf_attention as ha
 from models.errors import run_cli
 from models.hf_attention.forward import observed
+from models.source import tell_first_token
 from scripts.arguments import Parser
 from scripts.in_model.layers import LayerDistances
 from scripts.in_model.loaded import Loaded, add_device
@@ -27,6 +27,7 @@ from scripts.in_model.variants import Variant, variants
 from scripts.report.files import replaced
 from scripts.rtl_list import ROOT
 from scripts.sim_environment import git_state, tool_versions
+from scripts.tables import Column, Table, say
 
 FOLDER = ROOT / "build" / "precision"
 CONTEXT = 512
@@ -70,23 +71,22 @@ def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: tor
                 min(distances.worst(layer, "sqnr_db") for layer in layers))
 
 
-def print_lines(console: Console, lines: list[Line]) -> None:
-    """A table; groups are kept together by lines between them."""
-    table = Table(title="one choice changed, the rest as by default")
-    for name in ("choice", "value", "loss, bits/byte", "mean SQNR dB", "worst head"):
-        table.add_column(name, justify="left" if name in ("choice", "value") else "right")
-    for group, same in groupby(lines, key=lambda line: line.group):
+def lines_table(lines: list[Line]) -> Table:
+    """A line per variant; groups are kept together by lines between them."""
+    table = Table([Column("choice", text=True), Column("value", text=True),
+                   *map(Column, ("loss over float, bits/byte", "mean SQNR dB", "worst head"))],
+                  "one choice changed, the rest as by default")
+    for group, same in ((group, list(same)) for group, same in groupby(lines, key=lambda line: line.group)):
         for i, line in enumerate(same):
-            table.add_row(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
-                          f"{line.mean_sqnr_db:.2f}",
-                          f"{line.worst_sqnr_db:.2f}")
-        table.add_section()
-    console.print(table)
+            table.add(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
+                      f"{line.mean_sqnr_db:.2f}", f"{line.worst_sqnr_db:.2f}", last=line is same[-1])
+    return table
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder, loaded, context = load_scored(args, CONTEXT)
+    tell_first_token(loaded.facts)
     found = windows(len(loaded.ids), context, context)
     cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
     facts = conditions(loaded, context=context)
@@ -101,10 +101,9 @@ def main(argv: list[str] | None = None) -> int:
             if key not in known:
                 known[key] = measure(loaded, variant, found, in_float)
             lines.append(Line(**{**asdict(known[key]), "group": variant.group, "name": variant.name, "x": variant.x}))
-    console = Console(width=None if Console().is_terminal else 136)
-    console.print(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
-                  f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte", highlight=False)
-    print_lines(console, lines)
+    say(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
+        f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte")
+    lines_table(lines).show()
     data = {"conditions": facts, "lines": [asdict(line) for line in lines], "environment": {**tool_versions(None), **git_state()}}
     with replaced(folder, FILES) as new:
         write_figure(new, [asdict(line) for line in lines])

@@ -20,5 +20,6 @@ def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, i
     """
     check_call(args)
     folder = output_folder(args.out)
-    window = context_of(args.context, context, open_checkpoint(args.checkpoint).config.max_position_embeddings)
-    return folder, load(args, args.tokens or TOKENS), window
+    checkpoint = open_checkpoint(args.checkpoint)
+    window = context_of(args.context, context, checkpoint.config.max_position_embeddings)
+    return folder, load(args, args.tokens or TOKENS, checkpoint), window

@@ -29,6 +29,7 @@ from scripts.rtl_list import ROOT
 from scripts.seeds import choose_seed
 from scripts.sim_environment import git_state, tool_versions
 from scripts.simulate import require_simulator
+from scripts.tables import Column, Table, say
 from scripts.variables import check_may_write
 
 LIST = ROOT / "tb" / "regression" / "regression.yaml"
@@ -117,16 +118,21 @@ def _choose_again(args: argparse.Namespace) -> Chosen:
                   again.said())
 
 
+def jobs_table(jobs: Sequence[PlannedJob], estimate: Estimate) -> Table:
+    """A line per job: how long it will take, and may take."""
+    table = Table([Column("job", text=True, key=True), Column("about"), Column("at most"), Column("tags", text=True, rank=1)])
+    for job in jobs:
+        table.add(job.id, duration(estimate.seconds(job)), duration(job.entry.timeout), ",".join(job.entry.tags))
+    return table
+
+
 def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: Estimate, workers: int) -> None:
     """What would run, and what would not."""
-    width = max(len(job.id) for job in jobs)
-    for job in jobs:
-        expected, limit = duration(estimate.seconds(job)), duration(job.entry.timeout)
-        print(f"{job.id:<{width}}  about {expected:>7}, at most {limit:>7}  {','.join(job.entry.tags)}")
+    jobs_table(jobs, estimate).show()
     left = [entry.name for entry in entries if all(job.entry is not entry for job in jobs)]
     print(f"{len(jobs)} jobs, about {duration(estimate.left(jobs, [], workers))} with {workers} at a time")
     if left:
-        print(f"not selected: {', '.join(left)}")
+        say(f"not selected: {', '.join(left)}")
 
 
 def make_record(args: argparse.Namespace, chosen: Chosen, workers: int, durations: dict[str, float]) -> Record:
@@ -179,7 +185,8 @@ def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations:
         finally:
             display.close()
     with contextlib.suppress(OSError):      # nobody reads any more; the reports and the exit code say it all
-        print("\n".join(summary(record, out, page.FILE)), flush=True)
+        for line in summary(record, out, page.FILE):
+            say(line)
     if record.passed:
         return 0
     return 128 + stop.signal if stop.signal else 1

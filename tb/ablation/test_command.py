@@ -1,4 +1,4 @@
-"""The command, from a checkpoint to its files, and the page that takes them."""
+"""The command, from a checkpoint to its files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pytest
 
 from models.schedules import SCHEDULES
 from scripts.ablation import __main__ as command
-from scripts.ablation import docs, results
 from scripts.ablation import goals as gl
 from scripts.ablation.results import FIGURES
-from scripts.ablation.sheet import Sheet
 
 
 def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,23 +44,3 @@ def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], c
     assert {r["keys_per_block"] for r in data["rows"]} == {32} and data["config"]["keys_per_block"] == 32
     assert not (tmp_path / "out" / "sizes.svg").exists(), "an earlier run's figure"
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")) == []
-
-
-def test_a_page_takes_the_tables_and_figures_of_a_run(tmp_path: Path, refused: Callable[..., str]) -> None:
-    run, page = tmp_path / "run", tmp_path / "docs" / "page.md"
-    run.mkdir()
-    page.parent.mkdir()
-    sheet = Sheet("kinds", "heads", ["order", "local (2)"])
-    sheet.add("natural", "0.5")
-    old = sheet.markdown()
-    page.write_text(f"before\n\n{old}\n\nafter\n")
-    refused(docs.main, ["--run", str(run), "--page", str(page)], "is not there; run: make ablation")
-    for name in FIGURES:
-        (run / f"{name}.svg").write_text(name)
-    sheet.rows[0][1] = "0.7"
-    results.write_markdown(run / "ablation.md", [Sheet("other", "o", ["x"]), sheet], ["reached"])
-    assert docs.main(["--run", str(run), "--page", str(page)]) == 0
-    assert page.read_text() == f"before\n\n{sheet.markdown()}\n\nafter\n" and "| natural | 0.7 |" in page.read_text()
-    assert (page.parent / "images" / "ablation_heads.svg").read_text() == "heads"
-    page.write_text(old.replace("kinds", "more"))
-    refused(docs.main, ["--run", str(run), "--page", str(page)], "the run has no table 'more'")

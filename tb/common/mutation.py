@@ -10,18 +10,18 @@ from scripts.rtl_list import ROOT, rtl_files
 
 
 def mutated_sources(tmp_path: Path, file: str, old: str, new: str) -> list[Path]:
-    """The files of ``rtl/files.f`` with one fault, see :func:`faulty_sources`."""
+    """The files of ``fusioncim.f`` with one fault, see :func:`faulty_sources`."""
     return faulty_sources(tmp_path, [(file, old, new)])
 
 
 def faulty_sources(tmp_path: Path, faults: Iterable[tuple[str, str, str]]) -> list[Path]:
-    """The files of ``rtl/files.f``, those with faults replaced by copies in ``tmp_path`` in which ``old`` reads ``new``.
+    """The files of ``fusioncim.f``, those with faults replaced by copies in ``tmp_path`` in which ``old`` reads ``new``.
 
     The headers beside a file are copied with it, so that its include lines still find them. Give ``run_bench`` a
     ``build_root`` below ``tmp_path`` too: the copies' paths are new in each run, and so would be its build.
 
     Args:
-        faults: ``(file, old, new)``: path from the project root, as in ``rtl/files.f``, and text that occurs exactly once in it.
+        faults: ``(file, old, new)``: path from the project root, as in ``fusioncim.f``, and text that occurs exactly once in it.
 
     Raises:
         AssertionError: ``old`` does not occur exactly once (the RTL has changed: choose another fault), ``new`` changes
@@ -32,7 +32,7 @@ def faulty_sources(tmp_path: Path, faults: Iterable[tuple[str, str, str]]) -> li
     texts: dict[Path, str] = {}
     for file, old, new in faults:
         source = ROOT / file
-        assert source in files, f"{file} is not in rtl/files.f"
+        assert source in files, f"{file} is not in fusioncim.f"
         text = texts.get(source) or source.read_text()
         count = text.count(old)
         assert count == 1, f"the fault's place occurs {count} times in {file}, not once: {old!r}"

@@ -37,7 +37,7 @@ def test_several_faults(tmp_path: Path) -> None:
     (FILE, "no such text", "x", "occurs 0 times"),
     (FILE, "input  wire", "x", "times in rtl/softmax/fcim_exp2.v, not once"),
     (FILE, "module fcim_exp2 ", "module fcim_exp2 ", "changes nothing"),
-    ("rtl/no_such_file.v", "a", "b", "is not in rtl/files.f"),
+    ("rtl/no_such_file.v", "a", "b", "is not in fusioncim.f"),
 ])
 def test_a_fault_that_is_none_is_refused(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
     with pytest.raises(AssertionError, match=message):

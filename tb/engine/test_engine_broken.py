@@ -74,7 +74,7 @@ MUTANTS = {
     "a row of Q overtakes the tile before": (
         "rtl/stream/fcim_q_loader.v", "open_q || !held_q[bank_q]", "1'b1"),
     "quotients of negative sums are not negated": (
-        "rtl/normalizer/fcim_divider.v", "neg_q[STEPS][o] ", "1'b0 "),
+        "rtl/normalizer/fcim_divider.v", "g_stage[STEPS].neg_q[o]", "1'b0"),
     "a waiting row of O changes": (
         "rtl/normalizer/fcim_normalizer.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
     "the last row never comes": (

@@ -12,7 +12,7 @@ import pytest
 
 from models.config import HardwareConfig
 from models.errors import FcimError
-from scripts.rtl_list import rtl_files
+from scripts.rtl_list import include_folders, rtl_files
 from scripts.simulate import run_bench
 from tb.common.mutation import mutated_sources
 
@@ -44,9 +44,9 @@ def elaborate(parameters: dict[str, int], files: list[Path] | None = None) -> su
     program = shutil.which("iverilog")
     assert program, "iverilog is not on PATH; run: make setup"
     files = files or rtl_files()
-    folders = sorted({f"-I{path.parent}" for path in files})
+    folders = [f"-I{folder}" for folder in include_folders()]
     values = [f"-P{TOP}.{name}={value}" for name, value in parameters.items()]
-    return subprocess.run([program, "-g2012", "-t", "null", "-s", TOP, *folders, *values, *map(str, files)],
+    return subprocess.run([program, "-g2005", "-t", "null", "-s", TOP, *folders, *values, *map(str, files)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 

@@ -123,9 +123,10 @@ def test_precision(other_geometry: Path, tmp_path: Path) -> None:
     assert (tmp_path / "precision.svg").stat().st_size > 10_000
 
 
-def test_bench(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line per length; memory grows with the length and not with its square."""
-    assert bench.main(["--config", "tiny", "--tokens", "32,64"]) == 0
+    assert bench.main(["--config", "tiny", "--tokens", "32,64", "--out", str(tmp_path / "bench.json")]) == 0
+    assert [x["tokens"] for x in json.loads((tmp_path / "bench.json").read_text())["timings"]] == [32, 64]
     assert "ratio" in capsys.readouterr().out
     small, large = (bench.measure("tiny", tokens, 1, "cpu").memory for tokens in (1024, 4096))
     assert 0 < large < 3 * small + 16

@@ -58,3 +58,11 @@ def by_id(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     jobs = {job["id"]: job for job in record["jobs"]}
     assert len(jobs) == len(record["jobs"])
     return jobs
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from scripts.bench_sim import Line, head, in_numpy, mac_count
+from scripts import bench_sim
+from scripts.bench_sim import Line, head, in_numpy, mac_count, speed_table, spent
 from scripts.rtl_list import ROOT
 from tb.engine.configs import TINY
 
@@ -18,10 +20,36 @@ def test_macs_of_a_head(seed: int) -> None:
     assert mac_count(head(TINY, 20, seed)) == 2 * 32 * (16 * 16 + 4 * 20)
 
 
-def test_rates_and_shares() -> None:
-    line = Line("name", 20, cycles=600, macs=9000, seconds=3.0, simulated=1.5, checked=0.5)
-    assert (line.cycles_per_second, line.macs_per_second, line.interface) == (200.0, 3000.0, 1.0)
-    assert Line("name", 20, 600, 9000, 3.0).interface is None
+def test_rates_are_of_all_that_was_spent() -> None:
+    line = Line("name", 20, cycles=600, macs=9000, simulator=2.5, python=0.5, playing=1.5)
+    assert (line.seconds, line.cycles_per_second, line.macs_per_second) == (3.0, 200.0, 3000.0)
+
+
+def test_other_work_on_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure is CPU time of the process that spent it: clocks of the wall may say what they like, and nothing is
+    the difference of two measurements, which could be negative."""
+    def busy(*_: object) -> float:
+        raise AssertionError("a clock of the wall was read")
+
+    for clock in ("perf_counter", "monotonic", "time"):
+        monkeypatch.setattr(bench_sim.time, clock, busy)
+    own = iter([10.0, 10.5])
+    children = iter([SimpleNamespace(ru_utime=3.0, ru_stime=1.0), SimpleNamespace(ru_utime=5.0, ru_stime=1.5)])
+    monkeypatch.setattr(bench_sim.time, "process_time", lambda: next(own))
+    monkeypatch.setattr(bench_sim.resource, "getrusage", lambda _: next(children))
+    # the stub's own time is what the simulator's process measured
+    stub = SimpleNamespace(ok=True, counters={"cycles": 40}, simulated_seconds=2.0)
+    monkeypatch.setattr(bench_sim, "run_engine", lambda *_, **__: [stub])
+    line = bench_sim.under_cocotb("name", TINY, 20, 1, "verilator", "files")
+    assert (line.simulator, line.python, line.playing, line.seconds) == (2.5, 0.5, 2.0, 3.0)
+    row = speed_table([line]).lines()[-1]
+    assert row.split() == ["name", "20", "40", "3.00", "13", "0.0", "M", "1.0x", "2.50", "2.00", "0.50"]
+
+
+def test_the_simulators_time_is_counted() -> None:
+    """A program that is started and waited for costs something, and it is not this one's."""
+    _, cost = spent(lambda: subprocess.run([sys.executable, "-c", "sum(range(10**6))"], check=True))
+    assert cost.children > 0 and cost.own >= 0
 
 
 def test_numpy_line(seed: int) -> None:

@@ -92,4 +92,4 @@ def test_the_site_says_it_in_few_words_and_fails_below_a_floor(runs: Path, tmp_p
     (tmp_path / "floors.yaml").write_text(FLOORS.replace("line: 88", "line: 89"))
     capsys.readouterr()
     assert main(arguments) == 1
-    assert "floor  89.0   BELOW by 0.11" in capsys.readouterr().out
+    assert "89.0  BELOW by 0.11" in capsys.readouterr().out

@@ -41,7 +41,7 @@ def test_nothing_of_the_run_before_stays(tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / name).write_text("old")
     monkeypatch.setattr(run, "regress", lambda arguments: 1)
     assert run.main(["--out", str(tmp_path)]) == 1
-    assert "no coverage report: no job passed" in capsys.readouterr().out
+    assert "no coverage report: no job that passed left data" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 

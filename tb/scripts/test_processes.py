@@ -15,7 +15,7 @@ import pytest
 from models.errors import FcimError
 from scripts.processes import locked, of_its_own
 from scripts.rtl_list import ROOT
-from tb.scripts.regress_lists import environment
+from tb.scripts.regress_lists import alive, environment
 
 PATIENCE_S = 30
 # A command as all are: a child, one in a session of its own, a pool's worker, and a thread that starts one child after another.
@@ -47,14 +47,6 @@ def main():
 if __name__ == "__main__":
     run_cli(main)
 """
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead and was not waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.fixture(params=["python"])

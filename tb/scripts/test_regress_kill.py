@@ -15,17 +15,9 @@ import pytest
 
 from scripts import strays
 from scripts.rtl_list import ROOT
-from tb.scripts.regress_lists import by_id, command, entry, environment, load, regress, write_list
+from tb.scripts.regress_lists import alive, by_id, command, entry, environment, load, regress, write_list
 
 PATIENCE_S = 30
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead and was not waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def wait_until(true: Callable[[], object], what: str, patience: float = PATIENCE_S) -> None:

@@ -9,7 +9,7 @@ import pytest
 from models.errors import FcimError
 from scripts import rtl_list
 from scripts.check_random import find_unseeded
-from scripts.rtl_list import ROOT, rtl_files
+from scripts.rtl_list import ROOT, include_folders, rtl_files
 from scripts.seeds import choose_seed, draw_seed, parse_seed
 
 
@@ -17,17 +17,23 @@ def test_list_names_every_verilog_file_once() -> None:
     assert sorted(rtl_files()) == sorted((ROOT / "rtl").rglob("*.v"))
 
 
+def test_list_names_every_folder_of_headers() -> None:
+    assert sorted(include_folders()) == sorted({path.parent for path in (ROOT / "rtl").rglob("*.vh")})
+
+
 @pytest.mark.parametrize(("text", "message"), [
-    (None, "rtl/files.f is missing"),
+    (None, "fusioncim.f is missing"),
     ("// nothing\n\n", "names no file"),
     ("rtl/no_such_file.v // comment\n", "names rtl/no_such_file.v, which does not exist"),
+    ("+incdir+rtl/nowhere\n", "names the folder rtl/nowhere, which does not exist"),
 ])
 def test_bad_list_is_one_line(text: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "files.f"
+    path = tmp_path / "list.f"
     if text is not None:
         path.write_text(text)
     monkeypatch.setattr(rtl_list, "FILE_LIST", path)
     with pytest.raises(FcimError, match=message) as caught:
+        include_folders()
         rtl_files()
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,98 @@
+"""The last report of a command in ``build``: where it lies, whether it still tells about these sources, how it is made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.config import TAU_MAX
+from models.errors import FcimError
+from models.schedules import SCHEDULES
+from scripts.ablation.points import BLOCK_SIZES, SCORED_LENGTHS
+from scripts.rtl_list import ROOT
+
+SOURCES = ("rtl", "models", "config")
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``make TARGET`` leaves in ``file``.
+
+    ``usual``: whether a report is that of the command without variables, which the pages show. ``long``: takes minutes, or
+    wants a machine without other work, so it is only made again if that is asked for.
+    """
+
+    target: str
+    file: str
+    usual: Callable[[Data], bool]
+    long: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return ROOT / self.file
+
+    def data(self) -> Data | None:
+        """The report, None if there is none or it is one of other conditions."""
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+            return data if self.usual(data) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def outdated(self) -> bool:
+        """Whether a source is newer than the report."""
+        made = self.path.stat().st_mtime
+        return any(p.stat().st_mtime > made for place in SOURCES for p in (ROOT / place).rglob("*")
+                   if p.is_file() and "__pycache__" not in p.parts)
+
+    def make(self) -> None:
+        """Run the command.
+
+        Raises:
+            FcimError: it failed.
+        """
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        done = subprocess.run(["make", "-C", str(ROOT), self.target], stdout=subprocess.DEVNULL, env=environment, check=False)
+        if done.returncode:
+            raise FcimError(f"make {self.target} ended with exit code {done.returncode}; run it by itself")
+
+
+def _shipped(data: Data) -> bool:
+    """Figures of a model: the shipped one, all defaults."""
+    facts = data["conditions"]
+    return ("fixture" in facts["source"]["model"] and facts["config"]["name"] == "default" and facts["schedule"] == "natural"
+            and not facts["fused"] and facts["tau"] == 0)
+
+
+def _whole(data: Data) -> bool:
+    """A regression of the whole list."""
+    command = data["command"]
+    return command.startswith("make regress") and not any(f"{name}=" in command for name in ("TEST", "TAGS", "SIM"))
+
+
+def _study(data: Data) -> bool:
+    """An ablation of all points on the shipped model."""
+    chosen, taus = data["chosen"], list(range(TAU_MAX + 1))
+    return (data["source"]["model"] == "fixture" and data["config"]["name"] == "default" and data["seed"] == 1
+            and chosen["schedules"] == list(SCHEDULES) and chosen["taus"] == taus and len(chosen["sizes"]) == len(BLOCK_SIZES)
+            and set(SCORED_LENGTHS) <= {row["tokens"] for row in data["rows"]})
+
+
+PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
+    _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024))
+PRECISION = Report("precision", "build/precision/precision.json",
+                   lambda d: _shipped(d) and d["conditions"]["context"] == 512, True)
+GENERATE = Report("generate", "build/generate/generate.json", lambda d: _shipped(d) and d["prompt_tokens"] == 320)
+BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attention.json",
+                         lambda d: d["config"] == "default" and len(d["timings"]) == 5, True)
+BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)
+ABLATION = Report("ablation", "build/ablation/ablation.json", _study, True)
+REGRESSION = Report("regress", "build/regress/regress.json", _whole, True)
+COVERAGE = Report("coverage", "build/coverage/coverage.json", lambda d: "totals" in d, True)
