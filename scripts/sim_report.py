@@ -101,7 +101,6 @@ def _remove(folder: Path, was_there: bool) -> None:
     """The report of a run that never began, and what was made for it."""
     for name in NAMES:
         (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):      # something else lies there
-        (folder / WORK_IN).rmdir()
-        if not was_there:
-            folder.rmdir()
+    for place in (folder / WORK_IN, *([] if was_there else [folder])):
+        with contextlib.suppress(OSError):      # it was not made yet, or something else lies there
+            place.rmdir()
