@@ -203,7 +203,7 @@ class SimRecord:
         parts.append(f"{t['checks'] - t['checks_failed']} of {t['checks']} accuracy bounds hold" if t["checks"]
                      else "no accuracy bound applies")
         if t["heads_outside"]:
-            parts.append(f"{t['heads_outside']} of {len(self.heads)} heads are outside the range that the loss is promised for")
+            parts.append(f"{t['heads_outside']} of {len(self.heads)} heads are outside the range that accuracy is promised for")
         if t["problems"]:
             parts.append(f"{t['problems']} other problem{'s' if t['problems'] > 1 else ''}")
         return f"{self.verdict_kind}: {'; '.join(parts if self.heads else ['no head was simulated'])}"
@@ -215,8 +215,8 @@ class SimRecord:
             "FAIL": f"The hardware is wrong, or could not be compared: its bits and counters must equal the models'.{kept}",
             "INACCURATE": "Every bit is as the golden model says, but the arithmetic loses more than is promised for these "
                           "inputs.",
-            "OUTSIDE": "Every bit is as the golden model says. The number format costs some heads more than the promise covers; "
-                       "that comes from their input, and the causes are named.",
+            "OUTSIDE": "Every bit is as the golden model says. The number format costs some heads more than the promise covers, or "
+                       "8 bits are too coarse for their Q, K or V; that comes from their input, and the causes are named.",
         }.get(self.verdict_kind, "")
 
     def as_dict(self) -> dict[str, Any]:
