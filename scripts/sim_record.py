@@ -215,8 +215,8 @@ class SimRecord:
             "FAIL": f"The hardware is wrong, or could not be compared: its bits and counters must equal the models'.{kept}",
             "INACCURATE": "Every bit is as the golden model says, but the arithmetic loses more than is promised for these "
                           "inputs.",
-            "OUTSIDE": "Every bit is as the golden model says. The number format costs some heads more than the promise covers, or "
-                       "8 bits are too coarse for their Q, K or V; that comes from their input, and the causes are named.",
+            "OUTSIDE": "Every bit is as the golden model says. The number format costs some heads more than the promise covers, "
+                       "or 8 bits are too coarse for their Q, K or V; that comes from their input, and the causes are named.",
         }.get(self.verdict_kind, "")
 
     def as_dict(self) -> dict[str, Any]:

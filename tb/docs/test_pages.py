@@ -1,4 +1,4 @@
-"""The pages keep their promises: links lead somewhere, and the examples of docs/verification.md run as they stand."""
+"""The pages keep their promises: links lead somewhere, and the examples of verification.md and debugging.md run as they stand."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from models import golden
+from models.quantise import quantise
+from models.source import load_tensors
 from scripts.regress.entries import read_entries
 from scripts.regress.plan import select_jobs
 from scripts.rtl_list import ROOT
+from scripts.sim_jobs import GroupJob
 from tb.coverage.model import Point
 from tb.regression.job import Job
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-EXAMPLES = ("tb/double/",)      # what a page tells its reader to write
+EXAMPLES = ("tb/double/", "rtl/double/")      # what a page tells its reader to write
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -114,3 +119,24 @@ def test_every_page_is_in_the_readme() -> None:
                 waiting.append(path)
     tracked = subprocess.run(["git", "ls-files", "docs/*.md"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert [name for name in tracked.split() if ROOT / name not in linked] == []
+
+
+# ---- the example of docs/debugging.md
+def test_the_golden_model_tells_what_each_block_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page's lines, on a run kept by hand: one line a block, and what the last one leaves gives the output."""
+    group = quantise(load_tensors(tokens=40)[0])[0]
+    torch.save(GroupJob("run", 0, 0, "prefill", ["H0"], group), tmp_path / "job.pt")
+    text = (ROOT / "docs" / "debugging.md").read_text()
+    (code,) = [body for kind, body in FENCE.findall(text) if kind == "python"]
+    assert "build/sim/kept/RUN/000/job.pt" in code
+    before = golden.accumulate
+    try:
+        exec(compile(code.replace("build/sim/kept/RUN/000", str(tmp_path)), "docs/debugging.md", "exec"), {})  # noqa: S102
+    finally:
+        golden.accumulate = before
+    printed = capsys.readouterr().out
+    states = re.findall(r"shift (\d+), reference (-?\d+), sum (\d+), O (-?\d+)", printed)
+    assert len(states) == 1     # tile 0 of a group of four heads sees 16 keys: one block
+    row_sum, acc = int(states[-1][2]), int(states[-1][3])
+    sign = -1 if acc < 0 else 1
+    assert printed.rstrip().endswith(f"output {sign * ((abs(acc) * 512 + row_sum) // (2 * row_sum))}")
