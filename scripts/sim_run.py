@@ -105,18 +105,19 @@ def progress_line(total_keys: int, total_runs: int) -> Iterator:
     """A bar on a terminal, a line now and then elsewhere; gives ``advance(keys, runs)``."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with Progress(TextColumn("simulating"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} keys"),
+        with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} keys"),
                       TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as bar:
-            task = bar.add_task("", total=total_keys)
-            yield lambda keys, runs: bar.update(task, completed=keys)
-            bar.update(task, completed=total_keys)
+            task = bar.add_task("building the simulator", total=total_keys)
+            yield lambda keys, runs: bar.update(task, completed=keys, description="simulating" if keys else None)
+            bar.update(task, completed=total_keys, description="simulating")
         return
     last = [time.monotonic()]
 
     def line(keys: int, runs: int) -> None:
         if time.monotonic() - last[0] > 10:
             last[0] = time.monotonic()
-            print(f"simulated {keys:,} of {total_keys:,} keys, {runs} of {total_runs} runs done", file=sys.stderr, flush=True)
+            done = f"simulated {keys:,} of {total_keys:,} keys, {runs} of {total_runs} runs done"
+            print(done if keys else "building the simulator", file=sys.stderr, flush=True)
 
     yield line
 
