@@ -23,8 +23,9 @@ from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
 from scripts.head_stats import THRESHOLDS, checkpoint_stats, kinds
-from scripts.sim import DEFAULT_GROUPS, DEFAULT_TOKENS, first_groups
+from scripts.sim import DEFAULT_TOKENS
 from scripts.sim_environment import tool_versions
+from scripts.sim_run import DEFAULT_GROUPS, first_groups
 
 README = "README.md"
 STATS_TOKENS = 512
