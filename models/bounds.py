@@ -109,8 +109,8 @@ class BoundCheck:
 class Cause:
     """Something about a head's input that costs accuracy: what it is (``kind``), dB that it costs alone, and what to do.
 
-    Kinds: ``saturations``, ``TAU``, ``probability bits``, ``tail of P``, ``output step``, ``tiny values``; ``8-bit operands``
-    explains a low SQNR of the operands, and puts a head outside from ``USABLE_DB`` down.
+    Kinds: ``saturations``, ``TAU``, ``probability bits``, ``tail of P``, ``output step``, ``tiny values``, ``few values``;
+    ``8-bit operands`` explains a low SQNR of the operands, and puts a head outside from ``USABLE_DB`` down.
     """
 
     kind: str
@@ -232,6 +232,12 @@ def _few_bits(cfg: HardwareConfig, tau: int) -> Cause:
                  f"the bounds are promised from {PROMISED_PROB_BITS} on: use a smaller TAU or a CONFIG with more prob_bits")
 
 
+def _by_chance(cost_db: float, values: int) -> Cause:
+    """No limit alone, but their sum: in a head of few values, where errors cannot be trusted to be independent."""
+    return Cause("few values", cost_db, f"no limit of the format costs much by itself, but over the head's {values:,} output "
+                 "values their errors and those of the 8-bit operands happen to add up: judge more rows at a time")
+
+
 def _too_small(group: QuantisedGroup) -> bool:
     """Whether V has channels whose step float32 cannot hold with all its digits."""
     steps = group.v_scale[group.v_scale > 0]
@@ -285,6 +291,7 @@ def judge_group(cfg: HardwareConfig, options: TileOptions, part: HeadGroup, scal
         else:
             causes = _causes(cfg, options.tau, cost, saturated, limited.lost_tail[i].item())
             causes += [_few_bits(cfg, options.tau)] if left < PROMISED_PROB_BITS and not causes else []
+            causes += [_by_chance(cost["format"], output[i].numel())] if costly and not causes else []
             causes += _operand_cause(part, i, smooth_k, quantised[i])
         checks = operands[i:i + 1]
         if not tiny and left >= PROMISED_PROB_BITS:

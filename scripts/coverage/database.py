@@ -21,6 +21,9 @@ SUFFIX = ".dat"
 KINDS = ("line", "branch", "expr", "toggle", "user")
 AGAIN = "delete the folder of the data and run: make coverage"
 
+# Verilator writes the bytes of a character beyond ASCII as signed ones: \xc3 is %FFFFFFC3.
+ESCAPED = re.compile(r"%FFFFFF([89A-F][0-9A-F])")
+
 # Verilator writes the widths of a build into an expression's text: x[4:0] in one is x[5:0] in the next. Truth values
 # ("x==1", "=> 0") are no such numbers.
 WIDTHS = re.compile(r"(?<=\[)\d+:\d+(?=\])|(?<!==)(?<!=> )(?<![\w$])\d+(?:'s?[bodh][0-9a-fxz_?]+)?\b")
@@ -64,6 +67,11 @@ def line_numbers(text: str) -> tuple[int, ...]:
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return tuple(numbers)
+
+
+def _unescaped(name: str) -> str:
+    """A file's name as it is, from as Verilator writes it."""
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), name).encode("latin-1").decode() if ESCAPED.search(name) else name
 
 
 class _Reader:
@@ -115,7 +123,7 @@ class _Reader:
     def _file(self, name: str) -> str | None:
         """Path relative to the design's parent folder; None if the file is not below the design's folder."""
         if name not in self._names:
-            path = (self._design.parent / name).resolve()
+            path = (self._design.parent / _unescaped(name)).resolve()
             inside = path.is_relative_to(self._design)
             self._names[name] = path.relative_to(self._design.parent).as_posix() if inside else None
         return self._names[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -235,7 +236,7 @@ def test_checks_at_their_edges() -> None:
 
 
 def test_floors() -> None:
-    good = HeadMetrics(0.99995, 0.01, 41, 0.1, 0.01)
+    good = HeadMetrics(bounds.FLOOR_MEAN_COSINE, 0.01, bounds.FLOOR_MEAN_SQNR_DB, 0.1, 0.01)
     assert all(c.passed for c in bounds.check_floors([good, good]))
     weak = HeadMetrics(0.9990, 0.01, 30, 0.1, 0.01)
     assert [c.passed for c in bounds.check_floors([good, weak])] == [False, False, False, False]
@@ -249,3 +250,12 @@ def test_floors_apply_to_the_set_that_they_were_measured_on(change: dict[str, ob
     whole = {"fixture": True, "default_text": True, "tokens": bounds.FLOOR_TOKENS, "heads": bounds.FLOOR_HEADS,
              "cfg": load_config("default"), "options": TileOptions()}
     assert bounds.floors_apply(**{**whole, **change}) == (not change)
+
+
+def test_no_head_is_outside_without_a_cause() -> None:
+    """One row of 32 values, drawn so that errors happen to add up to more than the format may cost."""
+    g = np.random.default_rng(1167127566)
+    q, k, v = (torch.from_numpy(g.standard_normal((heads, 24, 32), dtype=np.float32)) for heads in (4, 2, 2))
+    heads = judge(decode_step(AttentionTensors(q, k, v, 32**-0.5)), cfg=load_config("tiny"))
+    outside = [head for head in heads if head.outside]
+    assert [[cause.kind for cause in head.causes] for head in outside] == [["few values"]]

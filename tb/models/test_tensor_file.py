@@ -158,8 +158,9 @@ def test_other_kinds_of_files(tmp_path: Path, bad_file: Callable[..., None]) -> 
 def test_options_that_do_not_go_with_a_file(tmp_path: Path, bad_file: Callable[..., None]) -> None:
     path = write(tmp_path / "a.npz", qkv())
     bad_file(path, "LAYER goes with CHECKPOINT", extra=("--layer", 1))
-    bad_file(path, "TEXT goes with CHECKPOINT", extra=("--text", "x.txt"))
-    bad_file(path, "both given", extra=("--checkpoint", "model"))
+    (tmp_path / "x.txt").write_text("a text")
+    bad_file(path, "TEXT goes with CHECKPOINT", extra=("--text", tmp_path / "x.txt"))
+    bad_file(path, "both given", extra=("--checkpoint", "models/fixture"))
     bad_file(path, "TOKENS = 5 does not fit", extra=("--tokens", 5))
     bad_file(path, "TOKENS = 0 is illegal", extra=("--tokens", 0))
     bad_file(path, "HEADS = 2,6: 6 is not there", extra=("--heads", "2,6"))

@@ -207,8 +207,9 @@ case "$1" in -I) shift 2; exec {python} -I -S "$@";; esac
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Makefile in a tree whose Python, set-up script and doctor write down how they are started."""
     root = tmp_path_factory.mktemp("tree")
-    for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/errors.py", "models/values.py",
-                 "scripts/variables.py", "scripts/setup_verilator.sh", "config/tiny.yaml"):
+    for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/checkpoint_folder.py", "models/errors.py",
+                 "models/values.py", "scripts/doctor.py", "scripts/variables.py", "scripts/setup_verilator.sh",
+                 "config/tiny.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)
     recorder = RECORDER.format(shell=shutil.which("sh"), python=sys.executable)

@@ -186,7 +186,8 @@ def test_waveforms_only_where_they_were_asked_for(asked: bool | None, default: b
 
 
 @pytest.mark.parametrize(("variables", "message"), [
-    ({"PYTHONOPTIMIZE": "1"}, "Python runs without asserts"), ({"WAVES": "yes"}, "WAVES = 'yes' is illegal; use 1"),
+    ({"PYTHONOPTIMIZE": "1"}, "Python runs without asserts"),
+    ({"WAVES": "maybe"}, "WAVES = 'maybe' is neither on nor off; use 1 or 0"),
 ], ids=["optimize", "waves"])
 def test_pytest_refuses(variables: dict[str, str], message: str) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | variables

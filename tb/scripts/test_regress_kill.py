@@ -72,9 +72,9 @@ def test_what_a_job_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 
 def test_time_out_scale(tmp_path: Path) -> None:
-    path = write_list(tmp_path, entry("slow", "pass", timeout=0.01))
+    path = write_list(tmp_path, entry("slow", timeout=0.01, parameters={"do": ["pass"], "seconds": [2]}))
     assert regress(path).returncode == 1
-    assert regress(path, "--timeout-scale", "3000").returncode == 0
+    assert regress(path, "--timeout-scale", "30000").returncode == 0
 
 
 @pytest.fixture
