@@ -203,7 +203,8 @@ class SimRecord:
         parts.append(f"{t['checks'] - t['checks_failed']} of {t['checks']} accuracy bounds hold" if t["checks"]
                      else "no accuracy bound applies")
         if t["heads_outside"]:
-            parts.append(f"{t['heads_outside']} of {len(self.heads)} heads are outside the range that accuracy is promised for")
+            are = "is" if t["heads_outside"] == 1 else "are"
+            parts.append(f"{t['heads_outside']} of {len(self.heads)} heads {are} outside the range that accuracy is promised for")
         if t["problems"]:
             parts.append(f"{t['problems']} other problem{'s' if t['problems'] > 1 else ''}")
         return f"{self.verdict_kind}: {'; '.join(parts if self.heads else ['no head was simulated'])}"
