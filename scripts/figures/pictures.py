@@ -12,7 +12,7 @@ from scripts.rtl_list import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = "1200,1100"
+SIZE = "1280,1100"
 TIMEOUT_S = 120
 PLOTS = {"ablation": {f"build/ablation/{name}.svg": f"ablation_{name}.svg" for name in FIGURES},
          "precision": {"build/precision/precision.svg": "precision.svg"}}
