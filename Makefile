@@ -13,12 +13,12 @@ $(if $(path_fault),$(error $(path_fault)))
 
 export PATH := $(CURDIR)/.tools/verilator/bin:$(PATH)
 
-# What is given on make's command line; scripts/variables.py says what there is, and what the environment may give as well.
+# What is given on make's command line; scripts/flow/variables.py says what there is, and what the environment may give as well.
 given := $(sort $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v))))
 from_environment := SEED SIM WAVES JOBS PYTHON PIP_ARGS
 
 # Nothing goes on by itself to what a recipe starts: not the variables, which go as options, not make's own, and not what would
-# change Python or pytest behind their backs (scripts/bench_environment.py sees to the simulators).
+# change Python or pytest behind their backs (scripts/flow/bench_environment.py sees to the simulators).
 MAKEOVERRIDES :=
 unexport $(given) $(from_environment) PYTHONOPTIMIZE PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS PYTHONINSPECT
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD
@@ -54,14 +54,14 @@ UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOA
 $(TARGETS) $(UNKNOWN) $(STAMP): | check-call
 check-call:
 	@python=$$(command -v $(PY) || command -v python3) || exit 0; \
-	exec "$$python" -I -S scripts/variables.py check $(foreach g,$(or $(MAKECMDGOALS),help),$(call quote,$(g))) -- $(TARGETS) $(STAMP) \
+	exec "$$python" -I -S scripts/flow/variables.py check $(foreach g,$(or $(MAKECMDGOALS),help),$(call quote,$(g))) -- $(TARGETS) $(STAMP) \
 	  -- $(foreach v,$(given),$(call quote,$(v)=$(value $(v)))) -- $(foreach v,$(filter-out $(given),$(from_environment)),$(call quote,$(v)=$(value $(v))))
 
 help: ## this list
 	@echo 'usage: make TARGET [VARIABLE=value ...]'; echo; echo 'targets'
 	@sed -nE 's/^([a-z][a-z-]*):[^#]*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r t d; do printf '  %-15s %s\n' "$$t" "$$d"; done
 	@echo; echo 'variables'
-	@$$(command -v $(PY) || command -v python3) -I -S scripts/variables.py help
+	@$$(command -v $(PY) || command -v python3) -I -S scripts/flow/variables.py help
 
 setup: $(STAMP) ## install everything once: system packages, .venv, Verilator
 
@@ -113,7 +113,7 @@ figures: $(STAMP) ## write the figures of README and docs into the pages; CHECK=
 test: $(STAMP) ## run the tests
 	@$(PY) -m scripts.call test $(run_flags) $(call flag,TEST,--test) $(call flag,WAVES,--waves)
 
-lint: $(STAMP) ## Verilator on every configuration, ruff, and the check for unseeded random numbers; any finding fails
+lint: $(STAMP) ## Verilator on every configuration, ruff, the layers, unseeded random numbers; any finding fails
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them

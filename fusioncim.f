@@ -1,12 +1,12 @@
 // The Verilog of FusionCIM, for simulators and synthesis; docs/integration.md says how to use it.
 // Paths count from this folder: "-f fusioncim.f" in it, or "-F path/to/fusioncim.f" from anywhere where the tool has -F.
-+incdir+rtl/engine
++incdir+rtl/core
 +incdir+rtl/softmax
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v
 rtl/softmax/fcim_score_lanes.v
 rtl/softmax/fcim_score_scaler.v
-rtl/softmax/fcim_block_reference.v
+rtl/softmax/fcim_row_max.v
 rtl/softmax/fcim_block_exponential.v
 rtl/softmax/fcim_online_softmax.v
 rtl/op_cim/fcim_acc_update.v
@@ -17,7 +17,7 @@ rtl/stream/fcim_key_scheduler.v
 rtl/stream/fcim_block_queue.v
 rtl/stream/fcim_q_loader.v
 rtl/stream/fcim_v_buffer.v
-rtl/engine/fcim_counters.v
-rtl/engine/fcim_tile_tracker.v
+rtl/core/fcim_counters.v
+rtl/core/fcim_tile_tracker.v
+rtl/core/fcim_core.v
 rtl/engine/fcim_engine.v
-rtl/engine/fcim_attention.v

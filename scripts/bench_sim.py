@@ -23,29 +23,29 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from models.config import HardwareConfig, load_config
-from models.cycles import predict
 from models.errors import FcimError, run_cli
-from models.golden import run_tile
-from models.tile import TileJob
-from models.tiling import build_tiles
-from scripts.arguments import Parser
-from scripts.bench_environment import own_environment
-from scripts.engine_run import BENCHES, PLAYER, run_engine, stream_arrays
-from scripts.processes import WORK, locked, of_its_own
-from scripts.report.files import write_atomic
-from scripts.rtl_list import ROOT, rtl_files
-from scripts.seeds import choose_seed
-from scripts.sim_environment import git_state, tool_versions
-from scripts.simulate import BUILD_ARGS, FASTEST_ARGS, require_simulator
-from scripts.tables import Column, Table
-from tb.engine.played import idle_cycles, read_beats, write_sink, write_source
-from tb.engine.workloads import random_group
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.golden import run_tile
+from models.hardware.tile import TileJob
+from models.hardware.tiling import build_tiles
+from models.hardware.timeline import predict
+from scripts.flow.arguments import Parser
+from scripts.flow.bench_environment import own_environment
+from scripts.flow.files import write_atomic
+from scripts.flow.processes import WORK, locked, of_its_own
+from scripts.flow.seeds import choose_seed
+from scripts.flow.simulator import BUILD_ARGS, FASTEST_ARGS, require_simulator
+from scripts.flow.sources import ROOT, rtl_files
+from scripts.flow.tables import Column, Table
+from scripts.flow.tool_versions import git_state, tool_versions
+from tb.core.environment import BENCHES, PLAYER, run_engine, stream_arrays
+from tb.core.played import idle_cycles, read_beats, write_sink, write_source
+from tb.core.sequences import random_group
 
 FULL, SHORT = 2048, 128     # tokens of the head for the fast simulator, and for what is slow
 RESULT = ROOT / "build" / "bench-sim" / "bench-sim.json"
 T = TypeVar("T")
-ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
+ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 
 
 @dataclass

@@ -10,16 +10,17 @@ import os
 import sys
 from pathlib import Path
 
-from models.config import HardwareConfig, load_config
 from models.errors import FcimError, run_cli, settle_streams
+from models.hardware.config import HardwareConfig, load_config
 from models.values import parse_wholes
-from scripts.arguments import Parser
-from scripts.variables import ROOT, check_may_write
+from scripts.flow.arguments import Parser
+from scripts.flow.variables import ROOT, check_may_write
 
 COMMANDS = {
-    "sim": "scripts.sim", "waves": "scripts.sim", "ablation": "scripts.ablation", "perplexity": "scripts.in_model.perplexity",
-    "generate": "scripts.in_model.generate", "precision": "scripts.in_model.precision", "capture": "scripts.capture",
-    "bench-attention": "scripts.in_model.bench", "bench-sim": "scripts.bench_sim", "efficiency": "scripts.efficiency",
+    "sim": "scripts.sim", "waves": "scripts.sim", "ablation": "scripts.studies.schedules",
+    "perplexity": "scripts.studies.language_model.perplexity", "generate": "scripts.studies.language_model.generate",
+    "precision": "scripts.studies.language_model.precision", "bench-attention": "scripts.studies.language_model.bench",
+    "capture": "scripts.capture", "bench-sim": "scripts.bench_sim", "efficiency": "scripts.efficiency",
     "head-stats": "scripts.head_stats", "test": "pytest",
 }
 ON_SIMULATORS = {"sim": ("icarus",), "waves": ("icarus",), "ablation": ("icarus",), "bench-sim": ("icarus", "verilator")}
@@ -74,7 +75,7 @@ def main() -> int:
     else:
         check_call(args, ROOT / "build" if target in WRITE_TO_BUILD else None)
         if simulators := ON_SIMULATORS.get(target):
-            from scripts.simulate import require_simulator  # late: only simulations need cocotb
+            from scripts.flow.simulator import require_simulator  # late: only simulations need cocotb
 
             for sim in (getattr(args, "sim", None),) if getattr(args, "sim", None) else simulators:
                 require_simulator(sim)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.attention_tensors import AttentionTensors
 from models.errors import FcimError, run_cli
-from models.source import load_tensors, tell_first_token
-from models.tensor_file import check_suffix, save_tensor_file
-from scripts.arguments import Parser
+from models.tensors.attention_tensors import AttentionTensors
+from models.tensors.source import load_tensors, tell_first_token
+from models.tensors.tensor_file import check_suffix, save_tensor_file
 from scripts.call import check_call
+from scripts.flow.arguments import Parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from models.config import HardwareConfig, load_config
-from models.cycles import schedule
 from models.errors import run_cli
-from models.tiling import tokens_per_tile
-from scripts.arguments import Parser
-from scripts.tables import Column, Table
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.tiling import tokens_per_tile
+from models.hardware.timeline import schedule
+from scripts.flow.arguments import Parser
+from scripts.flow.tables import Column, Table
 
 GROUPS = (1, 3, 4, 8, 16)
 BLOCKS = (16, 32, 64)

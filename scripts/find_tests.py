@@ -19,9 +19,9 @@ from typing import NamedTuple
 from _pytest.mark.expression import Expression
 
 from models.errors import FcimError
-from scripts.variables import ROOT
+from scripts.flow.variables import ROOT
 
-FOLDER = ROOT / "tb"
+FOLDERS = (ROOT / "tests", ROOT / "tb")
 NO_TESTS, USAGE = 5, 4      # pytest's exit codes
 WORD = re.compile(r"[a-z]{3,}")
 
@@ -48,9 +48,14 @@ def tests_in(path: Path) -> Iterator[Test]:
             yield Test(shown, node.name)
 
 
+def test_files() -> list[Path]:
+    """Every file of tests."""
+    return sorted(path for folder in FOLDERS for path in folder.rglob("test_*.py"))
+
+
 def all_tests() -> list[Test]:
     """Every test of the project."""
-    return [test for path in sorted(FOLDER.rglob("test_*.py")) for test in tests_in(path)]
+    return [test for path in test_files() for test in tests_in(path)]
 
 
 def is_node(text: str) -> bool:
@@ -67,14 +72,14 @@ def check_node(text: str) -> None:
     name, _, function = text.partition("::")
     path = (ROOT / name).resolve()
     if not name or not path.exists():
-        files = [str(p.relative_to(ROOT)) for p in FOLDER.rglob("test_*.py")]
+        files = [str(p.relative_to(ROOT)) for p in test_files()]
         raise FcimError(f"TEST = '{text}': there is no {name or 'file before the ::'}{_hint(name, files)}")
     if path.is_dir():
         if not any(path.rglob("test_*.py")):
-            raise FcimError(f"TEST = '{text}': no tests lie in {name}; they lie below tb")
+            raise FcimError(f"TEST = '{text}': no tests lie in {name}; they lie below tests and tb")
         return
     if path.suffix != ".py" or not path.is_relative_to(ROOT):
-        raise FcimError(f"TEST = '{text}': {name} is no file of tests; they lie below tb and are called test_*.py")
+        raise FcimError(f"TEST = '{text}': {name} is no file of tests; they lie below tests and tb and are called test_*.py")
     found = [test.name for test in tests_in(path)]
     wanted = function.split("[")[0]
     if not found or (wanted and wanted not in found and not any(test.startswith(f"{wanted}::") for test in found)):
@@ -117,7 +122,7 @@ def _maybe_in(text: str, tests: Sequence[Test]) -> list[str]:
         return every
     if found := [name for name in every if all(word in contents[name] for word in words)]:
         return found
-    shared = [*FOLDER.rglob("*.py"), *(ROOT / "config").glob("*.yaml")]
+    shared = [*(path for folder in FOLDERS for path in folder.rglob("*.py")), *(ROOT / "config").glob("*.yaml")]
     everything = "\n".join(f"{path.stem}\n{path.read_text()}" for path in shared).lower()
     return every if all(word in everything for word in words) else []
 
@@ -135,7 +140,7 @@ def _hint(word: str, known: Sequence[str]) -> str:
     short = {name.removeprefix("test_"): name for name in by_word}
     found = [*get_close_matches(word.lower(), by_word, n=3), *(short[s] for s in get_close_matches(word.lower(), short, n=3))]
     close = list(dict.fromkeys(by_word[name] for name in found))[:3]
-    return f"; did you mean {' or '.join(close)}?" if close else "; see the files tb/*/test_*.py"
+    return f"; did you mean {' or '.join(close)}?" if close else "; see the files test_*.py in tests and tb"
 
 
 def pytest_arguments(args: argparse.Namespace) -> list[str]:

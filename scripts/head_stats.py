@@ -19,14 +19,14 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.checkpoint import Checkpoint, Probe
 from models.errors import run_cli
-from models.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
-from models.source import open_checkpoint, tell_first_token
-from models.token_ids import read_text, token_ids
-from scripts.arguments import Parser
+from models.tensors.checkpoint import Checkpoint, Probe
+from models.tensors.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
+from models.tensors.source import open_checkpoint, tell_first_token
+from models.tensors.token_ids import read_text, token_ids
 from scripts.call import check_call
-from scripts.tables import Column, Table, say
+from scripts.flow.arguments import Parser
+from scripts.flow.tables import Column, Table, say
 
 PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
 MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted

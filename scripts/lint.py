@@ -1,21 +1,22 @@
-"""Static checks: Verilator on every configuration, ruff, and the search for unseeded random numbers. Any finding fails."""
+"""Static checks: Verilator on every configuration, ruff, the layers, unseeded random numbers. Any finding fails."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
-from models.config import config_names, load_config
 from models.errors import run_cli
-from scripts.arguments import Parser
+from models.hardware.config import config_names, load_config
 from scripts.check_random import find_unseeded
-from scripts.rtl_list import FILE_LIST, ROOT, rtl_files
-from scripts.simulate import require_simulator
+from scripts.flow.arguments import Parser
+from scripts.flow.simulator import require_simulator
+from scripts.flow.sources import FILE_LIST, ROOT, rtl_files
 
-TOPS, BENCH_TOP = ("fcim_engine", "fcim_attention"), "tb_engine"
+TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
-BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_engine_alone.v"
+BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 
 
 def _step(name: str, ok: bool) -> bool:
@@ -62,9 +63,15 @@ def lint_registers() -> bool:
     return _step("registers", not findings)
 
 
+def lint_layers() -> bool:
+    """No layer imports from one above it: the contract in ``pyproject.toml``."""
+    program = Path(sys.executable).with_name("lint-imports")    # a virtual environment has it beside its Python
+    return _run("layers", str(program), "--cache-dir", "build/import_linter")
+
+
 def lint_random() -> bool:
     """No number may come from a generator that the run's seed does not reach."""
-    findings = [line for folder in ("models", "scripts", "tb") for path in sorted((ROOT / folder).rglob("*.py"))
+    findings = [line for folder in ("models", "scripts", "tb", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
                 for line in find_unseeded(path, ROOT)]
     print("".join(f"{line}\n" for line in findings), end="")
     return _step("random numbers", not findings)
@@ -72,8 +79,9 @@ def lint_random() -> bool:
 
 def main() -> int:
     """Run all checks, also after one has failed; 1 if any did."""
-    Parser("lint", "Verilator on every configuration, ruff, and the search for unseeded random numbers.").parse_args()
-    results = [lint_rtl(), lint_registers(), _run("ruff", sys.executable, "-m", "ruff", "check", "--quiet", "."), lint_random()]
+    Parser("lint", "Verilator on every configuration, ruff, the layers, and the search for unseeded random numbers.").parse_args()
+    ruff = (sys.executable, "-m", "ruff", "check", "--quiet", ".")
+    results = [lint_rtl(), lint_registers(), _run("ruff", *ruff), lint_layers(), lint_random()]
     return 0 if all(results) else 1
 
 

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 
 from models.errors import FcimError, run_cli
-from scripts.rtl_list import ROOT
+from scripts.flow.sources import ROOT
 
 VIEWERS = {"gtkwave": ("gtkwave", "{wave}", "docs/waves/engine.gtkw"),
            "surfer": ("surfer", "{wave}", "--command-file", "docs/waves/engine.sucl")}
-VIEWED = "fcim_engine.fst"      # the waveforms whose signals the saved views name
+VIEWED = "fcim_core.fst"      # the waveforms whose signals the saved views name
 
 
 def command(viewer: str, wave: str, viewed: bool) -> list[str]:

@@ -24,11 +24,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from models.byte_tokenizer import BOS_ID, EOS_ID, VOCAB_SIZE, save_tokenizer  # noqa: E402
 from models.errors import run_cli  # noqa: E402
-from models.head_stats import head_statistics, repeated_random  # noqa: E402
-from models.text import load_corpus  # noqa: E402
-from scripts.arguments import Parser  # noqa: E402
+from models.tensors.byte_tokenizer import BOS_ID, EOS_ID, VOCAB_SIZE, save_tokenizer  # noqa: E402
+from models.tensors.head_stats import head_statistics, repeated_random  # noqa: E402
+from models.tensors.text import load_corpus  # noqa: E402
+from scripts.flow.arguments import Parser  # noqa: E402
 from scripts.muon import Muon  # noqa: E402
 
 IGNORE = -100  # label that the loss leaves out

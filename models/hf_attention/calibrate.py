@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import FcimError
-from models.fit import pad_channels
 from models.hf_attention.forward import observed
 from models.hf_attention.settings import Settings, attention_modules, configure, settings_of
 from models.hf_attention.statistics import layer_statistics
+from models.tensors.fit import pad_channels
 
 V_ROOM = 1.25
 """How much larger than in the calibration text a channel of V may be before it saturates: `make precision` shows the choice."""

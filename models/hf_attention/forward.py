@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import FcimError
-from models.fit import pad_channels
+from models.hardware.tile import QuantisedGroup
 from models.hf_attention.features import refuse_unknown
 from models.hf_attention.in_float import tiled_attention, torch_attention
 from models.hf_attention.kernel import integer_attention
@@ -18,7 +18,7 @@ from models.hf_attention.positions import tokens_there
 from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Settings, attention_modules, settings_of
 from models.hf_attention.statistics import layer_statistics
-from models.tile import QuantisedGroup
+from models.tensors.fit import pad_channels
 
 OBSERVER = "fcim_observer"
 """Attribute of a module: called with ``(layer, q [H, Tq, D], k, v [Hkv, n, D], scale, out [H, Tq, D])`` of every sequence."""

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from models.config import HardwareConfig
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import TileOptions
 from models.hf_attention.tiles import pack, plan_tiles, unpack
-from models.schedules import TileOptions
 
 
 def tiled_attention(cfg: HardwareConfig, options: TileOptions, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""The integer algorithm on all tiles of several KV heads at once: what :func:`models.golden.run_tile` gives, bit for bit.
+"""The integer algorithm on all tiles of several KV heads at once: what ``run_tile`` of :mod:`models.hardware.golden` gives.
 
 Key blocks are walked in the order of the schedule, since the order moves roundings; all tiles of all heads take the step
 together. No score outlives its block, so memory grows with the length, not with its square. Skipping is left out: it
@@ -10,12 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models import numerics as nx
-from models.config import OUT_FRAC, HardwareConfig
+from models.hardware import numerics as nx
+from models.hardware.config import OUT_FRAC, HardwareConfig
+from models.hardware.probability_table import lowest_distance, probability_table
+from models.hardware.schedules import TileOptions
+from models.hardware.tile import QuantisedGroup
 from models.hf_attention.tiles import TilePlan, pack, plan_tiles, unpack
-from models.probability_table import lowest_distance, probability_table
-from models.schedules import TileOptions
-from models.tile import QuantisedGroup
 
 # Score of a key that a row does not see. The golden model's MASKED is a code of the engine's, above which a row with very
 # small scores may stand; here it must be below them all, so that the table of probabilities serves hidden keys too.
@@ -64,7 +64,7 @@ def _batched(left: Tensor, right: Tensor) -> Tensor:
 def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[QuantisedGroup]) -> Tensor:
     """Dequantised outputs, float32 ``[N, G, Tq, D]``, of ``N`` KV heads of equal shapes; rows that see no key are 0.
 
-    Equals :func:`models.tiling.assemble` of the golden model's tiles for each group.
+    Equals :func:`models.hardware.tiling.assemble` of the golden model's tiles for each group.
 
     Raises:
         FcimError: the heads do not fit a tile, or the options are illegal for ``cfg``.

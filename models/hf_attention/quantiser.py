@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
+from models.hardware.quantise import multiplier_exponents, score_factor, snap_scale, to_codes
+from models.hardware.tile import QuantisedGroup
 from models.hf_attention.settings import Quantisation
 from models.hf_attention.statistics import LayerStatistics, divided, turned
-from models.quantise import multiplier_exponents, score_factor, snap_scale, to_codes
-from models.tile import QuantisedGroup
 
 SCALE_BITS = 8
 HEADROOM = 4    # how much larger than in the calibration text a row may be before the exponents move

@@ -7,12 +7,12 @@ from functools import cache
 
 from torch import nn
 
-from models.config import HardwareConfig
 from models.errors import FcimError
-from models.fit import choose_config
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import TileOptions
 from models.hf_attention.features import refuse_model
 from models.hf_attention.statistics import LayerStatistics
-from models.schedules import TileOptions
+from models.tensors.fit import choose_config
 
 _ATTRIBUTE = "fcim_settings"
 _GRAINS = {"q": ("token", "head", "tensor"), "k": ("token", "head", "tensor"), "v": ("channel", "head", "tensor")}
@@ -72,7 +72,7 @@ class Settings:
             raise FcimError("the statistics were taken with another smooth_k or rotate; give statistics={} and calibrate again")
 
     def hardware_for(self, head_dim: int) -> HardwareConfig:
-        """The configuration for heads of ``head_dim`` elements, which may have more; see :mod:`models.fit`.
+        """The configuration for heads of ``head_dim`` elements, which may have more; see :mod:`models.tensors.fit`.
 
         Raises:
             FcimError: the chosen one, or every one that ships, is smaller, or it cannot do the options.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models.fit import pad_channels
+from models.tensors.fit import pad_channels
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.config import HardwareConfig
-from models.schedules import block_span, check_schedule
-from models.tiling import tokens_per_tile
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import block_span, check_schedule
+from models.hardware.tiling import tokens_per_tile
 
 
 @dataclass(frozen=True)

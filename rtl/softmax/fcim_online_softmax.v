@@ -238,7 +238,7 @@ module fcim_online_softmax #(
     wire                        judge_free  = exp_ready || (rd_buf != judge_buf_q);
     assign judge_valid = zscaled_q[judge_buf_q] && judge_free && (!judge_joint || zscaled_q[judge_after]);
 
-    fcim_block_reference #(.LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)) u_reference (
+    fcim_row_max #(.LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)) u_reference (
         .clk(clk), .rst_n(rst_n),
         .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_group(z_group), .z_data(z_data),
         .s_blk_valid(judge_valid), .s_blk_ready(judge_ready), .s_blk_buf(judge_buf_q),

@@ -7,19 +7,20 @@ import contextlib
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
-from scripts.arguments import Parser
-from scripts.coverage.floors import write_floors
-from scripts.coverage.functional import functional_problems
-from scripts.coverage.joined import functional_of, functional_tally, write_pages
-from scripts.coverage.output import write_site
-from scripts.coverage.page_parts import percent
-from scripts.coverage.results import Results, collect
-from scripts.regress.page import FILE as PAGE
-from scripts.regress.record import NOT_RUN, Record, load_record
-from scripts.rtl_list import ROOT
-from scripts.sim_environment import git_state, tool_versions
-from scripts.simulate import require_simulator
-from scripts.tables import Column, Table
+from scripts.flow.arguments import Parser
+from scripts.flow.coverage.floors import write_floors
+from scripts.flow.coverage.functional import functional_problems
+from scripts.flow.coverage.joined import functional_of, functional_tally, write_pages
+from scripts.flow.coverage.output import write_site
+from scripts.flow.coverage.page_parts import percent
+from scripts.flow.coverage.results import Results, collect
+from scripts.flow.regress.page import FILE as PAGE
+from scripts.flow.regress.record import NOT_RUN, Record, load_record
+from scripts.flow.simulator import require_simulator
+from scripts.flow.sources import ROOT
+from scripts.flow.tables import Column, Table
+from scripts.flow.tool_versions import git_state, tool_versions
+from tb.coverage.catalogue import new_coverage
 
 EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" / "coverage" / "floors.yaml"
 SHOWN_JOBS = 5
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments(arguments)
     if options.regress is not None and not options.regress.is_file():
         raise FcimError(f"there is no record {options.regress}; run: make coverage")
-    functional = functional_of(options.data)
+    functional = functional_of(options.data, new_coverage())
     results = collect(options.data, options.design, options.exclusions, options.floors, functional_tally(functional))
     results.problems += functional_problems(functional) if functional is not None else []
     links = write_pages(options.out, functional, options.regress)

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
-from scripts.arguments import Parser
 from scripts.coverage import __main__ as report
-from scripts.processes import LOCK, locked, shown
-from scripts.regress.cli import main as regress
-from scripts.regress.record import FILE
-from scripts.rtl_list import ROOT
-from tb.coverage.model import SUFFIX as COVER_SUFFIX
+from scripts.flow.arguments import Parser
+from scripts.flow.coverage.model import SUFFIX as COVER_SUFFIX
+from scripts.flow.processes import LOCK, locked, shown
+from scripts.flow.regress.cli import main as regress
+from scripts.flow.regress.record import FILE
+from scripts.flow.sources import ROOT
 
 FOLDER = ROOT / "build" / "coverage"
 SLOWER = "4"        # time-outs with counters, against those without

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.arguments import Parser
 from scripts.figures import attention, engine, reports, runs, schedules
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
-from scripts.report.files import write_atomic
-from scripts.rtl_list import ROOT
+from scripts.flow.arguments import Parser
+from scripts.flow.files import write_atomic
+from scripts.flow.sources import ROOT
 
 PAGES = ("README.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*.md")))
 

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 import torch
 
-from models.attention_tensors import AttentionTensors
-from models.bounds import FLOOR_TOKENS
-from models.config import HardwareConfig, load_config
-from models.cycles import predict
-from models.golden import run_tile
-from models.metrics import HeadMetrics, compare_heads, summarise
-from models.quantise import dequantise, quantise
-from models.reference import group_attention, reference_attention
-from models.source import decode_step, load_tensors, open_checkpoint
-from models.tiling import assemble, build_tiles, ideal_cycles
-from models.token_ids import token_ids
-from scripts import sim_table
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.golden import run_tile
+from models.hardware.quantise import dequantise, quantise
+from models.hardware.tiling import assemble, build_tiles, ideal_cycles
+from models.hardware.timeline import predict
+from models.quality.bounds import FLOOR_TOKENS
+from models.quality.metrics import HeadMetrics, compare_heads, summarise
+from models.quality.reference import group_attention, reference_attention
+from models.tensors.attention_tensors import AttentionTensors
+from models.tensors.source import decode_step, load_tensors, open_checkpoint
+from models.tensors.token_ids import token_ids
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
+from scripts.flow.tool_versions import tool_versions
 from scripts.head_stats import THRESHOLDS, checkpoint_stats, kinds
-from scripts.sim import DEFAULT_TOKENS
-from scripts.sim_environment import tool_versions
-from scripts.sim_run import DEFAULT_GROUPS, first_groups
+from scripts.sim import table as sim_table
+from scripts.sim.__main__ import DEFAULT_TOKENS
+from scripts.sim.run import DEFAULT_GROUPS, first_groups
 
 README = "README.md"
 STATS_TOKENS = 512

@@ -6,22 +6,22 @@ import dataclasses
 import json
 import math
 
-from models.config import Z_BITS, Z_FRAC, HardwareConfig, config_names, load_config
-from models.cycles import schedule
-from models.source import FIXTURE
-from scripts.ablation.sources import SINK_MASS
+from models.hardware.config import Z_BITS, Z_FRAC, HardwareConfig, config_names, load_config
+from models.hardware.timeline import schedule
+from models.tensors.source import FIXTURE
 from scripts.efficiency import BLOCKS, GROUPS, share_of_ideal
 from scripts.figures.machine import fill
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
-from scripts.regress.cli import LIST
-from scripts.regress.entries import read_entries
-from scripts.regress.plan import select_jobs
-from scripts.sim import DEFAULT_TOKENS
+from scripts.flow.regress.cli import LIST
+from scripts.flow.regress.entries import read_entries
+from scripts.flow.regress.plan import select_jobs
+from scripts.sim.__main__ import DEFAULT_TOKENS
+from scripts.studies.schedules.sources import SINK_MASS
 
 README, ENGINE, SCOPE, SCHEDULES = "README.md", "docs/engine.md", "docs/scope.md", "docs/schedules.md"
 EFFICIENCY_TOKENS = 1024
-BLOCKS_AHEAD = 16       # of fcim_attention, as the page about it takes it
+BLOCKS_AHEAD = 16       # of fcim_engine, as the page about it takes it
 ORDER = ("default", "head64", "tiny")
 
 

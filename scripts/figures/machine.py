@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.figures import text
 from scripts.figures.text import exact, form, timed
-from scripts.rtl_list import ROOT
+from scripts.flow.sources import ROOT
 
 
 @functools.cache

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.ablation.results import FIGURES
-from scripts.rtl_list import ROOT
+from scripts.flow.sources import ROOT
+from scripts.studies.schedules.results import FIGURES
 
 IMAGES = ROOT / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

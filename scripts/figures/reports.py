@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.config import TAU_MAX
 from models.errors import FcimError
-from models.schedules import SCHEDULES
-from scripts.ablation.points import BLOCK_SIZES, SCORED_LENGTHS
-from scripts.rtl_list import ROOT
+from models.hardware.config import TAU_MAX
+from models.hardware.schedules import SCHEDULES
+from scripts.flow.sources import ROOT
+from scripts.studies.schedules.points import BLOCK_SIZES, SCORED_LENGTHS
 
 SOURCES = ("rtl", "models", "config")
 Data = dict[str, Any]

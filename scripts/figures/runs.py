@@ -7,18 +7,19 @@ import re
 from collections import Counter
 
 from scripts.bench_sim import FULL, SHORT
-from scripts.coverage.joined import functional_of
-from scripts.coverage.page_parts import percent
-from scripts.coverage.plan import load_plan
-from scripts.coverage.plan_page import VERIFIED, feature_verdict, jobs_of, read_jobs, verdict_of
 from scripts.figures.engine import bench_cycles
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.reports import COVERAGE, Data
 from scripts.figures.text import exact, table, timed
 from scripts.figures.text import near as measured
-from scripts.in_model.bench import LENGTHS
-from scripts.in_model.loss import bits_per_byte
+from scripts.flow.coverage.joined import functional_of
+from scripts.flow.coverage.page_parts import percent
+from scripts.flow.coverage.plan import load_plan
+from scripts.flow.coverage.plan_page import VERIFIED, feature_verdict, jobs_of, read_jobs, verdict_of
+from scripts.studies.language_model.bench import LENGTHS
+from scripts.studies.language_model.loss import bits_per_byte
+from tb.coverage.catalogue import new_coverage
 
 README, ACCURACY = "README.md", "docs/accuracy.md"
 # What another processor's rounding may change: nats and bits per byte, perplexity, relative L1, SQNR
@@ -155,7 +156,7 @@ def bench_sim(data: Data | None) -> list[Piece]:
 
 def _plan(data_folder: str, record: str) -> tuple[int, int]:
     """Features of the verification plan that are verified, and all of them."""
-    plan, cov = load_plan(), functional_of(COVERAGE.path.parent / data_folder)
+    plan, cov = load_plan(), functional_of(COVERAGE.path.parent / data_folder, new_coverage())
     jobs = read_jobs(COVERAGE.path.parent / record)
     tests = {test: verdict_of(jobs_of(test, jobs)) for test in plan.tests()}
     verdicts = Counter(feature_verdict(f, cov, tests) for block in plan.blocks for f in block.features) if cov else Counter()

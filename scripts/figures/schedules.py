@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scripts.ablation import goals as gl
-from scripts.ablation.points import NATURAL, Point
-from scripts.ablation.record import Row, pick
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.reports import ABLATION, Data
 from scripts.figures.text import NUMBER, table
+from scripts.studies.schedules import goals as gl
+from scripts.studies.schedules.points import NATURAL, Point
+from scripts.studies.schedules.record import Row, pick
 
 README, SCHEDULES = "README.md", "docs/schedules.md"
 SHARE = 0.005       # of a figure, or one in its last digit: what other roundings of the model's float32 may change

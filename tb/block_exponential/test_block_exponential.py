@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, BENCH = "fcim_block_exponential", "tb.block_exponential.bench_block_exponential"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.rtl_list import rtl_files
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.sources import rtl_files
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_block_queue", "rtl/stream/fcim_block_queue.v", "tb.block_queue.bench_block_queue"
@@ -29,7 +29,7 @@ def test_block_queue(blocks_ahead: int, keys_per_block: int, max_keys: int, seed
 def test_only_legal_depths_elaborate(blocks_ahead: int) -> None:
     program = shutil.which("iverilog")
     assert program, "iverilog is not on PATH; run: make setup"
-    for top in (TOP, "fcim_attention"):
+    for top in (TOP, "fcim_engine"):
         done = subprocess.run([program, "-g2012", "-t", "null", "-s", top, f"-P{top}.BLOCKS_AHEAD={blocks_ahead}",
                                *(f"-I{folder}" for folder in sorted({path.parent for path in rtl_files()})),
                                *map(str, rtl_files())], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec
 if TYPE_CHECKING:
     import numpy as np
 
-    from tb.coverage.model import Coverage
+    from scripts.flow.coverage.model import Coverage
 
 P = ParamSpec("P")
 FILE = os.environ.get("FCIM_COVER_FILE", "")
@@ -45,7 +45,7 @@ def hit(point: str, bin_name: str, n: int = 1) -> None:
 
 
 def hit_counts(point: str, *indices: np.ndarray) -> None:
-    """Count a hit for every element: arrays of bin numbers as in :meth:`tb.coverage.model.Coverage.sample_counts`."""
+    """Count a hit for every element: arrays of bin numbers as in :meth:`scripts.flow.coverage.model.Coverage.sample_counts`."""
     if enabled:
         _counts().sample_counts(point, *indices)
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.rtl_list import ROOT, rtl_files
+from scripts.flow.sources import ROOT, rtl_files
 
 
 def mutated_sources(tmp_path: Path, file: str, old: str, new: str) -> list[Path]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import simulate
-from scripts.rtl_list import ROOT
-from scripts.simulate import BenchFailed, BenchResult
+from scripts.flow import simulator as simulate
+from scripts.flow.simulator import BenchFailed, BenchResult
+from scripts.flow.sources import ROOT
 
 PATTERNS = 4
 

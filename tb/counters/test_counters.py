@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 
-TOP, FILE, BENCH = "fcim_counters", "rtl/engine/fcim_counters.v", "tb.counters.bench_counters"
+TOP, FILE, BENCH = "fcim_counters", "rtl/core/fcim_counters.v", "tb.counters.bench_counters"
 
 
 @pytest.mark.parametrize(("count", "bits"), [(1, 1), (4, 16), (23, 24), (2, 48)])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from scripts.flow.coverage.model import Coverage, Point
 from tb.coverage.catalogue_attention import ATTENTION_POINTS
 from tb.coverage.catalogue_data import DATA_POINTS
 from tb.coverage.catalogue_decisions import DECISION_POINTS
 from tb.coverage.catalogue_flow import FLOW_POINTS
 from tb.coverage.catalogue_unit import UNIT_POINTS
-from tb.coverage.model import Coverage, Point
 
 POINTS: tuple[Point, ...] = (*ATTENTION_POINTS, *DATA_POINTS, *DECISION_POINTS, *FLOW_POINTS, *UNIT_POINTS)
 

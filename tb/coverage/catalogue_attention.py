@@ -1,11 +1,11 @@
-"""Points of the top that fetches and of its queue; the samplers are in :mod:`tb.attention.points` and
+"""Points of the top that fetches and of its queue; the samplers are in :mod:`tb.engine.points` and
 :mod:`tb.block_queue.points`, literal hits in the benches."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tb.coverage.model import Point
+from scripts.flow.coverage.model import Point
 
 _SCHEDULES = ("natural", "diagonal_first", "sink_diagonal")
 _DEPTHS = ("8", "16", "32", "64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tb.coverage.model import Point
+from scripts.flow.coverage.model import Point
 
 Bins = tuple[str, ...]
 
@@ -20,21 +20,21 @@ SIGNS: Bins = ("negative", "positive")
 CUT_OFF: Bins = ("nothing", "less than half", "a half", "more than half")
 
 CONFIG = (
-    Point("config.rows", "fcim_engine", "Engines of every class of ROWS run: the ends, powers of two and others",
+    Point("config.rows", "fcim_core", "Engines of every class of ROWS run: the ends, powers of two and others",
           ("8", "16", "24", "32 to 56", "64", "72 to 120", "128")),
-    Point("config.prob_bits", "fcim_engine", "Every width of a probability", numbers(*range(8, 17))),
-    Point("config.max_keys", "fcim_engine", "Every length of a key stream that the sums are sized for",
+    Point("config.prob_bits", "fcim_core", "Every width of a probability", numbers(*range(8, 17))),
+    Point("config.max_keys", "fcim_core", "Every length of a key stream that the sums are sized for",
           numbers(*(64 << i for i in range(12)))),
-    Point("config.lanes", "fcim_engine", "Softmax lanes, ROWS * BITS_PER_CYCLE / 8: one, any, a power of two, the most",
+    Point("config.lanes", "fcim_core", "Softmax lanes, ROWS * BITS_PER_CYCLE / 8: one, any, a power of two, the most",
           ("1", "2", "3 to 7", "8", "9 to 63", "64 or more")),
-    Point("config.columns", "fcim_engine", "Columns of O in a slice of the OP-CIM, HEAD_DIM / KEYS_PER_BLOCK",
+    Point("config.columns", "fcim_core", "Columns of O in a slice of the OP-CIM, HEAD_DIM / KEYS_PER_BLOCK",
           numbers(1, 2, 4, 8, 16)),
-    Point("config.head_dim_and_block", "fcim_engine", "Every size of a head with every size of a block",
+    Point("config.head_dim_and_block", "fcim_core", "Every size of a head with every size of a block",
           axes=(("HEAD_DIM", HEAD_DIMS), ("KEYS_PER_BLOCK", BLOCKS)),
           illegal={"16, 32": (_r := "a block has at most HEAD_DIM keys"), "16, 64": _r, "32, 64": _r}),
-    Point("config.head_dim_and_bits", "fcim_engine", "Every size of a head with every number of planes a cycle",
+    Point("config.head_dim_and_bits", "fcim_core", "Every size of a head with every number of planes a cycle",
           axes=(("HEAD_DIM", HEAD_DIMS), ("BITS_PER_CYCLE", BITS))),
-    Point("config.block_and_bits", "fcim_engine", "Every size of a block with every number of planes a cycle",
+    Point("config.block_and_bits", "fcim_core", "Every size of a block with every number of planes a cycle",
           axes=(("KEYS_PER_BLOCK", BLOCKS), ("BITS_PER_CYCLE", BITS))),
 )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from scripts.flow.coverage.model import Point
 from tb.coverage.catalogue_data import Bins, numbers
-from tb.coverage.model import Point
 
-# models.schedules.SCHEDULES, which cannot be imported inside a simulator; a test compares the two
+# models.hardware.schedules.SCHEDULES, which cannot be imported inside a simulator; a test compares the two
 SCHEDULES: Bins = ("natural", "diagonal_first", "sink_diagonal")
 ORDERS: Bins = (*SCHEDULES, "newest of two first", "one block", "another order")
 STALLS: Bins = ("none pauses", "inputs pause", "outputs wait", "both")
@@ -18,15 +18,15 @@ _SETS = "the block that sets a row's reference leaves that row a probability tha
 _SHORT = "only a tile's last block is short"
 
 SCHEDULE = (
-    Point("schedule.order", "fcim_engine", "Tiles whose keys come in the order of a schedule, seen from the keys' positions; two "
+    Point("schedule.order", "fcim_core", "Tiles whose keys come in the order of a schedule, seen from the keys' positions; two "
           "blocks, newest first, are both other schedules", axes=(("order", ORDERS), ("last block", ("ragged", "whole")))),
-    Point("schedule.blocks", "fcim_engine", "Blocks of a tile in every schedule",
+    Point("schedule.blocks", "fcim_core", "Blocks of a tile in every schedule",
           axes=(("order", SCHEDULES), ("blocks", ("2 or 3", "4 to 15", "16 or more")))),
-    Point("schedule.flags", "fcim_engine", "Every schedule with both first steps, with skipping and without",
+    Point("schedule.flags", "fcim_core", "Every schedule with both first steps, with skipping and without",
           axes=(("order", SCHEDULES), ("first step", FIRST_STEP), ("blocks", MAY_SKIP))),
-    Point("schedule.phase", "fcim_engine", "Every schedule in prefill and in decoding, where all rows are of one token",
+    Point("schedule.phase", "fcim_core", "Every schedule in prefill and in decoding, where all rows are of one token",
           axes=(("order", SCHEDULES), ("rows", ("several tokens", "one token")))),
-    Point("schedule.stalls", "fcim_engine", "Every schedule with streams that pause",
+    Point("schedule.stalls", "fcim_core", "Every schedule with streams that pause",
           axes=(("order", SCHEDULES), ("streams", STALLS))),
 )
 
@@ -36,8 +36,8 @@ FUSED = (
     Point("fused.second_block", "fcim_online_softmax", "Keys of the second block of a fused tile, ragged if it is the last one",
           axes=(("keys", ("one", "some", "all")), ("place", ("last", "more follow"))),
           illegal={"one, more follow": _SHORT, "some, more follow": _SHORT}),
-    Point("fused.row", "fcim_block_reference", "Where a row's first reference comes from", FIRST_REFERENCE),
-    Point("fused.saved", "fcim_block_reference", "Rows that the second block would have rescaled if it had not been fused, for "
+    Point("fused.row", "fcim_row_max", "Where a row's first reference comes from", FIRST_REFERENCE),
+    Point("fused.saved", "fcim_row_max", "Rows that the second block would have rescaled if it had not been fused, for "
           "every tau", axes=(("tau", numbers(*range(9))), ("second block", ("would rescale", "would not")))),
 )
 
@@ -51,10 +51,10 @@ SKIPPED = (
     Point("skip.share", "fcim_online_softmax", "Blocks that a tile of several skips", ("none", "one", "some", "all but one")),
     Point("skip.in_a_row", "fcim_online_softmax", "Neighbouring blocks that are skipped; there are three buffers of scores",
           ("1", "2", "3", "4 or more", "over a tile's end")),
-    Point("skip.edge", "fcim_block_reference", "The largest maximum of a block, over the rows, in octaves from the last one that "
+    Point("skip.edge", "fcim_row_max", "The largest maximum of a block, over the rows, in octaves from the last one that "
           "leaves something of a probability", axes=(("tau", ("0", "1 to 7", "8")), ("maximum", (
               "2 or more below", "1 below", "at", "1 above", "2 or more above")))),
-    Point("skip.kept_by", "fcim_block_reference", "Rows with a probability in a block of a tile that may skip",
+    Point("skip.kept_by", "fcim_row_max", "Rows with a probability in a block of a tile that may skip",
           ("one of several", "some", "all")),
     Point("skip.changes", "fcim_online_softmax", "A tile's flags against those of the tile before",
           ("both the same", "other first step", "other skip", "both others")),

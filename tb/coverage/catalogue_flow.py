@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tb.coverage.model import Point
+from scripts.flow.coverage.model import Point
 
-# models.cycles.COUNTERS, which cannot be imported inside a simulator; a test compares the two
+# models.hardware.timeline.COUNTERS, which cannot be imported inside a simulator; a test compares the two
 COUNTERS = (
     "cycles", "tiles", "keys", "blocks", "q_bytes", "k_bytes", "v_bytes", "o_bytes", "ip_busy", "op_busy", "zero_blocks",
     "rescaled_rows", "rescale_amount", "saturations", "stall_softmax", "stall_q", "stall_k", "stall_v", "stall_op",
@@ -28,12 +28,12 @@ STREAM_STATES = tuple(
 
 FLOW_POINTS: tuple[Point, ...] = (
     *STREAM_STATES,
-    Point("overlap.stages", "fcim_engine", "Stages that work in the same cycle", (
+    Point("overlap.stages", "fcim_core", "Stages that work in the same cycle", (
         "IP-CIM and exponentials", "IP-CIM and OP-CIM", "IP-CIM and read-out", "exponentials and OP-CIM",
         "exponentials and read-out", "OP-CIM and read-out", "IP-CIM, exponentials and OP-CIM", "all four")),
-    Point("overlap.load", "fcim_engine", "Rows of Q move while a stage works", ("IP-CIM", "exponentials", "OP-CIM", "read-out")),
-    Point("overlap.send", "fcim_engine", "Rows of O move while a stage works", ("IP-CIM", "exponentials", "OP-CIM", "read-out")),
-    Point("overlap.tiles", "fcim_engine", "Tiles in flight while each stage works",
+    Point("overlap.load", "fcim_core", "Rows of Q move while a stage works", ("IP-CIM", "exponentials", "OP-CIM", "read-out")),
+    Point("overlap.send", "fcim_core", "Rows of O move while a stage works", ("IP-CIM", "exponentials", "OP-CIM", "read-out")),
+    Point("overlap.tiles", "fcim_core", "Tiles in flight while each stage works",
           axes=(("tiles", IN_FLIGHT), ("engine", PHASES)), illegal={f"0, {stage}": _EMPTY for stage in STAGES}),
     Point("pace.keys", "fcim_ip_cim", "Keys follow each other every CYCLES_PER_KEY cycles or later: in a block, from block to "
           "block, from tile to tile", axes=(("next key", NEXT_KEY), ("comes", ("at full rate", "later")))),
@@ -49,10 +49,10 @@ FLOW_POINTS: tuple[Point, ...] = (
     Point("pace.values", "fcim_v_buffer", "A value against the key that it belongs to, in tiles with every value and in others",
           axes=(("values", ("all", "some are skipped")), ("comes", (
               "a block or more before", "before", "in the same cycle", "after", "a block or more after")))),
-    Point("engine.tile_done", "fcim_engine", "tile_done, with a tile's last row: of a tile of one row, of several, and with the "
+    Point("engine.tile_done", "fcim_core", "tile_done, with a tile's last row: of a tile of one row, of several, and with the "
           "next tile's first row following in its own next slot",
           ("tile of one row", "tile of several rows", "another tile follows at full rate", "last of the run")),
-    Point("engine.tiles_of_run", "fcim_engine", "Tiles of one run: banks alternate and are used again",
+    Point("engine.tiles_of_run", "fcim_core", "Tiles of one run: banks alternate and are used again",
           ("1", "2", "3", "4 or more")),
     Point("engine.counter", "fcim_counters", "The counter moved in a run", COUNTERS),
 )

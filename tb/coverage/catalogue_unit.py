@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts.flow.coverage.model import Point
 from tb.coverage.catalogue_data import CUT_OFF, OPERAND_VALUES, PLANE_STATES, PLANES, SIGNS, Bins, numbers
 from tb.coverage.catalogue_decisions import FIRST_REFERENCE
-from tb.coverage.model import Point
 
 SIZES: Bins = ("one", "some", "all")
 IN_TILE: Bins = ("only", "first", "between", "last")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.config import HardwareConfig
-from tb.coverage.model import SEPARATOR, Coverage
+from models.hardware.config import HardwareConfig
+from scripts.flow.coverage.model import SEPARATOR, Coverage
 
 
 def _between(value: int, low: int, high: int, name: str) -> str:

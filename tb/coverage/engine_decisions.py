@@ -7,15 +7,15 @@ from itertools import groupby
 
 import numpy as np
 
-from models import numerics as nx
-from models.config import Z_FRAC, HardwareConfig
-from models.schedules import key_order
-from models.tile import TileJob, TileResult
+from models.hardware import numerics as nx
+from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.schedules import key_order
+from models.hardware.tile import TileJob, TileResult
+from scripts.flow.coverage.model import SEPARATOR, Coverage
 from tb.coverage.bins import digitise, one_some_all
 from tb.coverage.catalogue_decisions import FIRST_STEP, MAY_SKIP, SCHEDULES, STALLS, WHY_ZERO
 from tb.coverage.catalogue_flow import COUNTERS
 from tb.coverage.engine_walk import Walk
-from tb.coverage.model import SEPARATOR, Coverage
 
 _TAU_STARTS = (0, 1, 8)     # bins of skip.edge
 

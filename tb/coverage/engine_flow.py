@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.config import HardwareConfig
-from models.tile import TileJob, TileResult
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob, TileResult
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.catalogue_flow import COUNTERS, STAGES
 from tb.coverage.engine_pace import PACED, sample_pace
-from tb.coverage.model import Coverage
 
 Record = Mapping[str, np.ndarray]
 # where a state word of the record has what

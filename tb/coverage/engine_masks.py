@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.config import HardwareConfig
-from models.tile import TileJob
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.engine_walk import Walk
-from tb.coverage.model import Coverage
 
 
 def _share(count: np.ndarray, full: np.ndarray | int) -> np.ndarray:

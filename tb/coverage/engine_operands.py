@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.tile import TileJob
+from models.hardware.tile import TileJob
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.bins import plane_states
-from tb.coverage.model import Coverage
 
 # bin of operand.?_value by code v + 128
 _VALUE_BIN = np.concatenate([[0], np.full(127, 1), [2], np.full(126, 3), [4]])

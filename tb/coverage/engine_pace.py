@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.config import HardwareConfig
-from models.tile import TileJob
-from tb.coverage.model import Coverage
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob
+from scripts.flow.coverage.model import Coverage
 
 PACED = ("q", "k", "v", "o", "req")
 

@@ -1,6 +1,6 @@
 """Samples an engine run: numbers tile by tile, and time from the monitors' record. Runs outside the simulator, with torch.
 
-The internals of a tile are worked out once more with the functions of :mod:`models.numerics`, all blocks of a tile at
+The internals of a tile are worked out once more with the functions of :mod:`models.hardware.numerics`, all blocks of a tile at
 once; what they give is held against the golden model's counts, so that coverage cannot speak of another computation.
 """
 
@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.config import HardwareConfig
-from models.tile import TileJob, TileResult
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob, TileResult
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.engine_config import sample_config
 from tb.coverage.engine_decisions import sample_decisions, sample_neighbours, stalls_seen
 from tb.coverage.engine_flow import sample_flow
@@ -20,7 +21,6 @@ from tb.coverage.engine_operands import sample_operands
 from tb.coverage.engine_softmax import sample_softmax
 from tb.coverage.engine_tiles import sample_tiles
 from tb.coverage.engine_walk import walk_tile
-from tb.coverage.model import Coverage
 
 
 def sample_engine(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
@@ -30,7 +30,7 @@ def sample_engine(cov: Coverage, cfg: HardwareConfig, tiles: Sequence[TileJob], 
     Args:
         tiles: as the engine's input monitors saw them.
         golden: what the golden model gives for ``tiles``.
-        record: the monitors' record as :mod:`tb.engine.bench_engine` writes it. What it lacks is not sampled; with an
+        record: the monitors' record as :mod:`tb.core.bench_core` writes it. What it lacks is not sampled; with an
             empty one only the numbers are.
 
     Raises:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models import numerics as nx
-from models.config import Z_FRAC, HardwareConfig
-from models.tile import TileJob
+from models.hardware import numerics as nx
+from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.tile import TileJob
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.bins import cut_off, digitise
 from tb.coverage.engine_walk import Walk
-from tb.coverage.model import Coverage
 
 _LIMIT = -nx.MASKED - 1
 _OCTAVE = 1 << Z_FRAC

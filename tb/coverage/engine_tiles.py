@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.config import HardwareConfig
-from models.tile import TileJob, TileResult
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob, TileResult
+from scripts.flow.coverage.model import Coverage
 from tb.coverage.bins import digitise
 from tb.coverage.catalogue_data import BLOCKS
-from tb.coverage.model import Coverage
 
 _GROUPS = (1, 2, 3, 4, 8, 16)         # bins of tile.rows_at_a_position; the last bin is any other number
 _BLOCK_STARTS = (1, 2, 3, 4, 16, 64)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models import numerics as nx
-from models.config import Z_FRAC, HardwareConfig
-from models.tile import TileJob
+from models.hardware import numerics as nx
+from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.tile import TileJob
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Walk:
 
 
 def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """:func:`models.numerics.round_shift` for arrays of numpy, which is several times faster on a handful of rows."""
+    """:func:`models.hardware.numerics.round_shift` for arrays of numpy, which is several times faster on a handful of rows."""
     floor = x >> np.maximum(s - 1, 0)
     return np.where(s > 0, (floor + 1) >> 1, floor)
 

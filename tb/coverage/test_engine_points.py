@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.config import HardwareConfig, load_config
-from models.cycles import COUNTERS
-from models.golden import run_tile
-from models.schedules import SCHEDULES
-from models.tile import TileJob
-from scripts import engine_run
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.golden import run_tile
+from models.hardware.schedules import SCHEDULES
+from models.hardware.tile import TileJob
+from models.hardware.timeline import COUNTERS
+from scripts.flow.coverage.model import Coverage
 from tb.common import spec
+from tb.core import corners
+from tb.core import environment as engine_run
+from tb.core.configs import BYTE, NARROW, TINY, small
+from tb.core.sequences import decode, flagged, levels_tile, prefill, random_tile, random_tiles
 from tb.coverage.catalogue import POINTS, new_coverage
 from tb.coverage.engine_points import sample_engine
-from tb.coverage.model import Coverage
-from tb.engine import corners
-from tb.engine.configs import BYTE, NARROW, TINY, small
-from tb.engine.workloads import decode, flagged, levels_tile, prefill, random_tile, random_tiles
 
 SHIFT_ZERO = 18
 

@@ -1,19 +1,16 @@
-"""Drives recorded streams through ``fcim_engine`` and records all that its ports saw.
+"""Drives query tiles into ``fcim_engine``, answers its requests from memories, and records all that its ports saw.
 
-The model is run afterwards, on the beats that the monitors saw, by :mod:`scripts.engine_run`; so nothing here knows the
-right answer. Environment: ENGINE_STREAMS (input .npz), ENGINE_RECORD (output .npz, one per pattern), ENGINE_PATTERNS,
-ENGINE_BUDGET (cycles), ENGINE_PROGRESS (optional file that holds the number of keys taken so far), ENGINE_SLOW (optional
-JSON: ``{stream: [on, off]}`` cycles that replace the pattern's pauses of that stream), ENGINE_WATCH (optional: count on the
-pins what the counters claim), ENGINE_ON_DEMAND (optional: a block's values are sent once its request is taken, not before).
+The record is that of :mod:`tb.core.bench_core` (the engine's requests are seen inside) and, as ``tile_*``, ``kreq_*`` and
+``vreq_*``, the further streams. Environment beside that bench's: FETCH_WAIT (JSON: ``{"k": [least, most], "v": ...}`` cycles
+that a memory waits), FETCH_BEFORE (cycles that a first run gets before a reset ends it, 0 for none), FETCH_HOLD (cycles by
+which the first row of Q is late).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import repeat
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -21,151 +18,160 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.pack import unpack
+from tb.common.cover import enabled
 from tb.common.rng import rng
-from tb.common.stalls import sink_stalls, source_stalls
+from tb.common.stalls import always, sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
-from tb.engine.watch import PortWatch
+from tb.core.bench_core import (
+    FIELDS,
+    OUT_FIELDS,
+    REQUEST_FIELDS,
+    SETTLE_CYCLES,
+    beat_arrays,
+    each_engine_pattern,
+    load_beats,
+    read_counters,
+    save_record,
+    time_arrays,
+)
+from tb.core.watch import PortWatch
+from tb.engine import points
+from tb.engine.memory import KEYS, VALUES, Memory
 
-FIELDS = {"q": ("data", "pos", "mult", "shift", "tau", "fused", "skip", "last"), "k": ("data", "pos", "mult", "last"),
-          "v": ("data", "last")}
-OUT_FIELDS = ("data", "empty", "last")
-REQUEST_FIELDS = ("skip", "last")
-COUNTER_BITS = 48
-SETTLE_CYCLES = 40
-PROGRESS_EVERY = 64
+BLOCK_FIELDS = ("start", "count", "last")
+OUTPUTS = {"kreq": BLOCK_FIELDS, "vreq": (*BLOCK_FIELDS, "first"), "o": OUT_FIELDS}
+TILE_FIELDS = ("keys", "schedule")
 
 
-def load_beats(streams: Any, name: str) -> list[Beat]:
-    """The beats of one input stream from the arrays ``<name>_<field>``; data rows are bytes, lane 0 first."""
+class EnginePins:
+    """The pins as the engine's bench names them: its requests are wires inside the top."""
+
+    def __init__(self, dut: Any) -> None:
+        self._dut = dut
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dut, name.removeprefix("m_") if name.startswith("m_req_") else name)
+
+
+def words_of_tiles(streams: Any, name: str, fields: tuple[str, ...]) -> list[list[Beat]]:
+    """Per tile the words of a memory, in the order of the sequence, from the arrays ``<name>_<field>``."""
     data = [int.from_bytes(row.tobytes(), "little") for row in streams[f"{name}_data"]]
-    rest = {field: streams[f"{name}_{field}"].tolist() for field in FIELDS[name] if field != "data"}
-    return [{"data": word, **{f: values[i] for f, values in rest.items()}} for i, word in enumerate(data)]
+    rest = {field: streams[f"{name}_{field}"].tolist() for field in fields if field != "data"}
+    words = [{"data": word, **{f: values[i] for f, values in rest.items()}} for i, word in enumerate(data)]
+    ends = np.cumsum(streams["tile_keys"]).tolist()
+    return [words[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def beat_arrays(name: str, beats: list[Beat], fields: tuple[str, ...], lanes: int, width: int) -> dict[str, np.ndarray]:
-    """Monitored beats as arrays ``<name>_<field>``; data, if there are any, as signed lanes ``[beats, lanes]``."""
-    arrays = {f"{name}_{f}": np.array([beat[f] for beat in beats], dtype=np.int64) for f in fields if f != "data"}
-    if "data" not in fields:
-        return arrays
-    rows = [unpack(beat["data"], lanes, width, signed=True) for beat in beats]
-    arrays[f"{name}_data"] = np.stack(rows) if rows else np.zeros((0, lanes), dtype=np.int64)
-    return arrays
+def waits(side: str, name: str) -> Callable[[], int]:
+    """Draws the waits of a memory's answers."""
+    least, most = json.loads(os.environ.get("FETCH_WAIT", "{}")).get(side, (0, 0))
+    draw = rng(name)
+    return lambda: int(draw.integers(least, most + 1))
 
 
-class Progress:
-    """Writes the number of accepted keys to a file now and then."""
+class Surroundings:
+    """Everything around the top for one run: sources of tiles and rows, sinks, memories; ``name`` names their random numbers."""
 
-    def __init__(self, path: str | None) -> None:
-        self.path, self.count = path, 0
+    def __init__(self, dut: Any, streams: Any, pattern: str, name: str) -> None:
+        self.dut, self.hold = dut, int(os.environ.get("FETCH_HOLD", "0"))
+        self.sources = {key: StreamSource(dut, f"s_{key}", fields, source_stalls(pattern, rng(f"{name} {key}")))
+                        for key, fields in (("tile", TILE_FIELDS), ("q", FIELDS["q"]))}
+        self.sinks = [StreamSink(dut, f"m_{key}", sink_stalls(pattern, rng(f"{name} {key}"))) for key in OUTPUTS]
+        self.memories = [
+            Memory(dut, side, words_of_tiles(streams, f"mem_{key}", side.fields), waits(key, f"{name} {key} waits"),
+                   source_stalls(pattern, rng(f"{name} {key}")) or always())
+            for key, side in (("k", KEYS), ("v", VALUES))]
+        self.tiles = [dict(zip(TILE_FIELDS, beat)) for beat in zip(streams["tile_keys"].tolist(),
+                                                                   streams["tile_schedule"].tolist())]
+        self.rows = load_beats(streams, "q")
 
-    def count_key(self, _: Beat) -> None:
-        """A monitor callback."""
-        self.count += 1
-        if self.path and self.count % PROGRESS_EVERY == 0:
-            Path(self.path).write_text(str(self.count))
+    async def send(self) -> None:
+        """All tiles and all rows on their way."""
+        self.sources["tile"].append(self.tiles)
+        if self.hold:
+            await ClockCycles(self.dut.clk, self.hold)
+        self.sources["q"].append(self.rows)
 
-
-def read_counters(dut: Any) -> list[int]:
-    """The engine's counters, number 0 first."""
-    word = int(dut.counters.value)
-    return [(word >> (COUNTER_BITS * i)) & ((1 << COUNTER_BITS) - 1) for i in range(len(dut.counters) // COUNTER_BITS)]
-
-
-def save_record(record: dict[str, Any], pattern: str) -> None:
-    """Write the record of one run where ENGINE_RECORD says; a reader never sees half of it."""
-    target = Path(os.environ["ENGINE_RECORD"].replace("{pattern}", pattern))
-    partial = target.with_suffix(".part.npz")
-    np.savez(partial, **record)
-    partial.replace(target)
-
-
-def stalls(name: str, pattern: str) -> Iterator[tuple[int, int]] | None:
-    """When the stream ``name`` pauses: as ENGINE_SLOW says, else as the pattern does."""
-    slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
-    if name in slow:
-        return repeat(tuple(slow[name]))
-    return (sink_stalls if name in ("o", "req") else source_stalls)(pattern, rng(f"stalls {name}"))
-
-
-def values_on_demand(streams: Any, source: StreamSource, per_block: int) -> Callable[[Beat], None]:
-    """A callback for requests that queues the values of each block that runs."""
-    ends = (np.flatnonzero(streams["k_last"]) + 1).tolist()
-    sizes = iter([min(per_block, end - at) for start, end in zip([0, *ends[:-1]], ends) for at in range(start, end, per_block)])
-    values = iter(load_beats(streams, "v"))
-
-    def answer(request: Beat) -> None:
-        size = next(sizes)
-        if not request["skip"]:
-            source.append([next(values) for _ in range(size)])
-
-    return answer
+    def stop(self) -> None:
+        """Leave the pins to others."""
+        for source in self.sources.values():
+            source.kill()
+        for sink in self.sinks:
+            sink.stop()
+        for memory in self.memories:
+            memory.stop()
+        for key in self.sources:
+            getattr(self.dut, f"s_{key}_valid").value = 0
 
 
-def each_engine_pattern(test: Any) -> Any:
-    """One cocotb test per pattern of ENGINE_PATTERNS."""
-    names = os.environ.get("ENGINE_PATTERNS", "none").split(",")
-    return cocotb.parametrize(pattern=[cocotb.Param(value=p, name=p) for p in names])(test)
+async def interrupted(dut: Any, streams: Any, pattern: str, longest: int) -> None:
+    """A run that a reset ends at most ``longest`` cycles after its first request for keys."""
+    around = Surroundings(dut, streams, pattern, "interrupted")
+    await reset(dut)
+    await around.send()
+    cycles = int(rng("interrupted").integers(longest // 2, longest + 1))
+    patience = 1000     # a memory may refuse its first request for a while
+    while around.memories[0].tile < 0:
+        assert patience, "nothing was going on"
+        patience -= 1
+        await ClockCycles(dut.clk, 1)
+    await ClockCycles(dut.clk, cycles)
+    dut._log.info(f"reset {cycles} cycles after the first request for keys was taken")
+    points.interrupted(around.memories[1].tile >= 0)
+    around.stop()
 
 
-def time_arrays(monitors: Mapping[str, StreamMonitor]) -> dict[str, np.ndarray]:
-    """When the beats of each stream were offered and taken (``<name>_offer``, ``<name>_cycle``), and the cycles in which its
-    ``ready`` was other than in the one before (``<name>_ready``)."""
-    return {f"{name}_{what}": np.array(cycles, dtype=np.int64) for name, monitor in monitors.items()
-            for what, cycles in (("cycle", monitor.cycles), ("offer", monitor.offers), ("ready", monitor.ready_changes))}
+async def sample(dut: Any) -> None:
+    """What each cycle shows, for the functional coverage."""
+    edge = RisingEdge(dut.clk)
+    while True:
+        await edge
+        if dut.rst_n.value == 1:
+            points.cycle({key: (getattr(dut, f"{key}_valid").value == 1, getattr(dut, f"{key}_ready").value == 1)
+                          for key in points.STREAMS})
 
 
-async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[None]] | None = None) -> None:
-    """Send everything, wait for as many rows as went in, then a little longer for rows that should not come; write the record.
-
-    ``before(dut)`` runs first and may leave the engine in any state; a reset follows it.
-    """
+@cocotb.test()
+@each_engine_pattern
+async def run_tiles(dut: Any, pattern: str) -> None:
+    """Send everything, wait for as many rows as went in, then a little longer for what should not come; write the record."""
     streams = np.load(os.environ["ENGINE_STREAMS"])
     head_dim = streams["q_data"].shape[1]
     dut.clear.value = 0
     start_clock(dut)
-    if before is not None:
-        await before(dut)
-    sources, monitors = {}, {}
-    progress = Progress(os.environ.get("ENGINE_PROGRESS"))
-    for name, fields in FIELDS.items():
-        sources[name] = StreamSource(dut, f"s_{name}", fields, stalls(name, pattern))
-        monitors[name] = StreamMonitor(dut, f"s_{name}", fields, progress.count_key if name == "k" else None)
-    for name, fields in (("o", OUT_FIELDS), ("req", REQUEST_FIELDS)):
-        StreamSink(dut, f"m_{name}", stalls(name, pattern))
-        monitors[name] = StreamMonitor(dut, f"m_{name}", fields)
+    if before := int(os.environ.get("FETCH_BEFORE", "0")):
+        await interrupted(dut, streams, pattern, before)
+    around = Surroundings(dut, streams, pattern, "run")
+    sides = {"k": FIELDS["k"], "v": FIELDS["v"]}
+    monitors = {name: StreamMonitor(dut, f"s_{name}", fields)
+                for name, fields in {"tile": TILE_FIELDS, "q": FIELDS["q"], **sides}.items()}
+    monitors |= {name: StreamMonitor(dut, f"m_{name}", fields) for name, fields in OUTPUTS.items()}
+    monitors["req"] = StreamMonitor(dut, "req", REQUEST_FIELDS)
 
     def state() -> str:
         return "accepted " + ", ".join(f"{name} {len(m.beats)}" for name, m in monitors.items())
 
     watchdog = start_watchdog(int(os.environ["ENGINE_BUDGET"]), state)
     await reset(dut)
-    watch = PortWatch(dut) if os.environ.get("ENGINE_WATCH") else None
-    rows = len(streams["q_last"])
-    for name, source in sources.items():
-        if name == "v" and os.environ.get("ENGINE_ON_DEMAND"):
-            monitors["req"].add_callback(values_on_demand(streams, source, int(dut.KEYS_PER_BLOCK.value)))
-        else:
-            source.append(load_beats(streams, name))
+    watch = PortWatch(EnginePins(dut))
+    if enabled:
+        cocotb.start_soon(sample(dut))
+    await around.send()
     edge = RisingEdge(dut.clk)
-    while len(monitors["o"].beats) < rows:
+    while len(monitors["o"].beats) < len(around.rows):
         await edge
     await ClockCycles(dut.clk, SETTLE_CYCLES)
     watchdog.cancel()
-    record: dict[str, Any] = {"counters": np.array(read_counters(dut), dtype=np.int64),
-                              "error_v_count": int(dut.error_v_count.value), "end_cycle": cycle()}
-    for name, fields in FIELDS.items():
+    record: dict[str, Any] = {"counters": np.array(read_counters(dut), dtype=np.int64), "end_cycle": cycle(),
+                              "error_v_count": int(dut.error_v_count.value), "error_order": int(dut.error_order.value),
+                              "left_over": sum(len(memory.due) for memory in around.memories)}
+    for name, fields in (("q", FIELDS["q"]), *sides.items()):
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
-    record |= beat_arrays("req", monitors["req"].beats, REQUEST_FIELDS, 0, 0)
+    for name, fields in (("tile", TILE_FIELDS), ("kreq", OUTPUTS["kreq"]), ("vreq", OUTPUTS["vreq"]), ("req", REQUEST_FIELDS)):
+        record |= beat_arrays(name, monitors[name].beats, fields, 0, 0)
     record |= time_arrays(monitors)
-    if watch is not None:
-        record |= {f"pins_{name}": count for name, count in watch.counts.items()}
+    record |= {f"pins_{name}": count for name, count in watch.counts.items()}
+    points.run(monitors["tile"].beats, monitors["q"].beats, monitors["req"].beats, int(dut.KEYS_PER_BLOCK.value),
+               int(dut.BLOCKS_AHEAD.value))
     save_record(record, pattern)
-
-
-@cocotb.test()
-@each_engine_pattern
-async def run_streams(dut: Any, pattern: str) -> None:
-    """One run from reset."""
-    await record_run(dut, pattern)

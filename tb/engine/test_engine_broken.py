@@ -1,275 +1,149 @@
-"""The engine's tests can fail: wrong models, wrong RTL, missing rows, and streams that disagree are all noticed."""
+"""The top's flags, and that its tests notice a fault in it or behind it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from models.cycles import COUNTERS, predict_run
-from models.golden import run_tile
-from models.tile import TileJob, TileResult
-from scripts import engine_run
-from scripts.engine_run import check_record, run_engine, stream_arrays, streamed_values
-from scripts.simulate import BenchFailed
-from tb.common.mutation import mutated_sources
-from tb.engine.configs import TINY
-from tb.engine.verdict import assert_ok, describe
-from tb.engine.workloads import UNIT, blocks, exact_tile, levels_tile, random_tile
+from scripts.flow.simulator import BenchFailed, run_bench
+from tb.common.mutation import faulty_sources, mutated_sources
+from tb.core.configs import TINY
+from tb.core.sequences import levels_tile, random_tile
+from tb.core.test_core_stalls import FAULTS as STALL_FAULTS
+from tb.core.test_core_stalls import STALLS
+from tb.engine.fetches import Fetch, fetch_arrays, fetched
+from tb.engine.run import TOP, expected_requests, run_attention
 
-Record = dict[str, np.ndarray]
+TOP_FILE, QUEUE, SCHEDULER = "rtl/engine/fcim_engine.v", "rtl/stream/fcim_block_queue.v", "rtl/stream/fcim_key_scheduler.v"
+STATUS = "tb.engine.bench_status"
+STATUS_TESTS = 4
+AHEAD = 8
+LATE = {"k": (0, 60), "v": (100, 100)}
+BUDGET = 20_000
+SIM = "icarus"      # of the faults: it builds each in no time, and it knows X and Z
 
-# name: file, right text, wrong text, and a stream with its slow rhythm if that is what it takes. One thing wrong in each;
-# the run below must notice.
-MUTANTS = {
-    "ip_cim loses the carry of a plane": (
-        "rtl/ip_cim/fcim_ip_cim.v", "plane_sum + (acc_q << BITS_PER_CYCLE)", "plane_sum | (acc_q << BITS_PER_CYCLE)"),
-    "keys at a row's own position are hidden": (
-        "rtl/softmax/fcim_score_lanes.v", "(k_pos <= q_pos)", "(k_pos < q_pos)"),
-    "unused rows see keys": (
-        "rtl/softmax/fcim_score_lanes.v", "used[a] && (k_pos", "(1'b1 || used[a]) && (k_pos"),
-    "the softmax decides on the wrong side of tau": (
-        "rtl/softmax/fcim_block_reference.v", "(amount > $signed(", "(amount >= $signed("),
-    "every block is judged with the one after it": (
-        "rtl/softmax/fcim_block_reference.v", "(s_blk_joint && other > own)", "(other > own)"),
-    "no block is judged with the one after it": (
-        "rtl/softmax/fcim_block_reference.v", "(s_blk_joint && other > own)", "(1'b0)"),
-    "a fused tile does not wait for its second block": (
-        "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
-    "references change while a block uses them": (
-        "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"req": (1, 30)}),
-    "a block vanishes an octave too early": (
-        "rtl/softmax/fcim_block_reference.v", "$signed(PROB_BITS[REF_BITS+1:0])", "$signed(PROB_BITS[REF_BITS+1:0]) - 1"),
-    "the last group of rows decides for all whether a block vanishes": (
-        "rtl/softmax/fcim_block_reference.v", "(any_q && !a_first_group_q)", "1'b0"),
-    "a row that sees no key keeps a block": (
-        "rtl/softmax/fcim_block_reference.v", "a_visible_q[b] && !above", "!above"),
-    "all blocks of a tile may be skipped": (
-        "rtl/softmax/fcim_online_softmax.v", "(ran_q || !zlast_q[exp_buf_q])", "1'b1"),
-    "blocks are skipped though the tile forbids it": (
-        "rtl/softmax/fcim_online_softmax.v", "zskip_q[exp_buf_q] && zzero_q", "zzero_q"),
-    "only a tile's very first block clears its accumulators": (
-        "rtl/softmax/fcim_online_softmax.v", ".start_first(!ran_q)", ".start_first(zfirst_q[exp_buf_q])"),
-    "a skipped block is announced as one that runs": (
-        "rtl/softmax/fcim_online_softmax.v", "assign m_req_skip  = skip;", "assign m_req_skip  = 1'b0;"),
-    "a tile is done with its last decision": (
-        "rtl/engine/fcim_tile_tracker.v", "ended && (left == 0)", "ended"),
-    "a tile is not done if its last block is skipped": (
-        "rtl/engine/fcim_tile_tracker.v", "(mine && decided_last)", "(mine && decided_last && !decided_skip)"),
-    "a skipped block is waited for": (
-        "rtl/engine/fcim_tile_tracker.v", "mine && !decided_skip", "mine"),
-    "a tile starts with the sums of the last": (
-        "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
-    "probabilities are written into a slot in use": (
-        "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
-    "a rescale leaves the accumulators alone": (
-        "rtl/op_cim/fcim_acc_update.v", "if (row_shift != 0)", "if (1'b0)"),
-    "values of keys that a block lacks are not blanked": (
-        "rtl/stream/fcim_v_buffer.v", "(j[KEY_BITS-1:0] <= last_key_q[rd_slot_q])", "1'b1"),
-    "the ring of values takes one block too many": (
-        "rtl/stream/fcim_v_buffer.v", "(full_q != SLOTS[SLOT_BITS:0])", "1'b1"),
-    "a row of Q overtakes the tile before": (
-        "rtl/stream/fcim_q_loader.v", "open_q || !held_q[bank_q]", "1'b1"),
-    "quotients of negative sums are not negated": (
-        "rtl/normalizer/fcim_divider.v", "g_stage[STEPS].neg_q[o]", "1'b0"),
-    "a waiting row of O changes": (
-        "rtl/normalizer/fcim_normalizer.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
-    "the last row never comes": (
-        "rtl/normalizer/fcim_normalizer.v", "row_end_q[PIPE];", "row_end_q[PIPE] && !tile_end_q[PIPE];"),
-    "a counter counts by two": (
-        "rtl/engine/fcim_engine.v", "{{(INC_BITS-1){1'b0}}, req_accept && req_zero}",
-        "{{(INC_BITS-2){1'b0}}, req_accept && req_zero, 1'b0}"),
+
+def status_streams(path: Path, seed: int) -> Path:
+    """Tiles for the bench of flags, of the same length: a wrong end makes the engine ask for a tile's keys in the next one."""
+    generator = np.random.default_rng(seed)
+    fetches = fetched([random_tile(TINY, generator, rows=5, keys=29) for _ in range(3)])
+    np.savez(path, **fetch_arrays(TINY, fetches))
+    return path
+
+
+def run_status(folder: Path, seed: int, sources: list[Path] | None = None, build_root: Path | str = "build/rtl",
+               sim: str | None = None) -> int:
+    """Run the bench of flags; returns the number of its tests."""
+    return run_bench(TOP, sources, STATUS, TINY.verilog_parameters(), sim=sim, seed=seed, build_root=build_root,
+                     extra_env={"ENGINE_STREAMS": str(status_streams(folder / "streams.npz", seed))}).passed
+
+
+def test_flags_and_clear(seed: int, tmp_path: Path) -> None:
+    assert run_status(tmp_path, seed) == STATUS_TESTS
+
+
+def provoking(generator: np.random.Generator) -> list[Fetch]:
+    """Tiles in which every connection counts: blocks vanish first, last and in between, references move, flags differ."""
+    low = -(TINY.prob_bits + 9)
+    tiles = [random_tile(TINY, generator, rows=9, keys=29, tau=3), levels_tile(TINY, generator, [low, 3, low, 0, low], 3, 5),
+             random_tile(TINY, generator, rows=16, keys=90, order="natural"), levels_tile(TINY, generator, [3, 9, low], 0, 2),
+             random_tile(TINY, generator, rows=1, keys=1), levels_tile(TINY, generator, [low, 5, low], 0, 16)]
+    flags = ((False, True), (False, True), (True, False), (True, True), (True, True), (True, True))
+    tiles = [replace(tile, fused=fused, skip=skip) for tile, (fused, skip) in zip(tiles, flags, strict=True)]
+    return fetched(tiles, ("sink_diagonal", "diagonal_first", "natural"))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Right and wrong text, the stall pattern and the waits under which it shows, and what is said of it."""
+
+    old: str
+    new: str
+    message: str
+    file: str = TOP_FILE
+    pattern: str = "none"
+    waits: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hold: int = 60      # the requests run ahead meanwhile
+
+
+ORDER = "m_kreq: |other k|asks for"
+HELD = "dropped|changed|cycle budget|asks for"     # a stream whose other side does not wait for it
+FAULTS = {
+    "another-depth": Fault(".BLOCKS_AHEAD(BLOCKS_AHEAD), ", "", "(9|1[0-9]) blocks were asked for ahead"),
+    "schedule-lost": Fault(".s_tile_schedule(s_tile_schedule)", ".s_tile_schedule(2'd0)", "m_kreq: "),
+    "schedule-halved": Fault(".s_tile_schedule(s_tile_schedule)", ".s_tile_schedule({1'b0, s_tile_schedule[0]})", "m_kreq: "),
+    "a-key-less": Fault(".s_tile_keys(s_tile_keys)", ".s_tile_keys(s_tile_keys - 1'b1)",
+                        "cycle budget|asks for 0 keys|is X|of start"),
+    "start-cut": Fault(".s_blk_start(blk_start)", ".s_blk_start({{(INDEX_BITS-4){1'b0}}, blk_start[3:0]})", "m_kreq: |other k"),
+    "count-lost": Fault(".s_blk_count(blk_count)", ".s_blk_count(KEYS_PER_BLOCK[KEY_BITS:0])", "asks for 8 keys"),
+    "last-lost": Fault(".s_blk_last(blk_last)", ".s_blk_last(1'b0)", "asks for|cycle budget"),
+    "keys-not-waited-for": Fault(".m_kreq_ready(m_kreq_ready)", ".m_kreq_ready(1'b1)", HELD, pattern="both"),
+    "values-not-waited-for": Fault(".m_vreq_ready(m_vreq_ready)", ".m_vreq_ready(1'b1)", HELD, pattern="both"),
+    "decision-not-held": Fault(".m_req_ready(req_ready)", ".m_req_ready(1'b1)", HELD, pattern="both"),
+    "skip-held": Fault(".m_req_ready(req_ready)", ".m_req_ready(m_vreq_ready)", f"{HELD}|error_order", pattern="both"),
+    "values-of-skipped-blocks": Fault(".s_req_skip(req_skip)", ".s_req_skip(1'b0)", "m_vreq: |cycle budget|other v"),
+    "end-of-tile-lost": Fault(".s_req_last(req_last)", ".s_req_last(1'b0)", "asks for|error_order is up"),
+    "flag-of-the-tile-lost": Fault(".s_q_fused(s_q_fused)", ".s_q_fused(1'b0)", "rows differ|counter|rescaled"),
+    "skip-of-the-tile-lost": Fault(".s_q_skip(s_q_skip)", ".s_q_skip(1'b0)", "m_vreq: |request .* skip|cycle budget"),
+    "tau-lost": Fault(".s_q_tau(s_q_tau)", ".s_q_tau(4'd0)", "counter|differ"),
+    "positions-lost": Fault(".s_k_pos(s_k_pos)", ".s_k_pos({POS_BITS{1'b0}})", "differ|counter"),
+    "multipliers-lost": Fault(".s_k_mult(s_k_mult)", ".s_k_mult(16'd20000)", "differ|counter"),
+    "empty-lost": Fault(".m_o_empty(m_o_empty)", ".m_o_empty()", "is Z|is X"),
+    "done-late": Fault(".tile_done(tile_done)", ".tile_done()", "tile_done is"),
+    "scheduler-repeats-the-sink": Fault("last ? BLOCK_KEYS[INDEX_BITS-1:0]", "last ? {INDEX_BITS{1'b0}}", ORDER, SCHEDULER),
+    "scheduler-forgets-the-sink": Fault("(order_q == DIAGONAL) ? SINK", "(order_q == DIAGONAL) ? BETWEEN", ORDER, SCHEDULER),
+    "queue-of-newest": Fault("block_q[rd_q[SLOT_BITS-1:0]]", "block_q[wr_q[SLOT_BITS-1:0] - 1'b1]",
+                             "m_vreq: |asks for|cycle budget|changed|error_order|non-0/1", QUEUE),
+    "queue-keeps-skipped": Fault("wire take  = s_req_valid && s_req_ready", "wire take  = m_vreq_valid && m_vreq_ready",
+                                 "m_vreq: |asks for|cycle budget|changed|error_order", QUEUE),
+    "queue-asks-while-full": Fault("m_kreq_valid = s_blk_valid && !full", "m_kreq_valid = s_blk_valid",
+                                   "asks for|m_kreq: |cycle budget|changed", QUEUE),
+    "queue-splits-the-fork": Fault("wire push  = s_blk_valid && s_blk_ready", "wire push  = s_blk_valid && !full",
+                                   "asks for|m_kreq: |m_vreq: |dropped|cycle budget|error_order", QUEUE, "both"),
 }
-START = 17          # cycle of a made-up record in which the first row of Q is taken
-BUDGET = 6000       # cycles; the right engine needs less than half of it
 
 
-def provoking_tiles(generator: np.random.Generator) -> list[TileJob]:
-    """Few and short, yet each rule of the page matters in them."""
-    per_block = TINY.keys_per_block
-    full = exact_tile(TINY, generator, blocks(TINY, [0, 2 * UNIT, -90 * UNIT, 3 * UNIT + 5]), tau=2)
-    short = [random_tile(TINY, generator, 5, 3, "plain", 0, "natural") for _ in range(4)]
-    causal = random_tile(TINY, generator, TINY.rows, per_block + 2, "peaked", 0, "natural")
-    causal.k_pos, causal.q_pos = torch.arange(per_block + 2), torch.arange(TINY.rows) % per_block
-    few = exact_tile(TINY, generator, blocks(TINY, [0, 5 * UNIT]), rows=2)
-    low = -TINY.prob_bits
-    skipping = levels_tile(TINY, generator, [None, 0, low, low - 1, 2, low - 9], 2, skip=True)
-    skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
-    joint = levels_tile(TINY, generator, [0, 5, 20, low - 9], fused=True, skip=True)
-    unseen = levels_tile(TINY, generator, [None, None], rows=3, skip=True)
-    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
-    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
+    fault, fetches = FAULTS[name], provoking(np.random.default_rng(seed))
+    sources = mutated_sources(tmp_path, fault.file, fault.old, fault.new)
+    with pytest.raises(AssertionError, match=fault.message):
+        run, = run_attention(TINY, fetches, [fault.pattern], seed=seed, ahead=AHEAD, waits=fault.waits, hold=fault.hold,
+                             sources=sources, build_root=tmp_path / "build", budget=BUDGET, sim=SIM)
+        assert run.ok, "\n".join([f"{int((run.mismatches > 0).sum())} rows differ", *run.problems])
 
 
-@pytest.fixture
-def tiles(generator: np.random.Generator) -> list[TileJob]:
-    """Two short tiles, the second ragged."""
-    return [random_tile(TINY, generator, 3, 8, "plain", 0), random_tile(TINY, generator, 2, 5, "plain", 0)]
+@pytest.mark.parametrize("faults", STALL_FAULTS)
+def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp_path: Path) -> None:
+    """In every run, also where memories answer late and all streams pause."""
+    run, = run_attention(TINY, provoking(np.random.default_rng(seed)), ["both"], seed=seed, ahead=AHEAD, waits=LATE, sim=SIM,
+                         sources=faulty_sources(tmp_path, STALL_FAULTS[faults]), build_root=tmp_path / "build")
+    assert "counter stall_v is " in "\n".join(run.problems) and not bool(run.mismatches.any())
+    if faults == "by two":
+        assert all(run.counters[name] == 2 * run.predicted[name] for name in STALLS)
 
 
-def times_and_counters(tiles: list[TileJob], results: list[TileResult]) -> Record:
-    """When a faultless engine moves its beats if nothing outside makes it wait, and what it counts."""
-    run = predict_run(TINY, tiles, results)
-    offered = {name: [0, *(cycle + 1 for cycle in run.taken[name][:-1])] for name in "qkv"} | run.offered
-    return {**{f"{name}_cycle": START + np.array(cycles) for name, cycles in run.taken.items()},
-            **{f"{name}_offer": START + np.array(cycles) for name, cycles in offered.items()},
-            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "req")},
-            "counters": np.array([run.counters[name] for name in COUNTERS])}
+STATUS_FAULTS = {
+    "order-flag-lost": (TOP_FILE, ".error_order(error_order)", ".error_order()", r"Logic\('Z'\)"),
+    "value-flag-lost": (TOP_FILE, ".error_v_count(error_v_count)", ".error_v_count()", r"Logic\('Z'\)"),
+    "no-clear": (TOP_FILE, ".clear(clear)", ".clear(1'b0)", "clear leaves a counter"),
+    "order-flag-blind": (QUEUE, "s_req_last != m_vreq_last", "1'b0", "error_order is not up"),
+}
 
 
-@pytest.fixture
-def record(tiles: list[TileJob]) -> Record:
-    """What a faultless engine's ports would have shown."""
-    results = [run_tile(TINY, t) for t in tiles]
-    return {
-        **{name: values.copy() for name, values in stream_arrays(tiles).items()},
-        "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
-        "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
-        "o_last": np.array([0, 0, 1, 0, 1]), "req_skip": np.array([0, 0]), "req_last": np.array([1, 1]),
-        "error_v_count": np.array(0), **times_and_counters(tiles, results),
-    }
+@pytest.mark.parametrize("name", STATUS_FAULTS)
+def test_faults_of_flags_are_found(name: str, seed: int, tmp_path: Path) -> None:
+    *fault, message = STATUS_FAULTS[name]
+    with pytest.raises(BenchFailed, match=message):
+        run_status(tmp_path, seed, mutated_sources(tmp_path, *fault), tmp_path / "build", SIM)
 
 
-def test_a_right_record_passes(tiles: list[TileJob], record: Record) -> None:
-    assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
-
-
-def test_one_flipped_bit_is_seen_and_located(tiles: list[TileJob], record: Record) -> None:
-    record["o_data"][3, 7] ^= 1
-    run = check_record(TINY, tiles, record, "both")
-    assert not run.ok and run.mismatches.tolist() == [0, 0, 0, 1, 0] and not run.problems
-    assert "tile 1 row 0: 1 lanes differ; lane 7: got" in describe(run)
-    with pytest.raises(AssertionError, match=r"(?s)tile 1 row 0.*seed \d+.*repeat make test .*one_flipped_bit.*SEED=\d+"):
-        assert_ok([run], tiles, expected=1)
-
-
-def test_a_wrong_flag_is_seen(tiles: list[TileJob], record: Record) -> None:
-    record["o_empty"][2] ^= 1
-    assert check_record(TINY, tiles, record, "none").mismatches.tolist() == [0, 0, 1, 0, 0]
-
-
-@pytest.mark.parametrize("change", ["missing", "extra", "none at all"])
-def test_a_wrong_number_of_rows_is_seen(change: str, tiles: list[TileJob], record: Record) -> None:
-    rows = {"missing": [0, 1, 2, 3], "extra": [0, 1, 2, 3, 4, 4], "none at all": []}[change]
-    for name in ("o_data", "o_empty", "o_last"):
-        record[name] = record[name][rows]
-    run = check_record(TINY, tiles, record, "none")
-    assert not run.ok and run.problems == [f"{len(rows)} rows came, 5 were expected"]
-    assert bool((run.mismatches > 0).all())
-    with pytest.raises(AssertionError, match="5 were expected"):
-        assert_ok([run], tiles, expected=1)
-
-
-def test_swapped_rows_are_seen(tiles: list[TileJob], record: Record) -> None:
-    record["o_data"] = record["o_data"][[1, 0, 2, 3, 4]]
-    assert (check_record(TINY, tiles, record, "none").mismatches > 0).tolist() == [True, True, False, False, False]
-
-
-def test_last_on_the_wrong_row_is_seen(tiles: list[TileJob], record: Record) -> None:
-    record["o_last"] = np.array([0, 1, 0, 0, 1])
-    assert check_record(TINY, tiles, record, "none").problems == ["last is not on each tile's last row"]
-
-
-@pytest.mark.parametrize(("change", "problem"), [
-    ({"req_skip": [0, 1]}, "the requests do not fit the keys and values"),
-    ({"req_skip": [0], "req_last": [1]}, "1 requests came, 2 were expected"),
-    ({"req_last": [0, 1]}, "last is not on each tile's last request")])
-def test_wrong_requests_are_seen(change: dict[str, list[int]], problem: str, tiles: list[TileJob], record: Record) -> None:
-    record |= {name: np.array(values) for name, values in change.items()}
-    assert problem in check_record(TINY, tiles, record, "none").problems
-
-
-def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record: Record) -> None:
-    """Two blocks of one size, and the values of the other one: they are taken for what the requests say they are."""
-    tiles = [levels_tile(TINY, generator, [0, -40, 2], rows=5, skip=True)]
-    results = [run_tile(TINY, t) for t in tiles]
-    record |= times_and_counters(tiles, results) | stream_arrays(tiles, streamed_values(TINY, tiles, results))
-    record |= {"o_data": results[0].out.long().numpy(), "o_empty": results[0].empty.numpy(), "o_last": np.array([0, 0, 0, 0, 1]),
-               "req_skip": np.array([0, 1, 0]), "req_last": np.array([0, 0, 1])}
-    assert len(record["v_last"]) == 16 and record["v_last"].tolist() == [0] * 15 + [1]
-    assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
-    record["req_skip"] = np.array([0, 0, 1])
-    assert "request 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
-
-
-@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult"])
-def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
-    record[name] = record[name].copy()
-    record[name].flat[0] ^= 1
-    assert check_record(TINY, tiles, record, "none").problems[0] == f"the engine's port saw other {name} than was sent"
-
-
-@pytest.mark.parametrize("name", COUNTERS)
-def test_every_wrong_counter_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
-    record["counters"][COUNTERS.index(name)] += 1
-    problems = check_record(TINY, tiles, record, "none").problems
-    assert len(problems) == 1 and problems[0].startswith(f"counter {name} is ")
-
-
-def test_a_counter_that_contradicts_the_pins_is_seen(tiles: list[TileJob], record: Record) -> None:
-    record["pins_stall_o"] = np.array(7)
-    assert check_record(TINY, tiles, record, "both").problems == ["counter stall_o is 0, the pins say 7"]
-
-
-def test_too_few_runs_are_seen(tiles: list[TileJob], record: Record) -> None:
-    run = check_record(TINY, tiles, record, "none")
-    with pytest.raises(AssertionError, match="1 runs came back, 4 were wanted"):
-        assert_ok([run], tiles, expected=4)
-    with pytest.raises(AssertionError, match="2 tiles were compared, 3 were sent"):
-        assert_ok([run], [*tiles, tiles[0]], expected=1)
-
-
-def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison compares: one bit of the model's answer flipped, one row differs."""
-    def corrupted(cfg, tile):
-        result = run_tile(cfg, tile)
-        result.out[-1, 0] ^= 1
-        return result
-
-    monkeypatch.setattr(engine_run, "run_tile", corrupted)
-    run, = run_engine(TINY, tiles, seed=seed)
-    assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
-    """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""
-    file, old, new, *slow = MUTANTS[name]
-    tiles = provoking_tiles(np.random.default_rng(seed))
-    try:
-        runs = run_engine(TINY, tiles, ("both",), seed=seed, sources=mutated_sources(tmp_path, file, old, new),
-                          build_root=str(tmp_path / "build"), watch=True, budget=BUDGET,
-                          slow=slow[0] if slow else None)
-    except BenchFailed as failure:
-        assert failure.result.failed > 0, "the simulator itself failed: the mutant does not run"
-        return
-    assert not all(run.ok for run in runs), f"not noticed: {name}"
-
-
-def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
-    """The mutants fail because of the mutation, not of slow values or late answers to requests."""
-    tiles = provoking_tiles(np.random.default_rng(seed))
-    for slow in (None, {"v": (1, 13)}, {"req": (1, 30)}):
-        runs = run_engine(TINY, tiles, ("both",), seed=seed, watch=True, slow=slow)
-        assert_ok(runs, tiles, expected=1)
-        assert runs[0].counters["cycles"] < BUDGET // 2
-
-
-@pytest.mark.parametrize("change", ["a value fewer", "a value more", "last on another block"])
-def test_values_that_do_not_match_the_keys_are_reported(change: str, seed: int, generator: np.random.Generator) -> None:
-    """20 keys, 8 to a block; the same number of blocks of values, but other sizes or another end."""
-    tiles = [random_tile(TINY, generator, 4, 20), random_tile(TINY, generator, 4, 8)]
-    streams = stream_arrays(tiles)
-    if change == "last on another block":
-        streams["v_last"][[7, 19]] = 1, 0       # 8, 8, 8, 4 instead of 8, 8, 4, 8: two blocks differ in size and end
-    else:
-        keep = [*range(19), *range(20, 28)] if change == "a value fewer" else [*range(20), 19, *range(20, 28)]
-        streams["v_data"], streams["v_last"] = streams["v_data"][keep], streams["v_last"][keep]
-        streams["v_last"][18:21] = [1, 0, 0] if change == "a value fewer" else [0, 0, 1]
-    run, = run_engine(TINY, tiles, seed=seed, streams=streams)
-    assert "the engine reports that K and V disagree on the keys of a block" in run.problems
-    with pytest.raises(AssertionError, match="K and V disagree"):
-        assert_ok([run], tiles, expected=1)
+def test_the_right_top_passes_what_the_faults_fail(seed: int) -> None:
+    fetches = provoking(np.random.default_rng(seed))
+    for run in run_attention(TINY, fetches, ("none", "both"), seed=seed, ahead=AHEAD, hold=60):
+        assert run.ok, run.problems
+        keys, values = expected_requests(TINY, fetches, run.golden)
+        assert 0 < run.counters["skipped_blocks"] == len(keys) - len(values)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 
 

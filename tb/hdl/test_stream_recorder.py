@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scripts.engine_run import PLAYER
-from scripts.simulate import run_bench
+from scripts.flow.simulator import run_bench
+from tb.core.environment import PLAYER
 from tb.hdl.bench_stream_recorder import WIDTH
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.schedules import blocks
-from scripts.simulate import BenchFailed, run_bench
+from models.hardware.schedules import blocks
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 from tb.key_scheduler.order import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
 

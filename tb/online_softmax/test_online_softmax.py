@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 
 # rows, elements of a head, bits per cycle, keys per block, bits of a probability, keys of a row
@@ -22,7 +22,7 @@ def test_online_softmax(rows: int, head_dim: int, bits: int, block: int, prob_bi
 
 
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
-    ("fcim_block_reference", "(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
+    ("fcim_row_max", "(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
     ("fcim_online_softmax", ".start_tau(ztau_q[exp_buf_q])", ".start_tau(tau_q[exp_bank])",
      r"p \(lane, got, expected\)|blk_shift"),
     ("fcim_online_softmax", "assign m_req_zero  = zzero_q[exp_buf_q];", "assign m_req_zero  = 1'b0;", "m_req"),

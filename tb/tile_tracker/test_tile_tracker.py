@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulate import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, run_bench
 from tb.common.mutation import mutated_sources
 
-TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/engine/fcim_tile_tracker.v", "tb.tile_tracker.bench_tile_tracker"
+TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/core/fcim_tile_tracker.v", "tb.tile_tracker.bench_tile_tracker"
 
 
 def test_tile_tracker(seed: int) -> None:

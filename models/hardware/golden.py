@@ -1,0 +1,118 @@
+"""The golden model: one query tile through the engine's integer algorithm, bit for bit what the RTL does.
+
+The key stream is walked block by block as the hardware does, since the order of the keys moves roundings.
+Products run as floating-point matrix products where these are exact: scores stay below 2**22 (float32) and
+a block's sums below 2**31 (float64).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.errors import FcimError
+from models.hardware import numerics as nx
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob, TileResult, TileStats
+
+
+@dataclass
+class RowState:
+    """What the engine keeps per row: integer reference, whether it is set, row sum, accumulators."""
+
+    reference: Tensor
+    seen: Tensor
+    row_sum: Tensor
+    acc: Tensor
+
+    @classmethod
+    def start(cls, rows: int, head_dim: int) -> RowState:
+        """State before a tile's first block."""
+        return cls(torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, dtype=torch.bool),
+                   torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, head_dim, dtype=torch.int64))
+
+
+def check_tile(cfg: HardwareConfig, tile: TileJob) -> None:
+    """Raise :class:`FcimError` if the engine of this configuration could not take ``tile``."""
+    rows, keys = tile.q.shape[0], tile.k.shape[0]
+    if not 1 <= rows <= cfg.rows:
+        raise FcimError(f"a tile of {rows} rows does not fit configuration '{cfg.name}'; use 1 to {cfg.rows}")
+    if not 1 <= keys <= cfg.max_keys:
+        raise FcimError(f"a key stream of {keys} keys does not fit configuration '{cfg.name}'; use 1 to {cfg.max_keys}")
+    if tile.q.shape[1] != cfg.head_dim or tile.k.shape[1] != cfg.head_dim or tile.v.shape != tile.k.shape:
+        raise FcimError(f"head_dim of the tensors is {tile.q.shape[1]}, but configuration '{cfg.name}' has "
+                        f"{cfg.head_dim}; choose another CONFIG")
+    cfg.check_tau(tile.tau)
+
+
+def move_reference(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
+    """Moves the rows' references on and gives the rescale amounts ``[R]``, 0 where a reference stays.
+
+    Args:
+        zmax: maxima ``[R]`` of the block's scaled scores (for a fused first block, of the first two blocks'),
+            MASKED where the row sees none of its keys.
+    """
+    visible = zmax != nx.MASKED
+    candidate = nx.reference_candidate(zmax)
+    move = visible & state.seen & (candidate > state.reference + tile.tau)
+    amount = torch.where(move, candidate - state.reference, torch.zeros_like(candidate))
+    state.reference = torch.where(move | (visible & ~state.seen), candidate, state.reference)
+    state.seen = state.seen | visible
+    return amount
+
+
+def accumulate(cfg: HardwareConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, amount: Tensor) -> None:
+    """Adds a block's probabilities and outer products to the row sums and accumulators, which are rescaled first.
+
+    Args:
+        z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``. amount: rescale amounts ``[R]``.
+    """
+    p = nx.probability(z, state.reference.unsqueeze(-1), tile.tau, cfg.prob_bits)
+    shift = nx.clamp_rescale(amount)
+    state.row_sum = nx.round_shift(state.row_sum, shift) + p.sum(-1)
+    state.acc = nx.round_shift(state.acc, shift.unsqueeze(-1)) + (p.double() @ v).long()
+
+
+def _ones(x: Tensor) -> int:
+    """Set bits of the offset-binary codes of an int8 tensor."""
+    code = (x.to(torch.int64) + 128)
+    return int(sum(((code >> bit) & 1).sum() for bit in range(8)))
+
+
+def run_tile(cfg: HardwareConfig, tile: TileJob) -> TileResult:
+    """The engine's outputs and timing-independent counts for one tile.
+
+    Raises:
+        FcimError: the tile does not fit the configuration.
+    """
+    check_tile(cfg, tile)
+    rows, keys = tile.q.shape[0], tile.k.shape[0]
+    score = (tile.q.float() @ tile.k.float().T).long()
+    z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)
+    visible = tile.k_pos.unsqueeze(0) <= tile.q_pos.unsqueeze(1)
+    z = torch.where(visible, z, torch.full_like(z, nx.MASKED))
+    spans = [slice(start, start + cfg.keys_per_block) for start in range(0, keys, cfg.keys_per_block)]
+    stats = TileStats(rows=rows, keys=keys, blocks=len(spans), saturations=int((saturated & visible).sum()),
+                      ip_bit_ops=_ones(tile.k))
+    ran = torch.zeros(len(spans), dtype=torch.bool)
+    state = RowState.start(rows, cfg.head_dim)
+    values = tile.v.double()
+    for block, span in enumerate(spans):
+        zmax = z[:, span].amax(-1)
+        # A fused tile's first reference already covers its second block, so that block never moves one.
+        ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
+        amount = move_reference(tile, state, ahead)
+        zero = not bool(nx.probability(zmax, state.reference, tile.tau, cfg.prob_bits).any())
+        only_chance = block == len(spans) - 1 and not bool(ran.any())  # the OP-CIM has to see one block of every tile
+        ran[block] = not (tile.skip and zero) or only_chance
+        if ran[block]:
+            accumulate(cfg, tile, state, z[:, span], values[span], amount)
+            stats.op_bit_ops += _ones(tile.v[span])
+        stats.zero_blocks += int(zero)
+        stats.skipped_blocks += int(not ran[block])
+        stats.rescaled_rows += int((amount > 0).sum())
+        stats.rescale_amount += int(amount.sum())
+    out = nx.normalise(state.acc, state.row_sum).to(torch.int16)
+    return TileResult(out, state.row_sum == 0, stats, ran)

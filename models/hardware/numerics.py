@@ -1,0 +1,86 @@
+"""Every rounding, truncation and saturation of the engine, one named function each.
+
+All take and give int64 tensors. The RTL has a function or module for each; ``docs/engine.md`` holds the formulas.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.hardware.config import OUT_BITS, OUT_FRAC, SHIFT_BITS, Z_BITS, Z_FRAC
+
+EXP2_INDEX_BITS = 5
+EXP2_LOW_BITS = Z_FRAC - EXP2_INDEX_BITS
+MANT_FRAC = 16
+PROB_SHIFT_ZERO = MANT_FRAC + 2  # from this shift on, a rounded probability is 0
+MASKED = -(1 << (Z_BITS - 1))
+MAX_SHIFT = (1 << SHIFT_BITS) - 1
+
+# T[i] = floor(2^(16 + i/32) + 1/2): knots of 2^f on [0, 1], 16 fraction bits
+EXP2_KNOTS = torch.tensor([int(2.0 ** (MANT_FRAC + i / 32) + 0.5) for i in range(33)], dtype=torch.int64)
+
+
+def round_shift(x: Tensor, shift: Tensor | int) -> Tensor:
+    """``x / 2**shift`` rounded to nearest, halves towards plus infinity; ``shift`` 0 to 63."""
+    shift = torch.as_tensor(shift, dtype=torch.int64)
+    # in two steps, so that neither the half nor the sum can leave 64 bits
+    floor = x >> torch.clamp(shift - 1, min=0)
+    return torch.where(shift > 0, (floor + 1) >> 1, floor)
+
+
+def scale_score(score: Tensor, q_mult: Tensor, k_mult: Tensor, shift: int) -> tuple[Tensor, Tensor]:
+    """Scores to base-2 logarithms: ``(z, saturated)``.
+
+    Args:
+        score: exact inner products ``[..., R, n]``.
+        q_mult: ``[..., R]``, unsigned 16 bits. k_mult: ``[..., n]``, unsigned 16 bits.
+        shift: 0 to 63.
+    """
+    limit = (1 << (Z_BITS - 1)) - 1
+    z = round_shift(score * (q_mult.unsqueeze(-1) * k_mult.unsqueeze(-2)), shift)
+    clamped = z.clamp(-limit, limit)
+    return clamped, clamped != z
+
+
+def reference_candidate(zmax: Tensor) -> Tensor:
+    """The integer reference that a block's maximum asks for: its floor in log2 units."""
+    return zmax >> Z_FRAC
+
+
+def exp2_mantissa(fraction: Tensor) -> Tensor:
+    """``2**(fraction / 1024)`` for ``fraction`` 0 to 1023, 16 fraction bits: 32 chords."""
+    index = fraction >> EXP2_LOW_BITS
+    low = fraction & ((1 << EXP2_LOW_BITS) - 1)
+    base = EXP2_KNOTS[index]
+    return base + round_shift((EXP2_KNOTS[index + 1] - base) * low, EXP2_LOW_BITS)
+
+
+def probability(z: Tensor, reference: Tensor, tau: int, prob_bits: int) -> Tensor:
+    """``2**(z - reference)`` with 1.0 = ``2**(prob_bits - 1 - tau)``; 0 where ``z`` is MASKED.
+
+    With 8 or 9 bits the largest fractions would round up to ``2**prob_bits``; they are clamped below it.
+    """
+    d = z - (reference << Z_FRAC)
+    shift = MANT_FRAC - (prob_bits - 1) + tau - (d >> Z_FRAC)
+    mantissa = exp2_mantissa(d & ((1 << Z_FRAC) - 1))
+    p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO)).clamp(max=(1 << prob_bits) - 1)
+    return torch.where(z == MASKED, torch.zeros_like(p), p)
+
+
+def clamp_rescale(amount: Tensor) -> Tensor:
+    """A rescale amount as the shift field carries it."""
+    return amount.clamp(max=MAX_SHIFT)
+
+
+def normalise(acc: Tensor, row_sum: Tensor) -> Tensor:
+    """``round(acc * 2**8 / row_sum)``, halves away from zero, saturated to 16 bits; 0 where ``row_sum`` is 0.
+
+    Args:
+        acc: ``[..., R, D]``. row_sum: ``[..., R]``, not negative.
+    """
+    divisor = row_sum.clamp(min=1).unsqueeze(-1)
+    magnitude = ((acc.abs() << (OUT_FRAC + 1)) + divisor) // (2 * divisor)
+    top = 1 << (OUT_BITS - 1)
+    out = torch.where(acc < 0, -magnitude.clamp(max=top), magnitude.clamp(max=top - 1))
+    return torch.where(row_sum.unsqueeze(-1) == 0, torch.zeros_like(out), out)

@@ -1,0 +1,104 @@
+"""The order in which keys visit a query tile: named permutations made of runs of ascending keys.
+
+The engine cuts its key stream into blocks of ``keys_per_block`` consecutive streamed keys, and only the last block of a
+tile may be ragged. A schedule is therefore a list of runs of ``keys_per_block`` keys with the ragged run, if any, at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.errors import FcimError
+from models.hardware.config import HardwareConfig
+
+SCHEDULES = ("natural", "diagonal_first", "sink_diagonal")
+"""``natural``: oldest key first. ``diagonal_first``: newest run first, back to the oldest. ``sink_diagonal``: newest run,
+then the first keys of the sequence, then newest to oldest what lies between."""
+
+
+def check_schedule(name: str) -> str:
+    """``name`` itself if it is a schedule.
+
+    Raises:
+        FcimError: it is not.
+    """
+    if name not in SCHEDULES:
+        raise FcimError(f"unknown schedule '{name}'; use one of {', '.join(SCHEDULES)}")
+    return name
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """What can be chosen for every tile at run time: the order of its keys, whether its first two blocks are judged as one,
+    whether blocks that cannot matter are skipped, and the lazy threshold."""
+
+    schedule: str = "natural"
+    fused: bool = False
+    skip: bool = False
+    tau: int = 0
+
+    def check(self, cfg: HardwareConfig) -> TileOptions:
+        """Itself, if ``cfg`` can do it.
+
+        Raises:
+            FcimError: no such schedule, or a threshold beyond the headroom.
+        """
+        check_schedule(self.schedule)
+        cfg.check_tau(self.tau)
+        return self
+
+
+def _backwards(low: int, high: int, size: int) -> list[tuple[int, int]]:
+    """Runs that cover ``[low, high)`` from its end; the last one is ragged if ``size`` does not divide the length."""
+    return [(max(low, stop - size), min(size, stop - low)) for stop in range(high, low, -size)]
+
+
+def blocks(schedule: str, keys: int, keys_per_block: int) -> list[tuple[int, int]]:
+    """The key blocks of a tile that sees keys 0 to ``keys - 1``, as ``(first key, count)`` in the order of the stream.
+
+    Raises:
+        FcimError: no such schedule.
+    """
+    check_schedule(schedule)
+    if schedule == "natural":
+        return [(start, min(keys_per_block, keys - start)) for start in range(0, keys, keys_per_block)]
+    if schedule == "diagonal_first" or keys <= keys_per_block:
+        return _backwards(0, keys, keys_per_block)
+    rest = keys - keys_per_block  # keys before the diagonal run
+    sink = min(keys_per_block, rest)
+    return [(rest, keys_per_block), (0, sink), *_backwards(sink, rest, keys_per_block)]
+
+
+def block_span(schedule: str, block: int, keys: Tensor, keys_per_block: int) -> tuple[Tensor, Tensor]:
+    """Block number ``block`` of :func:`blocks` for many tiles at once: first keys and counts, int64, shaped as ``keys``.
+
+    Args:
+        keys: int64, keys of each tile; all have more than ``block`` blocks.
+
+    Raises:
+        FcimError: no such schedule.
+    """
+    check_schedule(schedule)
+    before = block * keys_per_block
+    if schedule == "natural":
+        return torch.full_like(keys, before), (keys - before).clamp(max=keys_per_block)
+    if schedule == "sink_diagonal" and block == 1:
+        return torch.zeros_like(keys), (keys - before).clamp(max=keys_per_block)
+    # downwards; the sink, where it has been, is not met again
+    stop = keys - before + (keys_per_block if schedule == "sink_diagonal" and block > 1 else 0)
+    low = keys_per_block if schedule == "sink_diagonal" and block > 1 else 0
+    start = (stop - keys_per_block).clamp(min=low)
+    return start, stop - start
+
+
+def key_order(schedule: str, keys: int, keys_per_block: int) -> Tensor:
+    """Key indices in the order of the stream: a permutation of 0 to ``keys - 1``, int64 ``[keys]``.
+
+    Raises:
+        FcimError: no such schedule.
+    """
+    runs = [torch.arange(start, start + count) for start, count in blocks(schedule, keys, keys_per_block)]
+    return torch.cat(runs) if runs else torch.zeros(0, dtype=torch.int64)

@@ -1,0 +1,126 @@
+"""What the engine's number format costs on given tensors: float attention that goes through its documented limits, one or all.
+
+Exponentials, sums and products are exact here; only what the format cannot hold is taken away. No table and no rounding is
+shared with the golden model, so what an engine loses beyond this is its arithmetic's doing and not the input's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import QuantisedGroup, TileJob
+
+# docs/engine.md, "Numbers"; written down once more on purpose, see above
+SCORE_LIMIT = 512.0     # scaled scores are clamped to this magnitude, in units of log2
+SCORE_STEPS = 1024.0    # and have so many steps to a unit
+OUTPUT_STEPS = 256.0    # steps of an output to v_scale
+
+TINY = torch.finfo(torch.float64).tiny
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which limits an attention goes through; by default none, which is float attention on the quantised operands.
+
+    ``clamp`` and ``steps``: of the scaled scores; ``prob_bits``: of a probability, None for exact ones, with a lazy threshold
+    of ``tau``; ``output``: the output's step and its 16 bits.
+    """
+
+    clamp: bool = False
+    steps: bool = False
+    prob_bits: int | None = None
+    tau: int = 0
+    output: bool = False
+
+
+def all_limits(cfg: HardwareConfig, tau: int) -> Limits:
+    """The number format of a configuration as a whole."""
+    return Limits(True, True, cfg.prob_bits, tau, True)
+
+
+def scaled_scores(tile: TileJob) -> Tensor:
+    """Exact base-2 logarithms of the weights, float64 ``[R, n]``; -inf where a row does not see a key."""
+    score = (tile.q.float() @ tile.k.float().T).double()        # exact: below 2^22
+    z = score * (tile.q_mult.double()[:, None] * tile.k_mult.double()) * 2.0**-tile.shift / SCORE_STEPS
+    return z.masked_fill(tile.k_pos > tile.q_pos[:, None], -math.inf)
+
+
+def _references(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
+    """Every row's integer reference at every block ``[R, blocks]`` from the blocks' maxima; 0 before a row has seen a key."""
+    if tile.fused and zmax.shape[1] > 1:
+        zmax = torch.cat([zmax[:, :2].amax(1, keepdim=True), zmax[:, 1:]], dim=1)
+    reference, found = torch.full_like(zmax[:, 0], -math.inf), []
+    for top in zmax.floor().unbind(1):
+        reference = torch.where((reference == -math.inf) | (top > reference + tau), top, reference)
+        found.append(reference)
+    return torch.stack(found, dim=1).nan_to_num(neginf=0.0)
+
+
+def _weights(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
+    """Weights ``[R, n]`` in any unit of its own per row."""
+    if limits.prob_bits is None:
+        return torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
+    blocks = z.split(cfg.keys_per_block, dim=1)
+    by_block = _references(tile, torch.stack([b.amax(1) for b in blocks], dim=1), limits.tau)
+    reference = by_block.repeat_interleave(torch.tensor([b.shape[1] for b in blocks]), dim=1)
+    one = 2.0 ** (limits.prob_bits - 1 - limits.tau)
+    kept = (torch.exp2(z - reference) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
+    return kept * torch.exp2(reference - by_block[:, -1:])      # a rescale is exact
+
+
+def limited_tile(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
+    """One tile's attention through ``limits``: float64 ``[R, D]`` in units of v_scale, 0 where a row sees no key.
+
+    ``z``: :func:`scaled_scores` of the tile.
+    """
+    if limits.clamp:
+        z = torch.where(z == -math.inf, z, z.clamp(-SCORE_LIMIT, SCORE_LIMIT))
+    if limits.steps:
+        z = (z * SCORE_STEPS + 0.5).floor() / SCORE_STEPS
+    weight = _weights(cfg, tile, z, limits)
+    out = weight @ tile.v.double() / weight.sum(1, keepdim=True).clamp(min=TINY)
+    if limits.output:
+        out = ((out * OUTPUT_STEPS).round().clamp(-(2.0**15), 2.0**15 - 1)) / OUTPUT_STEPS
+    return out
+
+
+@dataclass(frozen=True)
+class Limited:
+    """One KV head's attention through limits: ``outputs`` as many float64 ``[G, Tq, D]``, dequantised, as limits were given.
+
+    ``saturated`` int64 ``[G]``: visible scores beyond the format's range. ``lost_tail`` float64 ``[G]``: share of the
+    probability that lies below half a step of a probability, mean over a head's tokens.
+    """
+
+    outputs: list[Tensor]
+    saturated: Tensor
+    lost_tail: Tensor
+
+
+def limited_attention(cfg: HardwareConfig, group: QuantisedGroup, tiles: Sequence[TileJob], limits: Sequence[Limits],
+                      bits_left: int) -> Limited:
+    """Attention of one KV head through each of ``limits``; ``bits_left`` of a probability of 1.0 say what of its tail is lost.
+
+    ``tiles``: of ``group``, from :func:`models.hardware.tiling.build_tiles`. Scores are held for one tile at a time.
+    """
+    outputs: list[list[Tensor]] = [[] for _ in limits]
+    saturated, lost = [], []
+    for tile in tiles:
+        z = scaled_scores(tile)
+        for found, limit in zip(outputs, limits, strict=True):
+            found.append(limited_tile(cfg, tile, z, limit))
+        saturated.append(((z.abs() > SCORE_LIMIT) & (z > -math.inf)).sum(1))
+        weight = torch.exp2(z - z.amax(1, keepdim=True).floor().nan_to_num(neginf=0.0))
+        lost.append((weight * (weight < 2.0**-bits_left)).sum(1) / weight.sum(1).clamp(min=TINY))
+
+    def heads(rows: list[Tensor]) -> Tensor:
+        return torch.cat(rows).unflatten(0, (-1, group.q.shape[0])).transpose(0, 1)
+
+    scale = group.v_scale.double()
+    return Limited([heads(found) * scale for found in outputs], heads(saturated).sum(1), heads(lost).mean(1))

@@ -1,0 +1,153 @@
+"""The verification plan: which features each Verilog module has, which cover points show them, which tests hit those.
+
+``docs/verification_plan.yaml`` is written by hand; this module reads it strictly and says where it is not true.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.errors import FcimError
+from scripts.flow.sources import ROOT, rtl_files
+
+PLAN = ROOT / "docs" / "verification_plan.yaml"
+REGRESSION = ROOT / "tb" / "workloads" / "regression.yaml"
+REGRESS = "regress:"
+_MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature: what must hold (``shows``), the points that show it was exercised, the tests that check it."""
+
+    name: str
+    shows: str
+    points: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One Verilog module."""
+
+    module: str
+    file: str
+    features: tuple[Feature, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan, blocks in the order of the data's way through the engine."""
+
+    blocks: tuple[Block, ...]
+
+    def tests(self) -> list[str]:
+        """Every test that it names, once."""
+        return list(dict.fromkeys(test for block in self.blocks for feature in block.features for test in feature.tests))
+
+
+def _fields(data: Any, keys: Mapping[str, type], where: str, path: Path) -> list[Any]:
+    if not isinstance(data, dict) or set(data) != set(keys):
+        raise FcimError(f"{path}: {where} must have the keys {', '.join(keys)} and no others")
+    for key, kind in keys.items():
+        if not isinstance(data[key], kind) or not data[key]:
+            raise FcimError(f"{path}: {where}: {key} must be {'a list' if kind is list else 'a text'} that is not empty")
+        if kind is list and key in ("points", "tests") and (not all(isinstance(item, str) for item in data[key])
+                                                            or len(set(data[key])) < len(data[key])):
+            raise FcimError(f"{path}: {where}: {key} must be texts, each once")
+    return [data[key] for key in keys]
+
+
+def _feature(data: Any, where: str, path: Path) -> Feature:
+    name = data.get("name") if isinstance(data, dict) else None
+    name, shows, points, tests = _fields(data, {"name": str, "shows": str, "points": list, "tests": list},
+                                         f"{where}, feature '{name}'", path)
+    return Feature(name, shows, tuple(points), tuple(tests))
+
+
+def load_plan(path: Path = PLAN) -> Plan:
+    """Read a plan.
+
+    Raises:
+        FcimError: it cannot be read or has another form than expected; the message says where.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FcimError(f"cannot read {path} ({error.strerror or error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
+    blocks: list[Block] = []
+    for entry in _fields(data, {"blocks": list}, "the plan", path)[0]:
+        where = f"block '{entry.get('module') if isinstance(entry, dict) else entry}'"
+        module, file, features = _fields(entry, {"module": str, "file": str, "features": list}, where, path)
+        found = tuple(_feature(feature, where, path) for feature in features)
+        if len({feature.name for feature in found}) < len(found) or module in [block.module for block in blocks]:
+            raise FcimError(f"{path}: {where} or one of its features is there twice; give each a name of its own")
+        blocks.append(Block(module, file, found))
+    return Plan(tuple(blocks))
+
+
+def regression_entries(path: Path = REGRESSION) -> set[str]:
+    """Names of the regression list's entries; empty if there is no list.
+
+    Raises:
+        FcimError: it is not valid YAML.
+    """
+    if not path.is_file():
+        return set()
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
+    return {str(entry["name"]) for entry in entries or () if isinstance(entry, dict) and "name" in entry}
+
+
+def modules() -> dict[str, str]:
+    """Every Verilog module of the design and its file, from the project root."""
+    return {name: str(path.relative_to(ROOT)) for path in rtl_files() for name in _MODULE.findall(path.read_text())}
+
+
+def _test_problem(test: str, entries: Collection[str]) -> str | None:
+    """What is wrong with a test's name, or None."""
+    if test.startswith(REGRESS):
+        return None if test.removeprefix(REGRESS) in entries else f"{REGRESSION.relative_to(ROOT)} has no entry of that name"
+    file, _, node = test.partition("::")
+    path = ROOT / file
+    if not re.fullmatch(r"test_\w+\.py", path.name) or not path.is_file():
+        return "there is no such file of tests"
+    functions = {n.name for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)}
+    return None if not node or node.partition("[")[0] in functions else "the file has no such test"
+
+
+def plan_problems(plan: Plan, points: Mapping[str, str], entries: Collection[str]) -> list[str]:
+    """Where the plan is not true or not complete, one line each.
+
+    Args:
+        points: every cover point and the module that it is about.
+        entries: names of the regression's entries.
+    """
+    problems, design = [], modules()
+    planned = {block.module: block.file for block in plan.blocks}
+    problems += [f"module {name} ({file}) is not in the plan" for name, file in design.items() if name not in planned]
+    used: set[str] = set()
+    for block in plan.blocks:
+        if design.get(block.module) != block.file:
+            problems.append(f"{block.file} has no module {block.module}")
+        for feature in block.features:
+            where = f"{block.module}, '{feature.name}'"
+            problems += [f"{where}: there is no cover point '{name}'" for name in feature.points if name not in points]
+            used |= set(feature.points)
+            for test in feature.tests:
+                problem = _test_problem(test, entries)
+                if problem:
+                    problems.append(f"{where}: {test}: {problem}")
+    problems += [f"the cover point '{name}' of {module} is in no feature" for name, module in points.items() if name not in used]
+    return problems

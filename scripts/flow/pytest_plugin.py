@@ -1,0 +1,105 @@
+"""One seed for a whole test run: given, or drawn and printed, so that any run can be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from _pytest.junitxml import xml_key
+
+from models.errors import FcimError
+from models.values import parse_choice, parse_switch
+from scripts.flow import simulator as simulate
+from scripts.flow.processes import shown
+from scripts.flow.regress import durations
+from scripts.flow.regress.console import duration
+from scripts.flow.seeds import draw_seed, parse_seed
+from scripts.flow.sources import ROOT
+from scripts.flow.variables import SIMULATORS
+
+SAID = pytest.StashKey[bool]()
+RECORD = ROOT / "build" / "last_seed.txt"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help="take over what the tests take, for the next estimates")
+    parser.addoption("--seed", default=None, help="seed of the whole run (default: the environment's SEED, else drawn)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle the seed and the waveforms. Workers of a parallel run get the controller's seed through their options."""
+    if sys.flags.optimize:
+        raise pytest.UsageError("Python runs without asserts (PYTHONOPTIMIZE or -O), so that no test could fail; unset it")
+    text = config.option.seed or os.environ.get("SEED")
+    try:
+        seed = parse_seed(str(text)) if text else draw_seed()
+        simulate.waves_by_default = parse_switch(os.environ.get("WAVES"), "WAVES")
+        parse_choice(os.environ.get("SIM") or "icarus", "SIM", SIMULATORS)
+    except FcimError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.option.seed = str(seed)
+    os.environ["SEED"] = str(seed)
+    if not hasattr(config, "workerinput"):
+        with contextlib.suppress(OSError):      # the seed is printed too
+            RECORD.parent.mkdir(exist_ok=True)
+            RECORD.write_text(f"{seed}\n")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed} (repeat this run with SEED={config.option.seed})"
+
+
+def _say_how_long(config: pytest.Config, ids: Sequence[str]) -> None:
+    """Once, when the tests are known: how many there are and about how long they take."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput") or config.stash.get(SAID, False) or config.option.collectonly:
+        return
+    config.stash[SAID] = True
+    workers = getattr(config.option, "numprocesses", None) or 1
+    left = durations.tests_left(ids, workers)
+    if left is not None:
+        reporter.write_line(f"{len(ids)} tests, about {duration(left)}, {workers} at a time")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.items:
+        _say_how_long(session.config, [item.nodeid for item in session.items])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    _say_how_long(node.config, ids)
+
+
+def _record_durations(reporter: pytest.TerminalReporter) -> None:
+    taken: dict[str, float] = {}
+    for report in (report for found in reporter.stats.values() for report in found if isinstance(report, pytest.TestReport)):
+        taken[report.nodeid] = taken.get(report.nodeid, 0.0) + report.duration
+    files = durations.record_tests(taken)
+    reporter.write_line(f"durations of {files} file{'s' * (files != 1)} taken into {shown(durations.DURATIONS)}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.record_durations:
+        _record_durations(terminalreporter)
+    failed = terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", [])
+    for report in failed[:10]:
+        terminalreporter.write_line(f"repeat: make test TEST='{report.nodeid}' SEED={config.option.seed}")
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """The run's seed. Derive streams of numbers from it with ``numpy.random.default_rng([seed, ...])``."""
+    return int(request.config.option.seed)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Put the seed into the JUnit report, on its suite: properties of a test are against the schema that CI systems check."""
+    report = session.config.stash.get(xml_key, None)
+    if report is not None:
+        report.add_global_property("seed", session.config.option.seed)

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Run LLaMA-3 attention through the Verilog engine and score what comes out: the command behind ``make sim``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from models.errors import run_cli
+from scripts.call import check_call
+from scripts.flow.arguments import Parser
+from scripts.flow.seeds import choose_seed
+from scripts.flow.sources import ROOT
+
+DEFAULT_TOKENS = 256
+FOLDER = ROOT / "build" / "sim"
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = Parser("sim", "Run LLaMA-3 attention through the Verilog engine and score what comes out.", tau=0,
+                    schedule="natural", sim="icarus", jobs=2)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/sim)")
+    return parser.parse_args(argv)
+
+
+def repeat_command(args: argparse.Namespace, seed: int) -> str:
+    """The ``make`` line that repeats this run."""
+    names = ("config", "checkpoint", "tensors", "layer", "heads", "text", "tokens")
+    given = [(name.upper(), getattr(args, name)) for name in names]
+    given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule if args.schedule != "natural" else None),
+              ("FUSED", 1 if args.fused else None), ("SKIP", 1 if args.skip else None)]
+    given += [("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
+    return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
+
+
+def main() -> int:
+    args = parse_args()
+    check_call(args, args.out)
+    seed = choose_seed(args.seed)
+    tensors = args.tensors or args.checkpoint or "the fixture model"
+    print(f"attention of {tensors} through the Verilog engine in {args.sim}; loading PyTorch and the tensors ...", flush=True)
+    from scripts.sim.run import simulate  # late: it takes seconds, in which nothing would be said
+
+    return simulate(args, seed, repeat_command(args, seed), None if args.tensors else DEFAULT_TOKENS)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,193 @@
+"""The ablation's figures: rescales by length, by head, by threshold and by block size, and what skipping saves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import SCHEDULES
+from models.tensors.attention_tensors import AttentionTensors
+from scripts.studies.schedules import goals as gl
+from scripts.studies.schedules.example import example_figure
+from scripts.studies.schedules.points import NATURAL, Point
+from scripts.studies.schedules.record import Row, pick, swept_sets
+from scripts.studies.schedules.style import COLOURS, GREY, INK, KIND_COLOURS, WIDTH_IN, WIDTHS, legend, style, title, write
+from scripts.studies.schedules.table import shown_tokens
+
+LEAST_DB = 1e-3     # a smaller loss is nothing
+MARK = 2.2          # size of a mark for a line of width 1
+FUSED = [Point(schedule, True) for schedule in SCHEDULES[1:]]
+
+
+def _plain_log(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def rescales_figure(folder: Path, rows: list[Row]) -> list[Path]:
+    """Rescales per row by length, a panel for each set of tensors."""
+    sources = list(dict.fromkeys(row.source for row in rows))
+    figure = Figure(figsize=(WIDTH_IN, 3.7), layout="constrained")
+    panels = figure.subplots(1, len(sources), sharey=True, squeeze=False)[0]
+    lines = [("always rescaling", "always", NATURAL, "always", ":")]
+    for schedule in SCHEDULES:
+        lines.append((schedule, "rescales", Point(schedule), schedule, "-" if schedule == "natural" else "--"))
+    for point in FUSED:
+        lines.append((point.name, "rescales", point, point.schedule, "-"))
+    for point in (Point(schedule, True, 2) for schedule in SCHEDULES[1:]):
+        lines.append((point.name, "rescales", point, point.schedule, "-."))
+    for axes, source in zip(panels, sources, strict=True):
+        here = pick(rows, source=source, phase="prefill")
+        lengths = sorted({row.tokens for row in here})
+        for label, name, point, colour, dashes in lines:
+            found = [(n, getattr(row, name)) for n in lengths for row in pick(here, tokens=n, point=point)]
+            if not found:
+                continue
+            axes.plot(*zip(*found), dashes, color=COLOURS[colour], marker="o", markersize=MARK * WIDTHS[colour],
+                      linewidth=WIDTHS[colour], label=label)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(lengths, [str(n) for n in lengths])
+        axes.set_xlabel("tokens")
+        _plain_log(axes)
+        title(axes, source)
+        style(axes)
+    panels[0].set_ylabel("rescales per row")
+    legend(figure, panels[0], 4)
+    return write(figure, folder, "rescales")
+
+
+def heads_figure(folder: Path, rows: list[Row], kinds: dict[str, str]) -> list[Path]:
+    """Every head of the model: natural order, and both fused schedules."""
+    names = sorted(pick(rows, point=NATURAL)[0].rescales_of_head,
+                   key=lambda head: list(KIND_COLOURS).index(kinds.get(head, "diffuse")))
+    figure = Figure(figsize=(WIDTH_IN, 3.4), layout="constrained")
+    axes = figure.subplots()
+    x = np.arange(len(names))
+    found = [(NATURAL, "s"), *((point, "o") for point in FUSED if pick(rows, point=point))]
+    values = {p: [pick(rows, point=p)[0].rescales_of_head[head] for head in names] for p, _ in found}
+    floor = 0.5 * min((v for of in values.values() for v in of if v > 0), default=1.0)
+    shown = {p: np.maximum(v, floor) for p, v in values.items()}
+    axes.vlines(x, np.min(list(shown.values()), 0), np.max(list(shown.values()), 0), color="#d5dbe1", linewidth=1.5)
+    for point, marker in found:
+        axes.plot(x, shown[point], marker, color=COLOURS[point.schedule], label=point.name,
+                  markersize=7 if point == FUSED[0] else 4.5)
+    _plain_log(axes)
+    axes.set_ylabel(f"rescales per row, {rows[0].tokens:,} tokens")
+    axes.set_xticks(x, names, rotation=90)
+    axes.set_xlim(-0.7, len(names) - 0.3)
+    style(axes)
+    for label, head in zip(axes.get_xticklabels(), names, strict=True):
+        label.set_color(KIND_COLOURS[kinds.get(head, "diffuse")])
+    for kind, colour in KIND_COLOURS.items():
+        places = [i for i, head in enumerate(names) if kinds.get(head, "diffuse") == kind]
+        if places:
+            axes.text((places[0] + places[-1]) / 2, 1.01, kind, transform=axes.get_xaxis_transform(), color=colour, fontsize=8.5,
+                      ha="center", va="bottom")
+            if places[-1] + 1 < len(names):
+                axes.axvline(places[-1] + 0.5, color=GREY, linewidth=0.6)
+    legend(figure, axes, 3)
+    return write(figure, folder, "heads")
+
+
+def tau_figure(folder: Path, rows: list[Row]) -> list[Path]:
+    """The lazy threshold: rescales per row (left) against the accuracy that it costs (right)."""
+    figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for fused in (False, True):
+        for schedule in SCHEDULES:
+            found = sorted((r for r in rows if (r.schedule, r.fused) == (schedule, fused)), key=lambda r: r.tau)
+            if len(found) < 2:
+                continue
+            style_of = {"color": COLOURS[schedule], "linestyle": "-" if fused else "--", "marker": "o",
+                        "markersize": MARK * WIDTHS[schedule], "linewidth": WIDTHS[schedule]}
+            left.plot([r.tau for r in found], [r.rescales for r in found], label=Point(schedule, fused).name, **style_of)
+            lost = [(r.tau, r.lost_db) for r in found if r.lost_db is not None and r.lost_db >= LEAST_DB]
+            if len(lost) > 1:
+                right.plot(*zip(*lost), **style_of)
+    _plain_log(left)
+    _plain_log(right)
+    right.set_ylim(LEAST_DB, 2 * max([gl.LOST_DB, *(r.lost_db for r in rows if r.lost_db is not None)]))
+    right.axhline(gl.LOST_DB, color="#b3261e", linewidth=1, linestyle="--")
+    right.annotate(f"goal {gl.LOST_DB} dB", (1, gl.LOST_DB), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+                   textcoords="offset points", fontsize=8, color="#b3261e", ha="right")
+    left.set(ylabel="rescales per row", xlabel="threshold tau (log2 units)")
+    right.set(ylabel="mean SQNR lost (dB)", xlabel="threshold tau (log2 units)")
+    title(left, f"rescales, {rows[0].tokens:,} tokens")
+    title(right, f"accuracy, {rows[0].prob_bits}-bit probabilities")
+    left.set_xticks(sorted({r.tau for r in rows}))
+    right.set_xticks(sorted({r.tau for r in rows if r.lost_db is not None}))
+    for axes in (left, right):
+        style(axes)
+    legend(figure, left, 3)
+    return write(figure, folder, "tau")
+
+
+def sizes_figure(folder: Path, rows: list[Row]) -> list[Path]:
+    """Rescales per row by keys per block, a panel for each set of tensors and phase; natural order and both fused ones."""
+    sets = swept_sets(rows, "keys_per_block")
+    figure = Figure(figsize=(WIDTH_IN, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
+    lines = [(NATURAL, "-"), *((Point(p.schedule, True, tau), dashes) for p in FUSED for tau, dashes in ((0, "-"), (1, "-.")))]
+    for axes, (source, phase, keys) in zip(panels, sets, strict=True):
+        for point, dashes in lines:
+            found = sorted((r.keys_per_block, r.rescales) for r in pick(rows, source=source, phase=phase, point=point))
+            if found:
+                axes.plot(*zip(*found), dashes, color=COLOURS[point.schedule], marker="o", label=point.name,
+                          markersize=MARK * WIDTHS[point.schedule], linewidth=WIDTHS[point.schedule])
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_locator(NullLocator())
+        sizes = sorted({row.keys_per_block for row in rows})
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xlabel("keys per block")
+        _plain_log(axes)
+        axes.set_title(f"{source}\n{phase}, {keys:,} keys", fontsize=9, color=INK, loc="left")
+        style(axes)
+    panels[0].set_ylabel("rescales per row")
+    legend(figure, panels[0], 3)
+    return write(figure, folder, "sizes")
+
+
+def skipped_figure(folder: Path, cfg: HardwareConfig, rows: list[Row], tokens: int) -> list[Path]:
+    """Share of values that need not be streamed, by bits of a probability, a panel for each set of tensors and phase."""
+    here = pick(rows, keys_per_block=cfg.keys_per_block, tau=0)
+    sets = [(source, phase, keys) for source, phase, keys in swept_sets(here, "prob_bits")
+            if source != gl.RANDOM and (phase == "decode" or keys == tokens)]
+    figure = Figure(figsize=(WIDTH_IN, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
+    points = [point for point in (NATURAL, *FUSED) if pick(here, point=point)]
+    for axes, (source, phase, keys) in zip(panels, sets, strict=True):
+        found = pick(here, source=source, phase=phase, tokens=keys)
+        bits = sorted({r.prob_bits for r in found})
+        for number, point in enumerate(points):
+            heights = [100 * pick(found, prob_bits=b, point=point)[0].skipped_values for b in bits]
+            axes.bar(np.arange(len(bits)) + 0.27 * (number - 1), heights, 0.25, color=COLOURS[point.schedule], label=point.name)
+        axes.set_xticks(range(len(bits)), [str(b) for b in bits])
+        axes.set_xlabel("bits of a probability")
+        axes.set_title(f"{source}\n{phase}, {keys:,} keys", fontsize=9, color=INK, loc="left")
+        style(axes)
+    panels[0].set_ylabel("values not streamed (%)")
+    legend(figure, panels[0], 3)
+    return write(figure, folder, "skipped")
+
+
+def write_figures(folder: Path, cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str],
+                  layers: Sequence[AttentionTensors]) -> list[Path]:
+    """All figures, each as .svg and .png."""
+    base = pick(rows, keys_per_block=cfg.keys_per_block, prob_bits=cfg.prob_bits)
+    trained = pick(base, source=gl.TRAINED, phase="prefill")
+    tokens = shown_tokens(rows)
+    at = pick(trained, tokens=tokens)
+    paths = rescales_figure(folder, base) + heads_figure(folder, at, kinds)
+    if len({row.tau for row in at}) > 1:
+        paths += tau_figure(folder, at)
+    swept = [r for r in pick(rows, prob_bits=cfg.prob_bits) if r.phase == "decode" or r.tokens == tokens]
+    if len({row.keys_per_block for row in swept}) > 1:
+        paths += sizes_figure(folder, swept)
+    return paths + skipped_figure(folder, cfg, rows, tokens) + example_figure(folder, cfg, layers, kinds)

@@ -1,0 +1,84 @@
+"""What a schedule should reach, and which points do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point
+from scripts.studies.schedules.record import Row, pick
+
+TOKENS = 2048
+FEWER = 0.95        # share of natural order's rescales that is gone
+LOST_DB = 0.1       # mean SQNR that natural order has more, dB
+GAUSSIAN = 0.05     # more rescales than natural order on tensors without a pattern
+CYCLES = 0.01       # more cycles than natural order takes at the configuration's own block size
+PAPER = "58.5 to 61.4 %"    # what arXiv 2604.25317 reports, against an online softmax in natural order
+TRAINED, RANDOM, PLANTED = "model", "random", "model + sink"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One point against all goals; a figure that was not measured is None and its goal not reached.
+
+    ``fewer``: rescales saved on the model at ``TOKENS``; ``lost_db``: mean SQNR lost there; ``gaussian``: the largest ratio of
+    rescales to natural order's at the same threshold on random tensors, any length (1.05 is the limit); ``more_cycles``:
+    cycles over those of natural order at the configuration's block size, less 1. For information: ``more_cycles_same_size``,
+    over those of natural order at the same block size; ``fewer_online``, against an online softmax in natural order that
+    rescales at every new maximum; ``fewer_sink``, rescales saved where a sink is planted; ``cycles`` at ``TOKENS``.
+    """
+
+    keys_per_block: int
+    point: Point
+    fewer: float | None
+    lost_db: float | None
+    gaussian: float | None
+    more_cycles: float | None
+    more_cycles_same_size: float | None
+    fewer_sink: float | None
+    fewer_online: float | None
+    cycles: int | None
+
+    @property
+    def reached(self) -> list[bool]:
+        """Fewer rescales, SQNR, random tensors, cycles."""
+        return [self.fewer is not None and self.fewer >= FEWER, self.lost_db is not None and self.lost_db <= LOST_DB,
+                self.gaussian is not None and self.gaussian <= 1 + GAUSSIAN,
+                self.more_cycles is not None and self.more_cycles <= CYCLES]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict with the verdict."""
+        return {**asdict(self), "point": self.point.name, "reached": all(self.reached)}
+
+
+def _more(row: Row, natural: list[Row]) -> float | None:
+    return row.cycles / natural[0].cycles - 1 if row.cycles and natural and natural[0].cycles else None
+
+
+def _worst_ratio(rows: list[Row], size: int, point: Point) -> float | None:
+    """Of rescales on random tensors to natural order's. Of next to nothing it would mean nothing: less than one rescale in
+    a hundred rows is as good as none."""
+    here = pick(rows, source=RANDOM, keys_per_block=size)
+    return max((max(row.rescales, 0.01) / max(row.rescales_natural, 0.01) for row in pick(here, point=point)), default=None)
+
+
+def check_goals(rows: list[Row], prob_bits: int, keys_per_block: int) -> list[Goal]:
+    """The goals for every point of ``GOAL_POINTS`` and every block size of which the model's outputs were computed at ``TOKENS``.
+
+    Args:
+        prob_bits, keys_per_block: of the configuration.
+    """
+    here = pick(rows, phase="prefill", prob_bits=prob_bits)
+    trained, planted = (pick(here, source=source, tokens=TOKENS) for source in (TRAINED, PLANTED))
+    goals = []
+    for size in sorted({row.keys_per_block for row in trained}):
+        for point in GOAL_POINTS:
+            for row in pick(trained, keys_per_block=size, point=point):
+                sink = pick(planted, keys_per_block=size, point=point)
+                if row.lost_db is not None:
+                    goals.append(Goal(
+                        size, point, row.fewer, row.lost_db, _worst_ratio(here, size, point),
+                        _more(row, pick(trained, keys_per_block=keys_per_block, point=NATURAL)),
+                        _more(row, pick(trained, keys_per_block=size, point=NATURAL)),
+                        sink[0].fewer if sink else None, row.fewer_online, row.cycles))
+    return goals

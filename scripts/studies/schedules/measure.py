@@ -1,0 +1,172 @@
+"""Measures one layer in one phase: rescales and skipped blocks at every point, outputs and cycles at some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import accumulate, islice
+
+import numpy as np
+import torch
+
+from models.hardware.config import HardwareConfig
+from models.hardware.tiling import assemble, tokens_per_tile
+from models.hardware.timeline import schedule as schedule_of
+from models.quality.metrics import HeadMetrics, compare_heads
+from models.quality.reference import reference_attention
+from scripts.studies.schedules.outputs import run_group
+from scripts.studies.schedules.points import Point, Sweep
+from scripts.studies.schedules.references import Moves, blocks_that_run, walk, zero_blocks
+from scripts.studies.schedules.scores import HIDDEN, GroupScores, block_maxima, block_spans, group_scores, ones_of_blocks
+from scripts.studies.schedules.sources import Layer
+
+
+@dataclass
+class Counts:
+    """Sums over tiles at one point of one configuration. Lists have one entry a query head, in the order of ``heads``.
+
+    ``rescales``: rescaled rows; ``new_maxima``: blocks after a row's first whose maximum exceeds all before, which an online
+    softmax without an integer reference rescales for; ``always``: blocks after the first, for which one without any test does.
+    ``moved_blocks``: blocks in which any row of the tile is rescaled; ``later_blocks``: those that could be.
+    ``row_blocks``, ``zero_row_blocks``: (row, block) pairs, and those whose probabilities are all 0. ``op_bit_ops``: bits of
+    values that switch the OP-CIM's array, without and with skipping.
+    """
+
+    heads: list[str]
+    rows: list[int]
+    rescales: list[int]
+    new_maxima: list[int]
+    always: list[int]
+    blocks: int = 0
+    later_blocks: int = 0
+    moved_blocks: int = 0
+    zero_blocks: int = 0
+    skipped_blocks: int = 0
+    keys: int = 0
+    skipped_keys: int = 0
+    row_blocks: int = 0
+    zero_row_blocks: int = 0
+    op_bit_ops: int = 0
+    op_bit_ops_skipping: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+@dataclass
+class Scores:
+    """Outputs and cycles at one point: ``metrics`` of each head against float32 attention; cycles over all KV heads, without
+    and with skipping (None where not asked for)."""
+
+    heads: list[str]
+    metrics: list[HeadMetrics]
+    cycles: int = 0
+    cycles_skipping: int | None = None
+
+    def __add__(self, other: Scores) -> Scores:
+        both = None not in (self.cycles_skipping, other.cycles_skipping)
+        return Scores(self.heads + other.heads, self.metrics + other.metrics, self.cycles + other.cycles,
+                      self.cycles_skipping + other.cycles_skipping if both else None)
+
+
+Key = tuple[int, int, Point]  # keys per block, bits of a probability, point
+
+
+@dataclass
+class Measured:
+    """Counts and scores by block size, bits of a probability and point."""
+
+    counts: dict[Key, Counts] = field(default_factory=dict)
+    scores: dict[Key, Scores] = field(default_factory=dict)
+
+    def add(self, other: Measured) -> None:
+        """Take in another layer or KV head of the same phase."""
+        for mine, theirs in ((self.counts, other.counts), (self.scores, other.scores)):
+            for key, value in theirs.items():
+                mine[key] = mine[key] + value if key in mine else value
+
+
+def _by_head(per_row: np.ndarray, heads: int) -> list[int]:
+    """Sums of ``[tiles, R]`` over the rows of each head: row r is head ``r % heads``."""
+    rows = per_row.sum(0)
+    return [int(rows[head::heads].sum()) for head in range(heads)]
+
+
+def _new_maxima(maxima: np.ndarray) -> np.ndarray:
+    """How often a later block's maximum exceeds all before it, int64 ``[tiles, R]``, from ``[B, tiles, R]``."""
+    before = np.maximum.accumulate(maxima, 0)[:-1]
+    return ((maxima[1:] > before) & (before != HIDDEN)).sum(0)
+
+
+def _count(cfg: HardwareConfig, scores: GroupScores, names: list[str], point: Point, new_maxima: np.ndarray, moves: Moves,
+           variant: int) -> Counts:
+    rows, keys = scores.rows, scores.keys
+    blocks = -(-keys // cfg.keys_per_block)
+    zero = zero_blocks(moves, variant, point.tau, cfg.prob_bits, keys, cfg.keys_per_block)
+    ran = blocks_that_run(zero, keys, cfg.keys_per_block)
+    starts, counts = block_spans(point.schedule, tuple(keys.tolist()), cfg.keys_per_block)
+    ones = ones_of_blocks(scores.longest.v, starts, counts)
+    row_of_head = rows // scores.heads
+    return Counts(
+        heads=names, rows=[int(row_of_head.sum())] * scores.heads, rescales=_by_head(moves.rescales[variant], scores.heads),
+        new_maxima=_by_head(new_maxima, scores.heads), always=[int((row_of_head * (blocks - 1)).sum())] * scores.heads,
+        blocks=int(blocks.sum()), later_blocks=int((blocks - 1).sum()), moved_blocks=int(moves.moved[variant].sum()),
+        zero_blocks=int(zero.sum()), skipped_blocks=int(blocks.sum() - ran.sum()), keys=int(keys.sum()),
+        skipped_keys=int(counts[~ran].sum()), row_blocks=int((rows * blocks).sum()),
+        zero_row_blocks=int(moves.row_zero[variant]), op_bit_ops=int(ones.sum()), op_bit_ops_skipping=int(ones[ran].sum()))
+
+
+@lru_cache(maxsize=256)
+def _cycles(cfg: HardwareConfig, shapes: tuple[tuple[int, int], ...], fused: bool, ran: bytes) -> int:
+    """Cycles of tiles of ``(rows, keys)`` whose blocks run as in ``ran``, one byte a block; the same question comes often."""
+    blocks = [-(-keys // cfg.keys_per_block) for _, keys in shapes]
+    ends = list(accumulate(blocks))
+    flags = [[bool(byte) for byte in ran[end - count:end]] for count, end in zip(blocks, ends, strict=True)]
+    return schedule_of(cfg, shapes, [fused] * len(shapes), flags)["cycles"]
+
+
+def _score(cfg: HardwareConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, point: Point, moves: Moves,
+           variant: int, skipping: bool) -> Scores:
+    results = run_group(cfg, scores, point, moves, variant)
+    of_piece, tokens = iter(results), tokens_per_tile(cfg, scores.heads)
+    out = [assemble(piece, list(islice(of_piece, -(-piece.q.shape[1] // tokens)))) for piece in scores.pieces]
+    ran = b"".join(bytes(result.ran.tolist()) for result in results)
+    shapes = tuple(zip(scores.rows.tolist(), scores.keys.tolist(), strict=True))
+    return Scores(names, compare_heads(torch.cat(out, 1), reference),
+                  cycles=_cycles(cfg, shapes, point.fused, bytes([1] * len(ran))),
+                  cycles_skipping=_cycles(cfg, shapes, point.fused, ran) if skipping else None)
+
+
+def _measure_sweep(sweep: Sweep, scores: GroupScores, names: list[str], reference: torch.Tensor | None) -> Measured:
+    """One KV head on one configuration, in every schedule."""
+    cfg, found = sweep.cfg, Measured()
+    for schedule in sweep.schedules:
+        maxima = block_maxima(scores, schedule, cfg.keys_per_block)
+        new_maxima = _new_maxima(maxima)
+        number_of = {Point(schedule, *variant): number for number, variant in enumerate(sweep.variants)}
+        scored = [point for point in sweep.scored if point.schedule == schedule]
+        moves = walk(cfg, maxima, scores.rows, scores.keys, sweep.variants, tuple(number_of[point] for point in scored))
+        for point, number in number_of.items():
+            found.counts[cfg.keys_per_block, cfg.prob_bits, point] = _count(cfg, scores, names, point, new_maxima, moves, number)
+            for bits in sweep.bits if point.tau == 0 else ():
+                # (row, block) pairs are counted at the configuration's own width alone
+                other = replace(cfg, prob_bits=bits)
+                found.counts[cfg.keys_per_block, bits, point] = replace(
+                    _count(other, scores, names, point, new_maxima, moves, number), row_blocks=0, zero_row_blocks=0)
+        for point in scored:
+            found.scores[cfg.keys_per_block, cfg.prob_bits, point] = _score(cfg, scores, names, reference, point, moves,
+                                                                           number_of[point], sweep.skipping)
+    return found
+
+
+def measure_layer(layer: Layer, sweeps: list[Sweep]) -> Measured:
+    """Everything of one layer, on every configuration of ``sweeps``, which differ only in block size."""
+    found = Measured()
+    reference = reference_attention(layer.tensors) if any(sweep.scored for sweep in sweeps) else None
+    for pieces, rows in zip(layer.groups, layer.heads, strict=True):
+        names, here = [layer.tensors.heads[row] for row in rows], Measured()
+        scores = group_scores(sweeps[0].cfg, pieces)
+        for sweep in sweeps:
+            here.add(_measure_sweep(sweep, scores, names, None if reference is None else reference[rows]))
+        found.add(here)
+    return found

@@ -1,0 +1,100 @@
+"""Tiles of every schedule through the Verilog: what the ablation counts is what the hardware's counters say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from models.hardware.config import HardwareConfig
+from models.hardware.quantise import quantise
+from models.hardware.schedules import SCHEDULES
+from models.hardware.tile import QuantisedGroup, TileResult
+from models.hardware.tiling import build_tiles, tokens_per_tile
+from models.tensors.attention_tensors import AttentionTensors
+from scripts.flow.simulator import BenchFailed
+from scripts.studies.schedules.outputs import run_group
+from scripts.studies.schedules.points import Point
+from scripts.studies.schedules.references import walk
+from scripts.studies.schedules.scores import block_maxima, group_scores
+from scripts.studies.schedules.sources import planted_sink
+from tb.core.environment import EngineRun, run_engine
+
+TOKENS = 256
+DECODE_TOKENS = 512
+# (point, skip, decode): every schedule in a block of its own and fused; thresholds; decode, where blocks are skipped
+CASES = [*((Point(schedule, fused), fused, False) for fused in (False, True) for schedule in SCHEDULES),
+         (Point("diagonal_first", True, 2), True, False), (Point("sink_diagonal", True, 8), True, False),
+         *((Point(schedule, True), True, True) for schedule in SCHEDULES)]
+
+
+@dataclass
+class Confirmed:
+    """One point: values that differ from the model, and the hardware's counters beside the ablation's own counts."""
+
+    point: str
+    skip: bool
+    phase: str
+    tokens: int
+    mismatches: int
+    rescaled_rows: int
+    skipped_blocks: int
+    cycles: int
+    problems: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Bits and counters agree."""
+        return not self.mismatches and not self.problems
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dict with the verdict."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def confirm(cfg: HardwareConfig, tensors: AttentionTensors, seed: int, sim: str | None = None,
+            schedules: Sequence[str] = SCHEDULES) -> list[Confirmed]:
+    """Tiles of the first KV head of ``tensors`` at every case of ``CASES``: the last tile of a prefill of ``TOKENS`` tokens, or
+    the decode step of the last of ``DECODE_TOKENS``, with a planted sink.
+
+    Args:
+        schedules: those wanted. Cases whose threshold the configuration cannot run are left out.
+
+    Raises:
+        FcimError: no simulator.
+    """
+    first = tensors.select_heads([h for h, kv in enumerate(tensors.kv_of_head) if kv == tensors.kv_of_head[0]])
+    prefill = first.first_tokens(min(TOKENS, first.k.shape[1]))
+    prefill = prefill.last_queries(min(tokens_per_tile(cfg, first.q.shape[0]), prefill.q.shape[1]))
+    decode = planted_sink(first.first_tokens(min(DECODE_TOKENS, first.k.shape[1]))).last_queries(1)
+    groups = [quantise(part)[0] for part in (prefill, decode)]
+    return [_run(cfg, groups[is_decode], point, skip, "decode" if is_decode else "prefill", seed, sim)
+            for point, skip, is_decode in CASES if point.schedule in schedules and point.tau <= cfg.max_tau()]
+
+
+def _run(cfg: HardwareConfig, group: QuantisedGroup, point: Point, skip: bool, phase: str, seed: int,
+         sim: str | None) -> Confirmed:
+    """One tile through the engine, and the ablation's own counts and output of it."""
+    scores = group_scores(cfg, [group])
+    maxima = block_maxima(scores, point.schedule, cfg.keys_per_block)
+    moves = walk(cfg, maxima, scores.rows, scores.keys, [(point.fused, point.tau)], (0,))
+    (counted,) = run_group(cfg, scores, point, moves, 0)
+    (tile,) = build_tiles(cfg, group, point.tau, point.schedule, point.fused, skip)
+    found = Confirmed(point.name, skip, phase, group.k.shape[0], 0, 0, 0, 0, [])
+    try:
+        (run,) = run_engine(cfg, [tile], sim=sim, seed=seed)
+    except BenchFailed as failed:
+        return replace(found, problems=[str(failed).splitlines()[0]])
+    return replace(found, mismatches=int(run.mismatches.sum()), rescaled_rows=run.counters["rescaled_rows"],
+                   skipped_blocks=run.counters.get("skipped_blocks", 0), cycles=run.counters["cycles"],
+                   problems=_problems(skip, counted, run))
+
+
+def _problems(skip: bool, counted: TileResult, run: EngineRun) -> list[str]:
+    """Where a run differs from what the ablation counted, which is with skipping."""
+    stats = counted.stats
+    expected = {"rescaled_rows": stats.rescaled_rows, "rescale_amount": stats.rescale_amount, "zero_blocks": stats.zero_blocks,
+                "skipped_blocks": stats.skipped_blocks if skip else 0}
+    problems = run.problems + [f"counter {name} is {run.counters.get(name)}, the ablation counts {value}"
+                               for name, value in expected.items() if run.counters.get(name) != value]
+    return problems if (run.out == counted.out).all() else [*problems, "the output differs from the ablation's"]

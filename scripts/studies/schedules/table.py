@@ -1,0 +1,168 @@
+"""The ablation's tables: what was measured, by length, point, kind of head, block size and bits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import SCHEDULES
+from scripts.studies.schedules import goals as gl
+from scripts.studies.schedules.points import NATURAL, Point
+from scripts.studies.schedules.record import Row, pick, swept_sets
+from scripts.studies.schedules.sheet import Sheet, number, percent
+
+FEW_TAUS = (0, 1, 4)        # shown by block size
+FUSED = [NATURAL, *(Point(schedule, True) for schedule in SCHEDULES[1:])]
+
+
+def _slug(source: str) -> str:
+    return source.replace(" + ", "-").replace(" ", "-")
+
+
+def _points(rows: list[Row], wanted: Callable[[Point], bool] = lambda point: True) -> list[Point]:
+    return [point for point in dict.fromkeys(row.point for row in rows) if wanted(point)]
+
+
+def shown_tokens(rows: list[Row]) -> int:
+    """The length that most tables are about: the longest at which outputs were computed, else the longest."""
+    prefill = pick(rows, phase="prefill")
+    return max([r.tokens for r in prefill if r.mean_sqnr_db is not None] or [r.tokens for r in prefill])
+
+
+def rescales_sheet(rows: list[Row], tokens: int) -> Sheet:
+    """Rescales per row of the scored points on all sets of tensors, and what they cost the model in accuracy."""
+    here = {source: pick(rows, source=source, phase="prefill", tokens=tokens) for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM)}
+    sheet = Sheet("rescales", f"rescales per row, prefill of {tokens:,} tokens",
+                  ["order", "first step", "tau", "model", "model + sink", "random", "SQNR lost on the model, dB"], 2)
+    natural = [pick(found, point=NATURAL)[0] for found in here.values()]
+    sheet.add("any, always rescaling", "", "", *(number(r.always, 1) for r in natural), "")
+    sheet.add("natural, every new maximum rescales (no integer reference)", "", "",
+              *(number(r.new_maxima, 3) for r in natural), "")
+    scored = [row for row in here[gl.TRAINED] if row.lost_db is not None] or here[gl.TRAINED]
+    for row in sorted(scored, key=lambda r: (SCHEDULES.index(r.schedule), r.fused, r.tau)):
+        sheet.add(f"`{row.schedule}`", "fused" if row.fused else "one block", str(row.tau),
+                  *(number(pick(found, point=row.point)[0].rescales, 3) for found in here.values()), number(row.lost_db, 3))
+    return sheet
+
+
+def lengths_sheet(rows: list[Row], source: str) -> Sheet:
+    """Rescales per row by length; the first lines are an online softmax without schedule or integer reference."""
+    lengths = sorted({row.tokens for row in rows})
+    sheet = Sheet(f"lengths-{_slug(source)}", f"{source}: rescales per row by length", ["order", "rule", *map(str, lengths)], 2)
+
+    def line(schedule: str, rule: str, name: str, point: Point) -> None:
+        found = [pick(rows, tokens=n, point=point) for n in lengths]
+        if all(found):
+            sheet.add(schedule, rule, *(number(getattr(of[0], name), 3) for of in found))
+
+    line("any", "always", "always", NATURAL)
+    for schedule in SCHEDULES:
+        line(schedule, "every new maximum", "new_maxima", Point(schedule))
+        for fused, tau in ((False, 0), (True, 0), (True, 1), (True, 2), (True, 4)):
+            rule = "integer reference" + (", fused" if fused else "") + (f", tau {tau}" if tau else "")
+            line(schedule, rule, "rescales", Point(schedule, fused, tau))
+    return sheet
+
+
+def points_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> Sheet:
+    """Every point that was scored (or, if none was, counted) on one set of tensors at one length."""
+    what = f"prefill of {tokens:,} tokens" if phase == "prefill" else f"decode, each token against up to {tokens:,} keys"
+    sheet = Sheet(f"points-{_slug(source)}-{phase}", f"{source}: {what}", [
+        "point", "rescales", "fewer %", "same tau", "blocks %", "skip %", "dB", "worst", "lost", "cycles", "skipping"])
+    for row in [r for r in rows if r.mean_sqnr_db is not None] or rows:
+        sheet.add(row.point.name, number(row.rescales, 4), percent(row.fewer), percent(row.fewer_same_tau),
+                  percent(row.moved_blocks), percent(row.skipped_values, 2), number(row.mean_sqnr_db),
+                  number(row.worst_sqnr_db), number(row.lost_db, 3), number(row.cycles, 0), number(row.cycles_skipping, 0))
+    return sheet
+
+
+def energy_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> Sheet:
+    """The counts that an energy model takes, sums over all tiles of all heads, at threshold 0 and 1."""
+    sheet = Sheet(f"energy-{_slug(source)}-{phase}", f"{source}: counts for energy, {phase}, {tokens:,} keys", [
+        "point", "rescaled rows", "Mbit shifted", "V MB", "V MB skipping", "OP-CIM Mbit-ops", "skipping"])
+    for row in [r for r in rows if r.tau <= 1]:
+        sheet.add(row.point.name, number(row.rescaled_rows, 0), *(number(n / 1e6, 2) for n in (
+            row.shifted_bits, row.v_bytes, row.v_bytes_skipping, row.op_bit_ops, row.op_bit_ops_skipping)))
+    return sheet
+
+
+def taus_sheet(rows: list[Row], source: str, tokens: int) -> Sheet:
+    """Rescales per row by threshold."""
+    taus = sorted({row.tau for row in rows})
+    sheet = Sheet(f"taus-{_slug(source)}", f"{source}: rescales per row by tau, {tokens:,} tokens", ["order", *map(str, taus)])
+    for point in _points(rows, lambda p: p.tau == 0):
+        found = [pick(rows, point=Point(point.schedule, point.fused, tau)) for tau in taus]
+        sheet.add(point.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
+    return sheet
+
+
+def kinds_sheet(rows: list[Row], counts: Counter[str], tokens: int) -> Sheet:
+    """Rescales per row by kind of head, threshold 0."""
+    sheet = Sheet("kinds", f"{gl.TRAINED}: rescales per row by kind of head, {tokens:,} tokens",
+                  ["order", *(f"{kind} ({n})" for kind, n in counts.items())])
+    for row in pick(rows, tau=0):
+        sheet.add(row.point.name, *(number(row.rescales_of_kind.get(kind), 3) for kind in counts))
+    return sheet
+
+
+def sizes_sheet(rows: list[Row], source: str, phase: str) -> Sheet:
+    """Rescales per row by length and block size."""
+    sizes, lengths = sorted({row.keys_per_block for row in rows}), sorted({row.tokens for row in rows})
+    sheet = Sheet(f"sizes-{_slug(source)}-{phase}", f"{source}: {phase}, rescales per row by keys and keys per block",
+                  ["keys", "point", *map(str, sizes)], 2)
+    for tokens in lengths:
+        for point in [p for p in _points(rows, lambda p: p in FUSED or (p.fused and p.tau in FEW_TAUS))]:
+            found = [pick(rows, tokens=tokens, keys_per_block=size, point=point) for size in sizes]
+            sheet.add(str(tokens), point.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
+    return sheet
+
+
+def skipped_sheet(cfg: HardwareConfig, rows: list[Row], tokens: int) -> Sheet:
+    """Share of values skipped by bits of a probability: fewer bits reach less far below the maximum."""
+    here = [row for row in pick(rows, keys_per_block=cfg.keys_per_block, tau=0) if row.source != gl.RANDOM]
+    bits = sorted({row.prob_bits for row in here})
+    sheet = Sheet("skipped", "values that need not be streamed at tau = 0, %, by bits of a probability",
+                  ["tensors", "phase", "order", *(f"{b} bits" for b in bits)], 3)
+    for source, phase, keys in swept_sets(here, "prob_bits"):
+        if phase == "decode" or keys == tokens:
+            found = pick(here, source=source, phase=phase, tokens=keys)
+            for point in _points(found, FUSED.__contains__):
+                cells = [pick(found, point=point, prob_bits=b)[0] for b in bits]
+                sheet.add(source, f"{phase}, {keys:,} keys", point.name, *(percent(c.skipped_values) for c in cells))
+    return sheet
+
+
+def skipped_lengths_sheet(rows: list[Row]) -> Sheet:
+    """Share of values skipped in prefill by length, at the configuration's bits of a probability."""
+    lengths = sorted({row.tokens for row in pick(rows, phase="prefill")})
+    sheet = Sheet("skipped-lengths", "values that need not be streamed in prefill at tau = 0, %, by tokens",
+                  ["tensors", "order", *(f"{n:,}" for n in lengths)], 2)
+    for source in (gl.TRAINED, gl.PLANTED):
+        found = pick(rows, source=source, phase="prefill", tau=0)
+        for point in _points(found):
+            cells = [pick(found, tokens=n, point=point)[0] for n in lengths]
+            sheet.add(source, point.name, *(percent(c.skipped_values, 2) for c in cells))
+    return sheet
+
+
+def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> list[Sheet]:
+    """All tables of the measurements, in the order in which they are read."""
+    tokens = shown_tokens(rows)
+    wide = pick(rows, prob_bits=cfg.prob_bits)
+    base = pick(wide, keys_per_block=cfg.keys_per_block)
+    sheets = []
+    for source in dict.fromkeys(row.source for row in rows):
+        prefill = pick(base, source=source, phase="prefill")
+        at = pick(prefill, tokens=tokens)
+        sheets += [lengths_sheet(prefill, source), points_sheet(at, source, "prefill", tokens), taus_sheet(at, source, tokens),
+                   energy_sheet(at, source, "prefill", tokens),
+                   sizes_sheet(pick(wide, source=source, phase="prefill"), source, "prefill")]
+        if source == gl.TRAINED:
+            sheets.append(kinds_sheet(at, Counter(sorted(kinds.values())), tokens))
+        decode = pick(base, source=source, phase="decode")
+        if decode:
+            keys = decode[0].tokens
+            sheets += [points_sheet(decode, source, "decode", keys), energy_sheet(decode, source, "decode", keys),
+                       sizes_sheet(pick(wide, source=source, phase="decode"), source, "decode")]
+    return [*sheets, skipped_sheet(cfg, rows, tokens), skipped_lengths_sheet(base), rescales_sheet(base, tokens)]

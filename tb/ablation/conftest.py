@@ -1,5 +1,0 @@
-"""What the ablation's tests share with those of the models: a tiny checkpoint, one thread, and how input is refused."""
-
-from tb.models.conftest import one_thread, plain, refused
-
-__all__ = ["one_thread", "plain", "refused"]

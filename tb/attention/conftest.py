@@ -1,5 +1,0 @@
-"""The engine's fixtures: a generator of one test's random numbers, and one thread for tiny tensors."""
-
-from tb.engine.conftest import generator, one_thread
-
-__all__ = ["generator", "one_thread"]

@@ -1,0 +1,67 @@
+"""Resets the engine in the middle of a run and then runs as :mod:`tb.core.bench_core` does.
+
+Environment beside the other's: ENGINE_ABORT, the largest number of cycles before the reset.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from tb.common.clock import reset
+from tb.common.cover import hit
+from tb.common.rng import rng
+from tb.common.stalls import sink_stalls, source_stalls
+from tb.common.stream import Beat, StreamSink, StreamSource
+from tb.core.bench_core import FIELDS, each_engine_pattern, read_counters, record_run
+from tb.coverage.catalogue_flow import COUNTERS
+
+CERTAIN_ERROR = 350    # cycles after which a block has met values that end wrongly
+
+
+async def disturb(dut: Any, pattern: str) -> None:
+    """Random tiles for a random number of cycles; every value claims to be its tile's last, so K and V soon disagree."""
+    generator = rng("disturb")
+
+    def word(width: int) -> int:
+        return int.from_bytes(generator.bytes(-(-width // 8)), "little") & ((1 << width) - 1)
+
+    def beats(name: str) -> list[Beat]:
+        widths = {field: len(getattr(dut, f"s_{name}_{field}")) for field in FIELDS[name]}
+        last = {"q": 0.2, "k": 0.04, "v": 1.0}[name]
+        return [{f: int(generator.random() < last) if f == "last" else 0 if f == "tau" else word(w) for f, w in widths.items()}
+                for _ in range(300)]
+
+    sources = [StreamSource(dut, f"s_{name}", fields, source_stalls(pattern, rng(f"disturb {name}")))
+               for name, fields in FIELDS.items()]
+    sinks = [StreamSink(dut, f"m_{name}", sink_stalls(pattern, rng(f"disturb {name}"))) for name in ("o", "req")]
+    await reset(dut)
+    for name, source in zip(FIELDS, sources, strict=True):
+        source.append(beats(name))
+    longest = int(os.environ["ENGINE_ABORT"])
+    cycles = int(generator.integers(longest // 2, longest + 1))
+    await ClockCycles(dut.clk, cycles)
+    dut._log.info(f"reset after {cycles} cycles")
+    assert int(dut.counters.value) != 0, "nothing was going on"
+    counted = dict(zip(COUNTERS, read_counters(dut), strict=True))
+    hit("engine.reset", "rows of O" if counted["o_bytes"] else "keys" if counted["keys"] else "Q only")
+    hit("engine.error_v_count", "raised", int(dut.error_v_count.value))
+    if cycles >= CERTAIN_ERROR:
+        assert dut.error_v_count.value == 1, "values of another length than the keys were not noticed"
+        hit("engine.error_v_count", "lowered by a reset")   # the run that follows must find it at 0
+    for source in sources:
+        source.kill()
+    for sink in sinks:
+        sink.stop()
+    for name in FIELDS:
+        getattr(dut, f"s_{name}_valid").value = 0
+
+
+@cocotb.test()
+@each_engine_pattern
+async def run_after_reset(dut: Any, pattern: str) -> None:
+    """A run from a reset that interrupted another one."""
+    await record_run(dut, pattern, before=lambda dut: disturb(dut, pattern))

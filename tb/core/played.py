@@ -1,0 +1,105 @@
+"""The files of ``tb/hdl``: streams that :mod:`tb_stream_source` plays, and the beats that :mod:`tb_stream_recorder` wrote.
+
+A payload is the stream's data, lane 0 in the low bits, and above it the other fields in the order of :data:`LAYOUT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+# bits of the fields above the data, of which req has none; None is POS_BITS
+LAYOUT: dict[str, tuple[tuple[str, int | None], ...]] = {
+    "q": (("pos", None), ("mult", 16), ("shift", 6), ("tau", 4), ("fused", 1), ("skip", 1), ("last", 1)),
+    "k": (("pos", None), ("mult", 16), ("last", 1)),
+    "v": (("last", 1),),
+    "o": (("empty", 1), ("last", 1)),
+    "req": (("skip", 1), ("last", 1)),
+}
+HEAD_BYTES = 8          # of a record, before its payload: the cycles of acceptance and of the first offer
+SINK_PAIRS = 4096       # after so many pauses the sink's rhythm repeats
+
+
+def idle_cycles(stalls: Iterator[tuple[int, int]] | None, beats: int) -> np.ndarray:
+    """For each of ``beats`` beats the idle cycles before it, under ``(on, off)`` pairs as a source takes them."""
+    idle = np.zeros(beats, dtype=np.int64)
+    if stalls is None:
+        return idle
+    at = 0
+    while True:
+        on, off = next(stalls)
+        at += on
+        if at >= beats:
+            return idle
+        idle[at] += off
+
+
+def write_source(path: Path, name: str, streams: Mapping[str, np.ndarray], pos_bits: int, idle: np.ndarray) -> None:
+    """Write the stream ``name`` of arrays ``<name>_<field>``; data rows are bytes, lane 0 first."""
+    data = np.ascontiguousarray(streams[f"{name}_data"]).view(np.uint8)
+    above, shift = np.zeros(len(data), dtype=np.uint64), 0
+    for field, bits in LAYOUT[name]:
+        above |= streams[f"{name}_{field}"].astype(np.uint64) << np.uint64(shift)
+        shift += pos_bits if bits is None else bits
+    high = above.astype(">u8")[:, None].view(np.uint8)[:, 8 - (shift + 7) // 8:]
+    first = idle.astype(">u4")[:, None].view(np.uint8)
+    path.write_bytes(np.concatenate([first, high, data[:, ::-1]], axis=1).tobytes())
+
+
+def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
+    """Write the sink's rhythm: ``(ready, not ready)`` pairs of cycles."""
+    path.write_bytes(np.array(list(islice(stalls, SINK_PAIRS)), dtype=">u4").tobytes())
+
+
+def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int) -> dict[str, np.ndarray]:
+    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]`` (none with 0 lanes); the rest, the
+    cycle of acceptance ``<name>_cycle`` and that of the first offer ``<name>_offer`` ``[beats]``.
+
+    Raises:
+        ValueError: the file ends within a record.
+    """
+    data_bytes = lanes * lane_bits // 8
+    above_bits = sum(pos_bits if bits is None else bits for _, bits in LAYOUT[name])
+    size = HEAD_BYTES + (8 * data_bytes + above_bits + 31) // 32 * 4
+    raw = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    if raw.size % size:
+        raise ValueError(f"{path.name} holds {raw.size} bytes, which is no multiple of its records' {size}")
+    raw = raw.reshape(-1, size)
+    above = np.zeros((len(raw), 8), dtype=np.uint8)
+    payload = raw[:, HEAD_BYTES:]
+    above[:, :size - HEAD_BYTES - data_bytes] = payload[:, data_bytes:]
+    word = above.view("<u8")[:, 0]
+    head = np.ascontiguousarray(raw[:, :HEAD_BYTES]).view("<u4").astype(np.int64)
+    arrays = {f"{name}_cycle": head[:, 0], f"{name}_offer": head[:, 1]}
+    if data_bytes:
+        arrays[f"{name}_data"] = np.ascontiguousarray(payload[:, :data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
+    shift = 0
+    for field, bits in LAYOUT[name]:
+        width = pos_bits if bits is None else bits
+        arrays[f"{name}_{field}"] = ((word >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.int64)
+        shift += width
+    return arrays
+
+
+def read_ready(path: Path, name: str) -> dict[str, np.ndarray]:
+    """``<name>_ready``: the cycles in which ``ready`` was other than in the one before, the first one high, int64."""
+    return {f"{name}_ready": np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.int64)}
+
+
+def read_states(path: Path) -> np.ndarray:
+    """``[n, 2]`` int64: a state word of ``tb_core`` and the cycles spent in it."""
+    return np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.int64).reshape(-1, 2)
+
+
+def beats_due(streams: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """How many beats of each stream a run must see; a row of O for each row of Q."""
+    due = {name: len(streams[f"{name}_last"]) for name in "qkv"}
+    return {**due, "o": due["q"]}
+
+
+def missing(seen: Mapping[str, int], due: Mapping[str, int], names: Sequence[str] = "qkvo") -> str:
+    """``accepted q 3/4, ...`` for messages."""
+    return "accepted " + ", ".join(f"{name} {seen[name]}/{due[name]}" for name in names)

@@ -1,0 +1,275 @@
+"""The engine's tests can fail: wrong models, wrong RTL, missing rows, and streams that disagree are all noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.hardware.golden import run_tile
+from models.hardware.tile import TileJob, TileResult
+from models.hardware.timeline import COUNTERS, predict_run
+from scripts.flow.simulator import BenchFailed
+from tb.common.mutation import mutated_sources
+from tb.core import environment as engine_run
+from tb.core.configs import TINY
+from tb.core.environment import check_record, run_engine, stream_arrays, streamed_values
+from tb.core.sequences import UNIT, blocks, exact_tile, levels_tile, random_tile
+from tb.core.verdict import assert_ok, describe
+
+Record = dict[str, np.ndarray]
+
+# name: file, right text, wrong text, and a stream with its slow rhythm if that is what it takes. One thing wrong in each;
+# the run below must notice.
+MUTANTS = {
+    "ip_cim loses the carry of a plane": (
+        "rtl/ip_cim/fcim_ip_cim.v", "plane_sum + (acc_q << BITS_PER_CYCLE)", "plane_sum | (acc_q << BITS_PER_CYCLE)"),
+    "keys at a row's own position are hidden": (
+        "rtl/softmax/fcim_score_lanes.v", "(k_pos <= q_pos)", "(k_pos < q_pos)"),
+    "unused rows see keys": (
+        "rtl/softmax/fcim_score_lanes.v", "used[a] && (k_pos", "(1'b1 || used[a]) && (k_pos"),
+    "the softmax decides on the wrong side of tau": (
+        "rtl/softmax/fcim_row_max.v", "(amount > $signed(", "(amount >= $signed("),
+    "every block is judged with the one after it": (
+        "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(other > own)"),
+    "no block is judged with the one after it": (
+        "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(1'b0)"),
+    "a fused tile does not wait for its second block": (
+        "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
+    "references change while a block uses them": (
+        "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"req": (1, 30)}),
+    "a block vanishes an octave too early": (
+        "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[REF_BITS+1:0])", "$signed(PROB_BITS[REF_BITS+1:0]) - 1"),
+    "the last group of rows decides for all whether a block vanishes": (
+        "rtl/softmax/fcim_row_max.v", "(any_q && !a_first_group_q)", "1'b0"),
+    "a row that sees no key keeps a block": (
+        "rtl/softmax/fcim_row_max.v", "a_visible_q[b] && !above", "!above"),
+    "all blocks of a tile may be skipped": (
+        "rtl/softmax/fcim_online_softmax.v", "(ran_q || !zlast_q[exp_buf_q])", "1'b1"),
+    "blocks are skipped though the tile forbids it": (
+        "rtl/softmax/fcim_online_softmax.v", "zskip_q[exp_buf_q] && zzero_q", "zzero_q"),
+    "only a tile's very first block clears its accumulators": (
+        "rtl/softmax/fcim_online_softmax.v", ".start_first(!ran_q)", ".start_first(zfirst_q[exp_buf_q])"),
+    "a skipped block is announced as one that runs": (
+        "rtl/softmax/fcim_online_softmax.v", "assign m_req_skip  = skip;", "assign m_req_skip  = 1'b0;"),
+    "a tile is done with its last decision": (
+        "rtl/core/fcim_tile_tracker.v", "ended && (left == 0)", "ended"),
+    "a tile is not done if its last block is skipped": (
+        "rtl/core/fcim_tile_tracker.v", "(mine && decided_last)", "(mine && decided_last && !decided_skip)"),
+    "a skipped block is waited for": (
+        "rtl/core/fcim_tile_tracker.v", "mine && !decided_skip", "mine"),
+    "a tile starts with the sums of the last": (
+        "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
+    "probabilities are written into a slot in use": (
+        "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
+    "a rescale leaves the accumulators alone": (
+        "rtl/op_cim/fcim_acc_update.v", "if (row_shift != 0)", "if (1'b0)"),
+    "values of keys that a block lacks are not blanked": (
+        "rtl/stream/fcim_v_buffer.v", "(j[KEY_BITS-1:0] <= last_key_q[rd_slot_q])", "1'b1"),
+    "the ring of values takes one block too many": (
+        "rtl/stream/fcim_v_buffer.v", "(full_q != SLOTS[SLOT_BITS:0])", "1'b1"),
+    "a row of Q overtakes the tile before": (
+        "rtl/stream/fcim_q_loader.v", "open_q || !held_q[bank_q]", "1'b1"),
+    "quotients of negative sums are not negated": (
+        "rtl/normalizer/fcim_divider.v", "g_stage[STEPS].neg_q[o]", "1'b0"),
+    "a waiting row of O changes": (
+        "rtl/normalizer/fcim_normalizer.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
+    "the last row never comes": (
+        "rtl/normalizer/fcim_normalizer.v", "row_end_q[PIPE];", "row_end_q[PIPE] && !tile_end_q[PIPE];"),
+    "a counter counts by two": (
+        "rtl/core/fcim_core.v", "{{(INC_BITS-1){1'b0}}, req_accept && req_zero}",
+        "{{(INC_BITS-2){1'b0}}, req_accept && req_zero, 1'b0}"),
+}
+START = 17          # cycle of a made-up record in which the first row of Q is taken
+BUDGET = 6000       # cycles; the right engine needs less than half of it
+
+
+def provoking_tiles(generator: np.random.Generator) -> list[TileJob]:
+    """Few and short, yet each rule of the page matters in them."""
+    per_block = TINY.keys_per_block
+    full = exact_tile(TINY, generator, blocks(TINY, [0, 2 * UNIT, -90 * UNIT, 3 * UNIT + 5]), tau=2)
+    short = [random_tile(TINY, generator, 5, 3, "plain", 0, "natural") for _ in range(4)]
+    causal = random_tile(TINY, generator, TINY.rows, per_block + 2, "peaked", 0, "natural")
+    causal.k_pos, causal.q_pos = torch.arange(per_block + 2), torch.arange(TINY.rows) % per_block
+    few = exact_tile(TINY, generator, blocks(TINY, [0, 5 * UNIT]), rows=2)
+    low = -TINY.prob_bits
+    skipping = levels_tile(TINY, generator, [None, 0, low, low - 1, 2, low - 9], 2, skip=True)
+    skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
+    joint = levels_tile(TINY, generator, [0, 5, 20, low - 9], fused=True, skip=True)
+    unseen = levels_tile(TINY, generator, [None, None], rows=3, skip=True)
+    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
+    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]
+
+
+@pytest.fixture
+def tiles(generator: np.random.Generator) -> list[TileJob]:
+    """Two short tiles, the second ragged."""
+    return [random_tile(TINY, generator, 3, 8, "plain", 0), random_tile(TINY, generator, 2, 5, "plain", 0)]
+
+
+def times_and_counters(tiles: list[TileJob], results: list[TileResult]) -> Record:
+    """When a faultless engine moves its beats if nothing outside makes it wait, and what it counts."""
+    run = predict_run(TINY, tiles, results)
+    offered = {name: [0, *(cycle + 1 for cycle in run.taken[name][:-1])] for name in "qkv"} | run.offered
+    return {**{f"{name}_cycle": START + np.array(cycles) for name, cycles in run.taken.items()},
+            **{f"{name}_offer": START + np.array(cycles) for name, cycles in offered.items()},
+            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "req")},
+            "counters": np.array([run.counters[name] for name in COUNTERS])}
+
+
+@pytest.fixture
+def record(tiles: list[TileJob]) -> Record:
+    """What a faultless engine's ports would have shown."""
+    results = [run_tile(TINY, t) for t in tiles]
+    return {
+        **{name: values.copy() for name, values in stream_arrays(tiles).items()},
+        "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
+        "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
+        "o_last": np.array([0, 0, 1, 0, 1]), "req_skip": np.array([0, 0]), "req_last": np.array([1, 1]),
+        "error_v_count": np.array(0), **times_and_counters(tiles, results),
+    }
+
+
+def test_a_right_record_passes(tiles: list[TileJob], record: Record) -> None:
+    assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
+
+
+def test_one_flipped_bit_is_seen_and_located(tiles: list[TileJob], record: Record) -> None:
+    record["o_data"][3, 7] ^= 1
+    run = check_record(TINY, tiles, record, "both")
+    assert not run.ok and run.mismatches.tolist() == [0, 0, 0, 1, 0] and not run.problems
+    assert "tile 1 row 0: 1 lanes differ; lane 7: got" in describe(run)
+    with pytest.raises(AssertionError, match=r"(?s)tile 1 row 0.*seed \d+.*repeat make test .*one_flipped_bit.*SEED=\d+"):
+        assert_ok([run], tiles, expected=1)
+
+
+def test_a_wrong_flag_is_seen(tiles: list[TileJob], record: Record) -> None:
+    record["o_empty"][2] ^= 1
+    assert check_record(TINY, tiles, record, "none").mismatches.tolist() == [0, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "none at all"])
+def test_a_wrong_number_of_rows_is_seen(change: str, tiles: list[TileJob], record: Record) -> None:
+    rows = {"missing": [0, 1, 2, 3], "extra": [0, 1, 2, 3, 4, 4], "none at all": []}[change]
+    for name in ("o_data", "o_empty", "o_last"):
+        record[name] = record[name][rows]
+    run = check_record(TINY, tiles, record, "none")
+    assert not run.ok and run.problems == [f"{len(rows)} rows came, 5 were expected"]
+    assert bool((run.mismatches > 0).all())
+    with pytest.raises(AssertionError, match="5 were expected"):
+        assert_ok([run], tiles, expected=1)
+
+
+def test_swapped_rows_are_seen(tiles: list[TileJob], record: Record) -> None:
+    record["o_data"] = record["o_data"][[1, 0, 2, 3, 4]]
+    assert (check_record(TINY, tiles, record, "none").mismatches > 0).tolist() == [True, True, False, False, False]
+
+
+def test_last_on_the_wrong_row_is_seen(tiles: list[TileJob], record: Record) -> None:
+    record["o_last"] = np.array([0, 1, 0, 0, 1])
+    assert check_record(TINY, tiles, record, "none").problems == ["last is not on each tile's last row"]
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    ({"req_skip": [0, 1]}, "the requests do not fit the keys and values"),
+    ({"req_skip": [0], "req_last": [1]}, "1 requests came, 2 were expected"),
+    ({"req_last": [0, 1]}, "last is not on each tile's last request")])
+def test_wrong_requests_are_seen(change: dict[str, list[int]], problem: str, tiles: list[TileJob], record: Record) -> None:
+    record |= {name: np.array(values) for name, values in change.items()}
+    assert problem in check_record(TINY, tiles, record, "none").problems
+
+
+def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record: Record) -> None:
+    """Two blocks of one size, and the values of the other one: they are taken for what the requests say they are."""
+    tiles = [levels_tile(TINY, generator, [0, -40, 2], rows=5, skip=True)]
+    results = [run_tile(TINY, t) for t in tiles]
+    record |= times_and_counters(tiles, results) | stream_arrays(tiles, streamed_values(TINY, tiles, results))
+    record |= {"o_data": results[0].out.long().numpy(), "o_empty": results[0].empty.numpy(), "o_last": np.array([0, 0, 0, 0, 1]),
+               "req_skip": np.array([0, 1, 0]), "req_last": np.array([0, 0, 1])}
+    assert len(record["v_last"]) == 16 and record["v_last"].tolist() == [0] * 15 + [1]
+    assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
+    record["req_skip"] = np.array([0, 0, 1])
+    assert "request 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
+
+
+@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult"])
+def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
+    record[name] = record[name].copy()
+    record[name].flat[0] ^= 1
+    assert check_record(TINY, tiles, record, "none").problems[0] == f"the engine's port saw other {name} than was sent"
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_every_wrong_counter_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
+    record["counters"][COUNTERS.index(name)] += 1
+    problems = check_record(TINY, tiles, record, "none").problems
+    assert len(problems) == 1 and problems[0].startswith(f"counter {name} is ")
+
+
+def test_a_counter_that_contradicts_the_pins_is_seen(tiles: list[TileJob], record: Record) -> None:
+    record["pins_stall_o"] = np.array(7)
+    assert check_record(TINY, tiles, record, "both").problems == ["counter stall_o is 0, the pins say 7"]
+
+
+def test_too_few_runs_are_seen(tiles: list[TileJob], record: Record) -> None:
+    run = check_record(TINY, tiles, record, "none")
+    with pytest.raises(AssertionError, match="1 runs came back, 4 were wanted"):
+        assert_ok([run], tiles, expected=4)
+    with pytest.raises(AssertionError, match="2 tiles were compared, 3 were sent"):
+        assert_ok([run], [*tiles, tiles[0]], expected=1)
+
+
+def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison compares: one bit of the model's answer flipped, one row differs."""
+    def corrupted(cfg, tile):
+        result = run_tile(cfg, tile)
+        result.out[-1, 0] ^= 1
+        return result
+
+    monkeypatch.setattr(engine_run, "run_tile", corrupted)
+    run, = run_engine(TINY, tiles, seed=seed)
+    assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
+    """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""
+    file, old, new, *slow = MUTANTS[name]
+    tiles = provoking_tiles(np.random.default_rng(seed))
+    try:
+        runs = run_engine(TINY, tiles, ("both",), seed=seed, sources=mutated_sources(tmp_path, file, old, new),
+                          build_root=str(tmp_path / "build"), watch=True, budget=BUDGET,
+                          slow=slow[0] if slow else None)
+    except BenchFailed as failure:
+        assert failure.result.failed > 0, "the simulator itself failed: the mutant does not run"
+        return
+    assert not all(run.ok for run in runs), f"not noticed: {name}"
+
+
+def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
+    """The mutants fail because of the mutation, not of slow values or late answers to requests."""
+    tiles = provoking_tiles(np.random.default_rng(seed))
+    for slow in (None, {"v": (1, 13)}, {"req": (1, 30)}):
+        runs = run_engine(TINY, tiles, ("both",), seed=seed, watch=True, slow=slow)
+        assert_ok(runs, tiles, expected=1)
+        assert runs[0].counters["cycles"] < BUDGET // 2
+
+
+@pytest.mark.parametrize("change", ["a value fewer", "a value more", "last on another block"])
+def test_values_that_do_not_match_the_keys_are_reported(change: str, seed: int, generator: np.random.Generator) -> None:
+    """20 keys, 8 to a block; the same number of blocks of values, but other sizes or another end."""
+    tiles = [random_tile(TINY, generator, 4, 20), random_tile(TINY, generator, 4, 8)]
+    streams = stream_arrays(tiles)
+    if change == "last on another block":
+        streams["v_last"][[7, 19]] = 1, 0       # 8, 8, 8, 4 instead of 8, 8, 4, 8: two blocks differ in size and end
+    else:
+        keep = [*range(19), *range(20, 28)] if change == "a value fewer" else [*range(20), 19, *range(20, 28)]
+        streams["v_data"], streams["v_last"] = streams["v_data"][keep], streams["v_last"][keep]
+        streams["v_last"][18:21] = [1, 0, 0] if change == "a value fewer" else [0, 0, 1]
+    run, = run_engine(TINY, tiles, seed=seed, streams=streams)
+    assert "the engine reports that K and V disagree on the keys of a block" in run.problems
+    with pytest.raises(AssertionError, match="K and V disagree"):
+        assert_ok([run], tiles, expected=1)

@@ -1,0 +1,63 @@
+"""Counters: each one moves somewhere and says what happened; slow streams show up where they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.hardware.timeline import COUNTERS, predict
+from tb.core import corners
+from tb.core.configs import TINY, small
+from tb.core.environment import EngineRun, run_engine
+from tb.core.sequences import random_tiles, shaped_tiles, vanishing_tiles
+from tb.core.verdict import assert_ok
+
+# stream, its rhythm (cycles on, off), and the counters that its slowness must raise
+SLOW = {
+    "q": ((1, 9), ("stall_q",)),
+    "k": ((1, 11), ("stall_k",)),
+    "v": ((1, 13), ("stall_v", "stall_op", "stall_softmax")),
+    "o": ((1, 130), ("stall_o", "stall_bank")),
+    "req": ((1, 45), ("stall_req", "stall_softmax")),
+}
+
+
+def slow_run(stream: str, seed: int, generator: np.random.Generator) -> tuple[EngineRun, dict[str, int]]:
+    """Eight tiles through a small engine with one stream that is the bottleneck, and the counters at full speed."""
+    cfg = small(4)
+    tiles = random_tiles(cfg, generator, 8, keys=11)
+    runs = run_engine(cfg, tiles, seed=seed, slow={stream: SLOW[stream][0]}, watch=True)
+    assert_ok(runs, tiles, expected=1)
+    return runs[0], predict(cfg, tiles, runs[0].golden)
+
+
+@pytest.mark.parametrize("stream", SLOW)
+def test_a_slow_stream(stream: str, seed: int, generator: np.random.Generator) -> None:
+    """One stream far slower than the engine: no bit changes, nothing overflows, and the counters name the stream."""
+    run, ideal = slow_run(stream, seed, generator)
+    rhythm, raised = SLOW[stream]
+    beats = len(run.taken[stream])
+    assert run.taken[stream][-1] - run.taken[stream][0] >= (beats - 1) // rhythm[0] * rhythm[1], "the stream was not slow"
+    for name in raised:
+        assert run.counters[name] > ideal[name], name
+    for other, (_, counters) in SLOW.items():
+        if other != stream:
+            assert run.counters[counters[0]] <= max(ideal[counters[0]], run.counters[raised[0]] // 4), counters[0]
+
+
+def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
+    """Every counter is nonzero and right in some run: at full speed all but the stalls that only slow streams cause."""
+    cfg, moved = small(2), set()
+    shapes = [(8, 1)] * 5 + [(1, 3)] * 6 + [(8, 24)] * 2
+    crowded = run_engine(cfg, tiles := shaped_tiles(cfg, generator, shapes), seed=seed, watch=True)
+    assert_ok(crowded, tiles, expected=1)
+    tiles = list({**corners.saturation(TINY, generator), **corners.visibility(TINY, generator)}.values())
+    tiles += vanishing_tiles(TINY, generator, 8)
+    varied = run_engine(TINY, tiles, ("none", "both"), seed=seed, watch=True)
+    assert_ok(varied, tiles, expected=2)
+    for run in (*crowded, varied[0]):
+        assert run.pattern == "none" and set(run.counters) == set(run.predicted) == set(COUNTERS)
+        moved |= {name for name, value in run.counters.items() if value == run.predicted[name] > 0}
+    # no stream is slow here, and V is always early enough
+    assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_req"}
+    assert all(varied[1].counters[name] == varied[1].predicted[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))

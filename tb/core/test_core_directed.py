@@ -1,0 +1,100 @@
+"""Directed corners through the RTL engine under every stall pattern: every bit, every counter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from models.hardware.config import HardwareConfig
+from models.hardware.golden import run_tile
+from tb.common.stalls import PATTERNS
+from tb.core import corners
+from tb.core.configs import BYTE, NARROW, TINY
+from tb.core.environment import run_engine
+from tb.core.verdict import assert_ok
+
+# topics that share a run
+CASES = {
+    "maxima": (TINY, (corners.maxima, corners.rescales)),
+    "ranges": (TINY, (corners.extremes, corners.saturation, corners.scales, corners.probabilities)),
+    "visibility": (TINY, (corners.visibility,)),
+    "framing": (TINY, (corners.framing, corners.lazy)),
+    "narrow": (NARROW, (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)),
+    "rounding": (BYTE, (corners.rounding,)),
+    "decisions": (TINY, (corners.skips, corners.joint_starts)),
+    "decisions-narrow": (NARROW, (corners.skips, corners.joint_starts)),
+    "decisions-byte": (BYTE, (corners.skips, corners.joint_starts)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
+    cfg, topics = CASES[name]
+    tiles = {f"{topic.__name__}: {tile}": job for topic in topics for tile, job in topic(cfg, generator).items()}
+    assert_ok(run_engine(cfg, list(tiles.values()), PATTERNS, seed=seed), tiles, expected=len(PATTERNS))
+
+
+def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
+    """Each topic's tiles really provoke it, counted by hand or seen in the model's counts and outputs."""
+    def stats(topic: Callable[..., corners.Tiles], cfg: HardwareConfig = TINY) -> dict:
+        return {name: run_tile(cfg, tile) for name, tile in topic(cfg, generator).items()}
+
+    maxima = stats(corners.maxima)
+    assert maxima["all equal"].stats.rescaled_rows == 0
+    assert maxima["rising by octaves"].stats.rescaled_rows == 2 * TINY.rows     # every block but the first
+    assert maxima["falling with every key"].stats.rescaled_rows == 0
+    assert maxima["maximum in block 0 of 3 at key 0"].stats.rescaled_rows == 0
+    # 30 octaves below, nothing is left of 16 bits
+    assert maxima["maximum in block 0 of 3 at key 0"].stats.zero_blocks == 2
+    assert all(maxima[f"maximum in block 2 of 3 at key {at}"].stats.rescaled_rows >= TINY.rows for at in (0, 7))
+
+    extremes = stats(corners.extremes)
+    assert (extremes["q -128 k -128 v -128"].out == -32768).all()
+    assert (extremes["q 127 k 127 v 127"].out == 127 * 256).all()
+
+    visibility = stats(corners.visibility)
+    assert visibility["half of the rows see no key"].empty.sum() == TINY.rows // 2
+    for name in ("no row sees a key", "nothing but padding", "one key, unseen"):
+        assert visibility[name].empty.all() and (visibility[name].out == 0).all()
+    assert visibility["no row sees a key"].stats.zero_blocks == 3
+    assert not visibility["each row sees just the key at its own position"].empty.any()
+    assert not visibility["rows that see their first key in the last block"].empty.any()
+
+    saturation = stats(corners.saturation)
+    # of +-466031 ... +-466035 times 9/8 the last two leave [-2**19 + 1, 2**19 - 1]
+    assert saturation["around both limits"].stats.saturations == 4 * TINY.rows
+    assert saturation["the code of a masked score"].stats.saturations == TINY.rows
+    assert saturation["clamped, seen by none"].stats.saturations == 0
+    assert 0 < saturation["clamped, seen by some"].stats.saturations < saturation["far beyond both limits"].stats.saturations
+    assert saturation["lowest and then highest reference"].stats.rescale_amount == TINY.rows * 1023   # from -512 to 511
+
+    # a new maximum moves the reference in the third block and in the fourth, never in the second
+    for name, result in stats(corners.lazy).items():
+        assert result.stats.rescaled_rows == 2 * TINY.rows, name
+    assert stats(corners.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
+    assert stats(corners.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
+
+    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(corners.skips).items()}
+    assert ran["all but the first vanish"] == "r----" and ran["all but the last vanish"] == "---r"
+    assert ran["only the middle runs"] == "-r-" and ran["every other one runs"] == "r-r-r-r"
+    assert ran["nothing but padding: the last block runs"] == "-r" and ran["one block of padding"] == "r"
+    assert ran["a rescale between blocks that vanish"] == "r-r--"
+    assert all(ran[f"at the edge, tau {tau}"] == "rr-r" for tau in (0, 1, 8))
+    assert all(ran[f"row {row} alone keeps every block"] == "rrrr" for row in (0, 8, 15)) and ran["not allowed to skip"] == "rrr"
+
+    joint = stats(corners.joint_starts)
+    assert joint["the second block is larger, skip False"].stats.rescaled_rows == 0
+    assert joint["the second block is smaller, skip False"].stats.rescaled_rows == TINY.rows
+    assert joint["the first block vanishes, skip True"].ran.tolist() == [False, True, False]
+    assert joint["the first is padding, skip True"].ran.tolist() == [False, True, True]
+    seen = joint["rows that see their first key in any block, skip False"]
+    assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
+
+    for name, result in stats(corners.largest_sums, NARROW).items():
+        assert (result.out == int(name.split()[-1]) * 256).all()
+    sums = corners.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
+    assert (sums % 2 == 1).all() and (sums > 0).any() and (sums < 0).any()
+    ends = {int(value) for result in stats(corners.saturated_output, NARROW).values() for value in result.out.unique()}
+    assert {-32768, 32767} <= ends                                              # no average of values from -128 to 127

@@ -1,0 +1,111 @@
+"""Illegal parameter sets of ``fcim_core`` stop elaboration and name the parameter; the configuration refuses the same ones."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from models.errors import FcimError
+from models.hardware.config import HardwareConfig
+from scripts.flow.simulator import run_bench
+from scripts.flow.sources import include_folders, rtl_files
+from tb.common.mutation import mutated_sources
+
+TOP = "fcim_core"
+BASE = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024}
+# Both ends of the table in docs/engine.md, and for KEYS_PER_BLOCK as far as the head's size lets it.
+ENDS = {"ROWS": (8, 128), "HEAD_DIM": (16, 128), "BITS_PER_CYCLE": (1, 8), "KEYS_PER_BLOCK": (8, 64), "PROB_BITS": (8, 16),
+        "MAX_KEYS": (64, 131072)}
+TRIED = {
+    "ROWS": [-8, 0, 1, 4, 7, 8, 9, 12, 20, 24, 60, 64, 120, 127, 128, 129, 132, 136, 256],
+    "HEAD_DIM": [-16, 0, 8, 15, 16, 17, 24, 32, 48, 64, 96, 127, 128, 160, 256],
+    "BITS_PER_CYCLE": [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16],
+    "KEYS_PER_BLOCK": [-8, 0, 1, 4, 7, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128],
+    "PROB_BITS": [-8, 0, 1, 7, *range(8, 17), 17, 18, 32],
+    "MAX_KEYS": [-64, 0, 1, 32, 63, 64, 65, 96, 100, 128, 4096, 5000, 65536, 131071, 131072, 131073, 262144],
+}
+LEGAL = {
+    "ROWS": {8, 24, 64, 120, 128},
+    "HEAD_DIM": {16, 32, 64, 128},
+    "BITS_PER_CYCLE": {1, 2, 4, 8},
+    "KEYS_PER_BLOCK": {8, 16, 32},  # 64 is above the head's 32
+    "PROB_BITS": set(range(8, 17)),
+    "MAX_KEYS": {64, 128, 4096, 65536, 131072},
+}
+
+
+def elaborate(parameters: dict[str, int], files: list[Path] | None = None) -> subprocess.CompletedProcess[str]:
+    """Elaborate the engine with Icarus and throw the result away; ``files`` None means the RTL as it is."""
+    program = shutil.which("iverilog")
+    assert program, "iverilog is not on PATH; run: make setup"
+    files = files or rtl_files()
+    folders = [f"-I{folder}" for folder in include_folders()]
+    values = [f"-P{TOP}.{name}={value}" for name, value in parameters.items()]
+    return subprocess.run([program, "-g2005", "-t", "null", "-s", TOP, *folders, *values, *map(str, files)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def named(output: str) -> set[str]:
+    """Parameters that the names of missing modules accuse."""
+    return {name for text in re.findall(r"Unknown module type: (\w+)", output) for name in BASE if f"illegal_{name}_" in text}
+
+
+def accepted(parameters: dict[str, int]) -> bool:
+    """``models.hardware.config`` takes this set; where it does not, its message must name an illegal parameter's key."""
+    try:
+        HardwareConfig("tried", **{name.lower(): value for name, value in parameters.items()})
+    except FcimError as error:
+        assert any(re.search(rf"\b{name.lower()} = {value} is illegal", str(error)) for name, value in parameters.items())
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", list(BASE))
+def test_rtl_and_models_take_and_refuse_the_same_values(name: str) -> None:
+    for value in TRIED[name]:
+        parameters = {**BASE, name: value}
+        done, legal = elaborate(parameters), value in LEGAL[name]
+        assert (done.returncode == 0) == legal, f"{name} = {value}: {done.stdout or 'elaborated without a message'}"
+        assert accepted(parameters) == legal, f"{name} = {value}: models.hardware.config disagrees with docs/engine.md"
+        if not legal:
+            assert name in named(done.stdout), f"{name} = {value}: {done.stdout}"
+
+
+@pytest.mark.parametrize(("head_dim", "keys", "legal"), [(16, 16, True), (16, 32, False), (32, 64, False), (64, 64, True)])
+def test_a_block_has_at_most_head_dim_keys(head_dim: int, keys: int, legal: bool) -> None:
+    parameters = {**BASE, "HEAD_DIM": head_dim, "KEYS_PER_BLOCK": keys}
+    done = elaborate(parameters)
+    assert (done.returncode == 0) == legal == accepted(parameters), done.stdout
+    assert named(done.stdout) == (set() if legal else {"KEYS_PER_BLOCK"})
+
+
+def test_several_illegal_parameters_are_all_named() -> None:
+    output = elaborate({**BASE, "ROWS": 12, "PROB_BITS": 17, "MAX_KEYS": 96}).stdout
+    assert named(output) == {"ROWS", "PROB_BITS", "MAX_KEYS"}, output
+
+
+def test_every_legal_corner_elaborates() -> None:
+    corners = [dict(zip(ENDS, values, strict=True)) for values in itertools.product(*ENDS.values())]
+    corners = [{**c, "KEYS_PER_BLOCK": min(c["KEYS_PER_BLOCK"], c["HEAD_DIM"])} for c in corners]
+    for corner in corners:
+        assert accepted(corner), corner
+        done = elaborate(corner)
+        assert (done.returncode, done.stdout) == (0, ""), f"{corner}: {done.stdout}"
+    assert len(corners) == 64
+
+
+def test_the_runner_shows_the_accusing_name(tmp_path: Path) -> None:
+    with pytest.raises(FcimError, match="illegal_ROWS_use_a_multiple_of_8_from_8_to_128"):
+        run_bench(TOP, None, "tb.core.bench_core", {**BASE, "ROWS": 12}, sim="icarus", build_root=tmp_path / "build")
+
+
+def test_a_check_that_is_too_lax_would_be_noticed(tmp_path: Path) -> None:
+    lax = mutated_sources(tmp_path, "rtl/core/fcim_core.v", "PROB_BITS > 16", "PROB_BITS > 17")
+    for value in TRIED["PROB_BITS"]:
+        refused = elaborate({**BASE, "PROB_BITS": value}, lax).returncode != 0
+        assert refused == (value not in LEGAL["PROB_BITS"] | {17}), value

@@ -1,0 +1,29 @@
+"""The Q loader at several sizes, under every stall pattern."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.flow.simulator import BenchFailed, run_bench
+from tb.common.mutation import mutated_sources
+
+TOP, FILE, BENCH = "fcim_q_loader", "rtl/stream/fcim_q_loader.v", "tb.q_loader.bench_q_loader"
+
+
+@pytest.mark.parametrize(("rows", "head_dim", "pos_bits"), [(8, 16, 7), (24, 64, 11), (64, 128, 18), (128, 32, 18)])
+def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
+    run_bench(TOP, None, BENCH, {"ROWS": rows, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, seed=seed)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("s_q_last || (index_q == ROWS[ROW_BITS-1:0] - 1'b1)", "s_q_last", "ready is|loaded is|tile_open is"),
+    ("held_q & ~scaled", "held_q & ~streamed", "ready is 1, banks held"),
+    ("{{(QSUM_BITS-8){data_q[d*8 + 7]}}", "{{(QSUM_BITS-8){1'b0}}", "sum got"),
+], ids=["overlong-tile", "bank-freed-early", "sum-unsigned"])
+def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    sources = mutated_sources(tmp_path, FILE, old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run_bench(TOP, sources, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7}, seed=seed, build_root=tmp_path / "build",
+                  testcase="tiles/pattern=both")

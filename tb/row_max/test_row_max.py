@@ -1,0 +1,34 @@
+"""``fcim_row_max`` against the rules of the specification, and broken on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.flow.simulator import BenchFailed, run_bench
+from tb.common.mutation import mutated_sources
+
+TOP, FILE, BENCH = "fcim_row_max", "rtl/softmax/fcim_row_max.v", "tb.row_max.bench_row_max"
+
+
+@pytest.mark.parametrize(("lanes", "bits", "prob_bits"), [(8, 1, 16), (1, 1, 8), (4, 2, 12), (3, 4, 10), (16, 8, 16), (8, 8, 9)])
+def test_block_reference(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
+    run_bench(TOP, None, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, seed=seed)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("(s_blk_joint && other > own)", "(other > own)", "references|judged_zero|rescaled rows|non-0/1"),
+    ("ref_q[{s_blk_before, group_q}]", "ref_q[{s_blk_after, group_q}]", "references|rescaled rows|judged_zero|non-0/1"),
+    ("seen_all[a] || visible", "visible", "references|rescaled rows|shifts|judged_zero"),
+    ("visible_all[a] = (own != MASKED)", "visible_all[a] = 1'b1", "judged_zero"),
+    ("$signed({{(REF_BITS+2-TAU_BITS){1'b0}}, a_tau_q}) +", "$signed({(REF_BITS+2){1'b0}}) +", "judged_zero"),
+    ("(|nonzero) || (any_q", "(&nonzero) || (any_q", "judged_zero"),
+    ("{SHIFT_BITS{1'b1}} : amount", "{SHIFT_BITS{1'b0}} : amount", "shifts"),
+], ids=["always-joint", "wrong-buffer", "seen-forgets", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
+        "large-rescale-wraps"])
+def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    sources = mutated_sources(tmp_path, FILE, old, new)
+    with pytest.raises(BenchFailed, match=message):
+        run_bench(TOP, sources, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12}, seed=seed,
+                  build_root=tmp_path / "build")

@@ -1,0 +1,29 @@
+"""The directed corners of :mod:`tb.core.corners` in a configuration of ``config/``, under every stall pattern.
+
+Parameters: ``prob_bits`` replaces the configuration's (a build of its own, short key streams) and runs the corners of narrow
+probabilities and full sums instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scripts.flow.regress.job import Job, Outcome
+from tb.common.stalls import PATTERNS
+from tb.core import corners
+from tb.workloads.engine import configuration, generator, run_tiles
+
+TOPICS = (corners.maxima, corners.rescales, corners.extremes, corners.saturation, corners.scales, corners.probabilities,
+          corners.visibility, corners.framing, corners.lazy, corners.skips, corners.joint_starts)
+NARROW_TOPICS = (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)
+NARROW_KEYS = 128
+
+
+def run(job: Job) -> Outcome:
+    """All corners in one simulation."""
+    cfg, numbers, topics = configuration(job), generator(job), TOPICS
+    if "prob_bits" in job.parameters:
+        bits = int(job.parameters["prob_bits"])
+        cfg, topics = replace(cfg, name=f"{cfg.name}-{bits}", prob_bits=bits, max_keys=NARROW_KEYS), NARROW_TOPICS
+    tiles = {f"{topic.__name__}: {name}": tile for topic in topics for name, tile in topic(cfg, numbers).items()}
+    return run_tiles(job, cfg, tiles, PATTERNS)[0]

@@ -1,0 +1,176 @@
+"""The table of bad inputs and hostile environments: what is typed, and what comes of it. To add one, append a row.
+
+``@name`` in a call is a file or folder of :func:`make_files`, ``+`` a blank; ``^`` is left out, so that a word that no test may
+hold does not stand here either.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+# who notices: make's check, the quick one before PyTorch is loaded, or the command itself
+CHECK, CALL, COMMAND = "check", "call", "command"
+
+
+class Bad(NamedTuple):
+    """One call of make, the text that it has to answer with in one line, its exit code, and who has to notice."""
+
+    call: str
+    text: str
+    by: str = CHECK
+    environment: Mapping[str, str] = {}
+    code: int = 2
+
+
+TABLE = [
+    # names
+    Bad("sim SCHED=zigzag", "SCHED is not a variable of make sim; did you mean SCHEDULE?"),
+    Bad("sim LAYERS=99 SCHED=zigzag FUSE=1", "LAYERS, SCHED and FUSE are not variables of make sim; did you mean LAYER"),
+    Bad("sim seed=3", "seed is not a variable of make sim; did you mean SEED?"),
+    Bad("sim OUT=", "OUT is not a variable of make sim, only of make capture"),
+    Bad("perplexity LAYER=99 SKIP=1", "LAYER and SKIP are not variables of make perplexity; it takes CONFIG"),
+    Bad("sim XYZZY=1", "XYZZY is not a variable of make sim; it takes CONFIG"),
+    Bad("clean SEED=1", "SEED is not a variable of make clean"),
+    Bad("figures CHECK=maybe", "CHECK = 'maybe' is neither on nor off"),
+    Bad("figures RUN=2", "RUN = '2' is neither on nor off"),
+    Bad("figures FIGURES=,", "FIGURES"),
+    Bad("lint SIM=verilator", "SIM is not a variable of make lint"),
+    Bad("sim PY=python3", "PY is not a variable of make sim"),
+    Bad("coverage TAGS=smoke", "TAGS is not a variable of make coverage"),
+    Bad("test sim HEADS=0 NEW=3", "NEW is not a variable of make test sim"),
+    Bad("simm", "simm is not a target; did you mean sim?"),
+    Bad("test tests/simulated/test_sim.py", "tests/simulated/test_sim.py is not a target; a variable is written NAME=value"),
+    Bad("sim verilator", "verilator is not a target"),
+    # numbers
+    Bad("sim TAU=abc", "TAU = 'abc' is not a whole number; use 0 to 8"),
+    Bad("sim TAU=9", "TAU = 9 is illegal; use 0 to 8"),
+    Bad("generate TAU=-1", "TAU = -1 is illegal"),
+    Bad("precision TAU=1.5", "TAU = '1.5' is not a whole number"),
+    Bad("sim TAU=1234567890123456789012345", "TAU = 12345678901234567890... is illegal"),
+    Bad("ablation TAU=0-9", "TAU = 0-9: 9 is not there; choose from 0 to 8"),
+    Bad("sim SEED=abc", "SEED = 'abc' is not a seed; use a whole number from 0"),
+    Bad("regress SEED=-1", "SEED = '-1' is not a seed"),
+    Bad("test SEED=1e3", "SEED = '1e3' is not a seed"),
+    Bad("ablation SEED=9223372036854775808", "SEED = '9223372036854775808' is not a seed"),
+    Bad("bench-sim SEED=0x10", "SEED = '0x10' is not a seed"),
+    Bad("test JOBS=abc", "JOBS = 'abc' is not a whole number; use 1 to 256"),
+    Bad("sim JOBS=0", "JOBS = 0 is illegal"),
+    Bad("rerun JOBS=100000", "JOBS = 100000 is illegal"),
+    Bad("sim TOKENS=0", "TOKENS = 0 is illegal; use 1 or more"),
+    Bad("capture TOKENS=all", "TOKENS = 'all' is not a whole number"),
+    Bad("head-stats TOKENS=63", "TOKENS = 63 is illegal; use 64 or more"),
+    Bad("perplexity TOKENS=2", "TOKENS = 2 is illegal; use 3 or more"),
+    Bad("ablation TOKENS=64,,128", "TOKENS = '64,,128' leaves one out"),
+    Bad("bench-attention TOKENS=64,x", "TOKENS = 'x' is not a whole number"),
+    Bad("coverage ITERATIONS=0", "ITERATIONS = 0 is illegal"),
+    Bad("precision CONTEXT=1", "CONTEXT = 1 is illegal; use 2 or more"),
+    Bad("perplexity STRIDE=x", "STRIDE = 'x' is not a whole number"),
+    Bad("generate NEW=0", "NEW = 0 is illegal"),
+    # switches, words and lists
+    Bad("sim FUSED=maybe", "FUSED = 'maybe' is neither on nor off; use 1 or 0"),
+    Bad("sim SKIP=2", "SKIP = '2' is neither on nor off"),
+    Bad("regress WAVES=ja", "WAVES = 'ja' is neither on nor off"),
+    Bad("regress LIST=all", "LIST = 'all' is neither on nor off"),
+    Bad("coverage FAIL_FAST=first", "FAIL_FAST = 'first' is neither on nor off"),
+    Bad("ablation FULL=-1", "FULL = '-1' is neither on nor off"),
+    Bad("sim SCHEDULE=backwards", "SCHEDULE = 'backwards' is unknown; use natural, diagonal_first or sink_diagonal"),
+    Bad("ablation SCHEDULE=natural,up", "SCHEDULE = 'up' is unknown"),
+    Bad("ablation SCHEDULE=,", "SCHEDULE = ',' leaves one out"),
+    Bad("ablation KEYS_PER_BLOCK=10", "KEYS_PER_BLOCK = '10' is unknown; use 8, 16, 32 or 64"),
+    Bad("sim SIM=abacus", "SIM = 'abacus' is unknown; use icarus or verilator"),
+    Bad("regress TAGS=,", "TAGS = ',' leaves one out"),
+    Bad("regress TAGS=smoke,", "TAGS = 'smoke,' leaves one out"),
+    Bad("sim LAYER=x", "LAYER = 'x' is not understood"),
+    Bad("sim LAYER=3-1", "LAYER = '3-1' is not understood"),
+    Bad("capture LAYER=0-2", "LAYER = '0-2' is not a whole number"),
+    Bad("sim HEADS=-1", "HEADS = '-1' is not understood; write numbers and ranges like 0-3,8, or 'all'"),
+    Bad("ablation HEADS=0,,1", "HEADS = '0,,1' is not understood"),
+    # files and folders
+    Bad("sim CONFIG=huge", "unknown configuration 'huge'; use one of default, head64, tiny"),
+    Bad("efficiency CONFIG=@nowhere.yaml", "unknown configuration"),
+    Bad("sim TENSORS=@nowhere.npz", "does not exist; give the path of a file"),
+    Bad("capture TEXT=@nowhere.txt", "does not exist; give the path of a file"),
+    Bad("capture TEXT=@folder", "is a folder; give the path of a file"),
+    Bad("sim CHECKPOINT=meta-llama/Meta-Llama-3-8B", "CHECKPOINT directory 'meta-llama/Meta-Llama-3-8B' does not exist"),
+    Bad("head-stats CHECKPOINT=@folder", "has no config.json"),
+    Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
+    Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
+    Bad("capture OUT=@folder", "is a directory; give the name of a file"),
+    # the environment
+    Bad("sim", "SEED = 'abc' is not a seed", environment={"SEED": "abc"}),
+    Bad("test", "JOBS = '-j4' is not a whole number; use 1 to 256 (the value comes from the environment)",
+        environment={"JOBS": "-j4"}),
+    Bad("test", "SIM = 'questa' is unknown", environment={"SIM": "questa"}),
+    Bad("sim", "WAVES = 'maybe' is neither on nor off", environment={"WAVES": "maybe"}),
+    Bad("regress", "note: TEST and TAGS of the environment are not used; write: make regress TEST=... TAGS=...",
+        environment={"TEST": "1", "TAGS": "nightly", "HEADS": "7"}, code=0),
+    Bad("capture", "note: OUT of the environment is not used", environment={"OUT": "/tmp", "CONFIG": "huge"}, code=0),
+    # what only the configuration tells
+    Bad("sim CONFIG=@broken.yaml", "is not valid YAML", CALL),
+    Bad("precision CONFIG=@list.yaml", "must hold 'parameter: value' lines", CALL),
+    Bad("sim CONFIG=@unknown_key.yaml", "unknown key 'colour'", CALL),
+    Bad("efficiency CONFIG=@missing_key.yaml", "missing key 'head_dim'", CALL),
+    Bad("ablation CONFIG=@illegal.yaml", "rows = 7 is illegal; use a multiple of 8", CALL),
+    Bad("sim CONFIG=@few_bits.yaml TAU=7", "TAU = 7 is illegal for configuration 'few_bits'; use 0 to 6", CALL),
+    Bad("ablation CONFIG=tiny KEYS_PER_BLOCK=64", "keys_per_block = 64 is illegal", CALL),
+    # what does not go together, and what is not there
+    Bad("sim TENSORS=@good.npz CHECKPOINT=models/fixture", "CHECKPOINT and TENSORS are both given", CALL),
+    Bad("sim TENSORS=@good.npz LAYER=1", "LAYER goes with CHECKPOINT", CALL),
+    Bad("sim TENSORS=@good.npz TEXT=@file.txt", "TEXT goes with CHECKPOINT", CALL),
+    Bad("sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),
+    Bad("bench-sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),
+    Bad("test TEST=zz^qx", "fits no test; see the files tb/*/test_*.py", CALL),
+    Bad("test TEST=ts^et_mistakes_are_one_lin", "did you mean test_mistakes_are_one_line", CALL),
+    Bad("test TEST=a+and", "is no filter of names", CALL),
+    Bad("test TEST=tests/simulated/test_simm.py", "did you mean tests/simulated/test_sim.py", CALL),
+    Bad("test TEST=tests/simulated/test_sim.py::test_mistake", "has no test test_mistake; did you mean test_mistakes?", CALL),
+    Bad("test TEST=tests/simulated/coverage_design/", "no tests lie in tests/simulated/coverage_design/", CALL),
+    Bad("test TEST=models/errors.py", "has no test", CALL),
+    # what only the tensors, the text or the model tells
+    Bad("sim TENSORS=@nan.npz", "k holds nan at index [0, 0, 0]", COMMAND),
+    Bad("sim TENSORS=@no_v.npz", "has no tensor 'v'", COMMAND),
+    Bad("sim TENSORS=@text.npz", "text.npz", COMMAND),
+    Bad("sim TENSORS=@file.txt", "is neither .safetensors nor .npz", COMMAND),
+    Bad("sim TENSORS=@good.npz HEADS=9", "HEADS = 9: 9 is not there; choose from 0 to 3", COMMAND),
+    Bad("capture CHECKPOINT=@broken_config OUT=@new.npz", "config.json is not readable JSON", COMMAND),
+    Bad("head-stats CHECKPOINT=@gpt2", "model_type 'gpt2'", COMMAND),
+    Bad("capture TEXT=@latin1.txt OUT=@new.npz", "latin1.txt", COMMAND),
+    Bad("capture TEXT=@empty.txt OUT=@new.npz", "empty.txt", COMMAND),
+    Bad("capture LAYER=4 OUT=@new.npz", "LAYER = 4: 4 is not there; choose from 0 to 3", COMMAND),
+    Bad("capture", "OUT is not given; name the file to write", COMMAND),
+    Bad("capture OUT=@new.csv", "is neither .safetensors nor .npz", COMMAND),
+    Bad("capture OUT=models/fixture/new.npz", "lies in a checkpoint directory", COMMAND),
+    Bad("generate NEW=9000", "are more than the 8192 positions of this model", COMMAND),
+    Bad("bench-attention CONFIG=tiny TOKENS=64,262144", "exceeds max_keys", COMMAND),
+    Bad("regress TAGS=smoke,wrong", "no entry has the tag 'wrong'", COMMAND),
+    Bad("regress TEST=hedas", "TEST = 'hedas' fits no job; the nearest is", COMMAND),
+    Bad("rerun OUT=@folder", "there is no", COMMAND),
+]
+
+
+def make_files(folder: Path) -> None:
+    """What the table's calls name."""
+    (folder / "folder").mkdir()
+    (folder / "file.txt").write_text("some text\n")
+    (folder / "empty.txt").write_text("")
+    (folder / "latin1.txt").write_bytes("für".encode("latin-1"))
+    legal = {"rows": 8, "head_dim": 32, "bits_per_cycle": 1, "keys_per_block": 8, "prob_bits": 16, "max_keys": 64}
+    configs = {"unknown_key": legal | {"colour": 1}, "illegal": legal | {"rows": 7}, "few_bits": legal | {"prob_bits": 8},
+               "list": [1, 2], "missing_key": {name: value for name, value in legal.items() if name != "head_dim"}}
+    for name, content in configs.items():
+        (folder / f"{name}.yaml").write_text(json.dumps(content))       # JSON is YAML
+    (folder / "broken.yaml").write_text("rows: [8\n")
+    shapes = {"q": (4, 6, 32), "k": (2, 6, 32), "v": (2, 6, 32)}
+    tensors = {name: np.linspace(-1, 1, np.prod(shape), dtype=np.float32).reshape(shape) for name, shape in shapes.items()}
+    np.savez(folder / "good.npz", **tensors)
+    np.savez(folder / "no_v.npz", q=tensors["q"], k=tensors["k"])
+    np.savez(folder / "nan.npz", **(tensors | {"k": np.full(shapes["k"], np.nan, np.float32)}))
+    (folder / "text.npz").write_text("no archive")
+    for name, config in (("broken_config", '{"model_type": '), ("gpt2", '{"model_type": "gpt2"}')):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(config)

@@ -1,0 +1,251 @@
+"""Figures in README and docs: how they are compared and written, that all are covered, and that the cheap ones are right."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import FcimError
+from models.hardware.config import load_config
+from models.hardware.schedules import SCHEDULES, TileOptions
+from scripts.figures import __main__ as command
+from scripts.figures import machine, pictures, reports, runs, schedules
+from scripts.figures.machine import fill
+from scripts.figures.pages import END, Page, Piece, begin
+from scripts.figures.reports import Report
+from scripts.figures.text import exact, find, form, near, plain, table, timed
+from scripts.flow.sources import ROOT
+from scripts.studies.language_model.variants import variants
+from scripts.studies.schedules import goals as gl
+from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point
+from scripts.studies.schedules.record import Row
+
+CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "jobs", "bench-sim", "bench-attention", "head-stats",
+         "sim")
+
+
+def page(text: str) -> Page:
+    return Page(Path("page.md"), text)
+
+
+def region(name: str, text: str) -> str:
+    return f"before\n\n{begin(name)}\n{text}\n{END}\n\nafter\n"
+
+
+@pytest.mark.parametrize(("template", "have", "wrong", "written"), [
+    (f"of {exact(2424)} cycles", "of 2,424 cycles", 0, "of 2,424 cycles"),
+    (f"of {exact(2424)} cycles", "of 2,415 cycles", 1, "of 2,424 cycles"),
+    (f"{near(40.92, '.1f', 0.1)} dB", "40.8 dB", 0, "40.8 dB"),             # another machine's last digit stays
+    (f"{near(40.92, '.1f', 0.1)} dB", "40.7 dB", 1, "40.9 dB"),
+    (f"{near(40.92, '.1f', 0.1)} dB", "40.92 dB", 1, "40.9 dB"),            # as many digits as are the same everywhere
+    (f"{near(-0.0003, '+.4f', 1e-4)} b", "+0.0003 b", 1, "-0.0003 b"),
+    (f"in {timed(3.5, '.1f')} s", "in 9.0 s", 0, "in 9.0 s"),
+    (f"{exact(7)} in {timed(3.5, '.1f')} s", "8 in 9.0 s", 1, "7 in 3.5 s"),  # a new run's time comes with its figures
+    (f"in {timed(3.5, '.1f', True)} s", "in 9.0 s", 0, "in 3.5 s"),
+    (f"in {timed(None, '.1f', True)} s", "in 9.0 s", 0, "in 9.0 s"),
+    (f"Python {form('3.12.1')}, and", "Python 3.11.7, and", 0, "Python 3.12.1, and")])
+def test_figures_in_a_sentence(template: str, have: str, wrong: int, written: str) -> None:
+    found, = find(template, f"so {have} it is")
+    assert len(found.wrong) == wrong and found.text == written
+
+
+def test_a_sentence_may_be_broken_anywhere_and_must_stand_once() -> None:
+    piece = Piece("page.md", f"a mean of {exact(3)} dB and {exact(4)} more")
+    text = page("It has a mean\nof 2 dB and 4\nmore.")
+    assert len(text.put(piece)) == 1 and text.text == "It has a mean\nof 3 dB and 4\nmore." and not text.put(piece)
+    for other in ("", "a mean of 3 dB and 4 more, a mean of 3 dB and 4 more"):
+        text = page(other)
+        assert len(text.put(piece)) == 1 and text.unplaced and text.text == other
+
+
+def test_a_region_is_written_as_a_whole_and_keeps_what_was_right() -> None:
+    rows = [["a", near(1.04, ".1f", 0.1), exact(5)], ["b", timed(None, ".1f"), exact(6)]]
+    old = table(("run", "dB", "cycles"), [["a", "1.1", "5"], ["b", "9.9", "7"]])
+    text = page(region("speed", old))
+    wrong = text.put(Piece("page.md", table(("run", "dB", "cycles"), rows), "speed"))
+    assert len(wrong) == 1 and "7 stands there, 6 is right" in wrong[0]
+    assert text.text == region("speed", old.replace("7 |", "6 |"))
+    text.put(Piece("page.md", "quite another text", "speed"))
+    assert text.text == region("speed", "quite another text") and not text.unplaced
+    text.put(Piece("page.md", table(("run", "dB", "cycles"), rows), "speed"))
+    assert text.unplaced and "quite another text" in text.text      # a time that nobody measured cannot be written
+    assert page("no region").put(Piece("page.md", "x", "speed"))
+
+
+@pytest.mark.parametrize("cell", ["1.0", "x", "|", "1.0 1.0"])
+def test_a_table_with_another_cell_is_wrong(cell: str) -> None:
+    text = page(region("speed", table(("run", "dB"), [["a", cell]])))
+    assert (not text.put(Piece("page.md", table(("run", "dB"), [["a", near(1.0, ".1f", 0.0)]]), "speed"))) == (cell == "1.0")
+
+
+def test_another_python_is_another_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There what comes of the text is compared with nothing, and written anew; what does not, still is."""
+    template = "{db:.1f~0.1} dB in {cycles:,} cycles"
+    monkeypatch.setattr(machine, "same_text", lambda: False)
+    found, = find(fill(template, db=30.0, cycles=1000), "40.8 dB in 1,000 cycles")
+    assert not found.wrong and found.text == "30.0 dB in 1,000 cycles"
+    monkeypatch.setattr(machine, "same_text", lambda: True)
+    found, = find(fill(template, db=30.0, cycles=1000), "40.8 dB in 1,000 cycles")
+    assert len(found.wrong) == 1
+
+
+def test_every_region_has_a_generator_and_every_generator_its_region() -> None:
+    on_pages = [f"{name}: {r}" for name in command.PAGES for r in Page.read(ROOT / name).regions()]
+    known = {r for figure in command.all_figures().values() for r in figure.regions}
+    assert {entry.split(": ")[1] for entry in on_pages} == known and len(on_pages) == len(set(on_pages))
+    for name in command.PAGES:
+        lines = Page.read(ROOT / name).text.split("\n")
+        begins = sum(line.startswith("<!-- figures:") for line in lines)
+        assert begins == lines.count(END) == len(Page.read(ROOT / name).regions()), name
+
+
+def test_every_table_with_measured_figures_is_generated() -> None:
+    """A table outside of the regions holds words, names and formulas; columns of figures are a generator's."""
+    for name in ("README.md", "docs/accuracy.md", "docs/schedules.md", "docs/verification.md", "docs/scope.md"):
+        text = re.sub(r"<!-- figures: .*?<!-- end -->", "", (ROOT / name).read_text(), flags=re.S)
+        assert "--: |" not in text, name
+
+
+def test_the_cheap_figures_on_the_pages_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the models alone; where this fails: make figures."""
+    assert command.main(["--check", "--figures", ",".join(CHEAP)]) == 0, capsys.readouterr().out
+
+
+def test_a_wrong_figure_is_found_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in command.PAGES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    right = (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text(re.sub(r"(\| `tiny` \| )16", r"\g<1>17", right))
+    arguments = ["--figures", "configurations, fixture"]
+    assert command.main([*arguments, "--check"], tmp_path) == 1
+    assert "README.md: line 5: 17 stands there, 16 is right" in capsys.readouterr().out
+    assert command.main(arguments, tmp_path) == 0 and (tmp_path / "README.md").read_text() == right
+    assert command.main([*arguments, "--check"], tmp_path) == 0
+    (tmp_path / "README.md").write_text(right.replace("million parameters", "parameters"))
+    assert command.main(arguments, tmp_path) == 1 and "not written" in capsys.readouterr().out
+
+
+def test_unknown_figures() -> None:
+    with pytest.raises(FcimError, match="FIGURES = perplexty is none of the figures; did you mean perplexity?"):
+        command.main(["--figures", "perplexty"])
+
+
+def losses() -> dict[str, Any]:
+    """A report of ``make perplexity``."""
+    layer = {"mean_cosine": 0.99993, "worst_cosine": 0.9999, "mean_sqnr_db": 40.0, "worst_sqnr_db": 38.0, "alone": 1e-4,
+             "mean_relative_l1": 0.01}
+    facts = {"bytes_per_token": 1.0, "source": {"model": "fixture", "versions": {"python": "3.11.7"}}, "context": 1024, "tau": 0,
+             "stride": 1024, "calibration": "statistics, 4 x 512 tokens", "config": {"name": "default"}, "schedule": "natural",
+             "fused": False}
+    return {"conditions": facts, "scored_tokens": 4095, "float_loss": 0.9, "hardware_loss": 0.9, "difference": 0.0002,
+            "standard_error": 0.0002, "float_seconds": 1.0, "hardware_seconds": 5.0,
+            "layers": [{"layer": i, **layer} for i in range(4)]}
+
+
+def study() -> dict[str, Any]:
+    """A report of ``make precision``."""
+    found = variants(load_config("default"), TileOptions("natural"))
+    return {"conditions": losses()["conditions"] | {"context": 512},
+            "lines": [{"group": v.group, "name": v.name, "x": v.x, "bits_per_byte": 0.001 * i, "standard_error": 2e-4,
+                       "mean_sqnr_db": 40 - 0.1 * i, "worst_sqnr_db": 38 - 0.1 * i}
+                      for i, v in enumerate(sorted(found, key=lambda v: v.group))]}
+
+
+def ablation(folder: Path) -> dict[str, Any]:
+    """A report of ``make ablation``, with the tables that the page has now."""
+    points = [Point(s, f, tau) for s in SCHEDULES for f in (False, True) for tau in (0, 1, 2, 4)]
+    rows = []
+    for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM):
+        for phase, tokens in (("prefill", 512), ("prefill", 2048), ("decode", 4096)):
+            for p in points:
+                share = 1.2 if source == gl.RANDOM and p == Point("diagonal_first") else 0.5 if p != NATURAL else 1.0
+                shares = {name: 0.1 for name in ("fewer", "fewer_same_tau", "fewer_online", "moved_blocks", "zero_blocks",
+                                                 "zero_row_blocks", "skipped_blocks", "skipped_values")}
+                rows.append(Row(source, phase, tokens, 16, 16, p.schedule, p.fused, p.tau, 2 * share, 4.0, 60.0, **shares,
+                                lost_db=0.01 * p.tau))
+    goals = [gl.Goal(size, p, 0.9, 0.01, 1.0, 0.0, 0.0, 0.5, 0.9, 1000).as_dict() for size in (16, 32, 64) for p in GOAL_POINTS]
+    text = (ROOT / "docs" / "schedules.md").read_text()
+    (folder / "ablation.md").write_text(text.replace("<!-- figures: ablation-", "<!-- ablation: "))
+    data = {"seed": 1, "seconds": 163.2, "config": {"name": "default", "keys_per_block": 16, "prob_bits": 16}, "goals": goals,
+            "rows": [row.as_dict() for row in rows]}
+    (folder / "ablation.json").write_text(json.dumps(data))
+    return data
+
+
+def coverage() -> dict[str, Any]:
+    """A report of ``make coverage``."""
+    full = {"hit": 700, "total": 700, "excluded": 0}
+    totals = {name: dict(full) for name in ("line", "branch", "expression", "functional")}
+    return {"totals": totals | {"toggle": {"hit": 96000, "total": 100000, "excluded": 772}}, "exclusions": [{"excluded": 772}]}
+
+
+def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table and sentence that is made from a report is found on the pages as they are, whatever the figures."""
+    monkeypatch.setattr(schedules, "ABLATION", Report("ablation", "x", bool), raising=True)
+    monkeypatch.setattr(Report, "path", property(lambda self: tmp_path / "ablation.json"))
+    names = tuple(n for n in Page.read(ROOT / schedules.SCHEDULES).regions() if n.startswith("ablation-"))
+    pieces = schedules.schedules(ablation(tmp_path), names)
+    assert {p.region for p in pieces if p.region} == {"schedules", *names}
+    pieces += runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
+    for part in (7, None):
+        pieces += runs.generate({"prompt_tokens": 320, "float": [0] * 200, "parts_at": part, "margin_nats": 0.01})
+    timings = [{"tokens": n, "hardware": 1.0, "torch": 0.1, "memory": 30.0} for n in (512, 1024, 2048, 4096, 8192)]
+    line = {"seconds": 2.0, "cycles": 100, "macs_per_second": 1e6, "simulator": 1.0, "playing": 0.5, "python": 1.0}
+    pieces += runs.bench_attention({"timings": timings}) + runs.bench_sim({"lines": [line] * 7})
+    pages = {name: Page.read(ROOT / name) for name in command.PAGES}
+    for piece in pieces:
+        pages[piece.page].put(piece)
+    assert [(name, line) for name, p in pages.items() for line in p.unplaced] == []
+
+
+@pytest.mark.parametrize(("change", "usual"), [({}, True), ({"scored_tokens": 99}, False), ({"conditions": {}}, False),
+                                               ({"conditions": losses()["conditions"] | {"tau": 1}}, False)])
+def test_only_a_report_of_the_usual_run_counts(change: dict[str, Any], usual: bool, tmp_path: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run on another model or with other variables leaves its report in the same place."""
+    monkeypatch.setattr(Report, "path", property(lambda self: tmp_path / "report.json"))
+    assert reports.PERPLEXITY.data() is None
+    (tmp_path / "report.json").write_text(json.dumps(losses() | change))
+    assert (reports.PERPLEXITY.data() is not None) == usual
+
+
+def test_reports_that_are_older_than_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Are taken to write from, and said to be old, but nothing is checked against them; a long command runs only with RUN=1."""
+    path = tmp_path / "report.json"
+    path.write_text("{}")
+    old, ran = [True], []
+    monkeypatch.setattr(Report, "path", property(lambda self: path))
+    monkeypatch.setattr(Report, "outdated", lambda self: old[0])
+    monkeypatch.setattr(Report, "make", lambda self: ran.append(self.target))
+    long, quick = Report("long", "x", lambda d: True, True), Report("quick", "x", lambda d: True)
+    assert command.report_for(long, False)[0] == {} and "older" in command.report_for(long, False)[1] and not ran
+    assert command.report_to_check(long)[0] is None and "make long" in command.report_to_check(long)[1]
+    assert command.report_for(long, True)[0] == {} and ran == ["long"]
+    assert command.report_for(quick, False)[0] == {} and ran == ["long", "quick"]
+    old[0] = False
+    assert command.report_for(quick, True)[0] == {} and command.report_to_check(quick)[0] == {} and ran == ["long", "quick"]
+    path.unlink()
+    assert command.report_for(long, False)[0] is None and len(ran) == 2
+
+
+def test_pictures_stay_where_nothing_can_make_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pictures, "ROOT", tmp_path)
+    monkeypatch.setattr(pictures, "IMAGES", tmp_path / "docs" / "images")
+    pictures.IMAGES.mkdir(parents=True)
+    assert all("stays as it is: there is no build/" in line for name in ("ablation", "precision", "regression", "coverage")
+               for line in pictures.take_pictures(name))
+    (tmp_path / "build" / "regress").mkdir(parents=True)
+    (tmp_path / "build" / "regress" / "index.html").write_text("<p>page")
+    monkeypatch.setattr(pictures.shutil, "which", lambda name: None)
+    assert "no browser" in pictures.take_pictures("regression")[0] and not list(pictures.IMAGES.iterdir())
+
+
+def test_marks_leave_no_trace() -> None:
+    text = f"{exact(1)} {near(2.0, '.1f', math.inf)} {timed(3.0, '.1f')} {form('4')}"
+    assert plain(text) == "1 2.0 3.0 4"

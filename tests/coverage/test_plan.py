@@ -1,0 +1,171 @@
+"""The verification plan is true and complete, wrong plans are seen, and its page says what the runs gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.errors import FcimError
+from scripts.flow.coverage.functional import functional_counts, functional_json, functional_problems, read_functional
+from scripts.flow.coverage.functional_page import functional_page, write_functional_page
+from scripts.flow.coverage.model import Coverage, Point
+from scripts.flow.coverage.plan import PLAN, Block, Feature, Plan, load_plan, plan_problems, regression_entries
+from scripts.flow.coverage.plan_page import jobs_of, plan_page, read_jobs, verdict_of, write_plan_page
+from tb.coverage.catalogue import POINTS, new_coverage
+
+BLOCKS = {point.name: point.block for point in POINTS}
+DIVIDER = "rtl/normalizer/fcim_divider.v"
+
+
+def feature(points: tuple[str, ...] = ("divider.reset",), tests: tuple[str, ...] = ("tb/divider/test_divider.py",)) -> Feature:
+    return Feature("reset", "It empties the stages.", points, tests)
+
+
+def plan_of(*features: Feature, module: str = "fcim_divider", file: str = DIVIDER) -> Plan:
+    return Plan((Block(module, file, features),))
+
+
+def full(points: tuple[Point, ...] = POINTS) -> Coverage:
+    """Every bin that counts was hit once."""
+    cov = Coverage(points)
+    for point in points:
+        for name in point.goals:
+            cov.sample(point.name, name)
+    return cov
+
+
+# ---- the plan itself
+def test_the_plan_is_true_and_complete() -> None:
+    assert plan_problems(load_plan(), BLOCKS, regression_entries()) == []
+
+
+def test_every_feature_has_points_and_tests() -> None:
+    features = [f for block in load_plan().blocks for f in block.features]
+    assert features and all(f.points and f.tests and f.shows.endswith(".") for f in features)
+
+
+@pytest.mark.parametrize(("plan", "message"), [
+    (plan_of(feature(points=("divider.gone",))), "there is no cover point 'divider.gone'"),
+    (plan_of(feature(tests=("tb/divider/test_gone.py",))), "test_gone.py: there is no such file of tests"),
+    (plan_of(feature(tests=("tb/divider/bench_divider.py",))), "bench_divider.py: there is no such file of tests"),
+    (plan_of(feature(tests=("tb/divider/test_divider.py::test_gone",))), "the file has no such test"),
+    (plan_of(feature(tests=("regress:gone",))), "regression.yaml has no entry of that name"),
+    (plan_of(feature(), module="fcim_gone"), f"{DIVIDER} has no module fcim_gone"),
+    (plan_of(feature(), file="rtl/divider.v"), "rtl/divider.v has no module fcim_divider"),
+    (plan_of(feature()), "module fcim_core (rtl/core/fcim_core.v) is not in the plan"),
+    (plan_of(feature()), "the cover point 'divider.divisor' of fcim_divider is in no feature"),
+])
+def test_an_untrue_plan_is_seen(plan: Plan, message: str) -> None:
+    assert message in "\n".join(plan_problems(plan, BLOCKS, {"heads"}))
+
+
+def test_names_of_tests_that_exist_are_no_problem() -> None:
+    tests = ("tb/divider/test_divider.py::test_divider", "tb/divider/test_divider.py::test_divider[default]", "regress:heads")
+    problems = plan_problems(plan_of(feature(tests=tests)), BLOCKS, {"heads"})
+    assert problems and not [p for p in problems if "divider.reset" in p or "test_" in p]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("blocks:", "block:", "the plan must have the keys blocks"),
+    ("    features:\n      - name: quotients", "    feature:\n      - name: quotients", "block 'fcim_divider' must have the key"),
+    ("        points: [divider.enable, divider.reset]\n", "", "feature 'enable and reset' must have the keys name, shows, po"),
+    ("points: [divider.enable, divider.reset]", "points: []", "points must be a list that is not empty"),
+    ("points: [divider.enable, divider.reset]", "points: [divider.enable, divider.enable]", "points must be texts, each once"),
+    ("name: enable and reset", "name: quotients", "is there twice"), ("blocks:", "blocks: [", "is not valid YAML"),
+])
+def test_a_malformed_plan_is_one_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+    text = PLAN.read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "plan.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(FcimError, match=message) as caught:
+        load_plan(path)
+    assert "\n" not in str(caught.value)
+
+
+# ---- joined with results
+def job(name: str, status: str, module: str = "tb.workloads.heads") -> dict[str, str]:
+    return {"name": name, "module": module, "status": status}
+
+
+def test_jobs_find_their_tests() -> None:
+    jobs = [job("heads", "passed"), job("units", "passed", "tb/divider/test_divider.py"), job("ip", "passed", "tb/ip_cim"),
+            job("part", "passed", "tb/divider/test_divider.py::test_divider")]
+    assert jobs_of("regress:heads", jobs) == jobs[:1]
+    assert jobs_of("tb/divider/test_divider.py", jobs) == [jobs[1], jobs[3]]
+    assert jobs_of("tb/divider/test_divider.py::test_divider", jobs) == [jobs[1], jobs[3]]
+    assert jobs_of("tb/ip_cim/test_ip_cim.py", jobs) == [jobs[2]]
+    assert jobs_of("tb/exp2/test_exp2.py", jobs) == jobs_of("regress:tb", jobs) == []
+
+
+@pytest.mark.parametrize(("statuses", "verdict"), [
+    ([], "not run"), (["not run"], "not run"), (["passed", "passed"], "passed"), (["passed", "not run"], "partly run"),
+    (["passed", "failed"], "failed"), (["timeout", "not run"], "failed"), (["passed", "exploded"], "failed"),
+])
+def test_the_worst_job_decides(statuses: list[str], verdict: str) -> None:
+    assert verdict_of([job("heads", status) for status in statuses]) == verdict
+
+
+def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> None:
+    plan = load_plan()
+    names = {test.removeprefix("regress:") for test in plan.tests()}
+    passed = [job(name, "passed", name) for name in sorted(names)]
+
+    def page_of(cov: Coverage, jobs: list[dict[str, str]]) -> str:
+        return plan_page(plan, cov, jobs, names)
+
+    count = sum(len(block.features) for block in plan.blocks)
+    page = page_of(full(), passed)
+    assert page.count('class="is-verified">verified') == count and "VERIFIED" in page
+    holes = full()
+    holes.counts["divider.reset"][:] = 0
+    page = page_of(holes, passed)
+    assert page.count('class="is-verified">verified') == count - 1 and page.count('class="is-holes">holes') == 1
+    assert "never hit: items inside" in page
+    failed = [*passed, job("heads-short", "timeout", "heads-short")]
+    page = page_of(full(), failed)
+    named = sum("regress:heads-short" in f.tests for block in plan.blocks for f in block.features)
+    assert page.count('class="is-failed">failed') == named > 0 and "FAILED" in page
+    assert page_of(full(), []).count('class="is-not-run">not run') == count
+
+
+def test_an_untrue_plan_fails_its_page() -> None:
+    assert "FAILED" not in plan_page(load_plan(), full(), [], {test.removeprefix("regress:") for test in load_plan().tests()})
+    page = plan_page(plan_of(feature(tests=("regress:gone",))), full(), [], {"heads"})
+    assert "FAILED" in page and "has no entry of that name" in page
+
+
+@pytest.mark.parametrize("text", ["{", '{"job": []}', '[{"name": "x"}]', '{"jobs": [1]}'])
+def test_a_record_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "regress.json").write_text(text)
+    with pytest.raises(FcimError, match="is no record of a regression"):
+        read_jobs(tmp_path / "regress.json")
+    assert read_jobs(None) == read_jobs(tmp_path / "none.json") == []
+
+
+# ---- pages and numbers of the functional coverage
+def test_holes_and_what_cannot_be_are_shown(tmp_path: Path) -> None:
+    cov = full()
+    assert "COMPLETE" in functional_page(cov) and "Never hit" not in functional_page(cov)
+    assert functional_counts(cov)[:2] == (cov.score().goals,) * 2 and not functional_problems(cov)
+    cov.counts["divider.divisor"][0] = 0
+    page = functional_page(cov)
+    assert "1 bin was never hit" in page and "Never hit" in page and page.count('class="bin hole"') == 1
+    assert functional_json(cov)["holes"] == {"divider.divisor": ["0"]}
+    cov.sample("overlap.tiles", "0, IP-CIM")
+    page = functional_page(cov)
+    assert "IMPOSSIBLE" in page and 'class="broken"' in page and "overlap.tiles: 0, IP-CIM" in "".join(functional_problems(cov))
+    cov.save(tmp_path / "data" / "x.cover.json")
+    assert read_functional(tmp_path / "data", new_coverage()).as_dict() == cov.as_dict()
+
+
+def test_pages_are_written_into_a_folder_or_by_name(tmp_path: Path) -> None:
+    (tmp_path / "regress.json").write_text(json.dumps({"jobs": [job("heads", "passed")]}))
+    cov = new_coverage()
+    assert write_functional_page(tmp_path, cov) == tmp_path / "functional.html"
+    assert write_plan_page(tmp_path / "p.html", load_plan(), cov, tmp_path / "regress.json") == tmp_path / "p.html"
+    for path in tmp_path.glob("*.html"):
+        text = path.read_text()
+        assert text.startswith("<!DOCTYPE html>") and "http" not in text and "<script" not in text

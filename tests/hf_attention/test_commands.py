@@ -1,0 +1,173 @@
+"""The commands about a whole model: windows, what they write, and what they say to mistakes."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM
+
+from scripts.studies.language_model import bench, generate, perplexity, precision
+from scripts.studies.language_model.generate import parting
+from scripts.studies.language_model.loss import bits_per_byte, token_losses, windows
+from tests.models.conftest import refused  # noqa: F401  (a fixture)
+from tests.models.tiny_llama import change_weights, make_checkpoint
+
+
+@pytest.fixture(scope="module")
+def other_geometry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with head_dim 64 and 3 query heads per KV head."""
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", hidden_size=48, num_attention_heads=6,
+                           num_key_value_heads=2, head_dim=64)
+
+
+@pytest.mark.parametrize(("tokens", "context", "stride"), [
+    (100, 100, 100), (100, 30, 30), (100, 30, 7), (31, 30, 30), (2, 30, 30), (1000, 64, 64), (65, 64, 1)])
+def test_every_token_but_the_first_is_scored_once(tokens: int, context: int, stride: int) -> None:
+    scored = []
+    for window in windows(tokens, context, stride):
+        assert 0 <= window.first < window.scored < window.end <= tokens and window.end - window.first <= context
+        scored += range(window.scored, window.end)
+    assert scored == list(range(1, tokens))
+
+
+def test_losses_are_the_models_own(other_geometry: Path, seed: int) -> None:
+    """One window is transformers' own loss; overlapping ones score each token with at least context - stride before it."""
+    model = AutoModelForCausalLM.from_pretrained(other_geometry, dtype=torch.float32).eval()
+    ids = torch.randint(0, 256, (90,), generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        whole = model(input_ids=ids[None]).logits[0]
+    wanted = cross_entropy(whole[:-1], ids[1:], reduction="none")
+    got = token_losses(model, "sdpa", ids, windows(90, 90, 90), 4)
+    assert torch.allclose(got, wanted, atol=1e-5)
+    parts = token_losses(model, "sdpa", ids, windows(90, 40, 10), 4)
+    assert torch.allclose(parts[:39], wanted[:39], atol=1e-5) and len(parts) == 89
+    assert not torch.allclose(parts[39:], wanted[39:], atol=1e-5)
+
+
+def test_bits_per_byte() -> None:
+    assert bits_per_byte(math.log(2) * 3, 4.0) == pytest.approx(0.75)
+
+
+def test_where_texts_part() -> None:
+    a = torch.tensor([1, 2, 3])
+    assert parting(a, a) is None and parting(a, torch.tensor([1, 9, 3])) == 1 and parting(a, a[:2]) == 2
+
+
+def test_perplexity_of_another_geometry(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A small difference that is not 0, every layer measured, and conditions without the machine's paths."""
+    arguments = ["--checkpoint", str(other_geometry), "--tokens", "200", "--context", "64", "--schedule", "sink_diagonal",
+                 "--fused", "--tau", "1", "--out", str(tmp_path)]
+    assert perplexity.main(arguments) == 0
+    text = (tmp_path / "perplexity.json").read_text()
+    data = json.loads(text)
+    assert data["scored_tokens"] == 199 and data["conditions"]["config"]["name"] == "head64"
+    assert (data["conditions"]["schedule"], data["conditions"]["fused"], data["conditions"]["tau"]) == ("sink_diagonal", True, 1)
+    assert 0 < abs(data["difference"]) < 0.05
+    assert data["difference"] == pytest.approx(data["hardware_loss"] - data["float_loss"], abs=1e-6)
+    assert [x["layer"] for x in data["layers"]] == [0, 1, 2]
+    assert all(x["mean_cosine"] > 0.999 and x["alone"] != 0 for x in data["layers"])
+    assert str(tmp_path.parent) not in text
+    assert "hardware" in capsys.readouterr().out
+
+
+def test_generate(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--checkpoint", str(other_geometry), "--tokens", "40", "--new", "5", "--out", str(tmp_path)]) == 0
+    data = json.loads((tmp_path / "generate.json").read_text())
+    assert len(data["float"]) == len(data["hardware"]) == 5
+    assert data["parts_at"] == parting(torch.tensor(data["float"]), torch.tensor(data["hardware"]))
+    assert ("part at token" in capsys.readouterr().out) == (data["parts_at"] is not None)
+
+
+@pytest.mark.parametrize("settings", [
+    {"num_return_sequences": 3}, {"num_beams": 3, "num_return_sequences": 3, "repetition_penalty": 5.0, "max_length": 3},
+    {"do_sample": True, "temperature": 0.1, "return_dict_in_generate": True, "output_scores": True}, {"eos_token_id": "x"}, []])
+def test_generation_settings_of_a_checkpoint(settings: object, other_geometry: Path, tmp_path: Path) -> None:
+    """Whatever it asks for, the text is one greedy continuation."""
+    def text(checkpoint: Path) -> list[int]:
+        assert generate.main(["--checkpoint", str(checkpoint), "--tokens", "20", "--new", "4", "--out", str(tmp_path)]) == 0
+        return json.loads((tmp_path / "generate.json").read_text())["float"]
+
+    copy = shutil.copytree(other_geometry, tmp_path / "model")
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    assert text(copy) == text(other_geometry)
+
+
+def test_tokens_that_end_a_text(other_geometry: Path, tmp_path: Path) -> None:
+    """Those of the checkpoint's settings end the continuation."""
+    copy = shutil.copytree(other_geometry, tmp_path / "model")
+    arguments = ["--checkpoint", str(copy), "--tokens", "20", "--new", "6", "--out", str(tmp_path)]
+    assert generate.main(arguments) == 0
+    first, second, *_ = json.loads((tmp_path / "generate.json").read_text())["float"]
+    assert first != second
+    (copy / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, second]}))
+    assert generate.main(arguments) == 0
+    assert json.loads((tmp_path / "generate.json").read_text())["float"] == [first, second]
+
+
+def test_precision(other_geometry: Path, tmp_path: Path) -> None:
+    """Fewer bits lose more, in every operand; the picture is there."""
+    assert precision.main(["--checkpoint", str(other_geometry), "--tokens", "96", "--context", "48", "--out", str(tmp_path)]) == 0
+    lines = json.loads((tmp_path / "precision.json").read_text())["lines"]
+    sqnr = {(line["group"], line["name"]): line["mean_sqnr_db"] for line in lines}
+    for what in ("Q", "K", "V", "Q, K and V"):
+        assert sqnr[f"bits of {what}", "8"] > sqnr[f"bits of {what}", "6"] > sqnr[f"bits of {what}", "4"]
+        assert sqnr[f"bits of {what}", "8"] == sqnr["default", "default"]
+    assert sqnr["bits of P", "16"] > sqnr["bits of P", "8"] and sqnr["TAU", "0"] >= sqnr["TAU", "8"]
+    assert (tmp_path / "precision.svg").stat().st_size > 10_000
+
+
+def test_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line per length; memory grows with the length and not with its square."""
+    assert bench.main(["--config", "tiny", "--tokens", "32,64", "--out", str(tmp_path / "bench.json")]) == 0
+    assert [x["tokens"] for x in json.loads((tmp_path / "bench.json").read_text())["timings"]] == [32, 64]
+    assert "ratio" in capsys.readouterr().out
+    small, large = (bench.measure("tiny", tokens, 1, "cpu").memory for tokens in (1024, 4096))
+    assert 0 < large < 3 * small + 16
+
+
+MISTAKES = {
+    "no such checkpoint": (perplexity.main, ["--checkpoint", "nowhere"], "nowhere"),
+    "no tokens": (perplexity.main, ["--tokens", "2"], "TOKENS"),
+    "too few tokens": (precision.main, ["--tokens", "2"], "TOKENS"),
+    "context beyond the model": (perplexity.main, ["--tokens", "64", "--context", "999999"], "CONTEXT"),
+    "stride beyond the context": (perplexity.main, ["--tokens", "64", "--context", "32", "--stride", "33"], "STRIDE"),
+    "schedule": (perplexity.main, ["--schedule", "backwards"], "SCHEDULE = 'backwards' is unknown"),
+    "tau": (precision.main, ["--tau", "9"], "TAU"),
+    "another head_dim": (generate.main, ["--config", "head64"], "head_dim"),
+    "too much to generate": (generate.main, ["--tokens", "64", "--new", "99999"], "NEW"),
+    "no text": (generate.main, ["--text", "nothing.txt"], "nothing.txt"),
+    "device without arithmetic": (generate.main, ["--device", "meta"], "meta"),
+    "device": (perplexity.main, ["--device", "abacus"], "abacus"),
+    "configuration": (bench.main, ["--config", "huge"], "unknown configuration"),
+    "lengths": (bench.main, ["--tokens", "64,x"], "TOKENS"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(name: str, refused: Callable[..., str], tmp_path: Path) -> None:  # noqa: F811
+    main, arguments, expected = MISTAKES[name]
+    more = [] if main is bench.main else ["--out", str(tmp_path / "out")]
+    refused(main, [*arguments, *more], expected)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize("main", [perplexity.main, generate.main, precision.main])
+def test_a_file_where_the_results_should_go(main: Callable[[list[str]], int], refused: Callable[..., str],  # noqa: F811
+                                            tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    refused(main, ["--tokens", "64", "--out", str(tmp_path / "taken")], "OUT")
+
+
+@pytest.mark.parametrize("gone", ["lm_head.weight", "model.norm.weight"])
+def test_a_checkpoint_with_a_weight_missing(gone: str, refused: Callable[..., str], tmp_path: Path) -> None:  # noqa: F811
+    """Also those that no layer needs: a library would make them up."""
+    folder = make_checkpoint(tmp_path / "model")
+    change_weights(folder, {gone: None})
+    refused(perplexity.main, ["--checkpoint", str(folder), "--tokens", "64", "--out", str(tmp_path / "out")], gone)

@@ -1,0 +1,182 @@
+"""All tiles at once against the golden model, one at a time: equal on every bit for every choice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.errors import FcimError
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.golden import run_tile
+from models.hardware.schedules import SCHEDULES, TileOptions, blocks
+from models.hardware.tile import QuantisedGroup
+from models.hardware.tiling import assemble, build_tiles
+from models.hf_attention.kernel import integer_attention
+from models.hf_attention.quantiser import quantise_sequence, round_up
+from models.hf_attention.settings import Quantisation
+from models.hf_attention.statistics import divided, layer_statistics, mean_over, turned
+from models.hf_attention.tiles import pack, plan_tiles, unpack
+
+TINY = load_config("tiny")
+SHAPES = {"one tile": (7, 7), "ragged": (37, 37), "several": (64, 64), "decode": (1, 50), "chunk after a cache": (21, 58),
+          "one key": (1, 1)}
+
+
+def heads(seed: int, cfg: HardwareConfig, tokens: int, keys: int, kv_heads: int = 2, group: int = 2,
+          spread: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    q = spread * torch.randn(kv_heads * group, tokens, cfg.head_dim, generator=g, dtype=torch.float64)
+    k = torch.randn(kv_heads, keys, cfg.head_dim, generator=g, dtype=torch.float64)
+    return q, k, torch.randn(kv_heads, keys, cfg.head_dim, generator=g, dtype=torch.float64)
+
+
+def quantised(cfg: HardwareConfig, q: Tensor, k: Tensor, v: Tensor, choice: Quantisation | None = None) -> list[QuantisedGroup]:
+    choice = choice or Quantisation()
+    known = layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate)
+    return quantise_sequence(q, k, v, cfg.head_dim ** -0.5, choice, known)
+
+
+def golden(cfg: HardwareConfig, options: TileOptions, group: QuantisedGroup) -> Tensor:
+    return assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group, **asdict(options))])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_equals_the_golden_model(shape: str, schedule: str, seed: int) -> None:
+    groups = quantised(TINY, *heads(seed, TINY, *SHAPES[shape]))
+    for fused in (False, True):
+        for tau in (0, 1, 8):
+            options = TileOptions(schedule, fused, skip=True, tau=tau)
+            out = integer_attention(TINY, options, groups)
+            for got, group in zip(out, groups, strict=True):
+                assert torch.equal(got, golden(TINY, options, group)), options
+
+
+@pytest.mark.parametrize("name", ["default", "head64"])
+@pytest.mark.parametrize("prob_bits", [8, 12, 16])
+def test_other_configurations(name: str, prob_bits: int, seed: int) -> None:
+    cfg = replace(load_config(name), prob_bits=prob_bits, keys_per_block=32)
+    options = TileOptions("sink_diagonal", fused=True, tau=2)
+    groups = quantised(cfg, *heads(seed, cfg, 70, 70, group=3))
+    for got, group in zip(integer_attention(cfg, options, groups), groups, strict=True):
+        assert torch.equal(got, golden(cfg, options, group))
+
+
+def test_many_rescales_and_saturation(seed: int) -> None:
+    """Keys that grow: every block rescales, and the largest scores are clamped."""
+    q, k, v = heads(seed, TINY, 40, 40, spread=60.0)
+    k *= torch.linspace(0.1, 40, 40)[:, None]
+    groups = quantised(TINY, q, k, v, Quantisation(smooth_k=False))
+    for schedule in SCHEDULES:
+        options = TileOptions(schedule)
+        assert sum(run_tile(TINY, tile).stats.saturations for g in groups for tile in build_tiles(TINY, g, schedule=schedule)) > 0
+        for got, group in zip(integer_attention(TINY, options, groups), groups, strict=True):
+            assert torch.equal(got, golden(TINY, options, group))
+
+
+@pytest.mark.parametrize("largest", [-500.0, -512.0, -600.0])
+@pytest.mark.parametrize("fused", [False, True])
+def test_rows_whose_scores_are_all_very_small(largest: float, fused: bool, seed: int) -> None:
+    """References near the bottom of the range, where the code of a hidden key is no longer far below: it still counts nothing."""
+    q, k, v = heads(seed, TINY, 24, 24, spread=0.1)
+    q[..., 0], k[..., 0] = 1.0, largest * TINY.head_dim ** 0.5 / 1.4427
+    for schedule in SCHEDULES:
+        options = TileOptions(schedule, fused)
+        groups = quantised(TINY, q, k, v, Quantisation(smooth_k=False))
+        for got, group in zip(integer_attention(TINY, options, groups), groups, strict=True):
+            assert torch.equal(got, golden(TINY, options, group))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_plan_grows_with_the_length_only(schedule: str) -> None:
+    """Positions of rows, keys of tiles, tiles of blocks; and a block's keys are those of the schedule."""
+    for tokens in (1000, 2000):
+        plan = plan_tiles(TINY, schedule, 4, tokens, tokens, torch.device("cpu"))
+        kept = plan.positions.numel() + plan.seen.numel() + len(plan.first_tile)
+        assert kept <= 6 * tokens
+        for block in (0, 1, 2, len(plan.first_tile) - 1):
+            first = plan.first_tile[block]
+            for i, keys in enumerate(plan.block_keys(block)):
+                n = int(plan.seen[-1 if schedule == "natural" else first + i])
+                start, count = blocks(schedule, n, TINY.keys_per_block)[block]
+                assert keys[keys >= 0].tolist() == list(range(start, start + count))
+
+
+def test_a_wrong_model_would_be_seen(seed: int) -> None:
+    """The comparison above is no tautology: another threshold gives other bits."""
+    group = quantised(TINY, *heads(seed, TINY, 40, 40))[0]
+    assert not torch.equal(integer_attention(TINY, TileOptions(tau=5), [group])[0], golden(TINY, TileOptions(), group))
+
+
+@pytest.mark.parametrize("choice", [
+    Quantisation(4, 6, 8), Quantisation(q_grain="head", k_grain="head", v_grain="head"),
+    Quantisation(q_grain="tensor", k_grain="tensor", v_grain="tensor"), Quantisation(smooth_k=False), Quantisation(rotate=True)])
+def test_every_quantisation_is_close_to_float(choice: Quantisation, seed: int) -> None:
+    """Codes use their range, and float attention on what they stand for is near that on the originals."""
+    q, k, v = heads(seed, TINY, 24, 24, spread=1.0)
+    for head, group in enumerate(quantised(TINY, q, k, v, choice)):
+        for codes, bits in ((group.q, choice.q_bits), (group.k, choice.k_bits), (group.v, choice.v_bits)):
+            largest = 2 ** (bits - 1) - 1
+            assert (0.4 if choice.q_grain == "tensor" else 0.97) * largest - 1 < int(codes.abs().max()) <= largest
+        centre = k[head] - k[head].mean(0) if choice.smooth_k else k[head]
+        turn = torch.eye(TINY.head_dim, dtype=torch.float64)
+        turn = turned(turn) if choice.rotate else turn
+        wanted = q.view(2, 2, 24, -1)[head] @ centre.T
+        rebuilt = (group.q * group.q_scale[..., None]) @ turn.T @ (group.k * group.k_scale[:, None] @ turn.T).T
+        step = 2.0 ** (1 - min(choice.q_bits, choice.k_bits))
+        assert (rebuilt - wanted).norm() / wanted.norm() < 3 * step
+
+
+def test_scales_do_not_depend_on_company(seed: int) -> None:
+    """A row's codes and scale are the same alone and beside rows that are far beyond the statistics."""
+    q, k, v = heads(seed, TINY, 30, 30)
+    known = layer_statistics([(q, k, v)], True, False)
+    alone = quantise_sequence(q[:, :10], k[:, :10], v[:, :10], 0.2, Quantisation(), known)
+    q, k = q.clone(), k.clone()
+    q[:, 10:] *= 50
+    k[:, 10:] *= 50
+    together = quantise_sequence(q, k, v, 0.2, Quantisation(), known)
+    for a, b in zip(alone, together, strict=True):
+        assert torch.equal(a.q, b.q[:, :10]) and torch.equal(a.k, b.k[:10]) and torch.equal(a.v, b.v[:10])
+        assert torch.equal(a.q_scale, b.q_scale[:, :10]) and torch.equal(a.k_scale, b.k_scale[:10])
+
+
+def test_rotation(seed: int) -> None:
+    """Orthonormal, symmetric, of one magnitude; a row's bits do not depend on the other rows."""
+    matrix = turned(torch.eye(32, dtype=torch.float64))
+    assert torch.equal(matrix, matrix.T) and torch.equal(matrix.abs(), torch.full_like(matrix, 1 / 32**0.5))
+    x = torch.randn(3, 7, 32, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert torch.allclose(turned(x), x @ matrix, atol=1e-13) and torch.allclose(turned(turned(x)), x, atol=1e-13)
+    assert torch.equal(turned(x)[1, 4], turned(x[1, 4]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 49, 1000])
+def test_mean(count: int, seed: int) -> None:
+    """A mean, whose bits do not depend on the channels beside it; so does a quotient on its being rounded once."""
+    x = torch.randn(2, count, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert torch.allclose(mean_over(x, 1), x.mean(1), atol=1e-14)
+    assert torch.equal(mean_over(x, 1)[1, 3], mean_over(x[1, :, 3], 0))
+    assert [a / count for a in x[0, :, 0].tolist()] == divided(x[0, :, 0], count).tolist()
+
+
+def test_rounding_up_scales() -> None:
+    x = torch.tensor([0.0, 1.0, 1.0 + 2**-9, 255.5, 3e-300, 2.0**200 * 1.001], dtype=torch.float64)
+    up = round_up(x)
+    assert torch.equal(up[:4], torch.tensor([0.0, 1.0, 1.0 + 2**-7, 256.0], dtype=torch.float64))
+    assert bool((up >= x).all()) and bool((up <= x * (1 + 2**-7)).all())
+
+
+def test_packing_is_undone(seed: int) -> None:
+    rows = torch.randn(2, 3, 11, 5, generator=torch.Generator().manual_seed(seed))
+    plan = plan_tiles(TINY, "natural", 3, 11, 20, torch.device("cpu"))
+    assert torch.equal(unpack(pack(rows, plan), 3, 11), rows)
+    assert plan.positions.max() == 19 and plan.step == TINY.rows // 3
+
+
+@pytest.mark.parametrize("wrong", [{"q_bits": 9}, {"v_bits": 1}, {"v_grain": "token"}, {"k_grain": "row"}])
+def test_illegal_quantisation(wrong: dict[str, object]) -> None:
+    with pytest.raises(FcimError, match=next(iter(wrong))):
+        Quantisation(**wrong)

@@ -1,0 +1,195 @@
+"""The schedule model against schedules worked out by hand from the table of docs/engine.md."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.hardware.config import HardwareConfig, load_config
+from models.hardware.golden import run_tile
+from models.hardware.tile import TileJob
+from models.hardware.timeline import COUNTERS, TIMING_COUNTERS, predict, schedule
+
+STALLS = TIMING_COUNTERS[1:]
+
+
+def cfg(bits_per_cycle: int) -> HardwareConfig:
+    return HardwareConfig("c", rows=16, head_dim=16, bits_per_cycle=bits_per_cycle, keys_per_block=8, prob_bits=16, max_keys=64)
+
+
+def check(bits_per_cycle: int, shapes: list[tuple[int, int]], cycles: int, fused: list[bool] | None = None,
+          ran: list[list[bool]] | None = None, **stalls: int) -> None:
+    got = schedule(cfg(bits_per_cycle), shapes, fused, ran)
+    assert got == {"cycles": cycles, **{name: stalls.pop(name, 0) for name in STALLS}} and not stalls
+
+
+def test_one_row_one_key() -> None:
+    """CPK 1: R 0, bank readable 2, A 2, H 3, C 4, J 4+1+3 = 8, E 8+1+1 = 10, X 10+1+3 = 14, D 14+8+1+3 = 26, out 26+20 = 46."""
+    check(8, [(1, 1)], 47, stall_q=2)
+
+
+def test_one_row_one_key_bit_serial() -> None:
+    """CPK 8: A 2, H 10, C 11, J 11+8+3 = 22, E 22+8+1 = 31, X 31+8+3 = 42, D 42+64+8+3 = 117, out 117+20+7 = 144."""
+    check(1, [(1, 1)], 145, stall_q=2)
+
+
+def test_two_blocks() -> None:
+    """CPK 4, 16 rows, 16 keys.
+
+    R 0..15, A[k] = 17 + 4k, H[k] = 21 + 4k, C[k] = 22 + 4k; C[7] = 50: J[0] = 57, E[0] = 62, X[0] = 62+32+3 = 97;
+    C[15] = 82: J[1] = 89, E[1] = max(94, 62+32) = 94, X[1] = max(94+35, 97+32) = 129; D = 129+32+4+3 = 168;
+    row 15 out 168+60+23 = 251.
+    """
+    check(2, [(16, 16)], 252, stall_q=17)
+
+
+def test_a_ragged_block_ends_early() -> None:
+    """With 9 keys: C[8] = 54, J[1] = max(61, 57+4), E[1] = max(66, 94), X[1] = max(94+4+3, 97+32) = 129: block 0 is the limit."""
+    check(2, [(16, 9)], 252, stall_q=17)
+
+
+def test_two_blocks_that_are_judged_as_one() -> None:
+    """As two blocks above, fused: J[0] = C[15]+7 = 89, E[0] 94, X[0] 129; J[1] = max(89, 89+4) = 93, E[1] = max(98, 94+32) = 126,
+    X[1] = max(126+35, 129+32) = 161; D = 161+39 = 200; row 15 out 283. One block alone waits for nothing."""
+    check(2, [(16, 16)], 284, fused=[True], stall_q=17)
+    check(2, [(1, 1)], schedule(cfg(2), [(1, 1)])["cycles"], fused=[True], stall_q=2)
+
+
+def test_skipped_blocks() -> None:
+    """CPK 4, 16 rows, C[k] = 22 + 4k: E[0] 62 and X[0] 97 if block 0 runs, and the tile drains from 97+39 = 136 or later.
+
+    Block 1 skipped at E[1] = max(89+5, 62+32) = 94: D 136, out 136+83. Blocks 1 to 3 skipped, the last one at
+    E[3] = C[31]+7+5 = 158: D = 158+2 = 160. Block 0 skipped at 62: E[1] 94, X[1] = 94+35 = 129, as if it had run.
+    Blocks 0 to 2 skipped: E[3] 158, X 193, D 232.
+    """
+    check(2, [(16, 16)], 220, ran=[[True, False]], stall_q=17)
+    check(2, [(16, 32)], 244, ran=[[True, False, False, False]], stall_q=17)
+    check(2, [(16, 16)], 252, ran=[[False, True]], stall_q=17)
+    check(2, [(16, 32)], 232 + 84, ran=[[False, False, False, True]], stall_q=17)
+
+
+def test_a_skipped_block_takes_one_cycle_and_no_room() -> None:
+    """CPK 1, tiles of 8, 9 and 1 keys and one row; of the second tile only the first block runs.
+
+    Tile 0: C 4..11, J[0] 15, E[0] 17, X[0] 28, D 40, drained 41. Tile 1: A 10..18, H 11..19, C 12..20; J[1] = C[15]+4 = 23,
+    E[1] = max(25, 17+8) = 25, X[1] = max(36, 36) = 36; J[2] = max(24, 24) = 24, E[2] = max(26, 25+8) = 33, skipped with no
+    regard to X[0]+5 = 33 or banks; D = max(36+12, 35, 41) = 48, drained 49. Tile 2: bank of Q free from C[7]+2 = 13, row 13,
+    readable 15, A = H[16] = 19, H 20, C max(21, E[0]+1) = 21; J[3] = 25, E[3]: from max(27, 33+1) = 34 on, room X[0]+5 = 33,
+    bank 41: 41, X = max(45, 44) = 45, D 57, out 77.
+    """
+    check(8, [(1, 8), (1, 9), (1, 1)], 78, ran=[[True], [True, False], [True]], stall_q=2, stall_bank=41 - 34)
+
+
+def test_tiles_of_one_key_wait_for_the_accumulators() -> None:
+    """CPK 1, three tiles of one row and one key: the OP-CIM takes 8 cycles for each, and the third needs the first's bank.
+
+    Tile 0: A 2, H 3, C 4, J 8, E 10, X 14, D 26, drained 27; its bank of Q is free from 4+1+1 = 6.
+    Tile 1: row 1, readable 3, A 3, H 4, C 5, J max(9, 8+1) = 9, E max(11, 10+1) = 11, X max(11+4, 14+8) = 22,
+    D max(34, 27) = 34. Tile 2: row 6, readable 8, A 8, H 9, C 10, J 14, judged at 16, room in the OP-CIM at X[0]+8-3 = 19,
+    bank at 27: E 27, X max(31, 30) = 31, D 43, out 63. Q stalls: 2 cycles before tile 0, none, and from H[1] = 4 to 8.
+    """
+    check(8, [(1, 1)] * 3, 64, stall_q=2 + 0 + 4, stall_op=19 - 16, stall_bank=27 - 19)
+
+
+def test_short_blocks_back_up_to_the_ip_cim() -> None:
+    """CPK 1, four tiles of one key in turn; as above, and then the fourth.
+
+    Tile 3: bank of Q free from C[1]+2 = 7, row max(7, 6+1) = 7, readable 9, A 9, H 10, C = max(11, 11, E[0]+1 = 11) = 11,
+    J 15, E max(17, 27+1, X[1]+5 = 27, tile 1 drained 35) = 35, X max(39, 39) = 39, D 51, out 71.
+    Before E it waits for nothing but its bank: the start of block 2 frees the unit at 28, from then to 35.
+    """
+    check(8, [(1, 1)] * 4, 72, stall_q=2 + 0 + 4 + 0, stall_op=3, stall_bank=8 + 7)
+
+
+def test_a_fourth_block_waits_for_a_score_buffer() -> None:
+    """CPK 1: a tile of 8 keys, four of 1 key, one row each; block b's first column waits for E[b-3].
+
+    Tile 0: A 2..9, C 4..11, J[0] 15, E[0] 17, X[0] 28, D 40, drained 41. Tile 1: row 1, A 10, H 11, C 12, J[1] 16,
+    E[1] max(18, 25) = 25, X[1] max(29, 36) = 36, D 48, drained 49. Tile 2: bank of Q free from 13, row 13, readable 15, A 15,
+    H 16, C 17, J[2] 21, E[1]+1 = 26, room X[0]+5 = 33, bank 41: E[2] 41, X[2] 45, D 57, drained 58.
+    Tile 3: bank of Q free from 14, row 14, readable 16, A 16, H 17, C max(18, E[0]+1 = 18) = 18, J[3] max(22, E[0]+8 = 25) = 25,
+    E[2]+1 = 42, room X[1]+5 = 41, bank 49: E[3] 49, X[3] 53, D 65. Tile 4: bank of Q free from 19, row 19, readable 21, A 21,
+    H 22, C max(23, E[1]+1 = 26) = 26, J[4] 30, E[3]+1 = 50, room X[2]+5 = 50, bank 58: E[4] 58, X[4] 62, D 74, out 94.
+    """
+    check(8, [(1, 8), (1, 1), (1, 1), (1, 1), (1, 1)], 95, stall_q=2 + 0 + (15 - 11) + 0 + (21 - 17), stall_softmax=26 - 23,
+          stall_op=33 - 26, stall_bank=(41 - 33) + (49 - 42) + (58 - 50))
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_a_long_stream_has_no_bubble(bits_per_cycle: int) -> None:
+    """Once it runs, each further block costs exactly its keys."""
+    config = cfg(bits_per_cycle)
+    runs = [schedule(config, [(16, 8 * blocks)])["cycles"] for blocks in range(1, 8)]
+    assert {b - a for a, b in zip(runs, runs[1:])} == {config.block_cycles}
+
+
+@pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
+def test_full_tiles_follow_each_other_without_a_bubble(bits_per_cycle: int) -> None:
+    """A tile more costs its keys: its Q came and the tile before is drained meanwhile."""
+    config = cfg(bits_per_cycle)
+    runs = [schedule(config, [(16, 64)] * tiles)["cycles"] for tiles in range(1, 6)]
+    assert {b - a for a, b in zip(runs, runs[1:])} == {64 * config.cycles_per_key}
+
+
+def tiles(config: HardwareConfig) -> list[TileJob]:
+    """One tile of 3 rows and 10 keys, one of 2 rows and 8 keys; every row sees every key; v = -1, k = 0."""
+    return [TileJob(q=torch.ones(rows, 16, dtype=torch.int8), q_pos=torch.full((rows,), keys), q_mult=torch.full((rows,), 1),
+                    k=torch.zeros(keys, 16, dtype=torch.int8), v=torch.full((keys, 16), -1, dtype=torch.int8),
+                    k_pos=torch.arange(keys), k_mult=torch.full((keys,), 1), shift=0)
+            for rows, keys in ((3, 10), (2, 8))]
+
+
+def test_counts_that_follow_from_the_shapes() -> None:
+    """16 elements of 8 bits: k + 128 = 128 has one bit set, v + 128 = 127 has seven."""
+    config = cfg(2)
+    got = predict(config, tiles(config))
+    assert {name: got[name] for name in COUNTERS if name not in TIMING_COUNTERS} == {
+        "tiles": 2, "keys": 18, "blocks": 3, "q_bytes": 5 * 16, "k_bytes": 18 * 16, "v_bytes": 18 * 16, "o_bytes": 5 * 32,
+        "ip_busy": 18 * 4, "op_busy": 3 * 32, "zero_blocks": 0, "rescaled_rows": 0, "rescale_amount": 0, "saturations": 0,
+        "ip_bit_ops": 18 * 16, "op_bit_ops": 18 * 16 * 7, "skipped_blocks": 0}
+    assert {name: got[name] for name in ("cycles", *STALLS)} == schedule(config, [(3, 10), (2, 8)])
+    assert got["stall_k"] == got["stall_o"] == got["stall_req"] == 0
+
+
+def test_counts_of_skipped_blocks() -> None:
+    """Of the first tile no row sees the ragged second block: its two values stay away."""
+    config = cfg(2)
+    jobs = [replace(job, skip=True) for job in tiles(config)]
+    jobs[0].k_pos[8:] = config.padding_pos
+    got = predict(config, jobs)
+    assert {name: got[name] for name in ("blocks", "zero_blocks", "skipped_blocks", "v_bytes", "op_busy", "op_bit_ops")} == {
+        "blocks": 3, "zero_blocks": 1, "skipped_blocks": 1, "v_bytes": 16 * 16, "op_busy": 2 * 32, "op_bit_ops": 16 * 16 * 7}
+    assert {name: got[name] for name in ("cycles", *STALLS)} == schedule(config, [(3, 10), (2, 8)], None, [[True, False], [True]])
+
+
+def test_every_counter_is_predicted() -> None:
+    config = cfg(1)
+    assert sorted(predict(config, tiles(config))) == sorted(COUNTERS)
+    assert set(COUNTERS) > set(TIMING_COUNTERS) and len(COUNTERS) == len(set(COUNTERS)) == 25
+
+
+def test_results_that_are_known_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = cfg(4)
+    jobs = tiles(config)
+    want = predict(config, jobs)
+    results = [run_tile(config, job) for job in jobs]
+    monkeypatch.setattr("models.hardware.timeline.run_tile", None)
+    assert predict(config, jobs, results) == want
+
+
+def test_no_engine_beats_the_bound(seed: int) -> None:
+    """On random shapes: never fewer cycles than the keys need, and more keys or tiles never take less time."""
+    generator = np.random.default_rng([seed, 11])
+    for name in ("tiny", "default"):
+        config = load_config(name)
+        for _ in range(20):
+            shapes = [(int(generator.integers(1, config.rows + 1)), int(generator.integers(1, 60))) for _ in range(5)]
+            fused = [bool(f) for f in generator.integers(0, 2, 5)]
+            cycles = schedule(config, shapes)["cycles"]
+            assert schedule(config, shapes, fused)["cycles"] >= cycles
+            assert cycles > config.cycles_per_key * sum(keys for _, keys in shapes)
+            assert schedule(config, shapes[:4])["cycles"] < cycles
+            assert schedule(config, [(shapes[0][0], shapes[0][1] + config.keys_per_block), *shapes[1:]])["cycles"] >= cycles

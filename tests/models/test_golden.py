@@ -1,0 +1,388 @@
+"""The golden model and its numerics against the plain-integer reading of the specification, :mod:`tb.common.spec`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import FcimError
+from models.hardware import numerics as nx
+from models.hardware.config import HardwareConfig
+from models.hardware.golden import run_tile
+from models.hardware.tile import QuantisedGroup, TileJob, TileResult
+from models.hardware.tiling import build_tiles
+from scripts import gen_exp2_knots
+from tb.common import spec
+
+# log2 of the spread of the scaled scores: flat, a few octaves, rescales above 63, mostly saturated.
+SPREADS = (8, 12, 16, 21)
+COUNTS = {"blocks": "blocks", "zero_blocks": "zero_blocks", "rescaled": "rescaled_rows", "amount": "rescale_amount",
+          "saturations": "saturations", "ip_bit_ops": "ip_bit_ops", "op_bit_ops": "op_bit_ops"}
+
+
+def ints(values: object) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.int64))
+
+
+def random_tile(g: np.random.Generator, cfg: HardwareConfig, rows: int, keys: int, tau: int, spread: int) -> TileJob:
+    """Any operands from -128 to 127; positions anywhere, one key in eight is padding."""
+    dim = cfg.head_dim
+    q, k, v = (torch.as_tensor(g.integers(-128, 128, (n, dim)).astype(np.int8)) for n in (rows, keys, keys))
+    bits = int(g.integers(2, 17))  # of each multiplier
+    shift = max(0, min(63, round(12 + np.log2(dim) / 2 + 2 * bits - spread)))
+    k_pos = g.integers(0, 2 * keys + 1, keys)
+    k_pos[g.integers(0, 8, keys) == 0] = cfg.padding_pos
+    return TileJob(q, ints(g.integers(0, 2 * keys + 1, rows)), ints(g.integers(0, 2**bits, rows)), k, v, ints(k_pos),
+                   ints(g.integers(0, 2**bits, keys)), shift, tau)
+
+
+def some_rows(tile: TileJob, rows: slice) -> TileJob:
+    """The same key stream against a part of the rows."""
+    return replace(tile, q=tile.q[rows], q_pos=tile.q_pos[rows], q_mult=tile.q_mult[rows])
+
+
+def check(cfg: HardwareConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
+    """Run both, compare all that both give."""
+    got = run_tile(cfg, tile)
+    want = spec.spec_tile(tile.q.tolist(), tile.q_pos.tolist(), tile.q_mult.tolist(), tile.k.tolist(), tile.v.tolist(),
+                          tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits,
+                          tile.fused, tile.skip)
+    assert got.out.dtype == torch.int16 and got.out.tolist() == want.out
+    assert got.empty.tolist() == want.empty
+    assert want.largest_sum < 2**cfg.sum_bits
+    assert -(2 ** (cfg.acc_bits - 1)) <= want.smallest_acc <= want.largest_acc < 2 ** (cfg.acc_bits - 1)
+    assert {name: getattr(got.stats, other) for name, other in COUNTS.items()} == {name: getattr(want, name) for name in COUNTS}
+    assert (got.stats.rows, got.stats.keys) == tuple(map(len, (tile.q, tile.k)))
+    assert got.ran.tolist() == want.ran and got.stats.skipped_blocks == want.ran.count(False)
+    return want, got
+
+
+def uniform_tile(rows: int, dim: int, z: list[int], v: list[list[int]] | None = None, tau: int = 0) -> TileJob:
+    """All rows see all keys, and the scaled score of key j is exactly ``z[j]``: q = e0, k = +-1, the multiplier does the rest.
+
+    A multiplier holds only 16 bits, so larger scores take a larger q and k: ``z`` must then be a multiple of 128.
+    """
+    q = torch.zeros(rows, dim, dtype=torch.int8)
+    k = torch.zeros(len(z), dim, dtype=torch.int8)
+    mults = []
+    for j, value in enumerate(z):
+        size, unit = abs(value), 1
+        if size >= 2**16:
+            size, unit = size // 128, 128
+        k[j, :2] = torch.tensor([-unit // 2, -unit // 2] if unit > 1 else [-1, 0]) * (1 if value < 0 else -1)
+        mults.append(size)
+        assert size * unit == abs(value)
+    q[:, :2] = 1
+    values = torch.as_tensor(np.asarray(v if v is not None else [[3 * j - 64] * dim for j in range(len(z))]).astype(np.int8))
+    return TileJob(q, ints([10**4] * rows), ints([1] * rows), k, values, ints([0] * len(z)), ints(mults), 0, tau)
+
+
+def test_round_shift(seed: int) -> None:
+    g = np.random.default_rng([seed, 1])
+    cases = [(x, s) for s in range(64) for x in (0, 1, -1, 2**s // 2, -(2**s // 2), 2**s // 2 - 1, -(2**s // 2) - 1)
+             if abs(x) < 2**53]
+    cases += [(int(x) >> int(b), int(s)) for x, b, s in zip(g.integers(-(2**53), 2**53, 3000), g.integers(0, 50, 3000),
+                                                            g.integers(0, 64, 3000))]
+    got = nx.round_shift(ints([x for x, _ in cases]), ints([s for _, s in cases])).tolist()
+    assert got == [spec.round_shift(x, s) for x, s in cases]
+    for s in (0, 1, 17, 62, 63):
+        assert nx.round_shift(ints([5, -5, 2**53]), s).tolist() == [spec.round_shift(x, s) for x in (5, -5, 2**53)]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 20, 33, 34, 35, 52, 54, 62, 63])
+def test_scale_score(shift: int, seed: int) -> None:
+    g = np.random.default_rng([seed, 2, shift])
+    scores = g.integers(-(2**21), 2**21 + 1, (6, 40)) >> g.integers(0, 20, (6, 40))
+    scores[0, :4] = (2**21, -(2**21) + 128 * 128, 0, -1)
+    q_mult, k_mult = (g.integers(0, 2**16, n) >> g.integers(0, 15, n) for n in (6, 40))
+    q_mult[0], k_mult[:2] = 2**16 - 1, 2**16 - 1
+    q_mult[1], k_mult[2] = 1, 1
+    # around both ends of the range, where the multipliers are 1
+    steps = (-1, 0, 1, 1 << shift >> 1, (1 << shift) - 1, 1 << shift)
+    edge = [sign * ((2**19 - 1 << shift) + d) for sign in (1, -1) for d in steps]
+    edge = [x for x in edge if abs(x) <= 2**21]
+    scores[1, 2], scores = 2**19, scores
+    z, saturated = nx.scale_score(ints(scores), ints(q_mult), ints(k_mult), shift)
+    want = [[spec.scale(int(s), int(qm), int(km), shift) for s, km in zip(row, k_mult)] for row, qm in zip(scores, q_mult)]
+    assert z.tolist() == [[value for value, _ in row] for row in want]
+    assert saturated.tolist() == [[clamped for _, clamped in row] for row in want]
+    if edge:
+        z, saturated = nx.scale_score(ints([edge]), ints([1]), ints([1] * len(edge)), shift)
+        want_edge = [spec.scale(x, 1, 1, shift) for x in edge]
+        assert list(zip(z[0].tolist(), saturated[0].tolist())) == want_edge
+        assert {clamped for _, clamped in want_edge} == {True, False}
+
+
+def test_exp2_mantissa_of_every_fraction() -> None:
+    assert nx.EXP2_KNOTS.tolist() == spec.KNOTS
+    assert nx.exp2_mantissa(torch.arange(1024)).tolist() == spec.MANTISSAS
+    assert max(abs(m - 2 ** (16 + f / 1024)) for f, m in enumerate(spec.MANTISSAS)) < 9, "the chords stray from the curve"
+
+
+@pytest.mark.parametrize("prob_bits", range(8, 17))
+def test_probability_of_every_fraction(prob_bits: int) -> None:
+    """Every fraction at every exponent from the largest legal one to beyond the last that is not zero, every tau."""
+    for tau in range(min(8, prob_bits - 2) + 1):
+        for m in (0, -512, 511 - tau):
+            low = max(spec.Z_MIN, (m + tau - prob_bits - 3) * 1024)
+            z = torch.arange(low, min(spec.Z_MAX, (m + tau + 1) * 1024 - 1) + 1)
+            want = [spec.probability(x, m, tau, prob_bits) for x in z.tolist()]
+            assert nx.probability(z, torch.tensor(m), tau, prob_bits).tolist() == want
+            assert max(want) < 2**prob_bits
+        far = [spec.MASKED, spec.Z_MIN, -(400 << 10) - 1]
+        assert nx.probability(ints(far), torch.tensor(511), tau, prob_bits).tolist() == [0, 0, 0]
+        assert nx.probability(ints([spec.MASKED]), torch.tensor(-512), tau, prob_bits).tolist() == [0]
+        assert spec.probability(3 << 10, 3, tau, prob_bits) == 2 ** (prob_bits - 1 - tau), "this is 1.0"
+
+
+def test_reference_and_rescale() -> None:
+    z = [spec.Z_MIN, spec.Z_MAX, *(sign * k * 1024 + d for k in range(9) for d in (-1, 0, 1) for sign in (1, -1))]
+    assert nx.reference_candidate(ints(z)).tolist() == [spec.new_reference(None, [x], 0)[0] for x in z]
+    amounts = [1, 62, 63, 64, 1023]
+    assert nx.clamp_rescale(ints(amounts)).tolist() == [spec.new_reference(-512, [(a - 512) * 1024], 0)[1] for a in amounts]
+
+
+def test_normalise(seed: int) -> None:
+    g = np.random.default_rng([seed, 3])
+    totals = [0, 1, 2, 3, 255, 2**33 - 131072, *(g.integers(1, 2**33, 80) >> g.integers(0, 32, 80)).tolist()]
+    acc = []
+    for total in totals:
+        ends = [0, 128 * total, -128 * total, 127 * total]
+        halves = [((2 * k + 1) * total) // 512 + d for k in (0, 7, 32766, -1, -8, -32769) for d in (-1, 0, 1)]
+        acc.append([*ends, *halves, *(int(x) * total // 2**24 for x in g.integers(-(2**31), 2**31, 20))])
+    got = nx.normalise(ints(acc), ints(totals)).tolist()
+    assert got == [[spec.divide(o, total) for o in row] for row, total in zip(acc, totals)]
+    assert {32767, -32768} <= {x for row in got for x in row}
+
+
+SHAPES = ((16, 8), (32, 16), (16, 16), (32, 8))  # elements of a head, keys of a block
+
+
+@pytest.mark.parametrize("prob_bits", range(8, 17))
+def test_random_tiles(prob_bits: int, seed: int) -> None:
+    """Every legal tau, every spread of scores, ragged last blocks, one key, one row, rows that see nothing."""
+    seen = dict.fromkeys(["empty", "saturations", "rescaled", "zero_blocks"], 0)
+    for tau in range(min(8, prob_bits - 2) + 1):
+        dim, block = SHAPES[(prob_bits + tau) % len(SHAPES)]
+        cfg = HardwareConfig(rows=8, head_dim=dim, keys_per_block=block, prob_bits=prob_bits, max_keys=64)
+        for spread in SPREADS:
+            g = np.random.default_rng([seed, 4, prob_bits, tau, spread])
+            for rows, keys in ((1, 1), (int(g.integers(2, 9)), int(g.integers(2, 42)))):
+                want, _ = check(cfg, random_tile(g, cfg, rows, keys, tau, spread))
+                seen["empty"] += sum(want.empty)
+                for name in ("saturations", "rescaled", "zero_blocks"):
+                    seen[name] += getattr(want, name)
+    assert all(seen.values()), f"the stimulus misses a case: {seen}"
+
+
+def test_fused_and_skipped_random_tiles(seed: int) -> None:
+    """Both flags against the scalar model; skipping changes no bit of the output, and fusing keeps block 1 from rescaling."""
+    seen = dict.fromkeys(["skipped", "fewer rescales", "other output"], 0)
+    for number in range(72):
+        g = np.random.default_rng([seed, 7, number])
+        prob_bits = int(g.integers(8, 17))
+        cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=prob_bits, max_keys=64)
+        rows, keys, tau = int(g.integers(1, 9)), int(g.integers(1, 50)), int(g.integers(0, min(8, prob_bits - 2) + 1))
+        tile = random_tile(g, cfg, rows, keys, tau, SPREADS[number % len(SPREADS)])
+        runs = {(fused, skip): check(cfg, replace(tile, fused=fused, skip=skip))[1]
+                for fused in (False, True) for skip in (False, True)}
+        for fused in (False, True):
+            whole, short = runs[fused, False], runs[fused, True]
+            assert torch.equal(whole.out, short.out) and torch.equal(whole.empty, short.empty) and bool(whole.ran.all())
+            assert whole.stats.zero_blocks == short.stats.zero_blocks
+            same = ("rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "keys", "blocks")
+            assert all(getattr(whole.stats, name) == getattr(short.stats, name) for name in same)
+            seen["skipped"] += short.stats.skipped_blocks
+        seen["fewer rescales"] += runs[True, False].stats.rescaled_rows < runs[False, False].stats.rescaled_rows
+        seen["other output"] += not torch.equal(runs[True, False].out, runs[False, False].out)
+    assert all(seen.values()), f"the stimulus misses a case: {seen}"
+
+
+@pytest.mark.parametrize("tau", [0, 3, 8])
+def test_fused_first_blocks(tau: int) -> None:
+    """The second block's maximum is there from the start; a third one still moves it; one block alone is as it was."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    top = (20 + tau) * 1024
+    rising = uniform_tile(2, 16, [0] * 8 + [top] * 8 + [2 * top] * 8, tau=tau)
+    plain, fused = check(cfg, rising)[0], check(cfg, replace(rising, fused=True))[0]
+    assert (plain.rescaled, fused.rescaled) == (4, 2) and plain.amount == 2 * fused.amount
+    assert fused.zero_blocks == 1 and fused.ran == [True] * 3
+    assert check(cfg, replace(rising, fused=True, skip=True))[0].ran == [False, True, True]
+    alone = uniform_tile(2, 16, [5000 * j for j in range(8)], tau=tau)
+    assert torch.equal(check(cfg, alone)[1].out, check(cfg, replace(alone, fused=True))[1].out)
+
+
+def test_a_row_that_only_the_second_block_shows_a_key() -> None:
+    """Fused, it counts as seen from the first block on: its third block's larger maximum rescales it."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    tile = uniform_tile(2, 16, [0] * 16 + [4096] * 8)
+    tile.k_pos = ints([9] * 8 + [0] * 16)
+    tile.q_pos = ints([3, 9])
+    for fused in (False, True):
+        want, got = check(cfg, replace(tile, fused=fused))
+        assert want.rescaled == 2 and not got.empty.any()
+
+
+def test_what_may_be_skipped() -> None:
+    """Blocks below the last probability that is not 0; never all blocks of a tile; a masked block counts as such a block."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    edge = [2**15] * 8 + [2**15 - 1024 * 16] * 8 + [2**15 - 1024 * 16 - 1] * 8
+    assert check(cfg, replace(uniform_tile(2, 16, edge), skip=True))[0].ran == [True, True, False]
+    one_row = uniform_tile(2, 16, edge)
+    one_row.q_mult[0] = 0
+    assert all(check(cfg, replace(one_row, skip=True))[0].ran), "a single row with a probability keeps the block"
+    unseen = uniform_tile(2, 16, [0] * 20)
+    unseen.q_pos, unseen.k_pos = ints([5, 5]), ints([cfg.padding_pos] * 20)
+    want, got = check(cfg, replace(unseen, skip=True))
+    assert want.ran == [False, False, True] and got.stats.zero_blocks == 3 and bool(got.empty.all())
+    unseen.k_pos[8:16] = 0
+    assert check(cfg, replace(unseen, skip=True))[0].ran == [False, True, False]
+
+
+@pytest.mark.parametrize(("head_dim", "keys_per_block"), [(16, 8), (16, 16), (32, 32), (64, 64), (128, 16)])
+def test_extreme_operands(head_dim: int, keys_per_block: int) -> None:
+    """-128 everywhere, and against 127: the largest products of each sign."""
+    cfg = HardwareConfig(rows=8, head_dim=head_dim, keys_per_block=keys_per_block, max_keys=128)
+    n = keys_per_block + 3
+    signs = torch.tensor([-128, 127], dtype=torch.int8)
+    for mult, shift in ((1, 0), (65535, 40), (65535, 31)):
+        q = signs[torch.arange(4) // 2 % 2][:, None].repeat(1, head_dim)
+        k, v = (signs[torch.arange(n) // m % 2][:, None].repeat(1, head_dim) for m in (1, 2))
+        want, _ = check(cfg, TileJob(q, ints([9] * 4), ints([mult] * 4), k, v, ints(list(range(n))), ints([mult] * n), shift, 3))
+        assert (want.saturations > 0) == (head_dim * 2**14 * mult**2 >> shift >= 2**19)
+    allneg = torch.full((8, head_dim), -128, dtype=torch.int8)
+    kv = torch.full((n, head_dim), -128, dtype=torch.int8)
+    want, _ = check(cfg, TileJob(allneg, ints([9] * 8), ints([1] * 8), kv, kv, ints([0] * n), ints([1] * n), 2, 0))
+    assert want.out == [[-32768] * head_dim] * 8
+
+
+@pytest.mark.parametrize("tau", range(9))
+def test_directed_maxima(tau: int) -> None:
+    """Where the maximum lies, rescales beyond the width of the accumulator, blocks that round to nothing."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    flat = [700] * 19
+    top = [[9999 if j == at else -300 for j in range(24)] for at in (0, 11, 23)]
+    rising = [j * 1024 for j in range(-12, 12)]
+    edge = [0] * 8 + [(tau + 1) * 1024 - 1] * 8 + [(tau + 1) * 1024] * 8
+    jump = [-(2**18)] * 8 + [2**18 + 128] * 8
+    small_jump = [0] * 8 + [(tau + 1 + 45) * 1024] * 9
+    sunk = [2**15] * 8 + [0] * 8 + [2**15 - 1024 * (16 - tau)] * 8 + [2**15 - 1024 * (17 - tau)] * 3
+    results = {}
+    for name, z in {"flat": flat, "first": top[0], "middle": top[1], "last": top[2], "rising": rising, "edge": edge, "jump": jump,
+                    "small jump": small_jump, "sunk": sunk}.items():
+        results[name], _ = check(cfg, uniform_tile(2, 16, z, tau=tau))
+    assert results["edge"].rescaled == 2 and results["edge"].amount == 2 * (tau + 1)
+    assert results["jump"].amount == 2 * 512 and results["jump"].rows[0].m == 256
+    assert results["sunk"].zero_blocks >= 1
+    assert results["flat"].rescaled == results["first"].rescaled == 0
+
+
+def test_masks() -> None:
+    """Equality is visible; padding never is; a row may see its first key late, lose sight of all, or never see one."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    tile = uniform_tile(6, 16, [100 * j for j in range(20)])
+    tile.q_pos = ints([0, 5, 12, 19, 3, 2**7 - 2])
+    for k_pos in (list(range(20)), list(range(20))[::-1], [7] * 20, [cfg.padding_pos] * 20, [4] + [cfg.padding_pos] * 19,
+                  [cfg.padding_pos] * 19 + [4]):
+        tile.k_pos = ints(k_pos)
+        want, _ = check(cfg, tile)
+        assert want.empty == [not any(k <= p for k in k_pos) for p in tile.q_pos.tolist()]
+
+
+def test_a_rows_result_does_not_depend_on_other_rows_or_on_order_within_a_block(seed: int) -> None:
+    g = np.random.default_rng([seed, 5])
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    changed = 0
+    for _ in range(6):
+        tile = random_tile(g, cfg, 8, 29, 1, 13)
+        whole, base = check(cfg, tile)
+        assert run_tile(cfg, some_rows(tile, slice(3, 4))).out[0].tolist() == base.out[3].tolist()
+        within = np.concatenate([b * 8 + g.permutation(min(8, 29 - 8 * b)) for b in range(4)])
+        across = g.permutation(29)
+        for order, same in ((within, True), (across, False)):
+            moved = replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult")})
+            want, got = check(cfg, moved)
+            if same:
+                assert want.out == whole.out
+            changed += want.amount != whole.amount
+    assert changed, "no permutation moved a rescale: the stimulus is too tame"
+
+
+def test_131072_keys_do_not_overflow() -> None:
+    """The largest probability times -128, for as many keys as a row may see: sums and quotient stay exact."""
+    cfg = HardwareConfig(rows=8, head_dim=64, keys_per_block=64, prob_bits=16)
+    n, one = cfg.max_keys, spec.probability(1023, 0, 0, 16)
+    q, k = torch.zeros(2, 64, dtype=torch.int8), torch.zeros(n, 64, dtype=torch.int8)
+    q[:, 0], k[:, 0] = 1, 1
+    # column 0: -128 always; column d: every (d+1)-th value is 127 instead
+    v = torch.where(torch.arange(n)[:, None] % (torch.arange(64) + 1) == torch.arange(64), 127, -128).to(torch.int8)
+    v[:, 0] = -128
+    tile = TileJob(q, ints([n - 1, n // 2 - 1]), ints([1023, 1023]), k, v, ints(list(range(n))), ints([1] * n), 0, 0)
+    got = run_tile(cfg, tile)
+    for row, seen in enumerate((n, n // 2)):
+        total = one * seen
+        acc = [one * x for x in v[:seen].long().sum(0).tolist()]
+        assert total <= n * (2**16 - 1) < 2**cfg.sum_bits
+        assert all(-(2 ** (cfg.acc_bits - 1)) <= o < 2 ** (cfg.acc_bits - 1) for o in acc)
+        assert got.out[row].tolist() == [spec.divide(o, total) for o in acc]
+    assert got.out[0, 0] == -32768
+
+
+def test_lazy_reference_gives_the_largest_probability_without_a_rescale() -> None:
+    """A small first block, then ``tau`` octaves and a fraction of one more: as large as a probability gets."""
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=2048)
+    n, small = cfg.max_keys, cfg.keys_per_block
+    for tau in range(9):
+        z = [1023] * small + [(tau + 1) * 1024 - 1] * (n - small)
+        v = [[-128, 127] * 8] * small + [[127, -128] * 8] * (n - small)
+        got = run_tile(cfg, uniform_tile(1, 16, z, v, tau))
+        low, high = (spec.probability(x, 0, tau, 16) for x in (z[0], z[-1]))
+        assert (high, got.stats.rescaled_rows) == (spec.probability(1023, 0, 0, 16), 0)
+        total = low * small + high * (n - small)
+        acc = [low * a * small + high * b * (n - small) for a, b in zip(v[0], v[-1])]
+        assert got.out[0].tolist() == [spec.divide(o, total) for o in acc]
+
+
+def test_illegal_tau_is_refused() -> None:
+    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=8, max_keys=64)
+    run_tile(cfg, uniform_tile(1, 16, [0], tau=6))
+    with pytest.raises(FcimError, match="TAU = 7 is illegal"):
+        run_tile(cfg, uniform_tile(1, 16, [0], tau=7))
+
+
+def test_speed_of_a_head_of_2048_tokens(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed, not asserted; two rows of one tile are compared with the scalar model."""
+    g = np.random.default_rng([seed, 6])
+    cfg = HardwareConfig()
+    n = 2048
+    q, k, v = (torch.as_tensor(np.clip(g.normal(0, 40, (n, 128)), -127, 127).astype(np.int8)) for _ in range(3))
+    group = QuantisedGroup(q[None], ints(g.integers(30000, 65536, (1, n))), ints(list(range(n))), k,
+                           ints(g.integers(30000, 65536, n)), v, torch.ones(128), 34)
+    start = time.perf_counter()
+    tiles = build_tiles(cfg, group)
+    results = [run_tile(cfg, tile) for tile in tiles]
+    seconds = time.perf_counter() - start
+    with capsys.disabled():
+        print(f"\n  golden model: a head of {n} tokens, 128 dimensions, in {seconds:.2f} s")
+    rows = slice(62, 64)
+    want, _ = check(cfg, some_rows(tiles[1], rows))
+    assert results[1].out[rows].tolist() == want.out
+
+
+def test_the_knots_of_the_rtl_are_up_to_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The generator's check agrees and can fail; the file holds the specification's numbers, not merely the model's."""
+    monkeypatch.setattr(sys, "argv", ["gen_exp2_knots.py", "--check"])
+    assert gen_exp2_knots.main() == 0
+    text = gen_exp2_knots.TARGET.read_text()
+    stale = tmp_path / "knots.vh"
+    stale.write_text(text.replace("66971", "66972"))
+    monkeypatch.setattr(gen_exp2_knots, "TARGET", stale)
+    assert gen_exp2_knots.main() == 1
+    for i in range(32):
+        assert f"{{18'd{spec.KNOTS[i + 1]}, 18'd{spec.KNOTS[i]}}}" in text

@@ -1,0 +1,41 @@
+"""The fast path's outputs and counts at every point: those of the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.hardware.golden import run_tile
+from models.hardware.schedules import SCHEDULES
+from models.hardware.tiling import build_tiles
+from scripts.studies.schedules.outputs import run_group
+from scripts.studies.schedules.points import Point, variants
+from scripts.studies.schedules.references import walk
+from scripts.studies.schedules.scores import block_maxima, group_scores
+from scripts.studies.schedules.sources import decode, planted_sink, prefill
+from tests.studies.samples import CFG, agreeing, tensors
+
+
+@pytest.mark.parametrize("phase", [prefill, decode])
+@pytest.mark.parametrize("prob_bits", [8, 12, 16])
+def test_outputs_and_counts_are_those_of_the_golden_model(phase: Callable, prob_bits: int, seed: int) -> None:
+    """Every schedule, skipping: every bit, every statistic, every block that ran; ragged blocks, a ragged last tile, one key."""
+    cfg, seen = replace(CFG, prob_bits=prob_bits), dict.fromkeys(["rescaled_rows", "skipped_blocks", "zero_blocks"], 0)
+    for layer in (phase(tensors(seed)), phase(agreeing(seed)), phase(planted_sink(tensors(seed + 1, 40, 1.0)))):
+        scores, pairs = group_scores(cfg, layer.groups[1]), variants(cfg, (0, 2, cfg.max_tau()))
+        for schedule in SCHEDULES:
+            maxima = block_maxima(scores, schedule, cfg.keys_per_block)
+            moves = walk(cfg, maxima, scores.rows, scores.keys, pairs, tuple(range(len(pairs))))
+            for number, (fused, tau) in enumerate(pairs):
+                point = Point(schedule, fused, tau)
+                tiles = [t for piece in scores.pieces for t in build_tiles(cfg, piece, tau, schedule, fused, skip=True)]
+                for tile, result in zip(tiles, run_group(cfg, scores, point, moves, number), strict=True):
+                    want = run_tile(cfg, tile)
+                    assert torch.equal(result.out, want.out) and torch.equal(result.empty, want.empty), point
+                    assert result.stats == want.stats and torch.equal(result.ran, want.ran), point
+                    for name in seen:
+                        seen[name] += getattr(want.stats, name)
+    assert all(seen.values()), f"the stimulus misses a case: {seen}"
