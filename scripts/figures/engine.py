@@ -19,7 +19,8 @@ from scripts.flow.regress.plan import select_jobs
 from scripts.sim.__main__ import DEFAULT_TOKENS
 from scripts.studies.schedules.sources import SINK_MASS
 
-README, ENGINE, SCOPE, SCHEDULES = "README.md", "docs/engine.md", "docs/scope.md", "docs/schedules.md"
+README, ENGINE, CYCLES, REQUESTS = "README.md", "docs/engine.md", "docs/cycles.md", "docs/requests.md"
+SCOPE, SCHEDULES = "docs/scope.md", "docs/schedules.md"
 EFFICIENCY_TOKENS = 1024
 BLOCKS_AHEAD = 16       # of fcim_engine, as the page about it takes it
 ORDER = ("default", "head64", "tiny")
@@ -38,8 +39,8 @@ def efficiency() -> list[Piece]:
     fused = [exact(x, ".2f") for x in row(base.keys_per_block, True)]
     usual = row(base.keys_per_block)
     return [
-        Piece(ENGINE, table(["keys per block", *(f"group {group}" for group in GROUPS)], rows), "efficiency"),
-        Piece(ENGINE, fill("(T = {tokens:}, default configuration otherwise; {most} and {last} % with {size:} keys and every "
+        Piece(CYCLES, table(["keys per block", *(f"group {group}" for group in GROUPS)], rows), "efficiency"),
+        Piece(CYCLES, fill("(T = {tokens:}, default configuration otherwise; {most} and {last} % with {size:} keys and every "
                            "tile fused.)",
                            tokens=EFFICIENCY_TOKENS, most=", ".join(fused[:-1]), last=fused[-1], size=base.keys_per_block)),
         Piece(README, fill("a prefill of {tokens:} tokens reaches {low:} to {high:} %", tokens=EFFICIENCY_TOKENS,
@@ -64,7 +65,8 @@ def latency() -> list[Piece]:
              ("keys, whole blocks, chain of fused tiles", "`BLOCK_CYCLES` less", *fused),
              ("keys, any mix of ragged, fused and skipping tiles", "`(BLOCKS_AHEAD / 2 - 2) * BLOCK_CYCLES` or more", *mixed),
              ("values of a block of n keys", "`n * (CPK - 1) + 2`", *values)]
-    return [Piece(ENGINE, table(lines[0], lines[1:], 4), "latency"), Piece(ENGINE, f"(`BLOCKS_AHEAD` = {exact(BLOCKS_AHEAD)}.)")]
+    return [Piece(REQUESTS, table(lines[0], lines[1:], 4), "latency"),
+            Piece(REQUESTS, f"(`BLOCKS_AHEAD` = {exact(BLOCKS_AHEAD)}.)")]
 
 
 def configurations() -> list[Piece]:

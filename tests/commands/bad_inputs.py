@@ -124,7 +124,7 @@ TABLE = [
     Bad("sim TENSORS=@good.npz TEXT=@file.txt", "TEXT goes with CHECKPOINT", CALL),
     Bad("sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),
     Bad("bench-sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),
-    Bad("test TEST=zz^qx", "fits no test; see the files tb/*/test_*.py", CALL),
+    Bad("test TEST=zz^qx", "fits no test; see the files test_*.py in tests and tb", CALL),
     Bad("test TEST=ts^et_mistakes_are_one_lin", "did you mean test_mistakes_are_one_line", CALL),
     Bad("test TEST=a+and", "is no filter of names", CALL),
     Bad("test TEST=tests/simulated/test_simm.py", "did you mean tests/simulated/test_sim.py", CALL),

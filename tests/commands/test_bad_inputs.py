@@ -25,8 +25,8 @@ from scripts.flow.sources import ROOT
 from tests.commands.bad_inputs import CALL, CHECK, COMMAND, TABLE, Bad, make_files
 
 FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "SEED", "SIM", "WAVES", "JOBS", "TEST", "FCIM_COVERAGE")
-MODULES = {"regress": "scripts.flow.regress.cli", "rerun": "scripts.flow.regress.cli",
-           "ablation": "scripts.studies.schedules.__main__"}
+MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.flow.regress.cli",
+           "rerun": "scripts.flow.regress.cli", "ablation": "scripts.studies.schedules.__main__"}
 TARGETS = [word for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("TARGETS :=")
            for word in line.split()[2:]]
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -396,7 +396,7 @@ def test_unreadable_file(tmp_path: Path, locked_folder: Path) -> None:
                                      ["scripts.regress", "--out=elsewhere"]], ids=" ".join)
 def test_read_only_tree(command: list[str], tmp_path: Path, locked_folder: Path) -> None:
     """The call is refused before the command is loaded, where nothing can be written."""
-    for name in ("models", "scripts", "config", "rtl", "tb", "tests", "conftest.py"):
+    for name in ("models", "scripts", "config", "rtl", "tb", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "fixture"))
     (tmp_path / "build").symlink_to(locked_folder)
     done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, text=True,

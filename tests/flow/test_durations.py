@@ -62,7 +62,7 @@ def test_pytest_says_beforehand_how_long_and_takes_it_over(tmp_path: Path, file:
     (tmp_path / "pyproject.toml").write_text(ini)
     (tmp_path / "test_it.py").write_text("def test_a(): pass\ndef test_b(): pass\n")
     file.write_text(json.dumps({"tests": {"test_it.py": 30}}))
-    code = ("import sys, pathlib, pytest\nfrom scripts.regress import durations\n"
+    code = ("import sys, pathlib, pytest\nfrom scripts.flow.regress import durations\n"
             "durations.DURATIONS = pathlib.Path(sys.argv[1])\nsys.exit(pytest.main(sys.argv[2:]))")
     for more, said in ((["-n", "2"], "2 tests, about 30.0 s, 2 at a time"),
                        (["-n", "0", "--record-durations"], "2 tests, about 1:00, 1 at a time")):

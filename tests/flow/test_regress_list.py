@@ -31,7 +31,7 @@ GOOD = f"""\
   weight: 7
 - name: soak
   purpose: all night
-  module: tb/scripts/test_static.py
+  module: tests/flow/test_static.py
   iterations: 3
   tags: [nightly, long]
   timeout: 20.5
@@ -79,7 +79,7 @@ def test_entries(tmp_path: Path) -> None:
     (WORKLOAD, "tb.workloads.no_such", r"module tb.workloads.no_such does not exist \(expected tb/workloads/no_such.py\)"),
     (WORKLOAD, "tests.flow.regress_lists", r"module tests.flow.regress_lists has no function run\(job\)"),
     (WORKLOAD, "no such/module.py", "module: the file no such/module.py does not exist"),
-    (WORKLOAD, "tb/scripts/test_static.py", "entry 'heads': configurations need a workload module"),
+    (WORKLOAD, "tests/flow/test_static.py", "entry 'heads': configurations need a workload module"),
     ("- name: heads\n", "- name: [heads\n", "list.yaml:2: not valid YAML"),
     (GOOD, "heads: 1", "must be a list of entries"),
     (GOOD, "", "must be a list of entries"),

@@ -14,4 +14,4 @@ def test_every_counter_is_described_once() -> None:
 
 def test_the_documentation_shows_it() -> None:
     """To write it anew: ``.venv/bin/python -c 'from models.hardware.counter_info import *; print(counters_table())'``."""
-    assert counters_table() in (ROOT / "docs" / "engine.md").read_text()
+    assert counters_table() in (ROOT / "docs" / "streams.md").read_text()
