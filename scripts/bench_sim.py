@@ -34,11 +34,11 @@ from scripts.flow.bench_environment import own_environment
 from scripts.flow.files import write_atomic
 from scripts.flow.processes import WORK, locked, of_its_own
 from scripts.flow.seeds import choose_seed
-from scripts.flow.simulator import BUILD_ARGS, FASTEST_ARGS, require_simulator
+from scripts.flow.simulator import BUILD_ARGS, FASTEST_ARGS, RunOptions, require_simulator
 from scripts.flow.sources import ROOT, rtl_files
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
-from tb.core.environment import BENCHES, PLAYER, run_engine, stream_arrays
+from tb.core.environment import BENCHES, PLAYER, run_core, stream_arrays
 from tb.core.played import idle_cycles, read_beats, write_sink, write_source
 from tb.core.sequences import random_group
 
@@ -109,15 +109,15 @@ def mac_count(tiles: Sequence[TileJob]) -> int:
 
 def under_cocotb(name: str, cfg: HardwareConfig, tokens: int, seed: int, sim: str, feed: str,
                  build_args: Sequence[str] | None = None) -> Line:
-    """A checked run through :func:`run_engine`, after one that makes sure that the build is there.
+    """A checked run through :func:`run_core`, after one that makes sure that the build is there.
 
     Raises:
         FcimError: the run was wrong; a benchmark of wrong results means nothing.
     """
-    arguments = {"sim": sim, "seed": seed, "bench": BENCHES[feed], "build_args": build_args}
-    run_engine(cfg, head(cfg, 16, seed), **arguments)
+    options, bench = RunOptions(sim=sim, seed=seed, build_args=build_args), BENCHES[feed]
+    run_core(cfg, head(cfg, 16, seed), options=options, bench=bench)
     tiles = head(cfg, tokens, seed)
-    (run,), cost = spent(lambda: run_engine(cfg, tiles, **arguments))
+    (run,), cost = spent(lambda: run_core(cfg, tiles, options=options, bench=bench))
     if not run.ok:
         raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
     return Line(name, tokens, run.counters["cycles"], mac_count(tiles), cost.children, cost.own, run.simulated_seconds)

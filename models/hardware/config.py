@@ -1,24 +1,29 @@
-"""Hardware configurations: the one source of parameters for the RTL, the models and the tests."""
+"""Hardware configurations and number formats: the one source of parameters for the RTL, the models and the tests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 
 from models.errors import FcimError
 
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "config" / "engine"
 
+# Number formats that no configuration changes; docs/engine.md says what each means.
 OPERAND_BITS = 8
 MULT_BITS = 16
 Z_FRAC = 10
 Z_BITS = 20
 REF_BITS = Z_BITS - Z_FRAC
 SHIFT_BITS = 6
+TAU_BITS = 4
 OUT_BITS = 16
 OUT_FRAC = 8
+COUNTER_BITS = 48
 TAU_MAX = 8
 
 
@@ -31,8 +36,10 @@ def _power_of_two(value: int) -> bool:
 
 
 @dataclass(frozen=True)
-class HardwareConfig:
+class EngineConfig:
     """One legal parameter set of the engine; see ``docs/engine.md`` for the meaning of each.
+
+    ``PARAMETERS`` says which Verilog parameter each key of a configuration sets.
 
     Raises:
         FcimError: the set is illegal; the message names the parameter and its legal values.
@@ -46,11 +53,16 @@ class HardwareConfig:
     prob_bits: int = 16
     max_keys: int = 131072
 
+    PARAMETERS: ClassVar[Mapping[str, str]] = {
+        "rows": "ROWS", "head_dim": "HEAD_DIM", "bits_per_cycle": "BITS_PER_CYCLE", "keys_per_block": "KEYS_PER_BLOCK",
+        "prob_bits": "PROB_BITS", "max_keys": "MAX_KEYS",
+    }
+
     def __post_init__(self) -> None:
-        for f in fields(self)[1:]:
-            value = getattr(self, f.name)
+        for key in self.PARAMETERS:
+            value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise FcimError(f"configuration '{self.name}': {f.name} must be a whole number, not {value!r}")
+                raise FcimError(f"configuration '{self.name}': {key} must be a whole number, not {value!r}")
         self._require(8 <= self.rows <= 128 and self.rows % 8 == 0, "rows", "a multiple of 8 from 8 to 128")
         self._require(self.head_dim in (16, 32, 64, 128), "head_dim", "16, 32, 64 or 128")
         self._require(self.bits_per_cycle in (1, 2, 4, 8), "bits_per_cycle", "1, 2, 4 or 8")
@@ -85,9 +97,19 @@ class HardwareConfig:
         return self.keys_per_block * self.cycles_per_key
 
     @property
+    def index_bits(self) -> int:
+        """Bits of a key's number within its tile."""
+        return _log2(self.max_keys)
+
+    @property
+    def count_bits(self) -> int:
+        """Bits of a number of keys of one block, 0 to ``keys_per_block``."""
+        return _log2(self.keys_per_block) + 1
+
+    @property
     def pos_bits(self) -> int:
         """Bits of a position; the all-ones code is a padding key."""
-        return _log2(self.max_keys) + 1
+        return self.index_bits + 1
 
     @property
     def padding_pos(self) -> int:
@@ -120,33 +142,49 @@ class HardwareConfig:
 
     def verilog_parameters(self) -> dict[str, int]:
         """Parameter names and values as the RTL's top module takes them."""
-        return {f.name.upper(): getattr(self, f.name) for f in fields(self)[1:]}
+        return {parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()}
+
+
+# what the class was called while there was no other configuration than the engine's
+HardwareConfig = EngineConfig
 
 
 def config_names() -> list[str]:
-    """Names of the configurations in ``config/``."""
+    """Names of the configurations in ``config/engine``."""
     return sorted(p.stem for p in CONFIG_DIR.glob("*.yaml"))
 
 
-def load_config(name: str) -> HardwareConfig:
-    """The configuration called ``name`` in ``config/``, or the YAML file at that path.
+def config_file(name: str) -> Path:
+    """The file of the configuration called ``name`` in ``config/engine``, or the YAML file at that path.
+
+    Raises:
+        FcimError: there is none.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_DIR / f"{name}.yaml"
+    if not path.is_file() and path.resolve().parent == CONFIG_DIR.parent:
+        path = CONFIG_DIR / path.name       # where the engines' files lay before other kinds of configuration came
+    if not path.is_file():
+        raise FcimError(f"unknown configuration '{name}'; use one of {', '.join(config_names())} or a path to a .yaml file")
+    return path
+
+
+def load_config(name: str) -> EngineConfig:
+    """The configuration called ``name`` in ``config/engine``, or the YAML file at that path.
 
     Raises:
         FcimError: unknown name, unreadable file, unknown or missing key, or an illegal value.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIG_DIR / f"{name}.yaml"
-    if not path.is_file():
-        raise FcimError(f"unknown configuration '{name}'; use one of {', '.join(config_names())} or a path to a .yaml file")
+    path = config_file(name)
     try:
         data = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
     if not isinstance(data, dict):
-        raise FcimError(f"{path} must hold 'parameter: value' lines; see config/default.yaml")
-    known = {f.name for f in fields(HardwareConfig)} - {"name"}
+        raise FcimError(f"{path} must hold 'parameter: value' lines; see config/engine/default.yaml")
+    known = set(EngineConfig.PARAMETERS)
     data.pop("description", None)
     unknown, missing = set(data) - known, known - set(data)
     if unknown or missing:
         problem = f"unknown key '{min(unknown, key=str)}'" if unknown else f"missing key '{min(missing)}'"
         raise FcimError(f"{path}: {problem}; the keys are {', '.join(sorted(known))}")
-    return HardwareConfig(name=path.stem, **data)
+    return EngineConfig(name=path.stem, **data)

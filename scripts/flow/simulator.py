@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -48,6 +48,38 @@ ROLL_CALL, ROLL = "scripts.flow.roll_call", "tests.json"   # the module that lis
 
 
 waves_by_default = False     # pytest's configuration says it: make test WAVES=1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a bench is built and run, whatever the design: what every function that starts a simulator takes and hands on.
+
+    Attributes:
+        sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.
+        seed: None means the environment's SEED, else a new one.
+        waves: write a waveform; None means what a test run was asked for, see ``waves_by_default``.
+        sources: Verilog files; None means all of ``fusioncim.f``.
+        build_root: a relative path counts from the project root.
+        build_args: the simulator's options for the build instead of the usual ones.
+        testcase: name or names of the tests to run; None means all. Each of them must have run.
+        extra_env: environment variables for the bench (for example the path of its vectors).
+        repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
+        check: raise on failure; with False the caller must look at :attr:`BenchResult.ok`.
+    """
+
+    sim: str | None = None
+    seed: int | None = None
+    waves: bool | None = None
+    sources: Sequence[Path | str] | None = None
+    build_root: Path | str = "build/rtl"
+    build_args: Sequence[str] | None = None
+    testcase: str | Sequence[str] | None = None
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    repeat: str | None = None
+    check: bool = True
+
+
+USUAL = RunOptions()
 
 
 @dataclass(frozen=True)
@@ -230,63 +262,40 @@ def _report(result: BenchResult, top: str, test: str, parameters: Mapping[str, o
                       f"  top        {top} ({sim})", f"  log        {_short(result.log)}", f"  repeat     {repeat}"])
 
 
-def run_bench(
-    top: str,
-    sources: Sequence[Path | str] | None,
-    test_module: str,
-    parameters: Mapping[str, object] | None = None,
-    sim: str | None = None,
-    seed: int | None = None,
-    waves: bool | None = None,
-    build_root: Path | str = "build/rtl",
-    extra_env: Mapping[str, str] | None = None,
-    testcase: str | Sequence[str] | None = None,
-    repeat: str | None = None,
-    check: bool = True,
-    build_args: Sequence[str] | None = None,
-) -> BenchResult:
+def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | None = None,
+              options: RunOptions = USUAL) -> BenchResult:
     """Build ``top`` if its inputs changed and run the cocotb tests of ``test_module`` on it.
 
     Builds are shared: their folder depends on simulator, top, parameters and waves, and a lock keeps parallel workers apart.
     A run has a folder of its own, which the next run of the same test overwrites; FCIM_RUNS in the environment says where.
 
     Args:
-        sources: Verilog files; None means all of ``fusioncim.f``.
         test_module: importable from the project root, for example ``tb.exp2.bench_exp2``.
         parameters: Verilog parameters of ``top``.
-        sim: "icarus" or "verilator"; None means the environment's SIM, else Icarus.
-        seed: None means the environment's SEED, else a new one.
-        waves: write a waveform; None means what a test run was asked for, see ``waves_by_default``.
-        build_root: a relative path counts from the project root.
-        extra_env: environment variables for the bench (for example the path of its vectors).
-        testcase: name or names of the tests to run; None means all. Each of them must have run.
-        repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
-        build_args: the simulator's options for the build instead of the usual ones.
-        check: raise on failure; with False the caller must look at :attr:`BenchResult.ok`.
 
     Raises:
         BenchFailed: a test failed, or one did not run.
         FcimError: the simulator is missing, a source is missing, or the build failed.
     """
     check_not_ending()
-    parameters, extra_env = dict(parameters or {}), dict(extra_env or {})
-    sim = sim or os.environ.get("SIM") or "icarus"
-    seed = choose_seed(seed)
-    waves = waves_by_default if waves is None else waves
+    parameters, extra_env, testcase = dict(parameters or {}), dict(options.extra_env), options.testcase
+    sim = options.sim or os.environ.get("SIM") or "icarus"
+    seed = choose_seed(options.seed)
+    waves = waves_by_default if options.waves is None else options.waves
     tool = require_simulator(sim)
-    files = [Path(s).resolve() for s in sources] if sources is not None else rtl_files()
+    files = [Path(s).resolve() for s in options.sources] if options.sources is not None else rtl_files()
     for path in files:
         if not path.is_file():
             raise FcimError(f"Verilog file {_short(path)} does not exist; mend the list of sources")
 
     current = os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0]
     test = current or test_module
-    repeat = repeat or repeat_command(test, seed, sim, waves)
-    root = (ROOT / build_root).resolve()
+    repeat = options.repeat or repeat_command(test, seed, sim, waves)
+    root = (ROOT / options.build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
     covered = coverage_folder() if all(any(f.is_relative_to(ROOT / home) for home in COVERED) for f in files) else None
     place = machine() if sim == "verilator" else ""    # compiled for this processor
-    key = _digest([str(f) for f in files], parameters, waves, bool(covered), build_args, place)
+    key = _digest([str(f) for f in files], parameters, waves, bool(covered), options.build_args, place)
     folder = root / f"{sim}-{top}-{key[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
@@ -301,7 +310,7 @@ def run_bench(
         runner = get_runner(sim)
         runner.log.setLevel(logging.WARNING)
         with FileLock(f"{folder}.lock"):
-            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), build_args, folder)
+            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), options.build_args, folder)
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
@@ -325,6 +334,6 @@ def run_bench(
         if data and not result.ok:
             for suffix in (".dat", ".cover.json"):
                 Path(f"{data}{suffix}").unlink(missing_ok=True)
-    if check and not result.ok:
+    if options.check and not result.ok:
         raise BenchFailed(_report(result, top, test, parameters, sim, repeat), result)
     return result

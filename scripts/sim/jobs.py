@@ -91,8 +91,8 @@ def _work(folder: Path, cfg: HardwareConfig, options: TileOptions, sim: str, see
     The simulator's log, streams and waveform go to ``folder`` too.
     """
     from models.hardware.tile import TileResult
-    from scripts.flow.simulator import BenchFailed
-    from tb.core.environment import BENCHES, run_engine
+    from scripts.flow.simulator import BenchFailed, RunOptions
+    from tb.core.environment import BENCHES, run_core
 
     torch.set_num_threads(1)
     os.environ["FCIM_RUNS"] = str(folder)
@@ -103,7 +103,8 @@ def _work(folder: Path, cfg: HardwareConfig, options: TileOptions, sim: str, see
     try:
         # under Icarus the RTL is what takes time; Verilator is so fast that beats driven by Python would
         bench = BENCHES["files" if sim == "verilator" else "python"]
-        run = run_engine(cfg, tiles, sim=sim, seed=seed, waves=waves, progress=folder / "progress", repeat=repeat, bench=bench)[0]
+        run = run_core(cfg, tiles, options=RunOptions(sim=sim, seed=seed, waves=waves, repeat=repeat),
+                       progress=folder / "progress", bench=bench)[0]
     except BenchFailed as failure:
         outcome.problems = [line for line in str(failure).splitlines() if line.strip()]
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 BENCH = "tb.acc_update.bench_acc_update"
@@ -21,7 +21,7 @@ WIDEST = {"LANES": 16, "COLUMNS": 4, "ACC_BITS": 41, "OP_LANE": 30, "BSUM_BITS":
 @pytest.mark.parametrize("parameters", [NARROWEST, U_AS_WIDE_AS_ACC, DEFAULT, WIDEST],
                          ids=["narrowest", "u-as-wide-as-acc", "default", "widest"])
 def test_acc_update(parameters: dict[str, int], seed: int) -> None:
-    result = run_bench("fcim_acc_update", None, BENCH, parameters, seed=seed)
+    result = run_bench("fcim_acc_update", BENCH, parameters, RunOptions(seed=seed))
     assert result.passed == TESTS
 
 
@@ -33,5 +33,5 @@ def test_acc_update(parameters: dict[str, int], seed: int) -> None:
 def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
     sources = mutated_sources(tmp_path, "rtl/op_cim/fcim_acc_update.v", old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench("fcim_acc_update", sources, BENCH, U_AS_WIDE_AS_ACC, seed=seed, testcase=testcase,
-                  build_root=tmp_path / "build")
+        run_bench("fcim_acc_update", BENCH, U_AS_WIDE_AS_ACC,
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

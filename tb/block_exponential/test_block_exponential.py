@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, BENCH = "fcim_block_exponential", "tb.block_exponential.bench_block_exponential"
@@ -19,7 +19,7 @@ SMALL = (8, 2, 8, 12, 64)
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
 def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
-    run_bench(TOP, None, BENCH, dict(zip(NAMES, size, strict=True)), seed=seed)
+    run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
@@ -46,10 +46,12 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, f"rtl/softmax/{TOP}.v", old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, dict(zip(NAMES, SMALL, strict=True)), seed=seed, build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, dict(zip(NAMES, SMALL, strict=True)),
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build"))
 
 
 def test_masked_scores_that_count_are_found(seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, "rtl/softmax/fcim_exp2.v", "(lane_z == MASKED)", "1'b0")
     with pytest.raises(BenchFailed, match=r"p_data \(lane"):
-        run_bench(TOP, sources, BENCH, dict(zip(NAMES, SMALL, strict=True)), seed=seed, build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, dict(zip(NAMES, SMALL, strict=True)),
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build"))

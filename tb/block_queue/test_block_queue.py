@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from scripts.flow.sources import rtl_files
 from tb.common.mutation import mutated_sources
 
@@ -22,7 +22,7 @@ SMALL = {"BLOCKS_AHEAD": 8, "KEYS_PER_BLOCK": 8, "MAX_KEYS": 64}
     (8, 8, 64), (16, 16, 131072), (32, 64, 64), (64, 32, 1024)])
 def test_block_queue(blocks_ahead: int, keys_per_block: int, max_keys: int, seed: int) -> None:
     parameters = {"BLOCKS_AHEAD": blocks_ahead, "KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": max_keys}
-    assert run_bench(TOP, None, BENCH, parameters, seed=seed).passed == TESTS
+    assert run_bench(TOP, BENCH, parameters, RunOptions(seed=seed)).passed == TESTS
 
 
 @pytest.mark.parametrize("blocks_ahead", [-8, 0, 1, 4, 7, 8, 9, 12, 16, 24, 31, 32, 33, 48, 63, 64, 65, 128])
@@ -86,4 +86,5 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, SMALL, sim="icarus", seed=seed, testcase=testcase, build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, SMALL,
+                  RunOptions(sim="icarus", seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts.flow import simulator as simulate
-from scripts.flow.simulator import BenchFailed, BenchResult
+from scripts.flow.simulator import BenchFailed, BenchResult, RunOptions
 from scripts.flow.sources import ROOT
 
 PATTERNS = 4
@@ -23,11 +24,11 @@ def run_example(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> C
     (rtl,), (bench, test) = (re.findall(rf"```{language}\n(.*?)```", page, re.S) for language in ("verilog", "python"))
     results: list[BenchResult] = []
 
-    def run_here(top: str, sources: None, module: str, parameters: dict[str, int], **arguments: object) -> None:
+    def run_here(top: str, module: str, parameters: dict[str, int], options: RunOptions) -> None:
         """``run_bench`` on the files below ``tmp_path`` instead of those that the page's reader would have added."""
-        assert (sources, module) == (None, "tb.double.bench_double")
-        results.append(simulate_run(top, [tmp_path / "fcim_double.v"], "bench_double", parameters, sim="icarus",
-                                    build_root=tmp_path / "build", **arguments))
+        assert (options.sources, module) == (None, "tb.double.bench_double")
+        results.append(simulate_run(top, "bench_double", parameters, replace(
+            options, sim="icarus", sources=[tmp_path / "fcim_double.v"], build_root=tmp_path / "build")))
 
     simulate_run = simulate.run_bench
     monkeypatch.setattr(simulate, "run_bench", run_here)

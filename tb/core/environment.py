@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from models.hardware.pace import Pace
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import COUNTERS, TIMING_COUNTERS, Prediction, predict_run, schedule
 from scripts.flow.processes import WORK
-from scripts.flow.simulator import coverage_folder, run_bench
+from scripts.flow.simulator import USUAL, RunOptions, coverage_folder, run_bench
 from scripts.flow.sources import ROOT, rtl_files
 from tb.coverage.catalogue import new_coverage
 from tb.coverage.engine_points import sample_engine
@@ -235,22 +235,21 @@ def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str
     coverage.save(file)
 
 
-def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",), sim: str | None = None,
-               seed: int | None = None, waves: bool | None = None, progress: Path | None = None,
-               sources: Sequence[Path] | None = None, build_root: str = "build/rtl",
-               repeat: str | None = None, slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
-               streams: Mapping[str, np.ndarray] | None = None, bench: str = BENCHES["python"],
-               extra_env: Mapping[str, str] | None = None, budget: int | None = None,
-               build_args: Sequence[str] | None = None) -> list[EngineRun]:
-    """Run ``tiles`` through the RTL, once per stall pattern, and check each run.
+def run_core(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",),
+             options: RunOptions = USUAL, *, bench: str = BENCHES["python"],
+             slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
+             streams: Mapping[str, np.ndarray] | None = None, budget: int | None = None,
+             progress: Path | None = None) -> list[EngineRun]:
+    """Run ``tiles`` through ``fcim_core``, once per stall pattern, and check each run.
 
     Args:
+        options: of the run; its ``extra_env`` goes to the bench.
+        bench: a module that writes the same record as the default one, see :data:`BENCHES`.
         slow: ``{stream: (on, off)}`` of streams (q, k, v, o, req) that pause in a fixed rhythm instead.
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.
-        build_args: the simulator's options for the build instead of the usual ones.
-        bench: a module that writes the same record as the default one, see :data:`BENCHES`; ``extra_env`` goes to it.
+        progress: a file into which the bench writes how many keys were taken.
 
     Raises:
         FcimError: a tile does not fit, or no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
@@ -268,16 +267,15 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         np.savez(file, **(sent if streams is None else streams))
         environment = {"ENGINE_STREAMS": str(file), "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
                        "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget),
-                       "ENGINE_SLOW": json.dumps(dict(slow or {})), "ENGINE_POS_BITS": str(cfg.pos_bits), **(extra_env or {})}
+                       "ENGINE_SLOW": json.dumps(dict(slow or {})), "ENGINE_POS_BITS": str(cfg.pos_bits), **options.extra_env}
         if watch:
             environment["ENGINE_WATCH"] = "1"
         if progress is not None:
             environment["ENGINE_PROGRESS"] = str(progress)
-        top, sources_are_real = "fcim_core", sources is None
+        top, sources = "fcim_core", options.sources
         if bench == BENCHES["files"]:
             top, sources = "tb_core", [*(rtl_files() if sources is None else sources), *PLAYER]
-        result = run_bench(top, sources, bench, cfg.verilog_parameters(), sim=sim, seed=seed, waves=waves,
-                           build_root=build_root, extra_env=environment, repeat=repeat, build_args=build_args)
+        result = run_bench(top, bench, cfg.verilog_parameters(), replace(options, sources=sources, extra_env=environment))
         records = {p: dict(np.load(f"{folder}/record-{p}.npz")) for p in patterns}
     runs = [check_record(cfg, tiles, record, pattern, pattern == "none" and not slow, sent)
             for pattern, record in records.items()]
@@ -285,6 +283,6 @@ def run_engine(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence
         shutil.rmtree(result.log.parent, ignore_errors=True)
     for run in runs:
         run.waves = result.waves
-    if (folder := coverage_folder()) and sources_are_real and all(run.ok for run in runs):
-        _sample(cfg, runs, records, folder / f"engine-{result.log.parent.name}-{seed or 0}.cover.json")
+    if (folder := coverage_folder()) and options.sources is None and all(run.ok for run in runs):
+        _sample(cfg, runs, records, folder / f"engine-{result.log.parent.name}-{options.seed or 0}.cover.json")
     return runs

@@ -12,11 +12,11 @@ import torch
 from models.hardware.golden import run_tile
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import COUNTERS, predict_run
-from scripts.flow.simulator import BenchFailed
+from scripts.flow.simulator import BenchFailed, RunOptions
 from tb.common.mutation import mutated_sources
 from tb.core import environment as engine_run
 from tb.core.configs import TINY
-from tb.core.environment import check_record, run_engine, stream_arrays, streamed_values
+from tb.core.environment import check_record, run_core, stream_arrays, streamed_values
 from tb.core.sequences import UNIT, blocks, exact_tile, levels_tile, random_tile
 from tb.core.verdict import assert_ok, describe
 
@@ -230,7 +230,7 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
         return result
 
     monkeypatch.setattr(engine_run, "run_tile", corrupted)
-    run, = run_engine(TINY, tiles, seed=seed)
+    run, = run_core(TINY, tiles, options=RunOptions(seed=seed))
     assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
 
 
@@ -239,10 +239,9 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""
     file, old, new, *slow = MUTANTS[name]
     tiles = provoking_tiles(np.random.default_rng(seed))
+    options = RunOptions(seed=seed, sources=mutated_sources(tmp_path, file, old, new), build_root=tmp_path / "build")
     try:
-        runs = run_engine(TINY, tiles, ("both",), seed=seed, sources=mutated_sources(tmp_path, file, old, new),
-                          build_root=str(tmp_path / "build"), watch=True, budget=BUDGET,
-                          slow=slow[0] if slow else None)
+        runs = run_core(TINY, tiles, ("both",), options, watch=True, budget=BUDGET, slow=slow[0] if slow else None)
     except BenchFailed as failure:
         assert failure.result.failed > 0, "the simulator itself failed: the mutant does not run"
         return
@@ -253,7 +252,7 @@ def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
     """The mutants fail because of the mutation, not of slow values or late answers to requests."""
     tiles = provoking_tiles(np.random.default_rng(seed))
     for slow in (None, {"v": (1, 13)}, {"req": (1, 30)}):
-        runs = run_engine(TINY, tiles, ("both",), seed=seed, watch=True, slow=slow)
+        runs = run_core(TINY, tiles, ("both",), RunOptions(seed=seed), watch=True, slow=slow)
         assert_ok(runs, tiles, expected=1)
         assert runs[0].counters["cycles"] < BUDGET // 2
 
@@ -269,7 +268,7 @@ def test_values_that_do_not_match_the_keys_are_reported(change: str, seed: int, 
         keep = [*range(19), *range(20, 28)] if change == "a value fewer" else [*range(20), 19, *range(20, 28)]
         streams["v_data"], streams["v_last"] = streams["v_data"][keep], streams["v_last"][keep]
         streams["v_last"][18:21] = [1, 0, 0] if change == "a value fewer" else [0, 0, 1]
-    run, = run_engine(TINY, tiles, seed=seed, streams=streams)
+    run, = run_core(TINY, tiles, options=RunOptions(seed=seed), streams=streams)
     assert "the engine reports that K and V disagree on the keys of a block" in run.problems
     with pytest.raises(AssertionError, match="K and V disagree"):
         assert_ok([run], tiles, expected=1)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from models.hardware.timeline import COUNTERS, predict
+from scripts.flow.simulator import RunOptions
 from tb.core import corners
 from tb.core.configs import TINY, small
-from tb.core.environment import EngineRun, run_engine
+from tb.core.environment import EngineRun, run_core
 from tb.core.sequences import random_tiles, shaped_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
 
@@ -26,7 +27,7 @@ def slow_run(stream: str, seed: int, generator: np.random.Generator) -> tuple[En
     """Eight tiles through a small engine with one stream that is the bottleneck, and the counters at full speed."""
     cfg = small(4)
     tiles = random_tiles(cfg, generator, 8, keys=11)
-    runs = run_engine(cfg, tiles, seed=seed, slow={stream: SLOW[stream][0]}, watch=True)
+    runs = run_core(cfg, tiles, options=RunOptions(seed=seed), slow={stream: SLOW[stream][0]}, watch=True)
     assert_ok(runs, tiles, expected=1)
     return runs[0], predict(cfg, tiles, runs[0].golden)
 
@@ -49,11 +50,11 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     """Every counter is nonzero and right in some run: at full speed all but the stalls that only slow streams cause."""
     cfg, moved = small(2), set()
     shapes = [(8, 1)] * 5 + [(1, 3)] * 6 + [(8, 24)] * 2
-    crowded = run_engine(cfg, tiles := shaped_tiles(cfg, generator, shapes), seed=seed, watch=True)
+    crowded = run_core(cfg, tiles := shaped_tiles(cfg, generator, shapes), options=RunOptions(seed=seed), watch=True)
     assert_ok(crowded, tiles, expected=1)
     tiles = list({**corners.saturation(TINY, generator), **corners.visibility(TINY, generator)}.values())
     tiles += vanishing_tiles(TINY, generator, 8)
-    varied = run_engine(TINY, tiles, ("none", "both"), seed=seed, watch=True)
+    varied = run_core(TINY, tiles, ("none", "both"), RunOptions(seed=seed), watch=True)
     assert_ok(varied, tiles, expected=2)
     for run in (*crowded, varied[0]):
         assert run.pattern == "none" and set(run.counters) == set(run.predicted) == set(COUNTERS)

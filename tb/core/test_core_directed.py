@@ -9,10 +9,11 @@ import pytest
 
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
+from scripts.flow.simulator import RunOptions
 from tb.common.stalls import PATTERNS
 from tb.core import corners
 from tb.core.configs import BYTE, NARROW, TINY
-from tb.core.environment import run_engine
+from tb.core.environment import run_core
 from tb.core.verdict import assert_ok
 
 # topics that share a run
@@ -33,7 +34,7 @@ CASES = {
 def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
     cfg, topics = CASES[name]
     tiles = {f"{topic.__name__}: {tile}": job for topic in topics for tile, job in topic(cfg, generator).items()}
-    assert_ok(run_engine(cfg, list(tiles.values()), PATTERNS, seed=seed), tiles, expected=len(PATTERNS))
+    assert_ok(run_core(cfg, list(tiles.values()), PATTERNS, RunOptions(seed=seed)), tiles, expected=len(PATTERNS))
 
 
 def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:

@@ -12,9 +12,10 @@ from models.hardware.config import HardwareConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
+from scripts.flow.simulator import RunOptions
 from tb.common.stalls import PATTERNS
 from tb.core.configs import BYTE, NARROW, TINY
-from tb.core.environment import run_engine
+from tb.core.environment import run_core
 from tb.core.sequences import KINDS, decode, flagged, prefill, random_tile, random_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
 
@@ -22,20 +23,20 @@ from tb.core.verdict import assert_ok
 @pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]], ids="-".join)
 def test_random_tiles(kinds: tuple[str, ...], seed: int, generator: np.random.Generator) -> None:
     tiles = [random_tile(TINY, generator, kind=kinds[i % len(kinds)]) for i in range(8)]
-    assert_ok(run_engine(TINY, tiles, PATTERNS, seed=seed, watch=True), tiles, expected=len(PATTERNS))
+    assert_ok(run_core(TINY, tiles, PATTERNS, RunOptions(seed=seed), watch=True), tiles, expected=len(PATTERNS))
 
 
 @pytest.mark.parametrize("cfg", [NARROW, BYTE], ids=lambda cfg: cfg.name)
 def test_random_tiles_on_other_engines(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
     tiles = random_tiles(cfg, generator, 10)
-    assert_ok(run_engine(cfg, tiles, PATTERNS, seed=seed), tiles, expected=len(PATTERNS))
+    assert_ok(run_core(cfg, tiles, PATTERNS, RunOptions(seed=seed)), tiles, expected=len(PATTERNS))
 
 
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
 def test_fused_and_skipping_tiles(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
     """Tiles with any flags one after the other, some of them full of blocks that vanish."""
     tiles = [*flagged(generator, random_tiles(cfg, generator, 8, kind="peaked")), *vanishing_tiles(cfg, generator, 12)]
-    runs = run_engine(cfg, tiles, PATTERNS, seed=seed, watch=True)
+    runs = run_core(cfg, tiles, PATTERNS, RunOptions(seed=seed), watch=True)
     assert_ok(runs, tiles, expected=len(PATTERNS))
     assert 0 < runs[0].counters["skipped_blocks"] < runs[0].counters["zero_blocks"]
 
@@ -50,7 +51,7 @@ def test_schedules(seed: int, generator: np.random.Generator) -> None:
             for job in jobs:
                 job.shift = max(job.shift - 5, 0)       # scores far apart, so that blocks vanish
             tiles |= {f"{schedule}, fused {fused}, skip {skip}, tile {i}": job for i, job in enumerate(jobs)}
-    runs = run_engine(TINY, list(tiles.values()), ("none", "both"), seed=seed)
+    runs = run_core(TINY, list(tiles.values()), ("none", "both"), RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=2)
     assert runs[0].counters["skipped_blocks"] > 0
     whole = [run_tile(TINY, replace(job, skip=False)) for job in tiles.values()]
@@ -68,7 +69,7 @@ def test_groups(seed: int, generator: np.random.Generator) -> None:
         job, = decode(TINY, generator, heads, keys, tau=heads, kind="outliers")
         assert job.q.shape[0] == heads and job.k.shape[0] == keys
         tiles[f"decode step at position {keys - 1}, group of {heads}"] = job
-    assert_ok(run_engine(TINY, list(tiles.values()), PATTERNS, seed=seed), tiles, expected=len(PATTERNS))
+    assert_ok(run_core(TINY, list(tiles.values()), PATTERNS, RunOptions(seed=seed)), tiles, expected=len(PATTERNS))
 
 
 @pytest.mark.parametrize("name", ["head64", "default"])
@@ -77,4 +78,4 @@ def test_full_size(name: str, seed: int, generator: np.random.Generator) -> None
     cfg = load_config(name)
     tiles = random_tiles(cfg, generator, 1, rows=cfg.rows, keys=2 * cfg.keys_per_block + 3, kind="outliers")
     tiles += random_tiles(cfg, generator, 1, rows=7, keys=cfg.keys_per_block, kind="peaked")
-    assert_ok(run_engine(cfg, tiles, ("none", "both"), seed=seed), tiles, expected=2)
+    assert_ok(run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed)), tiles, expected=2)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.flow.simulator import run_bench
+from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.stalls import PATTERNS
 from tb.core.configs import TINY
-from tb.core.environment import run_engine, stream_arrays
+from tb.core.environment import run_core, stream_arrays
 from tb.core.sequences import random_tiles
 from tb.core.verdict import assert_ok
 
@@ -19,12 +19,13 @@ from tb.core.verdict import assert_ok
 def test_reset_in_the_middle_of_a_run(longest: int, seed: int, generator: np.random.Generator) -> None:
     """Nothing of the interrupted run is left: bits, counters, cycles and the error flag are those of a first run."""
     tiles = random_tiles(TINY, generator, 2, keys=13)
-    runs = run_engine(TINY, tiles, PATTERNS, seed=seed, bench="tb.core.bench_reset", extra_env={"ENGINE_ABORT": str(longest)})
+    runs = run_core(TINY, tiles, PATTERNS, RunOptions(seed=seed, extra_env={"ENGINE_ABORT": str(longest)}),
+                    bench="tb.core.bench_reset")
     assert_ok(runs, tiles, expected=len(PATTERNS))
 
 
 def test_clear(seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     tiles = random_tiles(TINY, generator, 2, keys=20)
     np.savez(tmp_path / "streams.npz", **stream_arrays(tiles))
-    run_bench("fcim_core", None, "tb.core.bench_clear", TINY.verilog_parameters(), seed=seed,
-              extra_env={"ENGINE_STREAMS": str(tmp_path / "streams.npz")})
+    run_bench("fcim_core", "tb.core.bench_clear", TINY.verilog_parameters(),
+              RunOptions(seed=seed, extra_env={"ENGINE_STREAMS": str(tmp_path / "streams.npz")}))

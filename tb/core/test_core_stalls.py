@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from models.hardware.timeline import COUNTERS
+from scripts.flow.simulator import RunOptions
 from tb.common.mutation import faulty_sources
 from tb.core.configs import TINY
-from tb.core.environment import BENCHES, EngineRun, run_engine
+from tb.core.environment import BENCHES, EngineRun, run_core
 from tb.core.test_core_broken import provoking_tiles
 from tb.core.verdict import assert_ok
 
@@ -40,8 +41,8 @@ FAULTS = {"by two": [BY_TWO], "otherwise": list(OTHERWISE.values())}
 
 def run_slow(bench: str, seed: int, sources: list[Path] | None = None, build_root: Path | str = "build/rtl") -> EngineRun:
     """Tiles in which every rule matters, all streams pausing."""
-    run, = run_engine(TINY, provoking_tiles(np.random.default_rng(seed)), seed=seed, slow=RHYTHMS, bench=BENCHES[bench],
-                      sources=sources, build_root=str(build_root))
+    options = RunOptions(seed=seed, sources=sources, build_root=build_root)
+    run, = run_core(TINY, provoking_tiles(np.random.default_rng(seed)), options=options, slow=RHYTHMS, bench=BENCHES[bench])
     return run
 
 

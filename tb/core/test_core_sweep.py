@@ -9,8 +9,9 @@ import pytest
 
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
+from scripts.flow.simulator import RunOptions
 from tb.core.configs import SWEEP
-from tb.core.environment import run_engine
+from tb.core.environment import run_core
 from tb.core.sequences import levels_tile, random_tile
 from tb.core.verdict import assert_ok
 
@@ -31,7 +32,7 @@ def test_parameters(cfg: HardwareConfig, seed: int, generator: np.random.Generat
     if 2 * cfg.keys_per_block <= cfg.max_keys:
         tiles.append(levels_tile(cfg, generator, [0, -cfg.prob_bits - 9], rows=2, skip=True))
         assert run_tile(cfg, tiles[-1]).stats.skipped_blocks == 1
-    assert_ok(run_engine(cfg, tiles, ("none", "both"), seed=seed), tiles, expected=2)
+    assert_ok(run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed)), tiles, expected=2)
 
 
 def test_the_sweep_is_complete() -> None:

@@ -14,9 +14,10 @@ from models.hardware.pace import Pace
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles, ideal_cycles
 from models.hardware.timeline import handshakes, predict, schedule
+from scripts.flow.simulator import RunOptions
 from tb.core.configs import TINY, small
 from tb.core.cycle_table import cycle_table
-from tb.core.environment import EngineRun, keys_of_blocks, run_engine
+from tb.core.environment import EngineRun, keys_of_blocks, run_core
 from tb.core.sequences import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
 
@@ -27,7 +28,7 @@ SHARE = 0.97
 
 def check_beats(cfg: HardwareConfig, tiles: Sequence[TileJob], seed: int) -> EngineRun:
     """Each row of Q, key, value, request and row of O is taken when the page says so."""
-    runs = run_engine(cfg, tiles, seed=seed)
+    runs = run_core(cfg, tiles, options=RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=1)
     shapes, ran = [(len(t.q), len(t.k)) for t in tiles], [result.ran.tolist() for result in runs[0].golden]
     events = cycle_table(cfg, shapes, [t.fused for t in tiles], ran)
@@ -132,7 +133,7 @@ def test_share_of_the_ideal(heads: int, generator: np.random.Generator) -> None:
 def test_share_of_the_ideal_in_rtl(seed: int, generator: np.random.Generator) -> None:
     """The RTL reaches the same share on a prompt that is as long for its small tiles."""
     tiles = prefill(TINY, generator, 1, 240)
-    runs = run_engine(TINY, tiles, seed=seed)
+    runs = run_core(TINY, tiles, options=RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=1)
     assert ideal_cycles(TINY, tiles) == 4 * sum(range(16, 241, 16))
     assert ideal_cycles(TINY, tiles) >= SHARE * runs[0].counters["cycles"]
@@ -142,7 +143,7 @@ def test_share_of_the_ideal_in_rtl(seed: int, generator: np.random.Generator) ->
 def test_prediction_for_groups_in_rtl(seed: int, generator: np.random.Generator) -> None:
     """Prompts of grouped heads take the predicted cycles, each tile of them, the ragged blocks of their tiles included."""
     tiles = [tile for heads, tokens in ((3, 25), (4, 24), (8, 12), (16, 9)) for tile in prefill(TINY, generator, heads, tokens)]
-    runs = run_engine(TINY, tiles, seed=seed)
+    runs = run_core(TINY, tiles, options=RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=1)
     assert runs[0].taken["o"] == cycle_table(TINY, [(len(t.q), len(t.k)) for t in tiles]).O
 
@@ -159,7 +160,7 @@ def test_a_fused_start_costs_a_block_once() -> None:
 def test_skipping_costs_no_cycle(seed: int, generator: np.random.Generator) -> None:
     """Every row of O comes as early with skipped blocks as without, and the values of skipped blocks stay away."""
     tiles = vanishing_tiles(TINY, generator, 10)
-    runs = [run_engine(TINY, [replace(t, skip=skip) for t in tiles], seed=seed)[0] for skip in (False, True)]
+    runs = [run_core(TINY, [replace(t, skip=skip) for t in tiles], options=RunOptions(seed=seed))[0] for skip in (False, True)]
     assert all(run.ok for run in runs) and bool((runs[0].out == runs[1].out).all())
     assert all(early <= late for late, early in zip(*(run.taken["o"] for run in runs), strict=True))
     assert runs[1].counters["skipped_blocks"] > 0 and runs[1].counters["v_bytes"] < runs[0].counters["v_bytes"]
@@ -171,7 +172,7 @@ def test_values_may_wait_for_their_request(bits_per_cycle: int, seed: int, gener
     """Values that are sent when they are asked for, and not before, delay nothing: all counters are those of the model."""
     cfg = small(bits_per_cycle)
     tiles = vanishing_tiles(cfg, generator, 8) + shaped_tiles(cfg, generator, [(8, 30), (1, 1), (2, 17), (8, 8), (1, 1), (1, 1)])
-    run, = run_engine(cfg, tiles, seed=seed, extra_env={"ENGINE_ON_DEMAND": "1"})
+    run, = run_core(cfg, tiles, options=RunOptions(seed=seed, extra_env={"ENGINE_ON_DEMAND": "1"}))
     assert_ok([run], tiles, expected=1)
     requests = [cycle for cycle, runs in zip(run.taken["req"], np.concatenate([g.ran for g in run.golden])) if runs]
     sizes = [min(cfg.keys_per_block, len(tile.k) - b * cfg.keys_per_block)
@@ -184,7 +185,7 @@ def test_a_rescale_costs_no_cycle(seed: int, generator: np.random.Generator) -> 
     cycles, rescaled = [], []
     for step in (5 * UNIT, -5 * UNIT):
         tiles = [exact_tile(TINY, generator, blocks(TINY, [step * b for b in range(6)]), rows=rows) for rows in (16, 9)]
-        runs = run_engine(TINY, tiles, seed=seed)
+        runs = run_core(TINY, tiles, options=RunOptions(seed=seed))
         assert_ok(runs, tiles, expected=1)
         cycles.append(runs[0].taken["o"])
         rescaled.append(runs[0].counters["rescaled_rows"])

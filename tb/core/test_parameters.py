@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import HardwareConfig
-from scripts.flow.simulator import run_bench
+from scripts.flow.simulator import RunOptions, run_bench
 from scripts.flow.sources import include_folders, rtl_files
 from tb.common.mutation import mutated_sources
 
@@ -101,7 +101,7 @@ def test_every_legal_corner_elaborates() -> None:
 
 def test_the_runner_shows_the_accusing_name(tmp_path: Path) -> None:
     with pytest.raises(FcimError, match="illegal_ROWS_use_a_multiple_of_8_from_8_to_128"):
-        run_bench(TOP, None, "tb.core.bench_core", {**BASE, "ROWS": 12}, sim="icarus", build_root=tmp_path / "build")
+        run_bench(TOP, "tb.core.bench_core", {**BASE, "ROWS": 12}, RunOptions(sim="icarus", build_root=tmp_path / "build"))
 
 
 def test_a_check_that_is_too_lax_would_be_noticed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_counters", "rtl/core/fcim_counters.v", "tb.counters.bench_counters"
@@ -14,7 +14,7 @@ TOP, FILE, BENCH = "fcim_counters", "rtl/core/fcim_counters.v", "tb.counters.ben
 
 @pytest.mark.parametrize(("count", "bits"), [(1, 1), (4, 16), (23, 24), (2, 48)])
 def test_counters(count: int, bits: int, seed: int) -> None:
-    run_bench(TOP, None, BENCH, {"COUNT": count, "INC_BITS": bits}, seed=seed)
+    run_bench(TOP, BENCH, {"COUNT": count, "INC_BITS": bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new"), [
@@ -25,4 +25,4 @@ def test_counters(count: int, bits: int, seed: int) -> None:
 def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match="expected"):
-        run_bench(TOP, sources, BENCH, {"COUNT": 2, "INC_BITS": 48}, seed=seed, build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, {"COUNT": 2, "INC_BITS": 48}, RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build"))

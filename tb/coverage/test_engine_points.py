@@ -16,6 +16,7 @@ from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from models.hardware.timeline import COUNTERS
 from scripts.flow.coverage.model import Coverage
+from scripts.flow.simulator import RunOptions
 from tb.common import spec
 from tb.core import corners
 from tb.core import environment as engine_run
@@ -233,7 +234,7 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
     monkeypatch.setattr(engine_run, "check_record", keep)
     cfg = small(4)
     tiles = flagged(generator, random_tiles(cfg, generator, 6, keys=11))
-    runs = engine_run.run_engine(cfg, tiles, ("none", "both"), seed=seed, bench=engine_run.BENCHES["files"])
+    runs = engine_run.run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed), bench=engine_run.BENCHES["files"])
     assert len(records) == 2 and all(run.ok for run in runs)
     for record in records:
         word, spent = record["state_counts"].T

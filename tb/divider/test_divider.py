@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 BENCH = "tb.divider.bench_divider"
@@ -19,7 +19,7 @@ MANY_LANES = {"LANES": 32, "ACC_BITS": 30, "SUM_BITS": 22}
 
 @pytest.mark.parametrize("parameters", [NARROWEST, DEFAULT, MANY_LANES], ids=["narrowest", "default", "many-lanes"])
 def test_divider(parameters: dict[str, int], seed: int) -> None:
-    result = run_bench("fcim_divider", None, BENCH, parameters, seed=seed)
+    result = run_bench("fcim_divider", BENCH, parameters, RunOptions(seed=seed))
     assert result.passed == TESTS
 
 
@@ -30,4 +30,5 @@ def test_divider(parameters: dict[str, int], seed: int) -> None:
 def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
     sources = mutated_sources(tmp_path, "rtl/normalizer/fcim_divider.v", old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench("fcim_divider", sources, BENCH, NARROWEST, seed=seed, testcase=testcase, build_root=tmp_path / "build")
+        run_bench("fcim_divider", BENCH, NARROWEST,
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
 from models.hardware.tile import TileResult
 from models.hardware.timeline import predict
-from scripts.flow.simulator import run_bench
+from scripts.flow.simulator import USUAL, RunOptions, run_bench
 from scripts.flow.sources import ROOT
 from tb.core.environment import EngineRun, check_record, stream_arrays, streamed_values
 from tb.engine.fetches import Fetch, fetch_arrays
@@ -64,11 +65,10 @@ def _problems(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[T
     return problems
 
 
-def run_attention(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Sequence[str] = ("none",), seed: int | None = None,
-                  ahead: int = 16, waits: Waits | None = None, at_speed: bool = True, sim: str | None = None,
-                  hold: int = HEAD_START, before: int = 0, sources: Sequence[Path] | None = None,
-                  build_root: Path | str = "build/rtl", budget: int | None = None) -> list[EngineRun]:
-    """Run the tiles, once per stall pattern, and check each run.
+def run_engine(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Sequence[str] = ("none",),
+               options: RunOptions = USUAL, *, ahead: int = 16, waits: Waits | None = None, at_speed: bool = True,
+               hold: int = HEAD_START, before: int = 0, budget: int | None = None) -> list[EngineRun]:
+    """Run the tiles through ``fcim_engine``, once per stall pattern, and check each run.
 
     Args:
         ahead: BLOCKS_AHEAD.
@@ -94,8 +94,8 @@ def run_attention(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Seque
         environment = {"ENGINE_STREAMS": f"{folder}/streams.npz", "ENGINE_RECORD": f"{folder}/record-{{pattern}}.npz",
                        "ENGINE_PATTERNS": ",".join(patterns), "ENGINE_BUDGET": str(budget),
                        "FETCH_WAIT": json.dumps(dict(waits or {})), "FETCH_HOLD": str(hold), "FETCH_BEFORE": str(before)}
-        result = run_bench(TOP, sources, BENCH, {**cfg.verilog_parameters(), "BLOCKS_AHEAD": ahead}, sim=sim, seed=seed,
-                           extra_env=environment, build_root=build_root)
+        result = run_bench(TOP, BENCH, {**cfg.verilog_parameters(), "BLOCKS_AHEAD": ahead},
+                           replace(options, extra_env={**environment, **options.extra_env}))
         records = {pattern: dict(np.load(f"{folder}/record-{pattern}.npz")) for pattern in patterns}
     shutil.rmtree(result.log.parent, ignore_errors=True)
     sent = stream_arrays(tiles, streamed_values(cfg, tiles, results))

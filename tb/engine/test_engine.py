@@ -14,14 +14,14 @@ from models.hardware.quantise import quantise
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from models.tensors.source import load_tensors
-from scripts.flow.simulator import require_simulator
+from scripts.flow.simulator import RunOptions, require_simulator
 from tb.common.stalls import PATTERNS
 from tb.core.configs import BYTE, NARROW, TINY, small
 from tb.core.environment import EngineRun
 from tb.core.sequences import flagged, random_group, random_tile, random_tiles, shaped_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
 from tb.engine.fetches import Fetch, attention_tiles, fetched
-from tb.engine.run import most_ahead, run_attention
+from tb.engine.run import most_ahead, run_engine
 
 FLAGS = ((False, False), (False, True), (True, False), (True, True))
 
@@ -46,7 +46,7 @@ def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Genera
             fetches.append(Fetch(far_apart(tile, fused=fused, skip=skip), schedule))
     fetches += fetched(vanishing_tiles(TINY, generator, 2), [schedule])
     fetches = [fetches[i] for i in generator.permutation(len(fetches))]
-    runs = run_attention(TINY, fetches, PATTERNS, seed=seed)
+    runs = run_engine(TINY, fetches, PATTERNS, RunOptions(seed=seed))
     check(runs, fetches, expected=len(PATTERNS))
     assert runs[0].counters["skipped_blocks"] > 0
 
@@ -57,7 +57,7 @@ def test_any_tiles(cfg: HardwareConfig, seed: int, generator: np.random.Generato
     tiles = [*flagged(generator, random_tiles(cfg, generator, 9)), *vanishing_tiles(cfg, generator, 15)]
     tiles = [tiles[i] for i in generator.permutation(len(tiles))]
     fetches = fetched(tiles, [str(s) for s in generator.choice(SCHEDULES, len(tiles))])
-    runs = run_attention(cfg, fetches, PATTERNS, seed=seed)
+    runs = run_engine(cfg, fetches, PATTERNS, RunOptions(seed=seed))
     check(runs, fetches, expected=len(PATTERNS))
     assert runs[0].counters["skipped_blocks"] > 0
 
@@ -69,7 +69,7 @@ def test_every_length(pattern: str, seed: int, generator: np.random.Generator) -
     tiles = flagged(generator, shaped_tiles(BYTE, generator, shapes))
     fetches = fetched([far_apart(tile) for tile in tiles])
     fetches = [fetches[i] for i in generator.permutation(len(fetches))]
-    check(run_attention(BYTE, fetches, [pattern], seed=seed), fetches, expected=1)
+    check(run_engine(BYTE, fetches, [pattern], RunOptions(seed=seed)), fetches, expected=1)
 
 
 def test_prompts(seed: int, generator: np.random.Generator) -> None:
@@ -77,7 +77,7 @@ def test_prompts(seed: int, generator: np.random.Generator) -> None:
     group = random_group(TINY, generator, 4, 21, kind="peaked")
     fetches = [fetch for schedule in SCHEDULES for fused, skip in FLAGS
                for fetch in attention_tiles(TINY, group, schedule, 1, fused, skip)]
-    run, = run_attention(TINY, fetches, seed=seed)
+    run, = run_engine(TINY, fetches, options=RunOptions(seed=seed))
     check([run], fetches, expected=1)
     whole = [run_tile(TINY, replace(fetch.tile, skip=False)) for fetch in fetches]
     assert torch.equal(run.out, torch.cat([result.out for result in whole])), "a skipped block changes the output"
@@ -89,7 +89,7 @@ def test_memories_that_wait(waits: dict[str, tuple[int, int]], seed: int, genera
     """However late answers come, nothing changes but the time."""
     tiles = [*flagged(generator, random_tiles(TINY, generator, 5)), *vanishing_tiles(TINY, generator, 5)]
     fetches = fetched(tiles)
-    check(run_attention(TINY, fetches, ("none", "both"), seed=seed, waits=waits, at_speed=False), fetches, expected=2)
+    check(run_engine(TINY, fetches, ("none", "both"), RunOptions(seed=seed), waits=waits, at_speed=False), fetches, expected=2)
 
 
 @pytest.mark.parametrize("ahead", [8, 16, 32, 64])
@@ -97,7 +97,7 @@ def test_requests_run_ahead(ahead: int, seed: int, generator: np.random.Generato
     """Before Q is there, exactly as many blocks are asked for as there is room; after that one for each decision."""
     shapes = [(3, 5), (8, 8 * (ahead + 6)), (2, 9), (8, 80), (1, 3)]
     fetches = fetched(flagged(generator, shaped_tiles(BYTE, generator, shapes)))
-    run, = run_attention(BYTE, fetches, seed=seed, ahead=ahead, hold=ahead + 20)
+    run, = run_engine(BYTE, fetches, options=RunOptions(seed=seed), ahead=ahead, hold=ahead + 20)
     check([run], fetches, expected=1)
     asked, decided, tiles = run.taken["kreq"], run.taken["req"], run.taken["tile"]
     assert most_ahead(asked, decided) == ahead and sum(cycle < 0 for cycle in asked) == ahead
@@ -114,7 +114,7 @@ def test_requests_run_ahead(ahead: int, seed: int, generator: np.random.Generato
 def test_reset_in_the_middle_of_a_run(longest: int, seed: int, generator: np.random.Generator) -> None:
     """Nothing of the interrupted run is left: no block in the queue, no tile in the scheduler, no flag, no count."""
     fetches = fetched([*flagged(generator, random_tiles(TINY, generator, 3, keys=21)), *vanishing_tiles(TINY, generator, 2)])
-    check(run_attention(TINY, fetches, PATTERNS, seed=seed, before=longest), fetches, expected=len(PATTERNS))
+    check(run_engine(TINY, fetches, PATTERNS, RunOptions(seed=seed), before=longest), fetches, expected=len(PATTERNS))
 
 
 @pytest.mark.parametrize("name", ["head64", "default"])
@@ -124,7 +124,7 @@ def test_full_size(name: str, seed: int, generator: np.random.Generator) -> None
     tiles = random_tiles(cfg, generator, 1, rows=cfg.rows, keys=2 * cfg.keys_per_block + 3, kind="outliers")
     tiles += random_tiles(cfg, generator, 1, rows=7, keys=cfg.keys_per_block, kind="peaked")
     fetches = fetched(flagged(generator, tiles), SCHEDULES[1:])
-    check(run_attention(cfg, fetches, ("none", "both"), seed=seed), fetches, expected=2)
+    check(run_engine(cfg, fetches, ("none", "both"), RunOptions(seed=seed)), fetches, expected=2)
 
 
 @pytest.mark.parametrize(("schedule", "fused"), [("natural", False), ("diagonal_first", True), ("sink_diagonal", True)])
@@ -134,14 +134,14 @@ def test_heads_of_the_fixture(schedule: str, fused: bool, seed: int) -> None:
     cfg = load_config("default")
     group = quantise(load_tensors(layers="2", tokens=256)[0])[0]
     fetches = attention_tiles(cfg, group, schedule, fused=fused, skip=True)
-    check(run_attention(cfg, fetches, seed=seed, sim="verilator"), fetches, expected=1)
+    check(run_engine(cfg, fetches, options=RunOptions(sim="verilator", seed=seed)), fetches, expected=1)
 
 
 def test_icarus_and_verilator_agree(seed: int, generator: np.random.Generator) -> None:
     """Every bit, every counter, and the cycle of every handshake."""
     require_simulator("verilator")
     fetches = fetched([*flagged(generator, random_tiles(TINY, generator, 4)), *vanishing_tiles(TINY, generator, 4)])
-    runs = {sim: run_attention(TINY, fetches, ("none", "both"), seed=seed, sim=sim) for sim in ("icarus", "verilator")}
+    runs = {sim: run_engine(TINY, fetches, ("none", "both"), RunOptions(sim=sim, seed=seed)) for sim in ("icarus", "verilator")}
     for one, other in zip(runs["icarus"], runs["verilator"], strict=True):
         assert one.ok and other.ok and one.pattern == other.pattern
         assert bool((one.out == other.out).all()) and one.taken == other.taken and one.counters == other.counters

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import faulty_sources, mutated_sources
 from tb.core.configs import TINY
 from tb.core.sequences import levels_tile, random_tile
 from tb.core.test_core_stalls import FAULTS as STALL_FAULTS
 from tb.core.test_core_stalls import STALLS
 from tb.engine.fetches import Fetch, fetch_arrays, fetched
-from tb.engine.run import TOP, expected_requests, run_attention
+from tb.engine.run import TOP, expected_requests, run_engine
 
 TOP_FILE, QUEUE, SCHEDULER = "rtl/engine/fcim_engine.v", "rtl/stream/fcim_block_queue.v", "rtl/stream/fcim_key_scheduler.v"
 STATUS = "tb.engine.bench_status"
@@ -37,8 +37,9 @@ def status_streams(path: Path, seed: int) -> Path:
 def run_status(folder: Path, seed: int, sources: list[Path] | None = None, build_root: Path | str = "build/rtl",
                sim: str | None = None) -> int:
     """Run the bench of flags; returns the number of its tests."""
-    return run_bench(TOP, sources, STATUS, TINY.verilog_parameters(), sim=sim, seed=seed, build_root=build_root,
-                     extra_env={"ENGINE_STREAMS": str(status_streams(folder / "streams.npz", seed))}).passed
+    streams = {"ENGINE_STREAMS": str(status_streams(folder / "streams.npz", seed))}
+    return run_bench(TOP, STATUS, TINY.verilog_parameters(), RunOptions(
+        sim=sim, seed=seed, sources=sources, build_root=build_root, extra_env=streams)).passed
 
 
 def test_flags_and_clear(seed: int, tmp_path: Path) -> None:
@@ -111,16 +112,18 @@ def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
     fault, fetches = FAULTS[name], provoking(np.random.default_rng(seed))
     sources = mutated_sources(tmp_path, fault.file, fault.old, fault.new)
     with pytest.raises(AssertionError, match=fault.message):
-        run, = run_attention(TINY, fetches, [fault.pattern], seed=seed, ahead=AHEAD, waits=fault.waits, hold=fault.hold,
-                             sources=sources, build_root=tmp_path / "build", budget=BUDGET, sim=SIM)
+        run, = run_engine(TINY, fetches, [fault.pattern],
+                          RunOptions(sim=SIM, seed=seed, sources=sources, build_root=tmp_path / "build"), ahead=AHEAD,
+                          waits=fault.waits, hold=fault.hold, budget=BUDGET)
         assert run.ok, "\n".join([f"{int((run.mismatches > 0).sum())} rows differ", *run.problems])
 
 
 @pytest.mark.parametrize("faults", STALL_FAULTS)
 def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp_path: Path) -> None:
     """In every run, also where memories answer late and all streams pause."""
-    run, = run_attention(TINY, provoking(np.random.default_rng(seed)), ["both"], seed=seed, ahead=AHEAD, waits=LATE, sim=SIM,
-                         sources=faulty_sources(tmp_path, STALL_FAULTS[faults]), build_root=tmp_path / "build")
+    options = RunOptions(sim=SIM, seed=seed, sources=faulty_sources(tmp_path, STALL_FAULTS[faults]),
+                         build_root=tmp_path / "build")
+    run, = run_engine(TINY, provoking(np.random.default_rng(seed)), ["both"], options, ahead=AHEAD, waits=LATE)
     assert "counter stall_v is " in "\n".join(run.problems) and not bool(run.mismatches.any())
     if faults == "by two":
         assert all(run.counters[name] == 2 * run.predicted[name] for name in STALLS)
@@ -143,7 +146,7 @@ def test_faults_of_flags_are_found(name: str, seed: int, tmp_path: Path) -> None
 
 def test_the_right_top_passes_what_the_faults_fail(seed: int) -> None:
     fetches = provoking(np.random.default_rng(seed))
-    for run in run_attention(TINY, fetches, ("none", "both"), seed=seed, ahead=AHEAD, hold=60):
+    for run in run_engine(TINY, fetches, ("none", "both"), RunOptions(seed=seed), ahead=AHEAD, hold=60):
         assert run.ok, run.problems
         keys, values = expected_requests(TINY, fetches, run.golden)
         assert 0 < run.counters["skipped_blocks"] == len(keys) - len(values)

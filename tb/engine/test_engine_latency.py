@@ -7,12 +7,13 @@ import pytest
 
 from models.hardware.config import HardwareConfig
 from models.hardware.timeline import predict
+from scripts.flow.simulator import RunOptions
 from tb.core.configs import small
 from tb.core.cycle_table import cycle_table
 from tb.core.sequences import flagged, shaped_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
 from tb.engine.fetches import Fetch, fetched
-from tb.engine.run import HEAD_START, run_attention
+from tb.engine.run import HEAD_START, run_engine
 
 AHEAD = 8
 ENDS = [1, 8]       # bits per cycle: eight cycles per key, and one
@@ -35,7 +36,8 @@ def value_bound(cfg: HardwareConfig, keys: int) -> int:
 
 def counters(cfg: HardwareConfig, fetches: list[Fetch], seed: int, hold: int, k: int = 0, v: int = 0) -> dict[str, int]:
     """Counters of a run that is right but for its time."""
-    run, = run_attention(cfg, fetches, seed=seed, ahead=AHEAD, waits={"k": (k, k), "v": (v, v)}, at_speed=False, hold=hold)
+    run, = run_engine(cfg, fetches, options=RunOptions(seed=seed), ahead=AHEAD, waits={"k": (k, k), "v": (v, v)}, at_speed=False,
+                      hold=hold)
     assert_ok([run], [fetch.tile for fetch in fetches], expected=1)
     return run.counters
 
@@ -79,7 +81,7 @@ def test_any_tiles_at_the_bounds_for_any(bits_per_cycle: int, seed: int, generat
     fetches = fetched([tiles[i] for i in generator.permutation(len(tiles))])
     k, v = any_key_bound(cfg, AHEAD), value_bound(cfg, 1)
     for waits in ({"k": (k, k), "v": (v, v)}, {"k": (0, k), "v": (0, v)}):
-        run, = run_attention(cfg, fetches, seed=seed, ahead=AHEAD, waits=waits, hold=k + HEAD_START)
+        run, = run_engine(cfg, fetches, options=RunOptions(seed=seed), ahead=AHEAD, waits=waits, hold=k + HEAD_START)
         assert_ok([run], [fetch.tile for fetch in fetches], expected=1)
 
 

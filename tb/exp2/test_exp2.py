@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 
 @pytest.mark.parametrize(("lanes", "prob_bits"), [(8, 16), (8, 12), (8, 8), (8, 9), (3, 10), (1, 14)])
 def test_exp2(lanes: int, prob_bits: int, seed: int) -> None:
-    run_bench("fcim_exp2", None, "tb.exp2.bench_exp2", {"LANES": lanes, "PROB_BITS": prob_bits}, seed=seed)
+    run_bench("fcim_exp2", "tb.exp2.bench_exp2", {"LANES": lanes, "PROB_BITS": prob_bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new"), [
@@ -22,5 +22,5 @@ def test_exp2(lanes: int, prob_bits: int, seed: int) -> None:
 def test_fault_is_noticed(old: str, new: str, tmp_path: Path, seed: int) -> None:
     sources = mutated_sources(tmp_path, "rtl/softmax/fcim_exp2.v", old, new)
     with pytest.raises(BenchFailed, match=r"p got \d+ expected \d+"):
-        run_bench("fcim_exp2", sources, "tb.exp2.bench_exp2", {"LANES": 8, "PROB_BITS": 12}, seed=seed,
-                  build_root=tmp_path / "build", testcase="every_tau")
+        run_bench("fcim_exp2", "tb.exp2.bench_exp2", {"LANES": 8, "PROB_BITS": 12},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="every_tau"))

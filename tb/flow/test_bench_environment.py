@@ -13,7 +13,7 @@ import pytest
 from scripts.flow import bench_environment
 from scripts.flow import simulator as simulate
 from scripts.flow.bench_environment import is_inherited, own_environment
-from scripts.flow.simulator import BenchFailed, BenchResult, run_bench
+from scripts.flow.simulator import BenchFailed, BenchResult, RunOptions, run_bench
 from scripts.flow.sources import ROOT
 from tb.common.mutation import mutated_sources
 
@@ -55,8 +55,8 @@ def run(place: Path, seed: int, fault: tuple[str, str] | None, **arguments: obje
         copy = place / ("x" if fault == X_FOR_ZERO else "clear")
         copy.mkdir(exist_ok=True)
         sources = mutated_sources(copy, FILE, *fault)
-    return run_bench("fcim_counters", sources, BENCH, {"COUNT": 2, "INC_BITS": 48}, sim="icarus", seed=seed,
-                     build_root=place / "build", **arguments)
+    return run_bench("fcim_counters", BENCH, {"COUNT": 2, "INC_BITS": 48},
+                     RunOptions(sim="icarus", seed=seed, sources=sources, build_root=place / "build", **arguments))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -157,7 +157,7 @@ def test_verilator_build_is_named_by_the_machine(tmp_path: Path, monkeypatch: py
     def folder(host: str, sim: str) -> str:
         monkeypatch.setattr(simulate, "machine", lambda: host)
         with pytest.raises(Built) as caught:
-            run_bench("fcim_counters", None, BENCH, sim=sim, seed=1, build_root=tmp_path)
+            run_bench("fcim_counters", BENCH, options=RunOptions(sim=sim, seed=1, build_root=tmp_path))
         return str(caught.value)
 
     monkeypatch.setattr(simulate, "_build", built)
@@ -182,7 +182,7 @@ def test_waveforms_only_where_they_were_asked_for(asked: bool | None, default: b
     monkeypatch.setattr(simulate, "_build", built)
     monkeypatch.setattr(simulate, "waves_by_default", default)
     with pytest.raises(Built) as caught:
-        run_bench("fcim_counters", None, BENCH, sim="icarus", seed=1, build_root=tmp_path, waves=asked)
+        run_bench("fcim_counters", BENCH, options=RunOptions(sim="icarus", seed=1, waves=asked, build_root=tmp_path))
     assert caught.value.args == (written,)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
-from scripts.flow.simulator import BenchFailed, BenchResult, run_bench
+from scripts.flow.simulator import BenchFailed, BenchResult, RunOptions, run_bench
 
 SLICE = """
 `default_nettype none
@@ -40,7 +40,7 @@ Slice = Callable[..., BenchResult]
 
 @pytest.fixture
 def run_slice(tmp_path: Path, seed: int) -> Slice:
-    """Run the bench on the slice; keyword arguments change its Verilog, its mode, or the runner's arguments."""
+    """Run the bench on the slice; keyword arguments change its Verilog, its mode, or the run's options."""
 
     def run(mode: str = "good", parts: dict[str, str] | None = None, **arguments: object) -> BenchResult:
         text = SLICE
@@ -48,9 +48,8 @@ def run_slice(tmp_path: Path, seed: int) -> Slice:
             text = text.replace(name, value)
         source = tmp_path / "slice.v"
         source.write_text(text)
-        given = {"parameters": PARAMETERS, "sim": "icarus", "seed": seed, "build_root": tmp_path / "build",
-                 "extra_env": {"SLICE_MODE": mode}, **arguments}
-        return run_bench("slice", [source], "tb.flow.bench_slice", **given)
+        given = {"sim": "icarus", "seed": seed, "build_root": tmp_path / "build", "extra_env": {"SLICE_MODE": mode}, **arguments}
+        return run_bench("slice", "tb.flow.bench_slice", PARAMETERS, RunOptions(sources=[source], **given))
 
     return run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_ip_cim", "rtl/ip_cim/fcim_ip_cim.v", "tb.ip_cim.bench_ip_cim"
@@ -22,7 +22,8 @@ def run(size: tuple[int, int, int], seed: int, sources: list[Path] | None = None
     rows, head_dim, bits = size
     user = {8: 1, 24: 40}.get(rows, 20)
     parameters = {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "USER_BITS": user}
-    run_bench(TOP, sources, BENCH, parameters, seed=seed, extra_env={"IP_BITS_PER_CYCLE": str(bits)}, **arguments)
+    run_bench(TOP, BENCH, parameters,
+              RunOptions(seed=seed, sources=sources, extra_env={"IP_BITS_PER_CYCLE": str(bits)}, **arguments))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["-".join(map(str, size)) for size in SIZES])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.hardware.schedules import blocks
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 from tb.key_scheduler.order import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
 
@@ -18,7 +18,7 @@ SMALL = {"KEYS_PER_BLOCK": 8, "MAX_KEYS": 128}
 
 @pytest.mark.parametrize(("keys_per_block", "max_keys"), [(8, 1024), (16, 512), (32, 1024), (64, 4096), (64, 64)])
 def test_key_scheduler(keys_per_block: int, max_keys: int, seed: int) -> None:
-    result = run_bench(TOP, None, BENCH, {"KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": max_keys}, seed=seed)
+    result = run_bench(TOP, BENCH, {"KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": max_keys}, RunOptions(seed=seed))
     assert result.passed == TESTS
 
 
@@ -26,7 +26,7 @@ def test_key_scheduler(keys_per_block: int, max_keys: int, seed: int) -> None:
 def test_the_longest_tiles(keys_per_block: int, pattern: str, seed: int) -> None:
     """As long as any engine allows: every bit of a key's number."""
     parameters = {"KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": 131072}
-    run_bench(TOP, None, BENCH, parameters, seed=seed, testcase=f"long/pattern={pattern}")
+    run_bench(TOP, BENCH, parameters, RunOptions(seed=seed, testcase=f"long/pattern={pattern}"))
 
 
 # ---- what the bench compares with
@@ -93,4 +93,4 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, SMALL, seed=seed, testcase=testcase, build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, SMALL, RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

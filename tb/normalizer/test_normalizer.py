@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 BENCH = "tb.normalizer.bench_normalizer"
@@ -20,7 +20,7 @@ FAULTY = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "ACC_BITS": 41, "SUM_
 
 @pytest.mark.parametrize("values", [*SETS, DEFAULT], ids=["-".join(map(str, s)) for s in (*SETS, DEFAULT)])
 def test_normalizer(values: tuple[int, ...], seed: int) -> None:
-    result = run_bench("fcim_normalizer", None, BENCH, dict(zip(NAMES, values, strict=True)), seed=seed)
+    result = run_bench("fcim_normalizer", BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed))
     assert result.passed == TESTS
 
 
@@ -32,4 +32,5 @@ def test_normalizer(values: tuple[int, ...], seed: int) -> None:
 def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
     sources = mutated_sources(tmp_path, "rtl/normalizer/fcim_normalizer.v", old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench("fcim_normalizer", sources, BENCH, FAULTY, seed=seed, testcase=testcase, build_root=tmp_path / "build")
+        run_bench("fcim_normalizer", BENCH, FAULTY,
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 # rows, elements of a head, bits per cycle, keys per block, bits of a probability, keys of a row
@@ -18,7 +18,7 @@ SIZES = [(16, 32, 2, 8, 16, 1024), (8, 16, 1, 8, 12, 64), (24, 16, 8, 16, 16, 64
 def test_online_softmax(rows: int, head_dim: int, bits: int, block: int, prob_bits: int, max_keys: int, seed: int) -> None:
     parameters = {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "KEYS_PER_BLOCK": block, "PROB_BITS": prob_bits,
                   "MAX_KEYS": max_keys}
-    run_bench("fcim_online_softmax", None, "tb.online_softmax.bench_online_softmax", parameters, seed=seed)
+    run_bench("fcim_online_softmax", "tb.online_softmax.bench_online_softmax", parameters, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
@@ -34,5 +34,6 @@ def test_fault_is_noticed(module: str, old: str, new: str, message: str, tmp_pat
     sources = mutated_sources(tmp_path, f"rtl/softmax/{module}.v", old, new)
     parameters = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024}
     with pytest.raises(BenchFailed, match=message):
-        run_bench("fcim_online_softmax", sources, "tb.online_softmax.bench_online_softmax", parameters, seed=seed,
-                  build_root=tmp_path / "build", testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"])
+        run_bench("fcim_online_softmax", "tb.online_softmax.bench_online_softmax", parameters,
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build",
+                             testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"]))

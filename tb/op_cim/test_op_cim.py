@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 BENCH = "tb.op_cim.bench_op_cim"
@@ -29,13 +29,13 @@ FAULTY = dict(zip(NAMES, (16, 32, 2, 8, 8, 64), strict=True))
 
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_op_cim(values: tuple[int, ...], seed: int) -> None:
-    result = run_bench("fcim_op_cim", None, BENCH, dict(zip(NAMES, values, strict=True)), seed=seed)
+    result = run_bench("fcim_op_cim", BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed))
     assert result.passed == TESTS
 
 
 def test_op_cim_default(seed: int) -> None:
-    result = run_bench("fcim_op_cim", None, BENCH, dict(zip(NAMES, DEFAULT, strict=True)), seed=seed,
-                       extra_env={"OP_CIM_TILES": "2"})
+    result = run_bench("fcim_op_cim", BENCH, dict(zip(NAMES, DEFAULT, strict=True)),
+                       RunOptions(seed=seed, extra_env={"OP_CIM_TILES": "2"}))
     assert result.passed == TESTS
 
 
@@ -47,4 +47,5 @@ def test_op_cim_default(seed: int) -> None:
 def test_a_fault_is_noticed(tmp_path: Path, seed: int, old: str, new: str, testcase: str, message: str) -> None:
     sources = mutated_sources(tmp_path, "rtl/op_cim/fcim_op_cim.v", old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench("fcim_op_cim", sources, BENCH, FAULTY, seed=seed, testcase=testcase, build_root=tmp_path / "build")
+        run_bench("fcim_op_cim", BENCH, FAULTY,
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

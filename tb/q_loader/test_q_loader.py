@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_q_loader", "rtl/stream/fcim_q_loader.v", "tb.q_loader.bench_q_loader"
@@ -14,7 +14,7 @@ TOP, FILE, BENCH = "fcim_q_loader", "rtl/stream/fcim_q_loader.v", "tb.q_loader.b
 
 @pytest.mark.parametrize(("rows", "head_dim", "pos_bits"), [(8, 16, 7), (24, 64, 11), (64, 128, 18), (128, 32, 18)])
 def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
-    run_bench(TOP, None, BENCH, {"ROWS": rows, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, seed=seed)
+    run_bench(TOP, BENCH, {"ROWS": rows, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
@@ -25,5 +25,5 @@ def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7}, seed=seed, build_root=tmp_path / "build",
-                  testcase="tiles/pattern=both")
+        run_bench(TOP, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="tiles/pattern=both"))

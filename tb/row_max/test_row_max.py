@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_row_max", "rtl/softmax/fcim_row_max.v", "tb.row_max.bench_row_max"
@@ -14,7 +14,7 @@ TOP, FILE, BENCH = "fcim_row_max", "rtl/softmax/fcim_row_max.v", "tb.row_max.ben
 
 @pytest.mark.parametrize(("lanes", "bits", "prob_bits"), [(8, 1, 16), (1, 1, 8), (4, 2, 12), (3, 4, 10), (16, 8, 16), (8, 8, 9)])
 def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
-    run_bench(TOP, None, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, seed=seed)
+    run_bench(TOP, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
@@ -30,5 +30,5 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12}, seed=seed,
-                  build_root=tmp_path / "build")
+        run_bench(TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build"))

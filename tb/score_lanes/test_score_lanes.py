@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 
 @pytest.mark.parametrize(("lanes", "head_dim", "pos_bits"), [(8, 128, 18), (1, 16, 7), (3, 32, 11), (4, 64, 8)])
 def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> None:
-    run_bench("fcim_score_lanes", None, "tb.score_lanes.bench_score_lanes",
-              {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, seed=seed)
+    run_bench("fcim_score_lanes", "tb.score_lanes.bench_score_lanes",
+              {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "testcase"), [
@@ -23,5 +23,5 @@ def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> Non
 def test_fault_is_noticed(old: str, new: str, testcase: str, tmp_path: Path, seed: int) -> None:
     sources = mutated_sources(tmp_path, "rtl/softmax/fcim_score_lanes.v", old, new)
     with pytest.raises(BenchFailed, match="got .* expected"):
-        run_bench("fcim_score_lanes", sources, "tb.score_lanes.bench_score_lanes", {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
-                  seed=seed, build_root=tmp_path / "build", testcase=testcase)
+        run_bench("fcim_score_lanes", "tb.score_lanes.bench_score_lanes", {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))

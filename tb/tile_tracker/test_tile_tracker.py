@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/core/fcim_tile_tracker.v", "tb.tile_tracker.bench_tile_tracker"
 
 
 def test_tile_tracker(seed: int) -> None:
-    assert run_bench(TOP, None, BENCH, {}, seed=seed).passed == 2
+    assert run_bench(TOP, BENCH, {}, RunOptions(seed=seed)).passed == 2
 
 
 @pytest.mark.parametrize(("old", "new"), [
@@ -25,4 +25,5 @@ def test_tile_tracker(seed: int) -> None:
 def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match="done_valid is|done_bank is|pulses"):
-        run_bench(TOP, sources, BENCH, {}, seed=seed, build_root=tmp_path / "build", testcase="every_tile_once")
+        run_bench(TOP, BENCH, {},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="every_tile_once"))

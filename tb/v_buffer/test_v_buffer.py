@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, run_bench
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
 
 TOP, FILE, BENCH = "fcim_v_buffer", "rtl/stream/fcim_v_buffer.v", "tb.v_buffer.bench_v_buffer"
@@ -16,7 +16,7 @@ TOP, FILE, BENCH = "fcim_v_buffer", "rtl/stream/fcim_v_buffer.v", "tb.v_buffer.b
     (16, 8, 2), (16, 16, 3), (32, 8, 3), (64, 32, 2), (64, 64, 2), (128, 16, 3),
 ])
 def test_v_buffer(head_dim: int, keys: int, slots: int, seed: int) -> None:
-    run_bench(TOP, None, BENCH, {"HEAD_DIM": head_dim, "KEYS_PER_BLOCK": keys, "SLOTS": slots}, seed=seed)
+    run_bench(TOP, BENCH, {"HEAD_DIM": head_dim, "KEYS_PER_BLOCK": keys, "SLOTS": slots}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
@@ -28,5 +28,5 @@ def test_v_buffer(head_dim: int, keys: int, slots: int, seed: int) -> None:
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, FILE, old, new)
     with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, sources, BENCH, {"HEAD_DIM": 16, "KEYS_PER_BLOCK": 8, "SLOTS": 2}, seed=seed,
-                  build_root=tmp_path / "build", testcase="blocks/pattern=backpressure")
+        run_bench(TOP, BENCH, {"HEAD_DIM": 16, "KEYS_PER_BLOCK": 8, "SLOTS": 2},
+                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="blocks/pattern=backpressure"))

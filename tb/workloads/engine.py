@@ -12,9 +12,9 @@ from models.errors import FcimError
 from models.hardware.config import HardwareConfig, load_config
 from models.hardware.tile import TileJob
 from scripts.flow.regress.job import Job, Outcome
-from scripts.flow.simulator import BenchFailed
+from scripts.flow.simulator import BenchFailed, RunOptions
 from tb.common.stalls import PATTERNS
-from tb.core.environment import BENCHES, EngineRun, run_engine
+from tb.core.environment import BENCHES, EngineRun, run_core
 from tb.core.verdict import describe
 
 
@@ -57,8 +57,8 @@ def run_tiles(job: Job, cfg: HardwareConfig, tiles: Sequence[TileJob] | Mapping[
     names = list(tiles) if isinstance(tiles, Mapping) else []
     tiles = list(tiles.values()) if isinstance(tiles, Mapping) else list(tiles)
     try:
-        runs = run_engine(cfg, tiles, patterns, sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat, slow=slow,
-                          bench=BENCHES["files"])
+        runs = run_core(cfg, tiles, patterns, RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat),
+                        slow=slow, bench=BENCHES["files"])
     except BenchFailed as failure:
         return Outcome(False, str(failure), log=failure.result.log, waves=failure.result.waves), []
     cycles = sum(run.counters["cycles"] for run in runs)

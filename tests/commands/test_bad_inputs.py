@@ -212,7 +212,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tree")
     for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py", "models/errors.py",
                  "models/values.py", "scripts/doctor.py", "scripts/flow/variables.py", "scripts/setup_verilator.sh",
-                 "config/tiny.yaml"):
+                 "config/engine/tiny.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)
     recorder = RECORDER.format(shell=shutil.which("sh"), python=sys.executable)

@@ -39,7 +39,7 @@ def test_other_work_on_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bench_sim.resource, "getrusage", lambda _: next(children))
     # the stub's own time is what the simulator's process measured
     stub = SimpleNamespace(ok=True, counters={"cycles": 40}, simulated_seconds=2.0)
-    monkeypatch.setattr(bench_sim, "run_engine", lambda *_, **__: [stub])
+    monkeypatch.setattr(bench_sim, "run_core", lambda *_, **__: [stub])
     line = bench_sim.under_cocotb("name", TINY, 20, 1, "verilator", "files")
     assert (line.simulator, line.python, line.playing, line.seconds) == (2.5, 0.5, 2.0, 3.0)
     row = speed_table([line]).lines()[-1]

@@ -15,7 +15,7 @@ from scripts.coverage.__main__ import main
 from scripts.flow import simulator as simulate
 from scripts.flow.coverage.points import TYPES
 from scripts.flow.coverage.results import Results, collect
-from scripts.flow.simulator import run_bench
+from scripts.flow.simulator import RunOptions, run_bench
 
 DESIGN = Path(__file__).parent / "coverage_design"
 BENCH = "tests.simulated.coverage_design.bench_tiny_case"
@@ -33,7 +33,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FCIM_COVERAGE", str(folder / name))
             patch.setattr(simulate, "COVERED", (DESIGN,))
-            run_bench("tiny_case", [DESIGN / "tiny_case.v"], BENCH, sim="verilator", seed=1, testcase=name)
+            run_bench("tiny_case", BENCH,
+                      options=RunOptions(sim="verilator", seed=1, sources=[DESIGN / "tiny_case.v"], testcase=name))
     (folder / "all").mkdir()
     for name in ("first", "second"):
         [data] = (folder / name).glob("*.dat")

@@ -18,7 +18,8 @@ from models.hf_attention.forward import OBSERVER, operands
 from models.hf_attention.settings import Quantisation
 from models.tensors.source import FIXTURE, open_checkpoint
 from models.tensors.text import default_text
-from tb.core.environment import run_engine
+from scripts.flow.simulator import RunOptions
+from tb.core.environment import run_core
 from tests.hf_attention.conftest import small_llama
 
 LAYER = 1
@@ -41,7 +42,7 @@ class Tap:
             cfg = settings.hardware_for(q.shape[-1])
             groups = operands(self.module, settings, q, k, v, scale)
             tiles = [build_tiles(cfg, group, **asdict(settings.options)) for group in groups]
-            run = run_engine(cfg, [tile for part in tiles for tile in part], seed=seed)[0]
+            run = run_core(cfg, [tile for part in tiles for tile in part], options=RunOptions(seed=seed))[0]
             assert run.ok, run.problems
             done = 0
             for head, (group, part) in enumerate(zip(groups, tiles, strict=True)):

@@ -37,7 +37,7 @@ def test_the_verilog_is_asked_and_believed(fault: str | None, message: str, monk
         return [SimpleNamespace(out=result.out, counters=counters, mismatches=torch.zeros(3, dtype=torch.int64),
                                 problems=["protocol"] if fault == "problem" else [])]
 
-    monkeypatch.setattr(rtl, "run_engine", fake_engine)
+    monkeypatch.setattr(rtl, "run_core", fake_engine)
     found = rtl.confirm(CFG, tensors(1, 60), 1)
     assert {c.point for c in found} >= {Point(s, f).name for s in SCHEDULES for f in (False, True)} and any(c.skip for c in found)
     assert {c.phase for c in found} == {"prefill", "decode"}

@@ -12,13 +12,13 @@ from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import QuantisedGroup, TileResult
 from models.hardware.tiling import build_tiles, tokens_per_tile
 from models.tensors.attention_tensors import AttentionTensors
-from scripts.flow.simulator import BenchFailed
+from scripts.flow.simulator import BenchFailed, RunOptions
 from scripts.studies.schedules.outputs import run_group
 from scripts.studies.schedules.points import Point
 from scripts.studies.schedules.references import walk
 from scripts.studies.schedules.scores import block_maxima, group_scores
 from scripts.studies.schedules.sources import planted_sink
-from tb.core.environment import EngineRun, run_engine
+from tb.core.environment import EngineRun, run_core
 
 TOKENS = 256
 DECODE_TOKENS = 512
@@ -82,7 +82,7 @@ def _run(cfg: HardwareConfig, group: QuantisedGroup, point: Point, skip: bool, p
     (tile,) = build_tiles(cfg, group, point.tau, point.schedule, point.fused, skip)
     found = Confirmed(point.name, skip, phase, group.k.shape[0], 0, 0, 0, 0, [])
     try:
-        (run,) = run_engine(cfg, [tile], sim=sim, seed=seed)
+        (run,) = run_core(cfg, [tile], options=RunOptions(sim=sim, seed=seed))
     except BenchFailed as failed:
         return replace(found, problems=[str(failed).splitlines()[0]])
     return replace(found, mismatches=int(run.mismatches.sum()), rescaled_rows=run.counters["rescaled_rows"],
