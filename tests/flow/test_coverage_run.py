@@ -46,7 +46,7 @@ def test_nothing_of_the_run_before_stays(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def command(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "scripts.flow.coverage.run", "--out", str(folder / "out"), "--file", str(folder / "list.yaml")]
+    return [sys.executable, "-m", "scripts.coverage.run", "--out", str(folder / "out"), "--file", str(folder / "list.yaml")]
 
 
 def test_second_run_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
