@@ -20,7 +20,7 @@ from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
-from tb.coverage.catalogue import new_coverage
+from tb.coverage import new_coverage
 
 EXCLUSIONS, FLOORS = ROOT / "tb" / "coverage" / "exclusions.yaml", ROOT / "tb" / "coverage" / "floors.yaml"
 SHOWN_JOBS = 5

@@ -19,7 +19,7 @@ from scripts.flow.coverage.plan import load_plan
 from scripts.flow.coverage.plan_page import VERIFIED, feature_verdict, jobs_of, read_jobs, verdict_of
 from scripts.studies.language_model.bench import LENGTHS
 from scripts.studies.language_model.loss import bits_per_byte
-from tb.coverage.catalogue import new_coverage
+from tb.coverage import new_coverage
 
 README, ACCURACY = "README.md", "docs/accuracy.md"
 # What another processor's rounding may change: nats and bits per byte, perplexity, relative L1, SQNR

@@ -13,10 +13,10 @@ import numpy as np
 from cocotb.triggers import Timer
 from cocotb.types import LogicArray
 
+from tb.acc_update import coverage
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.spec import round_shift
-from tb.coverage import unit_points
 
 SHIFTS = 64
 
@@ -58,7 +58,7 @@ class Unit:
                     expected: list[int] | None = None) -> None:
         """Apply and compare with ``expected``, by default the specification's formula."""
         got = await self.apply(acc, clear, shift, u, psum)
-        unit_points.acc_update_vector(acc, clear, shift, u, psum, self.acc_bits, self.max_psum())
+        coverage.sample_vector(acc, clear, shift, u, psum, self.acc_bits, self.max_psum())
         for cell in range(self.cells):
             lane = cell % self.lanes
             old = 0 if clear else acc[cell]  # type: ignore[index]

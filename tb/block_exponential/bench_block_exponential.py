@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from tb.block_exponential import points
+from tb.block_exponential import coverage
 from tb.block_exponential.checker import Checker
 from tb.block_exponential.environment import Environment, Sink, rest
 from tb.block_exponential.stimulus import (
@@ -191,7 +191,7 @@ async def a_reset_leaves_nothing(dut: Any) -> None:
             await step(dut, environment, cut)
         cut.model.begin(cycle() + 1)
         waiting.add(len(cut.model.queue))
-        points.reset(cut.model, cycle() + 1)
+        coverage.sample_reset(cut.model, cycle() + 1)
         await short_reset(dut)
         await play(dut, Checker(dut, size), [block for tile in draw_tiles(g, size, [(keys, 1), (1,)]) for block in tile])
     assert waiting == {0, 1, 2}, f"the stimulus does not reset while {({0, 1, 2} - waiting)} blocks wait"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tb.block_exponential import points
+from tb.block_exponential import coverage
 from tb.block_exponential.environment import REF_BITS, SHIFT_BITS, START_FIELDS, Z_BITS
 from tb.block_exponential.model import ExpectedBlock, Model
 from tb.block_exponential.stimulus import Sizes
@@ -121,14 +121,14 @@ class Checker:
         how = ("taken at once" if ready else "waits") if first else \
             "as the one before is taken" if ready else "behind one that waits"
         self.offers[how] += 1
-        points.offer(how)
+        coverage.sample_offer(how)
 
     def _feed_start(self) -> None:
         model = self.model
         fields = {name: self._number(f"start_{name}") for name in START_FIELDS}
         behind = model.walk(self.now) is not None
         block = ExpectedBlock(len(model.blocks), self.now, self.size.cpk, **fields)
-        points.start(block, self.size, behind, model.sums[block.bank] is not None)
+        coverage.sample_start(block, self.size, behind, model.sums[block.bank] is not None)
         model.start(block)
 
     def _feed_group(self) -> None:
@@ -139,9 +139,9 @@ class Checker:
         shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
-            points.rescale(sums[group * lanes : (group + 1) * lanes], shift, self.size.sum_bits)
+            coverage.sample_rescale(sums[group * lanes : (group + 1) * lanes], shift, self.size.sum_bits)
         model.group(self.now, z, reference, shift)
-        points.scores(z, reference, block.tau, self.size.prob_bits)
+        coverage.sample_scores(z, reference, block.tau, self.size.prob_bits)
 
     def _feed_read(self) -> None:
         model, bank = self.model, self._number("sum_rd_bank")
@@ -150,7 +150,7 @@ class Checker:
         written = self._bits("p_we") == "1"
         self.reads_while_written += written
         assert model.answer is not None
-        points.read(model.answer, self.size.sum_bits, written)
+        coverage.sample_read(model.answer, self.size.sum_bits, written)
         block = [b for b in model.blocks if b.bank == bank and b.start < self.now][-1]
         if block.last:
             self.read.add((block.number, row))

@@ -10,10 +10,9 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge, Timer
 
-from tb.block_queue import points
+from tb.block_queue import coverage
 from tb.common.bench import Bench
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
@@ -77,8 +76,8 @@ class Queue:
             self.expect("m_vreq_first", self.first)
         self.expect("error_order", self.error)
         pushed, decided = kreq and self.bit("m_kreq_ready"), request and (skip or ready)
-        points.cycle(len(self.inside), self.depth, pushed, decided, skip)
-        points.waits(offered and not pushed, full, vreq and not ready)
+        coverage.sample_cycle(len(self.inside), self.depth, pushed, decided, skip)
+        coverage.sample_waits(offered and not pushed, full, vreq and not ready)
         last = self.bit("s_req_last") if request else False
         self.error = self.error or (request and (not self.inside or last != bool(head["last"])))
         if decided:
@@ -91,7 +90,7 @@ class Queue:
         if self.inside:
             self.inside.popleft()
         if self.first and not skip:
-            points.first(self.skipped, last)
+            coverage.sample_first(self.skipped, last)
         self.first = last or (self.first and skip)
         self.skipped = 0 if last else self.skipped + skip
 
@@ -159,7 +158,7 @@ async def flow(dut: Any, pattern: str, patient: bool) -> None:
         await source.send(blocks)
         decider.release()
     watcher.cancel()
-    hit("block_queue.depth", str(queue.depth))
+    coverage.sample_depth(queue.depth)
     assert not queue.inside and next(order, None) is None and not queue.error
     if pattern == "none":
         cycles = bench.monitors["m_kreq"].cycles
@@ -261,7 +260,7 @@ async def wrong_decisions_are_noticed(dut: Any) -> None:
         await pins.push(1)
         await pins.decide(1)
         assert await pins.look() == (last != said), "the flag does not stay as it was"
-        hit("block_queue.error", "the right last" if last == said else "last too early" if said else "last too late")
+        coverage.sample_error(last, said)
         await reset(dut)
         pins.queue.error, pins.queue.first = False, True
         assert not await pins.look(), "a reset does not lower the flag"
@@ -269,7 +268,7 @@ async def wrong_decisions_are_noticed(dut: Any) -> None:
         for _ in range(3):
             await pins.decide(0, skip)
         assert await pins.look(), "a decision without a block is not noticed"
-        hit("block_queue.error", "no block")
+        coverage.sample_error(None, 0)
         await pins.push(1, start=5)
         await pins.decide(1)
         assert await pins.look() and not pins.queue.inside, "blocks after a wrong decision do not pass"
@@ -295,7 +294,7 @@ async def reset_drops_the_blocks(dut: Any) -> None:
         pins.queue.inside.clear()
         pins.queue.first = True
         await reset(dut)
-        hit("block_queue.reset", "full" if inside == pins.queue.depth else "some")
+        coverage.sample_reset(inside, pins.queue.depth)
         for i in range(pins.queue.depth):
             await pins.push(start=7 - i % 4)
         for _ in range(pins.queue.depth):

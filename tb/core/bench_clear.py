@@ -10,9 +10,9 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.stalls import always
 from tb.common.stream import StreamMonitor, StreamSink, StreamSource
+from tb.core import coverage
 from tb.core.bench_core import FIELDS, OUT_FIELDS, SETTLE_CYCLES, load_beats, read_counters
 
 
@@ -39,8 +39,7 @@ class Engine:
     async def clear(self) -> int:
         """Pulse ``clear`` for one cycle; the cycle in which the engine saw it."""
         rows = len(self.streams["q_last"])
-        hit("engine.clear", "in flight" if len(self.out.beats) % rows or len(self.keys.beats) % len(self.streams["k_last"])
-            else "at rest")
+        coverage.sample_clear(bool(len(self.out.beats) % rows or len(self.keys.beats) % len(self.streams["k_last"])))
         self.dut.clear.value = 1
         await RisingEdge(self.dut.clk)      # from here on it is high
         self.dut.clear.value = 0

@@ -11,13 +11,13 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
+from models.hardware.counter_info import COUNTER_INFO
 from tb.common.clock import reset
-from tb.common.cover import hit
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamSink, StreamSource
+from tb.core import coverage
 from tb.core.bench_core import FIELDS, each_engine_pattern, read_counters, record_run
-from tb.coverage.catalogue_flow import COUNTERS
 
 CERTAIN_ERROR = 350    # cycles after which a block has met values that end wrongly
 
@@ -46,12 +46,11 @@ async def disturb(dut: Any, pattern: str) -> None:
     await ClockCycles(dut.clk, cycles)
     dut._log.info(f"reset after {cycles} cycles")
     assert int(dut.counters.value) != 0, "nothing was going on"
-    counted = dict(zip(COUNTERS, read_counters(dut), strict=True))
-    hit("engine.reset", "rows of O" if counted["o_bytes"] else "keys" if counted["keys"] else "Q only")
-    hit("engine.error_v_count", "raised", int(dut.error_v_count.value))
+    counted = dict(zip(COUNTER_INFO, read_counters(dut), strict=True))
+    coverage.sample_reset(counted["keys"], counted["o_bytes"], error=dut.error_v_count.value == 1)
     if cycles >= CERTAIN_ERROR:
         assert dut.error_v_count.value == 1, "values of another length than the keys were not noticed"
-        hit("engine.error_v_count", "lowered by a reset")   # the run that follows must find it at 0
+        coverage.sample_lowered()   # the run that follows must find it at 0
     for source in sources:
         source.kill()
     for sink in sinks:

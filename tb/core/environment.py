@@ -26,8 +26,8 @@ from models.hardware.timeline import COUNTERS, TIMING_COUNTERS, Prediction, pred
 from scripts.flow.processes import WORK
 from scripts.flow.simulator import USUAL, RunOptions, coverage_folder, run_bench
 from scripts.flow.sources import ROOT, rtl_files
-from tb.coverage.catalogue import new_coverage
-from tb.coverage.engine_points import sample_engine
+from tb.core.coverage.run import sample_run
+from tb.coverage import new_coverage
 
 # How the streams reach the engine: beat by beat through cocotb's drivers and monitors, or played from files and recorded
 # into files by tb/hdl, which costs the simulator next to nothing.
@@ -231,7 +231,7 @@ def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str
     coverage = new_coverage()
     for run in runs:
         record = records[run.pattern]
-        sample_engine(coverage, cfg, observed_tiles(cfg, record), run.golden, record)
+        sample_run(coverage, cfg, observed_tiles(cfg, record), run.golden, record)
     coverage.save(file)
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from models.hardware.timeline import COUNTERS, predict
 from scripts.flow.simulator import RunOptions
-from tb.core import corners
+from tb.core import corners, environment
 from tb.core.configs import TINY, small
+from tb.core.coverage.run import sample_run
 from tb.core.environment import EngineRun, run_core
-from tb.core.sequences import random_tiles, shaped_tiles, vanishing_tiles
+from tb.core.sequences import flagged, random_tiles, shaped_tiles, vanishing_tiles
 from tb.core.verdict import assert_ok
+from tb.coverage import new_coverage
 
 # stream, its rhythm (cycles on, off), and the counters that its slowness must raise
 SLOW = {
@@ -62,3 +64,33 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     # no stream is slow here, and V is always early enough
     assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_req"}
     assert all(varied[1].counters[name] == varied[1].predicted[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))
+
+
+def test_states_agree_with_the_counters(seed: int, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the harness counts of the core's states, for the coverage, is what the core's own counters count."""
+    records = []
+
+    def keep(cfg, tiles, record, pattern, *rest):
+        records.append(record)
+        return check(cfg, tiles, record, pattern, *rest)
+
+    check = environment.check_record
+    monkeypatch.setattr(environment, "check_record", keep)
+    cfg = small(4)
+    tiles = flagged(generator, random_tiles(cfg, generator, 6, keys=11))
+    runs = run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed), bench=environment.BENCHES["files"])
+    assert len(records) == 2 and all(run.ok for run in runs)
+    for record in records:
+        word, spent = record["state_counts"].T
+        counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
+        for name, bit in (("ip_busy", 8), ("stall_softmax", 9), ("op_busy", 11)):
+            assert spent[word >> bit & 1 == 1].sum() == counters[name], name
+        for bit, name, count in ((2, "keys", len(record["k_cycle"])), (0, "rows in", len(record["q_cycle"])),
+                                 (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"])),
+                                 (15, "requests", len(record["req_cycle"]))):
+            assert spent[word >> bit & 3 == 3].sum() == count, name
+        assert spent[word >> 15 & 3 == 1].sum() == counters["stall_req"]
+        assert spent[word >> 6 & 3 == 1].sum() == counters["stall_o"] and spent[word >> 13 & 3 > 0].sum() > 0
+        cov = new_coverage()
+        sample_run(cov, cfg, tiles, runs[0].golden, record)
+        assert not cov.score().illegal

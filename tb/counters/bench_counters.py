@@ -9,10 +9,9 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.pack import pack
 from tb.common.rng import rng
-from tb.coverage import unit_points
+from tb.counters import coverage
 
 WIDTH = 48
 CYCLES = 250
@@ -38,7 +37,7 @@ class Counters:
         self.dut.rst_n.value = 0
         await self.edge
         await self.edge
-        hit("counters.reset", "with increments")
+        coverage.sample_reset()
         self.dut.increments.value = 0
         await reset(self.dut)
 
@@ -49,7 +48,7 @@ class Counters:
         got = int(self.dut.counters.value)
         assert got == pack(np.array(self.values, dtype=object), WIDTH), f"cycle {self.compared}: {got:#x}, expected {self.values}"
         self.compared += 1
-        unit_points.counters_step(self.values, increments, clear, self.bits, WIDTH)
+        coverage.sample_step(self.values, increments, clear, self.bits, WIDTH)
         self.values = [0 if clear else (v + i) % (1 << WIDTH) for v, i in zip(self.values, increments, strict=True)]
 
     def random(self, generator: np.random.Generator) -> list[int]:

@@ -14,11 +14,10 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.spec import divide
-from tb.coverage import unit_points
+from tb.divider import coverage
 
 LATENCY = 18
 Item = tuple[list[int], int]  # accumulators of all lanes, divisor
@@ -57,7 +56,7 @@ class Divider:
         self._before = None if enable else outputs
         if not enable:
             self.stopped += 1
-            unit_points.divider_stop(outputs[0] == "1", bool(self.waiting), valid)
+            coverage.sample_stop(outputs[0] == "1", bool(self.waiting), valid)
             return
         self.enabled += 1
         if outputs[0] == "1":
@@ -69,7 +68,7 @@ class Divider:
     def _compare(self, quotients: int, zero: int) -> None:
         assert self.waiting, "a result came that nobody asked for"
         (accs, total), since = self.waiting.popleft()
-        unit_points.divider_item(accs, total, self.acc_bits, self.sum_bits)
+        coverage.sample_item(accs, total, self.acc_bits, self.sum_bits)
         got = unpack(quotients, self.lanes, 16, signed=True).tolist()
         for lane, acc in enumerate(accs):
             want = divide(acc, total)
@@ -204,7 +203,7 @@ async def reset_empties_the_stages(dut: Any) -> None:
     divider = await start(dut, always(), always())
     for item in draw_items(divider, rng("lost"), LATENCY // 2):
         await divider.cycle(item, True, True)
-    hit("divider.reset", "items inside", len(divider.waiting))
+    coverage.sample_reset(len(divider.waiting))
     divider.waiting.clear()
     dut.in_valid.value = 0
     await reset(dut)

@@ -18,7 +18,7 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import enabled
+from tb.common.coverage import enabled
 from tb.common.rng import rng
 from tb.common.stalls import always, sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
@@ -35,7 +35,7 @@ from tb.core.bench_core import (
     time_arrays,
 )
 from tb.core.watch import PortWatch
-from tb.engine import points
+from tb.engine import coverage
 from tb.engine.memory import KEYS, VALUES, Memory
 
 BLOCK_FIELDS = ("start", "count", "last")
@@ -117,7 +117,7 @@ async def interrupted(dut: Any, streams: Any, pattern: str, longest: int) -> Non
         await ClockCycles(dut.clk, 1)
     await ClockCycles(dut.clk, cycles)
     dut._log.info(f"reset {cycles} cycles after the first request for keys was taken")
-    points.interrupted(around.memories[1].tile >= 0)
+    coverage.sample_reset(around.memories[1].tile >= 0)
     around.stop()
 
 
@@ -127,8 +127,8 @@ async def sample(dut: Any) -> None:
     while True:
         await edge
         if dut.rst_n.value == 1:
-            points.cycle({key: (getattr(dut, f"{key}_valid").value == 1, getattr(dut, f"{key}_ready").value == 1)
-                          for key in points.STREAMS})
+            coverage.sample_cycle({key: (getattr(dut, f"{key}_valid").value == 1, getattr(dut, f"{key}_ready").value == 1)
+                          for key in coverage.STREAMS})
 
 
 @cocotb.test()
@@ -172,6 +172,6 @@ async def run_tiles(dut: Any, pattern: str) -> None:
         record |= beat_arrays(name, monitors[name].beats, fields, 0, 0)
     record |= time_arrays(monitors)
     record |= {f"pins_{name}": count for name, count in watch.counts.items()}
-    points.run(monitors["tile"].beats, monitors["q"].beats, monitors["req"].beats, int(dut.KEYS_PER_BLOCK.value),
+    coverage.sample_run(monitors["tile"].beats, monitors["q"].beats, monitors["req"].beats, int(dut.KEYS_PER_BLOCK.value),
                int(dut.BLOCKS_AHEAD.value))
     save_record(record, pattern)

@@ -14,9 +14,9 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.stream import Beat
 from tb.core.bench_core import read_counters
+from tb.engine import coverage
 from tb.engine.bench_engine import Surroundings
 from tb.engine.memory import Memory
 
@@ -69,7 +69,7 @@ async def a_key_that_ends_its_tile_too_early(dut: Any, block: int) -> None:
     per_block = int(dut.KEYS_PER_BLOCK.value)
     flags = await flags_after(dut, around.memories[0], around, (block + 1) * per_block - 1)
     assert flags[0] == 1, "error_order is not up"
-    hit("attention.error", "keys end too early")
+    coverage.sample_flags(*flags)
 
 
 @cocotb.test()
@@ -78,7 +78,7 @@ async def a_value_that_ends_its_tile_too_early(dut: Any) -> None:
     around = await start(dut)
     flags = await flags_after(dut, around.memories[1], around, int(dut.KEYS_PER_BLOCK.value) - 1)
     assert flags == (0, 1), f"error_order, error_v_count are {flags}"
-    hit("attention.error", "values end too early")
+    coverage.sample_flags(*flags)
 
 
 @cocotb.test()
@@ -98,4 +98,4 @@ async def clear(dut: Any) -> None:
     dut.clear.value = 0
     await ClockCycles(dut.clk, 2)
     assert not any(read_counters(dut)), "clear leaves a counter"
-    hit("attention.error", "none")
+    coverage.sample_flags(0, 0)

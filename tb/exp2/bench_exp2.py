@@ -12,7 +12,7 @@ from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
 from tb.common.pack import pack
 from tb.common.rng import rng
-from tb.coverage import unit_points
+from tb.exp2 import coverage
 
 Element = tuple[int, int, int]  # z, reference, tau
 Z_BITS, REF_BITS, Z_FRAC, TAU_MAX = 20, 10, 10, 8
@@ -53,7 +53,7 @@ async def run(dut: Any, elements: list[Element]) -> int:
     # A probability that is too wide for its lane makes the comparison fail, as it must.
     expected = ["".join(format(spec.probability(*e, prob_bits), f"0{prob_bits}b") for e in reversed(lane)) for lane in cycles]
 
-    unit_points.exp2_elements(elements, prob_bits)
+    coverage.sample_elements(elements, prob_bits)
 
     start_clock(dut)
     start_watchdog(len(cycles) + 20)

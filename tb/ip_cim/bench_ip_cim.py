@@ -14,12 +14,11 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, Timer
 
 from tb.common.bench import Bench
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
-from tb.coverage import unit_points
+from tb.ip_cim import coverage
 
 BITS_PER_CYCLE = int(os.environ["IP_BITS_PER_CYCLE"])
 CPK = 8 // BITS_PER_CYCLE
@@ -72,7 +71,7 @@ class Macro:
     def _expect(self, beat: Beat) -> None:
         key = unpack(beat["data"], self.head_dim, 8, signed=True) + OFFSET
         self.keys.append(key)
-        unit_points.ip_cim_key(key, self.cells[beat["bank"]][:self.used[beat["bank"]]])
+        coverage.sample_key(key, self.cells[beat["bank"]][:self.used[beat["bank"]]])
         self.board.expect([{"data": pack(self.cells[beat["bank"]] @ key, self.lane), "ksum": int(key.sum()),
                             "user": beat["user"]}])
 
@@ -90,7 +89,7 @@ class Macro:
                     self.cells[bank] = 0
                 self.cells[bank, row] = unpack(int(dut.q_data.value), self.head_dim, 8, signed=True) + OFFSET
                 self.used[bank] = row + 1
-                unit_points.ip_cim_write(row, dut.active.value == 1)
+                coverage.sample_write(row, dut.active.value == 1)
                 self.writes.append(cycle())
             if dut.s_key_valid.value == 1:
                 if not key_waits:
@@ -132,7 +131,7 @@ class Macro:
         """
         edge, last_column = RisingEdge(self.dut.clk), []
         for tile, (rows, keys) in enumerate(tiles):
-            unit_points.ip_cim_rows(len(rows), self.rows)
+            coverage.sample_rows(len(rows), self.rows)
             if tile >= 2:
                 # A bank is free again CPK + 1 cycles after its last column; its first row is written a cycle later.
                 while len(self.given) < last_column[tile - 2]:
@@ -157,7 +156,7 @@ class Macro:
             shown = self.handoff[k] + 1
             assert self.shown[k] == shown, f"column {k} came in cycle {self.shown[k]}, not {shown}"
         banks = [beat["bank"] for beat in self.bench.monitors["s_key"].beats]
-        unit_points.ip_cim_cycles(self.accepted, self.given, self.shown, self.handoff, banks, CPK)
+        coverage.sample_cycles(self.accepted, self.given, self.shown, self.handoff, banks, CPK)
 
     def check_activity(self) -> None:
         """Each key switches the array CPK times, between its acceptance and its handoff, with the most significant planes first,
@@ -249,7 +248,7 @@ async def reset_drops_what_is_in_flight(dut: Any) -> None:
     dut.s_key_valid.value = 1
     await RisingEdge(dut.m_col_valid)       # the next key is under way, or waits for the column to go
     await ClockCycles(dut.clk, 1)
-    hit("ip_cim.reset", "key in the array, column waits")
+    coverage.sample_reset()
     dut.s_key_valid.value = 0
     await reset(dut, cycles=1)
     for _ in range(2 * CPK + 4):

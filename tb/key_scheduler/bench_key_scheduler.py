@@ -12,11 +12,10 @@ from cocotb.triggers import RisingEdge, Timer
 
 from tb.common.bench import Bench
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
-from tb.key_scheduler import points
+from tb.key_scheduler import coverage
 from tb.key_scheduler.order import DIAGONAL_FIRST, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
 
 ORDERS = (NATURAL, DIAGONAL_FIRST, SINK_DIAGONAL)
@@ -49,7 +48,7 @@ class Scheduler:
         assert valid == str(int(inside > 0)), f"cycle {now}: m_blk_valid is {valid} with {inside} tiles inside"
         assert ready == str(int(inside < 2)), f"cycle {now}: s_tile_ready is {ready} with {inside} tiles inside"
         offered, taken = dut.s_tile_valid.value == 1, dut.m_blk_ready.value == 1
-        points.cycle(inside, offered, taken, inside > 0 and len(self.tiles[0]) == 1)
+        coverage.sample_cycle(inside, offered, taken, inside > 0 and len(self.tiles[0]) == 1)
         return offered and ready == "1", taken and valid == "1"
 
     def _step(self, accepted: bool, taken: bool) -> None:
@@ -61,7 +60,7 @@ class Scheduler:
         if accepted:
             keys, schedule = int(self.dut.s_tile_keys.value), int(self.dut.s_tile_schedule.value)
             runs = runs_of(schedule, keys, self.most)
-            points.tile(schedule, keys, runs, self.most, self.max_keys)
+            coverage.sample_tile(schedule, keys, runs, self.most, self.max_keys)
             self.tiles.append(deque(runs))
             self.board.expect({"start": start, "count": count, "last": int(i == len(runs) - 1)}
                               for i, (start, count) in enumerate(runs))
@@ -213,5 +212,5 @@ async def reset_drops_the_tiles(dut: Any) -> None:
         dut.m_blk_ready.value = 0
         await edge
         assert state() == ("1", str(2 - inside))
-        hit("key_scheduler.reset", "a tile runs" if inside == 1 else "a tile runs and one waits")
+        coverage.sample_reset(inside)
         await reset_and_look()

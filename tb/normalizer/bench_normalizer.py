@@ -9,8 +9,8 @@ from cocotb.triggers import ClockCycles
 
 from tb.common.bench import Bench
 from tb.common.clock import reset
-from tb.common.cover import hit
 from tb.common.scoreboard import Scoreboard
+from tb.normalizer import coverage
 from tb.normalizer.tiles import Banks, Tile, draw_tile
 
 FIELDS = ("data", "empty", "last")
@@ -83,7 +83,7 @@ async def reset_drops_a_tile(dut: Any) -> None:
         await banks.finish(lost, 0)
         await ClockCycles(dut.clk, FIRST_PART // 2)
         assert lost.reads and not bench.monitors["m_o"].beats
-        hit("normalizer.reset", "rows on their way")
+        coverage.sample_reset()
         await reset(dut)
         banks.forget()
         await ClockCycles(dut.clk, 2 * FIRST_PART)

@@ -9,12 +9,11 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import cycle
-from tb.common.cover import hit
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.common.spec import divide
 from tb.common.stream import Beat
-from tb.coverage import unit_points
+from tb.normalizer import coverage
 
 BANKS = 2
 # A bank is free again from its release on, and a tile takes at least this long from its first exponential to its done pulse.
@@ -120,7 +119,7 @@ class Banks:
             reads = len(tile.reads)
             assert reads == tile.rows * self.cpk, f"bank {bank} was released after {reads} reads of {tile.rows} rows"
             tile.released, self.tiles[bank], self.free_from[bank] = cycle(), None, cycle() + SHORTEST_TILE
-            hit("normalizer.bank", str(bank))
+            coverage.sample_release(bank)
             self.releases += 1
             self._drive_rows()
 
@@ -131,7 +130,7 @@ class Banks:
             await edge
             if self.dut.rst_n.value == 1:
                 if self.dut.m_o_valid.value == 1 and self.dut.m_o_ready.value == 0:
-                    hit("normalizer.stall", "rows still to be read" if any(self.tiles) else "last rows on their way")
+                    coverage.sample_stall(any(self.tiles))
                 self._read()
                 self._release()
 
@@ -142,7 +141,7 @@ class Banks:
             await edge
         while self.tiles[bank] is not None or cycle() < self.free_from[bank]:
             await edge
-        unit_points.normalizer_tile(tile.total, self.rows, self.tiles[1 - bank] is not None)
+        coverage.sample_tile(tile.total, self.rows, self.tiles[1 - bank] is not None)
         self.tiles[bank], self.next_bank = tile, 1 - bank
         self._drive_rows()
         self.dut.done_valid.value, self.dut.done_bank.value = 1, bank

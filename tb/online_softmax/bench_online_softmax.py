@@ -10,7 +10,7 @@ import numpy as np
 
 from tb.common.rng import rng
 from tb.common.stalls import PATTERNS, each_pattern
-from tb.coverage import unit_points
+from tb.online_softmax import coverage
 from tb.online_softmax.checker import SoftmaxBench
 from tb.online_softmax.cycles import check_cycles
 from tb.online_softmax.patterns import (
@@ -50,9 +50,9 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> SoftmaxBench
     await bench.run(tiles)
     causes = check_cycles(bench)
     for b in bench.model.blocks:
-        unit_points.softmax_block(b.keys, bench.size.block, b.opens, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
+        coverage.sample_block(b.keys, bench.size.block, b.opens, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
     sum_bits = bench.prob_bits + bench.size.max_keys.bit_length() - 1
-    unit_points.softmax_run(causes, bench.shown, bench.taken, [t.tau for t in tiles],
+    coverage.sample_run(causes, bench.shown, bench.taken, [t.tau for t in tiles],
                             [s for tile in bench.model.tiles for s in tile.sums], sum_bits)
     waits = (bench.events["wait_slot"], bench.events["wait_bank"])
     cocotb.log.info("%d blocks, %d run, start decided by %s, waits %s", len(bench.model.blocks), len(bench.model.running), causes,

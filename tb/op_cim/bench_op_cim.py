@@ -10,9 +10,8 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.rng import rng
-from tb.coverage import unit_points
+from tb.op_cim import coverage
 from tb.op_cim.blocks import Block, Sizes, draw_blocks
 from tb.op_cim.readout import Readout
 from tb.op_cim.sides import Softmax, Values
@@ -40,10 +39,10 @@ class OpCim:
             self.values.started.append(block)
             size = self.size
             assert block.after is not None
-            unit_points.op_cim_block(block.p, block.v, block.shift, block.after, block.first, block.last, size.keys_per_block,
+            coverage.sample_block(block.p, block.v, block.shift, block.after, block.first, block.last, size.keys_per_block,
                                      size.prob_bits, size.acc_bits)
             if len(self.softmax.starts) > 1:
-                unit_points.op_cim_start(now - self.softmax.starts[-2] - size.block_cycles)
+                coverage.sample_start(now - self.softmax.starts[-2] - size.block_cycles)
             self.finishing.append((now, block))
         self.softmax.check_slots(now)
         self.values.look(now)
@@ -168,6 +167,6 @@ async def reset_in_a_block(dut: Any) -> None:
         await cut.step(now)
         now += 1
     assert cut.active > 0 and cut.finished == 0
-    hit("op_cim.reset", "last slice of a block")
+    coverage.sample_reset()
     cut.watchdog.cancel()
     await OpCim(dut, size, draw_blocks(generator, size, [1, 1], "mixed", full=True, gaps=False), pauses=False).run(clock=False)

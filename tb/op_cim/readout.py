@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tb.common.cover import hit
 from tb.common.pack import pack, unpack
+from tb.op_cim import coverage
 from tb.op_cim.blocks import Block, Sizes
 
 
@@ -49,10 +49,9 @@ class Readout:
                 wrong = np.flatnonzero(got != self.expected)
                 raise AssertionError(f"{self.where}: {len(wrong)} columns differ; column {wrong[0]} is {got[wrong[0]]}, expected "
                                      f"{self.expected[wrong[0]]}")
+        coverage.sample_read(read is not None, busy, bool(self.todo))
         if read is None:
-            hit("op_cim.read", "pause", int(bool(self.todo)))
             return None
-        hit("op_cim.read", "array works" if busy else "array rests")
         tile, (row, chunk) = self.complete[0], read
         width = self.size.read_columns
         assert tile.after is not None

@@ -18,7 +18,7 @@ from tb.common.rng import rng
 from tb.common.scoreboard import Scoreboard
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
-from tb.coverage import unit_points
+from tb.q_loader import coverage
 
 FIELDS = ("data", "pos", "mult", "shift", "tau", "fused", "skip", "last")
 ROW_FIELDS = ("bank", "index", "data", "pos", "mult", "sum", "shift", "tau", "fused", "skip")
@@ -60,7 +60,7 @@ class Loader:
         assert str(dut.tile_open.value) == str(opens), f"cycle {now}: tile_open is {dut.tile_open.value}"
         loaded = sum((at is not None and now >= at) << bank for bank, at in enumerate(self.loaded_at))
         assert str(dut.loaded.value) == f"{loaded:02b}", f"cycle {now}: loaded is {dut.loaded.value}, not {loaded:02b}"
-        unit_points.q_loader_cycle(sum(self.held), loaded, dut.s_q_valid.value == 1, ready == "1",
+        coverage.sample_cycle(sum(self.held), loaded, dut.s_q_valid.value == 1, ready == "1",
                                    any(at == now for at, _ in self.pulses[1][-3:]))
         self.blocked += ready == "0" and dut.s_q_valid.value == 1
         self.both_loaded += loaded == 3
@@ -73,7 +73,7 @@ class Loader:
         beat: Beat = {field: int(getattr(self.dut, f"s_q_{field}").value) for field in FIELDS}
         total = int(unpack(beat["data"], self.head_dim, 8, signed=True).sum())
         self.board.expect([{**beat, "bank": self.bank, "index": self.index, "sum": total}])
-        unit_points.q_loader_row(self.bank, total, self.index, bool(beat["last"]), self.rows, self.head_dim)
+        coverage.sample_row(self.bank, total, self.index, bool(beat["last"]), self.rows, self.head_dim)
         self.write_at = now + 1
         self.index += 1
         if beat["last"] or self.index == self.rows:

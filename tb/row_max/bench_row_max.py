@@ -14,7 +14,7 @@ from tb.common import spec
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
-from tb.row_max import points
+from tb.row_max import coverage
 
 BUFFERS, OCTAVE = 3, 1 << spec.Z_FRAC
 BLOCKS = 150
@@ -172,7 +172,7 @@ class Bench:
     def _sample(self, block: Block) -> None:
         """Cover points of a block whose walk has ended."""
         after = self.blocks[block.number + 1] if block.joint else None
-        points.block(block, None if block.first else self.blocks[block.number - 1], after, int(self.dut.PROB_BITS.value),
+        coverage.sample_block(block, None if block.first else self.blocks[block.number - 1], after, int(self.dut.PROB_BITS.value),
                      self.cpk, self.followed)
 
     def _compare(self) -> None:

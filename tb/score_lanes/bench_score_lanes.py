@@ -13,7 +13,7 @@ from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
-from tb.coverage import unit_points
+from tb.score_lanes import coverage
 
 LATENCY, Z_BITS, MULT_BITS = 2, 20, 16
 CYCLES = 900
@@ -124,7 +124,7 @@ async def run(dut: Any, make: Callable[[np.random.Generator, Sizes], dict[str, A
             cycle = make(g, size)
             drive(dut, cycle, size)
             waiting.append(expected(cycle))
-            unit_points.score_lanes_cycle(cycle["score"], cycle["mult"], cycle["k_mult"], cycle["shift"], cycle["pos"],
+            coverage.sample_cycle(cycle["score"], cycle["mult"], cycle["k_mult"], cycle["shift"], cycle["pos"],
                                           cycle["k_pos"], cycle["used"], size.padding)
         await edge
         if i < LATENCY:

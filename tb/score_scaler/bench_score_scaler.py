@@ -9,12 +9,11 @@ from cocotb.triggers import RisingEdge
 
 from tb.common.bench import SETTLE_CYCLES
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern, sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSource
-from tb.coverage import unit_points
+from tb.score_scaler import coverage
 from tb.score_scaler.columns import COLUMN_FIELDS, ColumnModel, Feeder, ScaledColumn, Sizes, TileStimulus, random_tile
 
 Z_BITS = 20
@@ -45,16 +44,16 @@ class Checker:
         for g in range(size.cpk):
             part = slice(g * size.lanes, (g + 1) * size.lanes)
             end = column.end and g == size.cpk - 1
-            unit_points.score_scaler_group(sum(column.saturated[part]), size.lanes)
+            coverage.sample_group(sum(column.saturated[part]), size.lanes)
             self.groups[column.cycle + LATENCY + g] = {
                 "z_key": column.key, "z_group": g, "z_block_end": int(end), "z_tile_end": int(end and column.last),
                 "z_data": pack(column.z[part], Z_BITS), "z_saturations": sum(column.saturated[part])}
         if column.last:
             self.freed[column.cycle + size.cpk] = column.bank
         rows = len(self.model.tables[column.bank].rows)
-        unit_points.score_scaler_column(column.key, column.end, column.last, column.key == size.block - 1, rows, size.rows)
+        coverage.sample_column(column.key, column.end, column.last, column.key == size.block - 1, rows, size.rows)
         if self.columns:
-            unit_points.score_scaler_pace(column.cycle - self.columns[-1].cycle, size.cpk, self.waited)
+            coverage.sample_pace(column.cycle - self.columns[-1].cycle, size.cpk, self.waited)
         self.waited = False
         self.columns.append(column)
 
@@ -118,7 +117,7 @@ class Checker:
                 assert dut.block_open.value == 0, f"cycle {now}: block_open without a column"
             self.check_outputs(now)
             if dut.row_we.value == 1:
-                hit("score_scaler.table", "while scaling" if self.groups else "at rest")
+                coverage.sample_table(bool(self.groups))
                 self.model.row_write(dut)
 
 

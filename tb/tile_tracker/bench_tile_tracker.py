@@ -10,9 +10,8 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
-from tb.common.cover import hit
 from tb.common.rng import rng
-from tb.tile_tracker import points
+from tb.tile_tracker import coverage
 
 TILES = 400
 UNDER_WAY = 3       # blocks of a bank that may run and not be finished
@@ -61,9 +60,9 @@ class Traffic:
         finish = self._finish(now)
         tile = self._decide(now)
         noise = g.integers(0, 2, 4).tolist()
-        points.step(tile, finish)
+        coverage.sample_step(tile, finish)
         for bank in (0, 1):
-            points.under_way(bank, sum(t.bank == bank for _, t in self.running))
+            coverage.sample_under_way(bank, sum(t.bank == bank for _, t in self.running))
         dut.finish.value, dut.finish_bank.value = int(finish is not None), noise[0] if finish is None else finish.bank
         dut.decided.value = int(tile is not None)
         if tile is None:
@@ -81,7 +80,7 @@ class Traffic:
             how = "finished and skipped at once" if ended and left else "skipped last, idle" if ended else \
                 "finished" if done.runs[-1] else "skipped last, then finished"
             self.ends[how] += 1
-            points.end(done.bank, how)
+            coverage.sample_end(done.bank, how)
 
     def _finish(self, now: int) -> Tile | None:
         if not self.running or now < self.running[0][0] or self.g.integers(0, 4) == 0:
@@ -151,7 +150,7 @@ async def a_reset_forgets(dut: Any) -> None:
     for bank in (0, 1):
         assert await step((0, 0, bank), None) == "0"
         assert await step((1, 1, bank), None) == "0"    # ended, one block under way
-        hit("tile_tracker.reset", f"bank {bank}")
+        coverage.sample_reset(bank)
     await reset(dut)
     for bank in (0, 1):
         assert await step((0, 0, bank), None) == "0"

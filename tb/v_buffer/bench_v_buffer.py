@@ -19,7 +19,7 @@ from tb.common.rng import rng
 from tb.common.scoreboard import Scoreboard
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
-from tb.coverage import unit_points
+from tb.v_buffer import coverage
 
 OFFSET = 128
 CORNERS = np.array([-128, -127, -1, 0, 1, 127])
@@ -67,7 +67,7 @@ class Buffer:
             self.board.got({"data": int(dut.rd_data.value)})
         offered = dut.s_v_valid.value == 1
         ends = offered and ready == "1" and (dut.s_v_last.value == 1 or len(self.partial) == self.keys - 1)
-        unit_points.v_buffer_cycle(self.slots, len(self.blocks), offered, dut.rd.value == 1, dut.pop.value == 1, ends)
+        coverage.sample_cycle(self.slots, len(self.blocks), offered, dut.rd.value == 1, dut.pop.value == 1, ends)
         self.blocked += ready == "0" and offered
         self.fullest = max(self.fullest, len(self.blocks))
 
@@ -80,7 +80,7 @@ class Buffer:
         if dut.rd.value == 1:
             values, last = self.blocks[0]
             first = int(dut.rd_slice.value) * self.columns
-            unit_points.v_buffer_slice(int(dut.rd_slice.value), self.keys)
+            coverage.sample_slice(int(dut.rd_slice.value), self.keys)
             slices = np.zeros((self.keys, self.columns), dtype=np.int64)
             slices[:len(values)] = values[:, first:first + self.columns] + OFFSET
             self.board.expect([{"data": pack(slices, 8)}])
@@ -93,7 +93,7 @@ class Buffer:
         self.partial.append(unpack(int(self.dut.s_v_data.value), self.head_dim, 8, signed=True))
         last = int(self.dut.s_v_last.value)
         if last or len(self.partial) == self.keys:
-            unit_points.v_buffer_block(len(self.partial), bool(last), self.keys)
+            coverage.sample_block(len(self.partial), bool(last), self.keys)
             self.blocks.append((np.array(self.partial), last))
             self.partial = []
 

@@ -10,11 +10,12 @@ import pytest
 from models.errors import FcimError
 from scripts.flow.coverage.functional import functional_counts, functional_json, functional_problems, read_functional
 from scripts.flow.coverage.functional_page import functional_page, write_functional_page
-from scripts.flow.coverage.model import Coverage, Point
+from scripts.flow.coverage.model import CoverGroup, CoverPoint
 from scripts.flow.coverage.plan import PLAN, Block, Feature, Plan, load_plan, plan_problems, regression_entries
 from scripts.flow.coverage.plan_page import jobs_of, plan_page, read_jobs, verdict_of, write_plan_page
-from tb.coverage.catalogue import POINTS, new_coverage
+from tb.coverage import coverpoints, new_coverage
 
+POINTS = coverpoints()
 BLOCKS = {point.name: point.block for point in POINTS}
 DIVIDER = "rtl/normalizer/fcim_divider.v"
 
@@ -27,9 +28,9 @@ def plan_of(*features: Feature, module: str = "fcim_divider", file: str = DIVIDE
     return Plan((Block(module, file, features),))
 
 
-def full(points: tuple[Point, ...] = POINTS) -> Coverage:
+def full(points: tuple[CoverPoint, ...] = POINTS) -> CoverGroup:
     """Every bin that counts was hit once."""
-    cov = Coverage(points)
+    cov = CoverGroup(points)
     for point in points:
         for name in point.goals:
             cov.sample(point.name, name)
@@ -47,7 +48,7 @@ def test_every_feature_has_points_and_tests() -> None:
 
 
 @pytest.mark.parametrize(("plan", "message"), [
-    (plan_of(feature(points=("divider.gone",))), "there is no cover point 'divider.gone'"),
+    (plan_of(feature(points=("divider.gone",))), "there is no coverpoint 'divider.gone'"),
     (plan_of(feature(tests=("tb/divider/test_gone.py",))), "test_gone.py: there is no such file of tests"),
     (plan_of(feature(tests=("tb/divider/bench_divider.py",))), "bench_divider.py: there is no such file of tests"),
     (plan_of(feature(tests=("tb/divider/test_divider.py::test_gone",))), "the file has no such test"),
@@ -55,7 +56,7 @@ def test_every_feature_has_points_and_tests() -> None:
     (plan_of(feature(), module="fcim_gone"), f"{DIVIDER} has no module fcim_gone"),
     (plan_of(feature(), file="rtl/divider.v"), "rtl/divider.v has no module fcim_divider"),
     (plan_of(feature()), "module fcim_core (rtl/core/fcim_core.v) is not in the plan"),
-    (plan_of(feature()), "the cover point 'divider.divisor' of fcim_divider is in no feature"),
+    (plan_of(feature()), "the coverpoint 'divider.divisor' of fcim_divider is in no feature"),
 ])
 def test_an_untrue_plan_is_seen(plan: Plan, message: str) -> None:
     assert message in "\n".join(plan_problems(plan, BLOCKS, {"heads"}))
@@ -113,7 +114,7 @@ def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> No
     names = {test.removeprefix("regress:") for test in plan.tests()}
     passed = [job(name, "passed", name) for name in sorted(names)]
 
-    def page_of(cov: Coverage, jobs: list[dict[str, str]]) -> str:
+    def page_of(cov: CoverGroup, jobs: list[dict[str, str]]) -> str:
         return plan_page(plan, cov, jobs, names)
 
     count = sum(len(block.features) for block in plan.blocks)

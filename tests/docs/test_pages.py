@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import ast
+import json
+import os
 import re
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -14,7 +17,6 @@ import yaml
 from models.hardware import golden
 from models.hardware.quantise import quantise
 from models.tensors.source import load_tensors
-from scripts.flow.coverage.model import Point
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job
 from scripts.flow.regress.plan import select_jobs
@@ -97,12 +99,11 @@ def test_the_entry_of_the_page_is_legal(tmp_path: Path) -> None:
     assert len(jobs) == 12 and {job.sim for job in jobs} == {"icarus", "verilator"}
 
 
-def test_the_cover_point_of_the_page_is_legal() -> None:
-    text = example("python", "Point(").strip()
-    call = ast.parse(text, mode="eval").body
-    assert isinstance(call, ast.Call)
-    point = Point(*map(ast.literal_eval, call.args), **{k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg})
-    assert point.bins == ("negative", "0", "positive")
+def test_the_coverpoint_of_the_page_is_sampled(tmp_path: Path) -> None:
+    code = example("python", '"""Coverpoints of') + "\nsample_quotient(-3); sample_quotient(0)"
+    file = tmp_path / "hits.json"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"FCIM_COVER_FILE": str(file)}, check=True)
+    assert json.loads(file.read_text())["points"] == {"divider.sign": {"negative": 1, "0": 1}}
 
 
 def test_every_page_is_in_the_readme() -> None:

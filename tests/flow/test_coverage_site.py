@@ -11,7 +11,7 @@ import pytest
 from models.errors import FcimError
 from scripts.flow.coverage.lcov import tracefile
 from scripts.flow.coverage.page_parts import count, percent
-from scripts.flow.coverage.points import Point, readable
+from scripts.flow.coverage.points import CodePoint, readable
 from scripts.flow.coverage.ranges import bit_ranges, describe
 from tests.simulated.coverage_design.handmade import BLOCK, ELSE, IF, MODULE, HandMade, rows, toggles
 
@@ -47,8 +47,8 @@ def test_nothing_is_written_if_the_data_are_bad(bench: HandMade) -> None:
 
 
 def test_the_tracefile_has_lines_and_branches_and_nothing_else() -> None:
-    def point(kind: str, line: int, column: int, name: str, n: int) -> Point:
-        return Point(kind, "hdl/m.v", line, column, name, name, n)
+    def point(kind: str, line: int, column: int, name: str, n: int) -> CodePoint:
+        return CodePoint(kind, "hdl/m.v", line, column, name, name, n)
 
     points = [point("line", 4, 0, "", 5), point("line", 5, 0, "", 0), point("toggle", 2, 5, "a:0->1", 1),
               point("branch", 4, 9, "else", 5), point("branch", 4, 9, "if", 0), point("expression", 4, 9, "a", 1),
@@ -76,7 +76,7 @@ def test_many_ranges_are_cut_short_and_say_so() -> None:
 
 def test_what_a_signal_never_did() -> None:
     names = ["y[0]:0->1", "y[1]:0->1", "y[1]:1->0", "y[2]:1->0", "go:1->0"]
-    points = [Point("toggle", "m.v", 1, 1, name, name, 0) for name in names]
+    points = [CodePoint("toggle", "m.v", 1, 1, name, name, 0) for name in names]
     assert describe(points) == ["y[0] never rises", "y[2] never falls", "y[1] never toggles", "go never falls"]
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from models.errors import FcimError
 from scripts.flow.coverage.database import line_numbers
-from scripts.flow.coverage.points import TYPES, Point
+from scripts.flow.coverage.points import TYPES, CodePoint
 from scripts.flow.coverage.ranges import number_ranges, split_object
 
 KEYS = ("file", "lines", "match", "types", "objects", "bits", "reason")
@@ -51,7 +51,7 @@ class Exclusion:
             parts.append(f"bits {number_ranges(self.bits)}")
         return ", ".join(parts)
 
-    def covers(self, point: Point, source: Sequence[str]) -> bool:
+    def covers(self, point: CodePoint, source: Sequence[str]) -> bool:
         """The entry speaks of ``point``, whose file has the lines ``source``."""
         if point.type not in self.types or (self.lines and point.line not in self.lines):
             return False
@@ -62,7 +62,7 @@ class Exclusion:
         return self.objects is None or any(re.fullmatch(self.objects, name) for name in _names(point))
 
 
-def _names(point: Point) -> Iterator[str]:
+def _names(point: CodePoint) -> Iterator[str]:
     yield point.object
     if point.type == "toggle":
         bits = point.object.partition(":")[0]
@@ -147,7 +147,7 @@ def load_exclusions(path: Path, files: Iterable[str]) -> list[Exclusion]:
     return entries
 
 
-def apply_exclusions(exclusions: Sequence[Exclusion], points: Mapping[str, Sequence[Point]],
+def apply_exclusions(exclusions: Sequence[Exclusion], points: Mapping[str, Sequence[CodePoint]],
                      sources: Mapping[str, Sequence[str]]) -> list[Use]:
     """Mark points that were never hit and that an entry speaks of; the first entry that does so counts."""
     uses = []

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from scripts.flow.coverage.functional import blocks, functional_counts, functional_problems
-from scripts.flow.coverage.model import SEPARATOR, Coverage, Point
+from scripts.flow.coverage.model import SEPARATOR, CoverGroup, CoverPoint
 from scripts.flow.coverage.page_parts import STYLE, bar, count, percent
 from scripts.flow.files import write_atomic
 from scripts.flow.html import document, tile
@@ -24,25 +24,25 @@ def page_path(out: Path, name: str) -> Path:
     return out if out.suffix == ".html" else out / name
 
 
-def _kind(point: Point, bin_name: str, hits: int) -> str:
+def _kind(point: CoverPoint, bin_name: str, hits: int) -> str:
     """Class of a bin: hit, hole, out (not counted) or broken (illegal and hit)."""
     if bin_name in point.reasons:
         return "broken" if hits and point.reasons[bin_name][0] == "illegal" else "out"
     return "" if hits else "hole"
 
 
-def _title(point: Point, bin_name: str, hits: int) -> str:
+def _title(point: CoverPoint, bin_name: str, hits: int) -> str:
     reason = point.reasons.get(bin_name)
     return escape(f"{bin_name}: {hits:,} hits" + (f"; {reason[0]}: {reason[1]}" if reason else ""), quote=True)
 
 
-def _bins(point: Point, hits: dict[str, int]) -> str:
+def _bins(point: CoverPoint, hits: dict[str, int]) -> str:
     cells = "".join(f'<span class="bin {_kind(point, name, n)}" title="{_title(point, name, n)}">{escape(name)} '
                     f"<b>{count(n)}</b></span>" for name, n in hits.items())
     return f'<div class="bins">{cells}</div>'
 
 
-def _matrix(point: Point, hits: dict[str, int]) -> str:
+def _matrix(point: CoverPoint, hits: dict[str, int]) -> str:
     (row_label, rows), (column_label, columns) = point.axes
     head = "".join(f'<th class="num">{escape(name)}</th>' for name in columns)
     lines = []
@@ -59,7 +59,7 @@ def _matrix(point: Point, hits: dict[str, int]) -> str:
             f'<tbody>{"".join(lines)}</tbody></table></div>')
 
 
-def _reasons(point: Point) -> str:
+def _reasons(point: CoverPoint) -> str:
     grouped: dict[tuple[str, str], list[str]] = {}
     for name, reason in point.reasons.items():
         grouped.setdefault(reason, []).append(name)
@@ -67,7 +67,7 @@ def _reasons(point: Point) -> str:
     return f'<ul class="why">{items}</ul>' if items else ""
 
 
-def _point(cov: Coverage, name: str) -> str:
+def _point(cov: CoverGroup, name: str) -> str:
     point, hits, score = cov.points[name], cov.hits(name), cov.score([name])
     body = _matrix(point, hits) if len(point.axes) == MATRIX_AXES else _bins(point, hits)
     return (f'<div class="point" id="{escape(name)}"><h3>{escape(name)}<span class="source">{SOURCES[point.source]}</span>'
@@ -75,7 +75,7 @@ def _point(cov: Coverage, name: str) -> str:
             f"{body}{_reasons(point)}</div>")
 
 
-def _overview(cov: Coverage) -> str:
+def _overview(cov: CoverGroup) -> str:
     rows = []
     for block, names in blocks(cov).items():
         score = cov.score(names)
@@ -89,14 +89,14 @@ def _overview(cov: Coverage) -> str:
             f'<tbody>{"".join(rows)}</tbody></table></div><p class="small">{EXPLAINED}</p></section>')
 
 
-def _holes(cov: Coverage) -> str:
+def _holes(cov: CoverGroup) -> str:
     """All that is missing, in one place."""
     items = "".join(f'<dt><a href="#{escape(name)}">{escape(name)}</a></dt><dd>{escape("; ".join(cov.holes(name)))}</dd>'
                     for names in blocks(cov).values() for name in names if cov.holes(name))
     return f'<section><h2>Never hit</h2><dl class="missing">{items}</dl></section>' if items else ""
 
 
-def _verdict(cov: Coverage) -> str:
+def _verdict(cov: CoverGroup) -> str:
     problems = functional_problems(cov)
     hit, total, _ = functional_counts(cov)
     if problems:
@@ -107,7 +107,7 @@ def _verdict(cov: Coverage) -> str:
     return f'<div class="notice">{total - hit:,} {"bin was" if total - hit == 1 else "bins were"} never hit</div>'
 
 
-def functional_page(cov: Coverage) -> str:
+def functional_page(cov: CoverGroup) -> str:
     """The page as HTML."""
     hit, total, left_out = functional_counts(cov)
     whole = sum(not cov.holes(name) for name in cov.points)
@@ -124,7 +124,7 @@ def functional_page(cov: Coverage) -> str:
     return document("functional coverage", body, STYLE_HERE)
 
 
-def write_functional_page(out: Path, cov: Coverage) -> Path:
+def write_functional_page(out: Path, cov: CoverGroup) -> Path:
     """Write the page to ``out``, a folder (then as functional.html) or a .html file; returns its path.
 
     Raises:

@@ -17,7 +17,7 @@ EXPLAINED = (
     ("expression", "Each way in which the operands of a condition decide its value is one point: a && b has three. "
                    "Those of a case item count whenever the case is reached."),
     ("toggle", "Each bit of each signal has two points: it must rise and it must fall. Large memories have none."),
-    (FUNCTIONAL, "Bins of the cover points in tb/coverage: cases of the specification that were seen, whatever lines they ran."),
+    (FUNCTIONAL, "Bins of the coverpoints: cases of the specification that were seen, whatever lines they ran."),
 )
 MERGED = ("All runs are added up. Instances of a module and builds with other parameters count as one, so a bit or expression "
           "that only a wide build has is a point too. Verilator counts; Icarus cannot. A point that an exclusion names leaves "

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.flow.coverage.points import Point
+from scripts.flow.coverage.points import CodePoint
 
 
-def _branches(points: Sequence[Point]) -> list[str]:
+def _branches(points: Sequence[CodePoint]) -> list[str]:
     """``BRDA`` per arm; the decisions of a line are its blocks. An arm of a decision that was never reached has "-"."""
-    decisions: dict[tuple[int, int], list[Point]] = {}
+    decisions: dict[tuple[int, int], list[CodePoint]] = {}
     for point in points:
         if point.type == "branch" and point.exclusion is None:
             decisions.setdefault((point.line, point.column), []).append(point)
@@ -24,7 +24,7 @@ def _branches(points: Sequence[Point]) -> list[str]:
     return text
 
 
-def tracefile(points: dict[str, list[Point]], root: Path) -> str:
+def tracefile(points: dict[str, list[CodePoint]], root: Path) -> str:
     """All files' records, by absolute paths, so that genhtml finds the sources from any folder; excluded points are left out."""
     text: list[str] = []
     for file, found in points.items():

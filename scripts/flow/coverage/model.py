@@ -1,4 +1,4 @@
-"""Functional coverage: points with named bins, their counts, and the files that runs leave behind.
+"""Functional coverage: coverpoints with named bins, covergroups that count them, and the files that runs leave behind.
 
 Counts are numpy arrays and sampling takes whole arrays of bin numbers, because an engine run has millions of samples; a
 library that calls Python once per sample (as cocotb-coverage does) would take longer than the simulation. No torch here:
@@ -25,10 +25,12 @@ FORMAT = 1
 SUFFIX = ".cover.json"
 SEPARATOR = ", "            # between the parts of a cross's bin
 SOURCES = ("record", "bench")
+_DECLARED = "coverpoints and bins are declared in the coverage.py of their block"
+_STALE = "the file is older than the block's coverage.py: delete the folder and run again"
 
 
 @dataclass(frozen=True)
-class Point:
+class CoverPoint:
     """One thing to be seen, and the bins (cases) in which it can be seen.
 
     Args:
@@ -58,9 +60,9 @@ class Point:
         if self.axes:
             object.__setattr__(self, "bins", tuple(SEPARATOR.join(parts) for parts in product(*(bins for _, bins in self.axes))))
         if not self.bins or len(set(self.bins)) != len(self.bins):
-            raise ValueError(f"point '{self.name}' needs bins, each once")
+            raise ValueError(f"coverpoint '{self.name}' needs bins, each once")
         if self.source not in SOURCES:
-            raise ValueError(f"point '{self.name}': source '{self.source}' is none of {', '.join(SOURCES)}")
+            raise ValueError(f"coverpoint '{self.name}': source '{self.source}' is none of {', '.join(SOURCES)}")
         self.reasons    # noqa: B018  (looks the patterns over)
 
     @property
@@ -81,7 +83,8 @@ class Point:
             for pattern, reason in patterns.items():
                 names = [name for name in self.bins if fnmatchcase(name, pattern)]
                 if not names or not reason or not found.keys().isdisjoint(names):
-                    raise ValueError(f"point '{self.name}': '{pattern}' must have a reason and match bins that have none yet")
+                    raise ValueError(f"coverpoint '{self.name}': '{pattern}' must have a reason and match bins that have "
+                                     "none yet")
                 found |= dict.fromkeys(names, (kind, reason))
         return found
 
@@ -105,22 +108,29 @@ class Score:
         return 100.0 * self.hit / self.goals if self.goals else 100.0
 
 
-class Coverage:
-    """Counts of all bins of ``points``."""
+class CoverGroup:
+    """Coverpoints, and how often each of their bins was sampled.
 
-    def __init__(self, points: Iterable[Point]) -> None:
+    Raises:
+        ValueError: two coverpoints have the same name.
+    """
+
+    def __init__(self, points: Iterable[CoverPoint]) -> None:
+        points = tuple(points)
         self.points = {point.name: point for point in points}
+        if len(self.points) < len(points):
+            raise ValueError("a coverpoint is there twice")
         self.counts = {name: np.zeros(len(point.bins), dtype=np.int64) for name, point in self.points.items()}
         self.files: list[str] = []
 
-    def point(self, name: str) -> Point:
-        """The point called ``name``.
+    def point(self, name: str) -> CoverPoint:
+        """The coverpoint called ``name``.
 
         Raises:
             FcimError: there is none.
         """
         if name not in self.points:
-            raise FcimError(f"there is no cover point '{name}'; the points are in tb/coverage/catalogue*.py")
+            raise FcimError(f"there is no coverpoint '{name}' in this group; {_DECLARED}")
         return self.points[name]
 
     # ---- sampling
@@ -128,36 +138,36 @@ class Coverage:
         """Count ``n`` hits of one bin.
 
         Raises:
-            FcimError: unknown point or bin.
+            FcimError: unknown coverpoint or bin.
         """
         index = self.point(name).index
         if bin_name not in index:
-            raise FcimError(f"cover point '{name}' has no bin '{bin_name}'; the bins are in tb/coverage/catalogue*.py")
+            raise FcimError(f"coverpoint '{name}' has no bin '{bin_name}'; {_DECLARED}")
         self.counts[name][index[bin_name]] += n
 
-    def sample_counts(self, name: str, *indices: np.ndarray, weights: np.ndarray | None = None) -> None:
+    def sample_array(self, name: str, *indices: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Count a hit for each element of ``indices``: bin numbers, for a cross one array per axis (they are broadcast).
 
         Args:
             weights: hits per element, by default 1.
 
         Raises:
-            FcimError: unknown point. ValueError: a number that is none of a bin.
+            FcimError: unknown coverpoint. ValueError: a number that is none of a bin.
         """
         point = self.point(name)
         if len(indices) != len(point.shape):
-            raise ValueError(f"point '{name}' takes {len(point.shape)} arrays of bin numbers, not {len(indices)}")
+            raise ValueError(f"coverpoint '{name}' takes {len(point.shape)} arrays of bin numbers, not {len(indices)}")
         flat = np.ravel_multi_index(np.broadcast_arrays(*indices), point.shape).ravel() if len(indices) > 1 \
             else np.asarray(indices[0], dtype=np.int64).ravel()
         counts = np.bincount(flat, minlength=len(point.bins)) if weights is None \
             else np.bincount(flat, weights=np.ravel(weights), minlength=len(point.bins)).astype(np.int64)
         if len(counts) > len(point.bins):
-            raise ValueError(f"point '{name}' has {len(point.bins)} bins, no number {len(counts) - 1}")
+            raise ValueError(f"coverpoint '{name}' has {len(point.bins)} bins, no number {len(counts) - 1}")
         self.counts[name] += counts
 
     # ---- verdict
     def hits(self, name: str) -> dict[str, int]:
-        """Hits of every bin of a point."""
+        """Hits of every bin of a coverpoint."""
         return dict(zip(self.point(name).bins, self.counts[name].tolist(), strict=True))
 
     def holes(self, name: str) -> list[str]:
@@ -166,7 +176,7 @@ class Coverage:
         return [bin_name for bin_name in self.point(name).goals if not hits[bin_name]]
 
     def score(self, names: Sequence[str] | None = None) -> Score:
-        """Over the points called ``names``, by default all."""
+        """Over the coverpoints called ``names``, by default all."""
         names = list(self.points) if names is None else names
         goals = sum(len(self.point(name).goals) for name in names)
         illegal = tuple(f"{name}: {bin_name}" for name in names for bin_name, (kind, _) in self.points[name].reasons.items()
@@ -195,18 +205,18 @@ class Coverage:
         """Add the hits of a file.
 
         Raises:
-            FcimError: it cannot be read, is none of ours, or has a point or bin that the catalogue has not.
+            FcimError: it cannot be read, is none of ours, or has a coverpoint or bin that is not declared.
         """
         for name, hits in _read(path).items():
             if name not in self.points:
-                raise FcimError(f"{path} has hits of the cover point '{name}', which does not exist; {_STALE}")
+                raise FcimError(f"{path} has hits of the coverpoint '{name}', which does not exist; {_STALE}")
             for bin_name, n in hits.items():
                 if bin_name not in self.points[name].index:
                     raise FcimError(f"{path} has hits of the bin '{bin_name}' of '{name}', which does not exist; {_STALE}")
                 self.sample(name, bin_name, n)
         self.files.append(path.name)
 
-    def merge_folder(self, folder: Path) -> Coverage:
+    def merge_folder(self, folder: Path) -> CoverGroup:
         """Add the hits of all ``*.cover.json`` in ``folder``; returns itself.
 
         Raises:
@@ -218,9 +228,6 @@ class Coverage:
         for path in files:
             self.merge(path)
         return self
-
-
-_STALE = "the file is older than tb/coverage/catalogue*.py: delete the folder and run again"
 
 
 def _read(path: Path) -> dict[str, dict[str, int]]:

@@ -143,11 +143,11 @@ def plan_problems(plan: Plan, points: Mapping[str, str], entries: Collection[str
             problems.append(f"{block.file} has no module {block.module}")
         for feature in block.features:
             where = f"{block.module}, '{feature.name}'"
-            problems += [f"{where}: there is no cover point '{name}'" for name in feature.points if name not in points]
+            problems += [f"{where}: there is no coverpoint '{name}'" for name in feature.points if name not in points]
             used |= set(feature.points)
             for test in feature.tests:
                 problem = _test_problem(test, entries)
                 if problem:
                     problems.append(f"{where}: {test}: {problem}")
-    problems += [f"the cover point '{name}' of {module} is in no feature" for name, module in points.items() if name not in used]
+    problems += [f"the coverpoint '{name}' of {module} is in no feature" for name, module in points.items() if name not in used]
     return problems

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.errors import FcimError
 from scripts.flow.coverage.functional_page import page_path
-from scripts.flow.coverage.model import Coverage
+from scripts.flow.coverage.model import CoverGroup
 from scripts.flow.coverage.page_parts import STYLE, bar
 from scripts.flow.coverage.plan import REGRESS, Block, Feature, Plan, plan_problems, regression_entries
 from scripts.flow.files import write_atomic
@@ -65,7 +65,7 @@ def verdict_of(jobs: Sequence[Job]) -> str:
     return PARTLY if statuses[NOT_RUN] else PASSED
 
 
-def feature_verdict(feature: Feature, cov: Coverage, tests: Mapping[str, str]) -> str:
+def feature_verdict(feature: Feature, cov: CoverGroup, tests: Mapping[str, str]) -> str:
     """failed before not run before holes before verified; partly run counts as not run."""
     found = {tests[test] for test in feature.tests}
     if FAILED in found or cov.score(feature.points).illegal:
@@ -89,7 +89,7 @@ def _tests(feature: Feature, tests: Mapping[str, str], runs: Mapping[str, int]) 
     return "".join(lines)
 
 
-def _points(feature: Feature, cov: Coverage) -> str:
+def _points(feature: Feature, cov: CoverGroup) -> str:
     lines = []
     for name in feature.points:
         score = cov.score([name])
@@ -101,7 +101,7 @@ def _points(feature: Feature, cov: Coverage) -> str:
     return "".join(lines)
 
 
-def _block(block: Block, cov: Coverage, tests: Mapping[str, str], runs: Mapping[str, int]) -> str:
+def _block(block: Block, cov: CoverGroup, tests: Mapping[str, str], runs: Mapping[str, int]) -> str:
     rows = []
     for feature in block.features:
         verdict = feature_verdict(feature, cov, tests)
@@ -113,7 +113,7 @@ def _block(block: Block, cov: Coverage, tests: Mapping[str, str], runs: Mapping[
             f'<tbody>{"".join(rows)}</tbody></table></div></section>')
 
 
-def _overview(plan: Plan, cov: Coverage, tests: Mapping[str, str]) -> str:
+def _overview(plan: Plan, cov: CoverGroup, tests: Mapping[str, str]) -> str:
     kinds = (VERIFIED, HOLES, NOT_RUN, FAILED)
     rows = []
     for block in plan.blocks:
@@ -131,7 +131,7 @@ def _overview(plan: Plan, cov: Coverage, tests: Mapping[str, str]) -> str:
             "was hit. Where the plan names a file of tests, a job that ran part of it counts for it.</p></section>")
 
 
-def plan_page(plan: Plan, cov: Coverage, jobs: Sequence[Job], entries: Collection[str]) -> str:
+def plan_page(plan: Plan, cov: CoverGroup, jobs: Sequence[Job], entries: Collection[str]) -> str:
     """The page as HTML; ``entries`` are the names of the regression's entries."""
     ran = {test: jobs_of(test, jobs) for test in plan.tests()}
     tests = {test: verdict_of(found) for test, found in ran.items()}
@@ -162,7 +162,7 @@ def plan_page(plan: Plan, cov: Coverage, jobs: Sequence[Job], entries: Collectio
     return document("verification plan", body, STYLE_HERE)
 
 
-def write_plan_page(out: Path, plan: Plan, cov: Coverage, regress_json: Path | None) -> Path:
+def write_plan_page(out: Path, plan: Plan, cov: CoverGroup, regress_json: Path | None) -> Path:
     """Write the page to ``out``, a folder (then as plan.html) or a .html file; returns its path.
 
     Args:

@@ -21,7 +21,7 @@ _BASES = {"b": 2, "o": 8, "d": 10, "h": 16}
 
 
 @dataclass(slots=True)
-class Point:
+class CodePoint:
     """Something that can be covered.
 
     ``object`` names it within its line (what exclusions match); ``label`` is for people; ``column`` of a branch arm is its
@@ -58,24 +58,24 @@ def readable(text: str) -> str:
     return re.sub(r"^\((.*)\) => ([01])$", r"\1 gives \2", text)
 
 
-def _branch(record: Record, count: int) -> Point | None:
+def _branch(record: Record, count: int) -> CodePoint | None:
     if record.comment not in ARMS or record.kind not in ("line", "branch"):
         return None
     decision = record.column - (record.comment in SECOND)
-    return Point("branch", record.file, record.line, decision, record.comment, ARMS[record.comment], count)
+    return CodePoint("branch", record.file, record.line, decision, record.comment, ARMS[record.comment], count)
 
 
-def _other(record: Record, count: int, labels: Mapping[Record, str]) -> Point | None:
+def _other(record: Record, count: int, labels: Mapping[Record, str]) -> CodePoint | None:
     place = (record.file, record.line, record.column)
     if record.kind == "expr":
         label = readable(labels[record])
-        return Point("expression", *place, label, label, count)
+        return CodePoint("expression", *place, label, label, count)
     if record.kind in ("toggle", "user"):
-        return Point(USER if record.kind == "user" else "toggle", *place, record.comment, record.comment, count)
+        return CodePoint(USER if record.kind == "user" else "toggle", *place, record.comment, record.comment, count)
     return None
 
 
-def _line_points(file: str, records: Sequence[tuple[Record, int]], source: Sequence[str]) -> list[Point]:
+def _line_points(file: str, records: Sequence[tuple[Record, int]], source: Sequence[str]) -> list[CodePoint]:
     """A point per source line that a block holds; it was run if the block was, or a decision on the line was taken."""
     counts: dict[int, int] = {}
     for record, count in records:
@@ -85,10 +85,10 @@ def _line_points(file: str, records: Sequence[tuple[Record, int]], source: Seque
     for record, count in records:   # the condition of a block that was not entered was evaluated if its other arm was taken
         if record.line in counts and record.kind == "branch":
             counts[record.line] = max(counts[record.line], count)
-    return [Point("line", file, number, 0, "", "line", count) for number, count in sorted(counts.items())]
+    return [CodePoint("line", file, number, 0, "", "line", count) for number, count in sorted(counts.items())]
 
 
-def file_points(database: Database, sources: Mapping[str, Sequence[str]]) -> dict[str, list[Point]]:
+def file_points(database: Database, sources: Mapping[str, Sequence[str]]) -> dict[str, list[CodePoint]]:
     """Points of every file in the data, in the order of the source.
 
     Args:
@@ -104,14 +104,14 @@ def file_points(database: Database, sources: Mapping[str, Sequence[str]]) -> dic
 
 
 def _points_of(file: str, records: list[tuple[Record, int]], sources: Mapping[str, Sequence[str]],
-               labels: Mapping[Record, str]) -> list[Point]:
+               labels: Mapping[Record, str]) -> list[CodePoint]:
     if file not in sources:
         raise FcimError(f"the coverage data speak of {file}, which does not exist; they are of another version: {AGAIN}")
     last = max(max((record.line, *record.lines)) for record, _ in records)
     if last > len(sources[file]):
         raise FcimError(f"the coverage data speak of line {last} of {file}, which has {len(sources[file])}; "
                         f"they are of another version: {AGAIN}")
-    merged: dict[tuple[object, ...], Point] = {}
+    merged: dict[tuple[object, ...], CodePoint] = {}
     for record, count in records:
         for point in (_branch(record, count), _other(record, count, labels)):
             if point is not None:

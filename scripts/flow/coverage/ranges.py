@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from scripts.flow.coverage.points import Point
+from scripts.flow.coverage.points import CodePoint
 
 Index = tuple[int, ...]
 MOST, GROUPS = 12, 8       # ranges and groups of ranges that are named before "and more"
@@ -57,7 +57,7 @@ def bit_ranges(indices: Iterable[Index]) -> list[str]:
     return [prefix + bits for bits, prefixes in alike.items() for prefix in bit_ranges(prefixes)]
 
 
-def describe(points: Iterable[Point]) -> list[str]:
+def describe(points: Iterable[CodePoint]) -> list[str]:
     """Sentences about toggle points: which bits of which signal never rise, fall or toggle."""
     edges: dict[str, dict[Index, list[str]]] = {}
     for point in points:

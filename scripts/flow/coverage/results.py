@@ -12,7 +12,7 @@ from models.errors import FcimError
 from scripts.flow.coverage.database import Database, read_folder
 from scripts.flow.coverage.exclusions import Use, apply_exclusions, load_exclusions
 from scripts.flow.coverage.floors import FUNCTIONAL, Floors, load_floors
-from scripts.flow.coverage.points import TYPES, USER, Point, file_points
+from scripts.flow.coverage.points import TYPES, USER, CodePoint, file_points
 
 SCHEMA = 1
 SOURCES = (".v", ".vh", ".sv", ".svh")
@@ -36,7 +36,7 @@ class Tally:
         return Tally(self.hit + other.hit, self.total + other.total, self.excluded + other.excluded)
 
 
-def tally(points: Iterable[Point]) -> Tally:
+def tally(points: Iterable[CodePoint]) -> Tally:
     """Count points."""
     hit = total = excluded = 0
     for point in points:
@@ -46,7 +46,7 @@ def tally(points: Iterable[Point]) -> Tally:
     return Tally(hit, total, excluded)
 
 
-def tallies(points: Sequence[Point]) -> dict[str, Tally]:
+def tallies(points: Sequence[CodePoint]) -> dict[str, Tally]:
     """A tally per type; the type of cover properties only if there are any."""
     names = [*TYPES, *([USER] if any(p.type == USER for p in points) else [])]
     return {name: tally(p for p in points if p.type == name) for name in names}
@@ -61,7 +61,7 @@ class Results:
     """
 
     sources: dict[str, list[str]]
-    points: dict[str, list[Point]]
+    points: dict[str, list[CodePoint]]
     uses: list[Use]
     floors: Floors
     runs: Counter[str]

@@ -8,7 +8,7 @@ from html import escape
 
 from scripts.flow.coverage.floors import FUNCTIONAL
 from scripts.flow.coverage.page_parts import STYLE, bar, count, of, percent
-from scripts.flow.coverage.points import USER, Point
+from scripts.flow.coverage.points import USER, CodePoint
 from scripts.flow.coverage.ranges import describe
 from scripts.flow.coverage.results import Results, Tally
 from scripts.flow.html import document
@@ -30,7 +30,7 @@ def _coloured(line: str) -> str:
     return "".join(text) + escape(line[at:])
 
 
-def _mark(points: Sequence[Point]) -> str:
+def _mark(points: Sequence[CodePoint]) -> str:
     """``hit/total`` of one type on one line (the total alone if all were hit); what the points are stands in the tooltip."""
     if not points:
         return '<td class="m"></td>'
@@ -45,14 +45,14 @@ def _mark(points: Sequence[Point]) -> str:
     return f'<td class="m {kind}" title="{escape(chr(10).join(names), quote=True)}">{text}</td>'
 
 
-def _condition(point: Point, text: str) -> str:
+def _condition(point: CodePoint, text: str) -> str:
     """What stands before the ``?`` of a ?:, of which a line may hold several; Verilator's column is that of its first arm."""
     mark = text.rfind("?", 0, point.column) if point.object.startswith("cond_") else -1
     before = text[:mark].rpartition("?")[2].strip() if mark >= 0 else ""
     return before if len(before) <= SNIPPET else f"...{before[-SNIPPET:]}"
 
 
-def _sentences(points: Sequence[Point], text: str) -> list[tuple[str, str]]:
+def _sentences(points: Sequence[CodePoint], text: str) -> list[tuple[str, str]]:
     """Type and description of each of ``points``, all of the line ``text``."""
     found = []
     for point in points:
@@ -65,7 +65,7 @@ def _sentences(points: Sequence[Point], text: str) -> list[tuple[str, str]]:
     return found + [("toggle", text) for text in describe(p for p in points if p.type == "toggle")]
 
 
-def _why(points: Sequence[Point], source: str, reasons: dict[int, str]) -> str:
+def _why(points: Sequence[CodePoint], source: str, reasons: dict[int, str]) -> str:
     """The row below a line that lacks something; nothing if it does not."""
     rows = [f"<div><b>{kind}</b> {escape(text)}</div>" for kind, text in _sentences([p for p in points if p.hole], source)]
     for number in sorted({p.exclusion for p in points if p.exclusion is not None}):
@@ -76,7 +76,7 @@ def _why(points: Sequence[Point], source: str, reasons: dict[int, str]) -> str:
     return f'<tr class="why"><td colspan="5"></td><td>{"".join(rows)}</td></tr>' if rows else ""
 
 
-def _line(number: int, text: str, points: Sequence[Point], reasons: dict[int, str]) -> str:
+def _line(number: int, text: str, points: Sequence[CodePoint], reasons: dict[int, str]) -> str:
     """Table rows of one source line."""
     run = next((p for p in points if p.type == "line"), None)
     kind = ""
@@ -90,7 +90,7 @@ def _line(number: int, text: str, points: Sequence[Point], reasons: dict[int, st
             f'{marks}<td class="src">{_coloured(text)}</td></tr>{_why(points, text, reasons)}')
 
 
-def _hole_list(by_line: dict[int, list[Point]], source: Sequence[str]) -> str:
+def _hole_list(by_line: dict[int, list[CodePoint]], source: Sequence[str]) -> str:
     """Links to all lines that lack something other than toggles, which the code itself shows well enough."""
     items = []
     for number, points in sorted(by_line.items()):
@@ -110,7 +110,7 @@ def _tile(name: str, value: Tally) -> str:
 
 def source_page(file: str, results: Results) -> str:
     """The page as HTML."""
-    by_line: dict[int, list[Point]] = {}
+    by_line: dict[int, list[CodePoint]] = {}
     for point in results.points[file]:
         by_line.setdefault(point.line, []).append(point)
     reasons = {use.exclusion.number: use.exclusion.reason for use in results.uses}

@@ -13,14 +13,14 @@ from models.hardware.tile import TileJob
 
 
 @dataclass
-class Walk:
+class Internals:
     """A tile of R rows, n keys and B blocks of K keys; a short last block is filled up with masked elements.
 
     ``product`` int64 ``[R, n]`` is the scaled score before its shift, ``visible`` bool ``[R, n]``, ``saturated`` bool ``[R, n]``
-    (seen or not). ``z`` and ``p`` int64 ``[R, B, K]``; ``sizes`` int64 ``[B]`` keys of each block; ``zmax``, ``sight`` (visible
-    keys), ``reference`` (after the block), ``over`` (candidate minus the reference before it), ``amount`` int64 ``[R, B]``;
-    ``known`` bool ``[R, B]``: the row had seen a key before the block; ``row_sum`` int64 ``[R]``;
-    ``before`` int64 ``[R, B]``: the row sum before the block.
+    (visible or not). ``z`` and ``p`` int64 ``[R, B, K]``; ``sizes`` int64 ``[B]`` keys of each block; ``zmax``,
+    ``visible_keys``, ``reference`` (after the block), ``over`` (candidate minus the reference before it), ``amount`` int64
+    ``[R, B]``; ``known`` bool ``[R, B]``: the row had seen a key before the block; ``row_sum`` int64 ``[R]``; ``before`` int64
+    ``[R, B]``: the row sum before the block.
     """
 
     score: np.ndarray
@@ -31,7 +31,7 @@ class Walk:
     p: np.ndarray
     sizes: np.ndarray
     zmax: np.ndarray
-    sight: np.ndarray
+    visible_keys: np.ndarray
     reference: np.ndarray
     over: np.ndarray
     amount: np.ndarray
@@ -50,7 +50,7 @@ class Walk:
         ran[-1] |= not ran.any()
         return ran
 
-    def told(self, skip: bool) -> tuple[int, int, int, int, list[bool], list[bool]]:
+    def counts(self, skip: bool) -> tuple[int, int, int, int, list[bool], list[bool]]:
         """What the golden model counts too: rescales, their amount, saturations, zero blocks, empty rows, blocks that run."""
         return (int((self.amount > 0).sum()), int(self.amount.sum()), int((self.saturated & self.visible).sum()),
                 int(self.zero.sum()), (self.row_sum == 0).tolist(), self.ran(skip).tolist())
@@ -63,7 +63,7 @@ def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def _references(zmax: np.ndarray, tau: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """``reference``, ``over``, ``amount``, ``known`` of :class:`Walk`, from the maxima ``[R, B]`` that judge the blocks."""
+    """``reference``, ``over``, ``amount``, ``known`` of :class:`Internals`, from the maxima ``[R, B]`` that judge the blocks."""
     seen_block = zmax != nx.MASKED
     candidate = zmax >> Z_FRAC
     known = np.zeros_like(seen_block)
@@ -92,7 +92,7 @@ def _sums(p_sum: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return before, now
 
 
-def walk_tile(cfg: HardwareConfig, tile: TileJob) -> Walk:
+def internals_of(cfg: HardwareConfig, tile: TileJob) -> Internals:
     """The internals of one tile."""
     rows, keys, per_block = tile.q.shape[0], tile.k.shape[0], cfg.keys_per_block
     count = -(-keys // per_block)
@@ -114,6 +114,6 @@ def walk_tile(cfg: HardwareConfig, tile: TileJob) -> Walk:
     before, row_sum = _sums(p.sum(-1).numpy(), amount)
     sizes = np.full(count, per_block)
     sizes[-1] = keys - (count - 1) * per_block
-    return Walk(score=score.numpy(), product=product.numpy(), visible=visible.numpy(), saturated=(clamped != wide).numpy(),
-                z=z.numpy(), p=p.numpy(), sizes=sizes, zmax=zmax, sight=(z != nx.MASKED).sum(-1).numpy(), reference=reference,
-                over=over, amount=amount, known=known, before=before, row_sum=row_sum)
+    return Internals(score=score.numpy(), product=product.numpy(), visible=visible.numpy(), saturated=(clamped != wide).numpy(),
+                     z=z.numpy(), p=p.numpy(), sizes=sizes, zmax=zmax, visible_keys=(z != nx.MASKED).sum(-1).numpy(),
+                     reference=reference, over=over, amount=amount, known=known, before=before, row_sum=row_sum)

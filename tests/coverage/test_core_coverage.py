@@ -1,4 +1,4 @@
-"""Sampling of engine runs: against counts by hand, against the scalar reading of the specification, against counters."""
+"""Sampling of runs of the core: against counts by hand, and against the scalar reading of the specification."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from models.hardware.timeline import COUNTERS
-from scripts.flow.coverage.model import Coverage
-from scripts.flow.simulator import RunOptions
+from scripts.flow.coverage.model import CoverGroup
 from tb.common import spec
 from tb.core import corners
-from tb.core import environment as engine_run
-from tb.core.configs import BYTE, NARROW, TINY, small
-from tb.core.sequences import decode, flagged, levels_tile, prefill, random_tile, random_tiles
-from tb.coverage.catalogue import POINTS, new_coverage
-from tb.coverage.engine_points import sample_engine
+from tb.core.configs import BYTE, NARROW, TINY
+from tb.core.coverage.decisions import order_of, stalls_seen
+from tb.core.coverage.run import sample_run
+from tb.core.sequences import decode, levels_tile, prefill, random_tile
+from tb.coverage import coverpoints, new_coverage
 
 SHIFT_ZERO = 18
+ROWS, BLOCK, LOW = TINY.rows, TINY.keys_per_block, -40
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 77])
 
 
-def sampled(cfg: HardwareConfig, tiles: list[TileJob], record: dict | None = None) -> Coverage:
+def sampled(cfg: HardwareConfig, tiles: list[TileJob], record: dict | None = None) -> CoverGroup:
     """The hits of a run of ``tiles``."""
     cov = new_coverage()
-    sample_engine(cov, cfg, tiles, [run_tile(cfg, tile) for tile in tiles], record or {})
+    sample_run(cov, cfg, tiles, [run_tile(cfg, tile) for tile in tiles], record or {})
     return cov
 
 
-def hits(cov: Coverage, name: str) -> dict[str, int]:
+def hits(cov: CoverGroup, name: str) -> dict[str, int]:
     """Bins of a point that were hit."""
     return {b: n for b, n in cov.hits(name).items() if n}
 
@@ -138,9 +138,9 @@ def test_another_computation_than_the_golden_one_is_noticed(field: str, generato
     golden = run_tile(TINY, tile)
     setattr(golden.stats, field, getattr(golden.stats, field) + 1)
     with pytest.raises(ValueError, match="the golden model"):
-        sample_engine(new_coverage(), TINY, [tile], [golden], {})
+        sample_run(new_coverage(), TINY, [tile], [golden], {})
     with pytest.raises(ValueError, match="0 results for 1 tiles"):
-        sample_engine(new_coverage(), TINY, [tile], [], {})
+        sample_run(new_coverage(), TINY, [tile], [], {})
 
 
 def test_another_decision_than_the_golden_one_is_noticed(generator: np.random.Generator) -> None:
@@ -148,7 +148,7 @@ def test_another_decision_than_the_golden_one_is_noticed(generator: np.random.Ge
     golden = run_tile(TINY, tile)
     golden.ran[1] = True
     with pytest.raises(ValueError, match="blocks that run"):
-        sample_engine(new_coverage(), TINY, [tile], [golden], {})
+        sample_run(new_coverage(), TINY, [tile], [golden], {})
 
 
 def cycles_record() -> dict[str, np.ndarray]:
@@ -222,36 +222,95 @@ def test_states_by_hand(generator: np.random.Generator) -> None:
     assert cov.score().illegal == ("stream.o: valid waits, read-out",)
 
 
-def test_states_agree_with_the_counters(seed: int, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the harness counts of the engine's states is what the engine's own counters count."""
-    records = []
-
-    def keep(cfg, tiles, record, pattern, *rest):
-        records.append(record)
-        return check(cfg, tiles, record, pattern, *rest)
-
-    check = engine_run.check_record
-    monkeypatch.setattr(engine_run, "check_record", keep)
-    cfg = small(4)
-    tiles = flagged(generator, random_tiles(cfg, generator, 6, keys=11))
-    runs = engine_run.run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed), bench=engine_run.BENCHES["files"])
-    assert len(records) == 2 and all(run.ok for run in runs)
-    for record in records:
-        word, spent = record["state_counts"].T
-        counters = dict(zip(COUNTERS, record["counters"].tolist(), strict=True))
-        for name, bit in (("ip_busy", 8), ("stall_softmax", 9), ("op_busy", 11)):
-            assert spent[word >> bit & 1 == 1].sum() == counters[name], name
-        for bit, name, count in ((2, "keys", len(record["k_cycle"])), (0, "rows in", len(record["q_cycle"])),
-                                 (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"])),
-                                 (15, "requests", len(record["req_cycle"]))):
-            assert spent[word >> bit & 3 == 3].sum() == count, name
-        assert spent[word >> 15 & 3 == 1].sum() == counters["stall_req"]
-        assert spent[word >> 6 & 3 == 1].sum() == counters["stall_o"] and spent[word >> 13 & 3 > 0].sum() > 0
-        cov = new_coverage()
-        sample_engine(cov, cfg, tiles, runs[0].golden, record)
-        assert not cov.score().illegal
+# ---- schedules, fused first steps, skipped blocks
+def decided(tiles: list[TileJob], **counters: int) -> CoverGroup:
+    """The hits of a run of ``tiles`` whose counters, if any are given, are 0 but for those; none is illegal."""
+    cov = sampled(TINY, tiles, {"counters": np.array([counters.get(name, 0) for name in COUNTERS])} if counters else None)
+    assert not cov.score().illegal
+    return cov
 
 
+def test_orders_are_seen_from_the_positions(generator: np.random.Generator) -> None:
+    def names(keys: int) -> list[str]:
+        return [order_of(TINY, decode(TINY, generator, 2, keys, schedule=name)[0]) for name in SCHEDULES]
+
+    assert names(1) == names(BLOCK) == ["one block"] * 3
+    assert names(BLOCK + 1) == names(2 * BLOCK) == ["natural", "newest of two first", "newest of two first"]
+    assert names(2 * BLOCK + 1) == names(5 * BLOCK) == list(SCHEDULES)
+    tile = decode(TINY, generator, 2, 20)[0]
+    assert order_of(TINY, replace(tile, k_pos=tile.k_pos.flip(0))) == "another order"
+    assert order_of(TINY, replace(tile, k_pos=tile.k_pos + 1)) == "another order"
+
+
+def test_schedules_by_hand(generator: np.random.Generator) -> None:
+    """Tiles of 16, 32 and 40 keys of one head, and steps of decoding with 30 keys."""
+    tiles = prefill(TINY, generator, 1, 40, schedule="sink_diagonal", fused=True)
+    tiles += decode(TINY, generator, 4, 30, schedule="diagonal_first", skip=True)
+    cov = decided(tiles, stall_k=1)
+    assert hits(cov, "schedule.order") == {"newest of two first, whole": 1, "sink_diagonal, whole": 2,
+                                           "diagonal_first, ragged": 1}
+    assert hits(cov, "schedule.blocks") == {"sink_diagonal, 4 to 15": 2, "diagonal_first, 4 to 15": 1}
+    assert hits(cov, "schedule.flags") == {"sink_diagonal, fused, every block runs": 2,
+                                           "diagonal_first, one block, blocks may be skipped": 1}
+    assert hits(cov, "schedule.phase") == {"sink_diagonal, several tokens": 2, "diagonal_first, one token": 1}
+    assert hits(cov, "schedule.stalls") == {"sink_diagonal, inputs pause": 2, "diagonal_first, inputs pause": 1}
+    assert hits(cov, "skip.stalls") == {"0, fused, every block runs, inputs pause": 3,
+                                        "0, one block, blocks may be skipped, inputs pause": 1}
+    assert hits(cov, "skip.changes") == {"both the same": 2, "both others": 1}
+
+
+def test_streams_that_pause_are_seen_from_the_counters() -> None:
+    def seen(**counters: int) -> str | None:
+        return stalls_seen({"counters": np.array([counters.get(name, 0) for name in COUNTERS])})
+
+    assert seen(stall_softmax=9) == "none pauses" and seen(stall_k=2) == "inputs pause"
+    assert seen(stall_o=1) == seen(stall_req=1) == "outputs wait" and seen(stall_k=1, stall_req=1) == "both"
+    assert stalls_seen({}) is None
+
+
+def test_first_steps_by_hand(generator: np.random.Generator) -> None:
+    """The second block's maximum is larger, or smaller, or all that half of the rows see."""
+    larger = levels_tile(TINY, generator, [0, 4], short=7, tau=2, fused=True)
+    smaller = levels_tile(TINY, generator, [4, 0, 1], tau=2, fused=True)
+    some = replace(larger, k_pos=torch.tensor([2] * BLOCK + [1]), q_pos=torch.arange(ROWS) % 2 + 1)     # half see one block
+    cov = decided([larger, smaller, some, replace(larger, fused=False), levels_tile(TINY, generator, [0], fused=True)])
+    assert hits(cov, "fused.tile") == {"fused, two, the second ragged": 2, "fused, more": 1, "fused, one": 1,
+                                       "one block, two, the second ragged": 1}
+    assert hits(cov, "fused.second_block") == {"one, last": 2, "all, more follow": 1}
+    assert hits(cov, "fused.row") == {"the second is larger": ROWS + ROWS // 2, "the first is larger": ROWS,
+                                      "sees the second only": ROWS // 2}
+    assert hits(cov, "fused.saved") == {"2, would rescale": ROWS + ROWS // 2, "2, would not": ROWS}
+
+
+def test_skipped_blocks_by_hand(generator: np.random.Generator) -> None:
+    tiles = [levels_tile(TINY, generator, [None, 0, LOW, LOW, 0, LOW], skip=True),
+             levels_tile(TINY, generator, [LOW, 0], fused=True, skip=True),
+             levels_tile(TINY, generator, [None, None], skip=True), levels_tile(TINY, generator, [0, LOW, None])]
+    cov = decided(tiles)
+    assert hits(cov, "skip.block") == {
+        "first, one block, nothing visible": 2, "middle, one block, all too small": 2, "last, one block, all too small": 1,
+        "first, fused, all too small": 1}
+    assert hits(cov, "skip.runs_though_zero") == {"nothing visible, no other block": 1, "all too small, no flag": 1,
+                                                  "nothing visible, no flag": 1}
+    assert hits(cov, "skip.share") == {"some": 1, "all but one": 2}
+    # -, r, --, r, then - - across the end of the first tile, then r, -, r, rrr
+    assert hits(cov, "skip.in_a_row") == {"1": 2, "2": 2, "over a tile's end": 1}
+    assert hits(cov, "skip.kept_by") == {"all": 3}
+    assert hits(cov, "skip.changes") == {"other first step": 2, "other skip": 1}
+
+
+@pytest.mark.parametrize(("tau", "name"), [(0, "0"), (3, "1 to 7"), (8, "8")])
+def test_the_edge_of_a_block_that_vanishes_by_hand(tau: int, name: str, generator: np.random.Generator) -> None:
+    edge = tau - TINY.prob_bits
+    cov = decided([levels_tile(TINY, generator, [0, edge + 1, edge, edge - 1, edge - 2, None], tau=tau, skip=True)])
+    assert hits(cov, "skip.edge") == {f"{name}, {where}": 1 for where in
+                                      ("2 or more above", "1 above", "at", "1 below", "2 or more below")}
+    alone = levels_tile(TINY, generator, [0, LOW], tau=tau, skip=True)
+    alone.q_mult[3] = 0
+    assert hits(decided([alone]), "skip.kept_by") == {"all": 1, "one of several": 1}
+
+
+# ---- all of a run
 def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
     tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1), *corners.rescales(TINY, generator).values(),
              *corners.saturation(TINY, generator).values(), *corners.visibility(TINY, generator).values(),
@@ -260,7 +319,8 @@ def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> N
     cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
     flow = sampled(TINY, *skipping_record())
     narrow = sampled(NARROW, list(corners.probabilities(NARROW, generator).values()))
-    missing = [p.name for p in POINTS if p.source == "record" and not any(c.counts[p.name].any() for c in (cov, flow, narrow))]
+    counts = [group.counts for group in (cov, flow, narrow)]
+    missing = [p.name for p in coverpoints() if p.source == "record" and not any(count[p.name].any() for count in counts)]
     assert missing == []
 
 
@@ -279,7 +339,7 @@ def test_sampling_costs_less_than_twice_the_golden_model(generator: np.random.Ge
         start = time.perf_counter()
         golden = [run_tile(cfg, tile) for tile in tiles]
         middle = time.perf_counter()
-        sample_engine(new_coverage(), cfg, tiles, golden, {})
+        sample_run(new_coverage(), cfg, tiles, golden, {})
         golden_s.append(middle - start)
         sample_s.append(time.perf_counter() - middle)
     torch.set_num_threads(threads)

@@ -1,0 +1,77 @@
+"""Coverpoints of ``fcim_ip_cim`` and their samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tb.common.coverage import (
+    PLANE_STATES,
+    PLANES,
+    SIZES,
+    BenchCoverGroup,
+    digitise,
+    one_some_all,
+    plane_states,
+    points_of,
+    sampler,
+)
+
+point = points_of("fcim_ip_cim")
+
+COVERPOINTS = (
+    point("ip_cim.write", "Rows are written while the array rests and while it works; row 0 clears its bank",
+          axes=(("row", ("0", "another")), ("array", ("rests", "works")))),
+    point("ip_cim.rows", "Rows of a tile", SIZES),
+    point("ip_cim.key_plane", "Bit-planes of keys in offset binary", axes=(("plane", PLANES), ("state", PLANE_STATES))),
+    point("ip_cim.lane", "Unsigned inner products of used rows, up to the widest a lane must hold",
+          ("0", "between", "largest: all 255 by all 255")),
+    point("ip_cim.key", "When a key is accepted", ("into an idle array", "as the one before leaves")),
+    point("ip_cim.column", "A finished column is taken at once, or waits, and the key behind it then waits in the array",
+          ("taken at once", "waits", "waits, next key finished too")),
+    point("ip_cim.bank", "Neighbouring keys in one bank and in both",
+          ("the same bank", "the other bank", "the other bank, no cycle lost")),
+    point("ip_cim.reset", "A reset drops what is in flight", ("key in the array, column waits",)),
+)
+GROUP = BenchCoverGroup(COVERPOINTS)
+
+
+@sampler
+def sample_write(row: int, working: bool) -> None:
+    """A row is written."""
+    GROUP.sample("ip_cim.write", f"{'another' if row else '0'}, {'works' if working else 'rests'}")
+
+
+@sampler
+def sample_key(key: np.ndarray, rows: np.ndarray) -> None:
+    """A key ``[D]`` and the rows ``[rows, D]`` that it meets, both in offset binary."""
+    GROUP.sample_array("ip_cim.key_plane", *plane_states(key.astype(np.uint8)))
+    GROUP.sample_array("ip_cim.lane", digitise(rows @ key, (0, 1, 255 * 255 * len(key))))
+
+
+@sampler
+def sample_rows(used: int, rows: int) -> None:
+    """A tile's rows."""
+    GROUP.sample("ip_cim.rows", one_some_all(used, rows))
+
+
+@sampler
+def sample_cycles(accepted: Sequence[int], given: Sequence[int], shown: Sequence[int], handoff: Sequence[int],
+                  banks: Sequence[int], cpk: int) -> None:
+    """Cycles of all keys of a run: accepted, column taken, column first valid, handed to the output register."""
+    for k, accept in enumerate(accepted):
+        before = handoff[k - 1] if k else -1
+        GROUP.sample("ip_cim.key", "as the one before leaves" if accept == before else "into an idle array")
+        waits = given[k] > shown[k]
+        GROUP.sample("ip_cim.column", "taken at once" if not waits else
+                     "waits, next key finished too" if k + 1 < len(accepted) and accepted[k + 1] + cpk < given[k] else "waits")
+        if k:
+            GROUP.sample("ip_cim.bank", "the same bank" if banks[k] == banks[k - 1] else
+                         "the other bank, no cycle lost" if accept == before else "the other bank")
+
+
+@sampler
+def sample_reset() -> None:
+    """A reset with a key in the array while the column before it waits."""
+    GROUP.sample("ip_cim.reset", "key in the array, column waits")
