@@ -17,7 +17,8 @@ import pytest
 
 from models.errors import FcimError, run_cli
 from models.hardware import config, schedules
-from scripts import call, find_tests, head_stats
+from models.tensors.head_stats import MIN_TOKENS
+from scripts import call, find_tests
 from scripts.flow import simulator as simulate
 from scripts.flow import variables
 from scripts.flow.arguments import flag
@@ -176,9 +177,9 @@ def test_limits_are_those_of_the_models() -> None:
     assert schedules.SCHEDULES == variables.SCHEDULES and tuple(simulate.PROGRAM) == variables.SIMULATORS
     assert config.TAU_MAX == variables.TAU_MAX
     row = next(row for row in variables.TABLE if row.name == "TOKENS" and row.applies("head-stats"))
-    assert row.kind(str(head_stats.MIN_TOKENS), "TOKENS") == head_stats.MIN_TOKENS
+    assert row.kind(str(MIN_TOKENS), "TOKENS") == MIN_TOKENS
     with pytest.raises(Exception, match="is illegal"):
-        row.kind(str(head_stats.MIN_TOKENS - 1), "TOKENS")
+        row.kind(str(MIN_TOKENS - 1), "TOKENS")
 
 
 @pytest.mark.parametrize(("words", "environment", "text"), [

@@ -38,7 +38,7 @@ from scripts.studies.language_model.generate import texts_table
 from scripts.studies.language_model.perplexity import result_tables
 from scripts.studies.language_model.precision import Line as PrecisionLine
 from scripts.studies.language_model.precision import lines_table
-from scripts.studies.schedules.sheet import Sheet
+from scripts.studies.schedules.report import Sheet
 from tests.commands.test_report import made_up
 
 WIDTHS = (60, 80, 100, 160)
