@@ -20,7 +20,7 @@ from scripts.figures.pages import END, Page, Piece, begin
 from scripts.figures.reports import Report
 from scripts.figures.text import exact, find, form, near, plain, table, timed
 from scripts.flow.sources import ROOT
-from scripts.studies.language_model.variants import variants
+from scripts.studies.language_model.precision import variants
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
 from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL

@@ -24,8 +24,7 @@ from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
-from scripts.studies.language_model.loaded import Loaded, add_device, load, output_folder
-from scripts.studies.language_model.perplexity import conditions
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder
 
 FOLDER = ROOT / "build" / "generate"
 PROMPT, NEW = 320, 200
