@@ -18,7 +18,7 @@ from models.errors import run_cli
 from models.tensors.head_stats import THRESHOLDS, HeadStats, checkpoint_stats, kinds
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import read_text, token_ids
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.tables import Column, Table, say
 

@@ -19,7 +19,7 @@ import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import quiet_transformers
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT

@@ -22,7 +22,7 @@ from models.tensors.fit import fit_note
 from models.tensors.source import open_checkpoint, parse_count
 from models.tensors.text import load_corpus
 from models.tensors.token_ids import Tokenizer, read_text, token_ids
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.files import check_writable
 
 TOKENS = 4096       # of the text that is scored

@@ -22,7 +22,7 @@ from models.tensors.fit import choose_config, fit_note, fit_tensors
 from models.tensors.head_stats import head_kinds
 from models.tensors.source import open_checkpoint, parse_indices, tell_first_token
 from models.tensors.token_ids import read_text
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import check_writable, replaced
 from scripts.flow.processes import of_its_own, shown
