@@ -16,7 +16,7 @@ from models.errors import FcimError, run_cli
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.source import load_tensors, tell_first_token
 from models.tensors.tensor_file import check_suffix, save_tensor_file
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 
 

@@ -8,69 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import torch
 from rich.text import Text
-from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.errors import run_cli
-from models.tensors.checkpoint import Checkpoint, Probe
-from models.tensors.head_stats import LOCAL_WINDOW, HeadStats, head_statistics, repeated_random
+from models.tensors.head_stats import THRESHOLDS, HeadStats, checkpoint_stats, kinds
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import read_text, token_ids
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.tables import Column, Table, say
-
-PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
-MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted
-# a head is marked with a kind when its mean mass there is above this
-THRESHOLDS = {"sink": 0.2, "previous": 0.3, "local": 0.5, "induction": 0.3}
-
-
-def kinds(stats: HeadStats) -> list[str]:
-    """The kinds whose threshold this head passes."""
-    return [kind for kind, limit in THRESHOLDS.items() if getattr(stats, kind) > limit]
-
-
-def _probabilities(probe: Probe) -> Tensor:
-    """Causal attention probabilities ``[B, Hq, T, T]`` of a layer."""
-    length = probe.q.shape[2]
-    keys = probe.k.repeat_interleave(probe.q.shape[1] // probe.k.shape[1], dim=1)
-    later = torch.ones(length, length, dtype=torch.bool).triu(1)
-    scores = probe.q @ keys.transpose(2, 3) * probe.scale
-    return scores.masked_fill(later, float("-inf")).softmax(-1)
-
-
-class _WalkedLayer:
-    """Stands in for a model of one layer whose attention is known already; tells its sequences apart by their shape."""
-
-    def __init__(self, probes: list[Probe]):
-        self._maps = {(p.q.shape[0], p.q.shape[2]): _probabilities(p) for p in probes}
-
-    def __call__(self, input_ids: Tensor, **_: bool) -> SimpleNamespace:
-        return SimpleNamespace(attentions=[self._maps[tuple(input_ids.shape)]])
-
-
-def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]:
-    """Statistics of every head, layer by layer, with one layer in memory at a time.
-
-    Args:
-        model: the checkpoint.
-        text_ids: int64 ``[T]``, as the tokenizer begins it, T at least ``MIN_TOKENS``.
-    """
-    generator = torch.Generator().manual_seed(SEED)
-    repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
-    sequences = [text_ids[None], repeated]
-    for layer, probes in model.walk(sequences):
-        for stats in head_statistics(_WalkedLayer(probes), *sequences, PERIOD):
-            yield replace(stats, layer=layer)
 
 
 def stats_table(stats: list[HeadStats], title: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from models.errors import run_cli
 from models.hardware.config import config_names, load_config
-from scripts.check_random import find_unseeded
 from scripts.flow.arguments import Parser
 from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import FILE_LIST, ROOT, rtl_files
@@ -17,6 +17,8 @@ from scripts.flow.sources import FILE_LIST, ROOT, rtl_files
 TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
+
+SEEDED_PARTS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}     # of numpy.random
 
 
 def _step(name: str, ok: bool) -> bool:
@@ -67,6 +69,42 @@ def lint_layers() -> bool:
     """No layer imports from one above it: the contract in ``pyproject.toml``."""
     program = Path(sys.executable).with_name("lint-imports")    # a virtual environment has it beside its Python
     return _run("layers", str(program), "--cache-dir", "build/import_linter")
+
+
+def _dotted(node: ast.AST) -> str:
+    """``a.b.c`` for such an expression, else an empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def _unseeded(node: ast.AST) -> str | None:
+    """Why this is a random number that no seed reaches, None if it is not: a global generator, or one made without a seed."""
+    if isinstance(node, ast.Import) and any(name.name == "random" for name in node.names):
+        return "Python's global generator; use numpy's default_rng with the run's seed"
+    if isinstance(node, ast.ImportFrom) and node.module == "random":
+        return "Python's global generator; use numpy's default_rng with the run's seed"
+    if isinstance(node, ast.ImportFrom) and node.module == "numpy.random" and {n.name for n in node.names} - SEEDED_PARTS:
+        return "numpy's global generator; use default_rng with the run's seed"
+    if isinstance(node, ast.Attribute) and _dotted(node.value) in ("np.random", "numpy.random") and node.attr not in SEEDED_PARTS:
+        return "numpy's global generator; use default_rng with the run's seed"
+    if isinstance(node, ast.Call) and _dotted(node.func).split(".")[-1] == "default_rng":
+        first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "seed"), None)
+        if first is None or (isinstance(first, ast.Constant) and first.value is None):
+            return "default_rng without a seed"
+    return None
+
+
+def find_unseeded(path: Path, root: Path) -> list[str]:
+    """``file:line: problem`` for each use in the Python file ``path``; paths are shown from ``root`` on."""
+    try:
+        tree = ast.parse(path.read_text(), filename=str(path))
+    except SyntaxError as error:
+        return [f"{path.relative_to(root)}:{error.lineno}: not valid Python ({error.msg})"]
+    found = [(node.lineno, problem) for node in ast.walk(tree) if (problem := _unseeded(node))]
+    return [f"{path.relative_to(root)}:{line}: {problem}" for line, problem in sorted(found)]
 
 
 def lint_random() -> bool:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,11 +30,11 @@ from models.tensors.byte_tokenizer import BOS_ID, EOS_ID, VOCAB_SIZE, save_token
 from models.tensors.head_stats import head_statistics, repeated_random  # noqa: E402
 from models.tensors.text import load_corpus  # noqa: E402
 from scripts.flow.arguments import Parser  # noqa: E402
-from scripts.muon import Muon  # noqa: E402
 
 IGNORE = -100  # label that the loss leaves out
 REPEAT_PERIOD = 64
 SINK_LIMITS = (0.2, 0.3)  # heads whose mean mass on the first token is above these are counted
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)     # of the Newton-Schulz iteration
 
 Stages = tuple[tuple[float, int], ...]
 """(share of all steps at which the stage ends, sequence length); tokens per step stay the same."""
@@ -145,6 +146,46 @@ def steps_in_time(args: argparse.Namespace, most: int, step: int, rate: float, s
     if step >= settled * args.steps:
         return args.steps
     return min(most, max(step + int(rate * max(0.0, seconds_left)), math.ceil(step / settled)))
+
+
+def orthogonalise(update: Tensor, steps: int = 5) -> Tensor:
+    """The nearest (semi-)orthogonal matrix to ``update [R, C]``, approximately."""
+    a, b, c = _COEFFICIENTS
+    x = update / (update.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon in float32, for machines whose bfloat16 matrix products are emulated: Nesterov momentum, orthogonalised, for matrices.
+
+    ``torch.optim.Muon`` orthogonalises in bfloat16, which on a CPU without native bfloat16 takes ten times as long as the
+    training step itself. Same method: momentum, then a quintic Newton-Schulz iteration (K. Jordan, "Muon: an optimizer for
+    hidden layers", 2024), scaled to AdamW's update size.
+    """
+
+    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum"] = torch.zeros_like(p)
+                buffer = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonalise(p.grad.lerp(buffer, group["momentum"]))
+                scale = 0.2 * max(p.shape) ** 0.5  # the root mean square of an AdamW update
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update, alpha=-group["lr"] * scale)
 
 
 def make_optimizers(model: LlamaForCausalLM, name: str, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:

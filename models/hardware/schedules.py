@@ -40,6 +40,11 @@ class TileOptions:
     skip: bool = False
     tau: int = 0
 
+    @property
+    def name(self) -> str:
+        """What moves results, in short, like ``sink_diagonal + fused, tau 4``; skipping changes none."""
+        return f"{self.schedule}{' + fused' if self.fused else ''}" + (f", tau {self.tau}" if self.tau else "")
+
     def check(self, cfg: HardwareConfig) -> TileOptions:
         """Itself, if ``cfg`` can do it.
 

@@ -6,12 +6,26 @@ model, so these figures are printed for any checkpoint and stored with the fixtu
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from models.tensors.token_ids import token_ids
+
+if TYPE_CHECKING:
+    from models.tensors.checkpoint import Checkpoint, Probe
+
 LOCAL_WINDOW = 16
+PERIOD, REPEATS, BATCH, SEED = 64, 4, 4, 1
+MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not counted
+# a head is marked with a kind when its mean mass there is above this
+THRESHOLDS = {"sink": 0.2, "previous": 0.3, "local": 0.5, "induction": 0.3}
+# what a head is called if it passes several thresholds of :data:`THRESHOLDS`: the first that is found
+_NAMES = (("sink", "sink"), ("induction", "induction"), ("previous", "local"), ("local", "local"))
 
 
 @dataclass(frozen=True)
@@ -102,3 +116,53 @@ def head_statistics(model: nn.Module, text_ids: Tensor, repeated_ids: Tensor, pe
             result.append(HeadStats(layer, head, sink[head].item(), previous[head].item(),
                                     local[head].item(), induction[layer][head].item(), entropy[head].item()))
     return result
+
+
+def kinds(stats: HeadStats) -> list[str]:
+    """The kinds whose threshold this head passes."""
+    return [kind for kind, limit in THRESHOLDS.items() if getattr(stats, kind) > limit]
+
+
+def _probabilities(probe: Probe) -> Tensor:
+    """Causal attention probabilities ``[B, Hq, T, T]`` of a layer."""
+    length = probe.q.shape[2]
+    keys = probe.k.repeat_interleave(probe.q.shape[1] // probe.k.shape[1], dim=1)
+    later = torch.ones(length, length, dtype=torch.bool).triu(1)
+    scores = probe.q @ keys.transpose(2, 3) * probe.scale
+    return scores.masked_fill(later, float("-inf")).softmax(-1)
+
+
+class _WalkedLayer:
+    """Stands in for a model of one layer whose attention is known already; tells its sequences apart by their shape."""
+
+    def __init__(self, probes: list[Probe]):
+        self._maps = {(p.q.shape[0], p.q.shape[2]): _probabilities(p) for p in probes}
+
+    def __call__(self, input_ids: Tensor, **_: bool) -> SimpleNamespace:
+        return SimpleNamespace(attentions=[self._maps[tuple(input_ids.shape)]])
+
+
+def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]:
+    """Statistics of every head, layer by layer, with one layer in memory at a time.
+
+    Args:
+        model: the checkpoint.
+        text_ids: int64 ``[T]``, as the tokenizer begins it, T at least ``MIN_TOKENS``.
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    repeated = repeated_random(BATCH, PERIOD, REPEATS, 0, model.tokenizer.ordinary, model.tokenizer.bos, generator)
+    sequences = [text_ids[None], repeated]
+    for layer, probes in model.walk(sequences):
+        for stats in head_statistics(_WalkedLayer(probes), *sequences, PERIOD):
+            yield replace(stats, layer=layer)
+
+
+def kind_of(passed: list[str]) -> str:
+    """One kind from those that a head passes: a previous-token head counts as local, a head without a kind is diffuse."""
+    return next((name for kind, name in _NAMES if kind in passed), "diffuse")
+
+
+def head_kinds(model: Checkpoint, text: str | None, tokens: int) -> dict[str, str]:
+    """The kind of every head, ``{"L0H0": "local", ...}``, from that many tokens of the text and from repeated random text."""
+    taken = token_ids(model.tokenizer, text, tokens, model.config.vocab_size, model.config.max_position_embeddings)
+    return {f"L{s.layer}H{s.head}": kind_of(kinds(s)) for s in checkpoint_stats(model, taken.ids)}

@@ -16,13 +16,13 @@ from models.quality.bounds import FLOOR_TOKENS
 from models.quality.metrics import HeadMetrics, compare_heads, summarise
 from models.quality.reference import group_attention, reference_attention
 from models.tensors.attention_tensors import AttentionTensors
+from models.tensors.head_stats import THRESHOLDS, checkpoint_stats, kinds
 from models.tensors.source import decode_step, load_tensors, open_checkpoint
 from models.tensors.token_ids import token_ids
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
 from scripts.flow.tool_versions import tool_versions
-from scripts.head_stats import THRESHOLDS, checkpoint_stats, kinds
 from scripts.sim import table as sim_table
 from scripts.sim.__main__ import DEFAULT_TOKENS
 from scripts.sim.run import DEFAULT_GROUPS, first_groups

@@ -9,7 +9,6 @@ import math
 from models.hardware.config import Z_BITS, Z_FRAC, HardwareConfig, config_names, load_config
 from models.hardware.timeline import schedule
 from models.tensors.source import FIXTURE
-from scripts.efficiency import BLOCKS, GROUPS, share_of_ideal
 from scripts.figures.machine import fill
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
@@ -18,6 +17,7 @@ from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.plan import select_jobs
 from scripts.sim.__main__ import DEFAULT_TOKENS
 from scripts.studies.schedules.sources import SINK_MASS
+from scripts.studies.speed import BLOCKS, GROUPS, head, share_of_ideal
 
 README, ENGINE, CYCLES, REQUESTS = "README.md", "docs/engine.md", "docs/cycles.md", "docs/requests.md"
 SCOPE, SCHEDULES = "docs/scope.md", "docs/schedules.md"
@@ -119,6 +119,5 @@ def jobs() -> list[Piece]:
 
 def bench_cycles(tokens: int) -> int:
     """Cycles of the head that ``make bench-sim`` simulates, which depend on its length alone."""
-    from scripts.bench_sim import head
     cfg = load_config("default")
     return schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in head(cfg, tokens, 1)])["cycles"]

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from scripts.flow.sources import ROOT
-from scripts.studies.schedules.results import FIGURES
+from scripts.studies.schedules.report import FIGURES
 
 IMAGES = ROOT / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

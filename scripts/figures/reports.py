@@ -14,7 +14,7 @@ from models.errors import FcimError
 from models.hardware.config import TAU_MAX
 from models.hardware.schedules import SCHEDULES
 from scripts.flow.sources import ROOT
-from scripts.studies.schedules.points import BLOCK_SIZES, SCORED_LENGTHS
+from scripts.studies.schedules.settings import BLOCK_SIZES, SCORED_LENGTHS
 
 SOURCES = ("rtl", "models", "config")
 Data = dict[str, Any]

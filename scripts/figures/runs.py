@@ -6,7 +6,6 @@ import math
 import re
 from collections import Counter
 
-from scripts.bench_sim import FULL, SHORT
 from scripts.figures.engine import bench_cycles
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
@@ -19,6 +18,7 @@ from scripts.flow.coverage.plan import load_plan
 from scripts.flow.coverage.plan_page import VERIFIED, feature_verdict, jobs_of, read_jobs, verdict_of
 from scripts.studies.language_model.bench import LENGTHS
 from scripts.studies.language_model.loss import bits_per_byte
+from scripts.studies.speed import FULL, SHORT
 from tb.coverage import new_coverage
 
 README, ACCURACY = "README.md", "docs/accuracy.md"

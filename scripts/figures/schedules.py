@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from models.hardware.schedules import TileOptions
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.reports import ABLATION, Data
 from scripts.figures.text import NUMBER, table
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules.points import NATURAL, Point
-from scripts.studies.schedules.record import Row, pick
+from scripts.studies.schedules.rows import Row, pick
+from scripts.studies.schedules.settings import NATURAL
 
 README, SCHEDULES = "README.md", "docs/schedules.md"
 SHARE = 0.005       # of a figure, or one in its last digit: what other roundings of the model's float32 may change
@@ -46,17 +47,17 @@ def tables(markdown: str, names: Sequence[str]) -> list[Piece]:
 
 def _random(rows: list[Row]) -> list[tuple[str, dict[str, object]]]:
     """What the page says of random tensors and of the planted sink."""
-    def rescales(source: str, point: Point) -> float:
-        return pick(rows, source=source, point=point)[0].rescales
+    def rescales(source: str, setting: TileOptions) -> float:
+        return pick(rows, source=source, setting=setting)[0].rescales
 
-    def against(point: Point) -> tuple[float, str]:
-        more = 100 * (rescales(gl.RANDOM, point) / rescales(gl.RANDOM, NATURAL) - 1)
+    def against(setting: TileOptions) -> tuple[float, str]:
+        more = 100 * (rescales(gl.RANDOM, setting) / rescales(gl.RANDOM, NATURAL) - 1)
         return abs(more), "better" if more < 0 else "worse"
 
-    (one, how_one), (two, how_two) = against(Point("diagonal_first")), against(Point("diagonal_first", True))
+    (one, how_one), (two, how_two) = against(TileOptions("diagonal_first")), against(TileOptions("diagonal_first", True))
     saved = {source: 100 * (1 - row.rescales / row.new_maxima) for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM)
-             for row in pick(rows, source=source, point=NATURAL)}
-    sink = [rescales(gl.PLANTED, Point("diagonal_first", fused)) / rescales(gl.PLANTED, NATURAL) for fused in (True, False)]
+             for row in pick(rows, source=source, setting=NATURAL)}
+    sink = [rescales(gl.PLANTED, TileOptions("diagonal_first", fused)) / rescales(gl.PLANTED, NATURAL) for fused in (True, False)]
     return [
         ("there `diagonal_first` in blocks of its own is {one:.0f~2} % *{how_one}* than natural order, and fused {two:.0f~2} "
          "% {how_two}.",
@@ -70,11 +71,11 @@ def _random(rows: list[Row]) -> list[tuple[str, dict[str, object]]]:
 def _prices(rows: list[Row], decode: list[Row], short: list[Row]) -> list[tuple[str, dict[str, object]]]:
     """What a threshold and decode cost, and what skipping finds."""
     def lost(where: list[Row], tau: int, schedule: str = "diagonal_first") -> float | None:
-        found = pick(where, source=gl.TRAINED, point=Point(schedule, schedule != "natural", tau))
+        found = pick(where, source=gl.TRAINED, setting=TileOptions(schedule, schedule != "natural", tau=tau))
         return found[0].lost_db if found else None
 
-    natural = pick(rows, source=gl.TRAINED, point=Point(tau=4))[0]
-    zero = pick(rows, source=gl.TRAINED, point=Point("diagonal_first", True))[0]
+    natural = pick(rows, source=gl.TRAINED, setting=TileOptions(tau=4))[0]
+    zero = pick(rows, source=gl.TRAINED, setting=TileOptions("diagonal_first", True))[0]
     return [
         ("rounds away add up, {one:.3f~3e-3} dB at 1, {two:.3f~5e-3} dB at 2, {four:.3f~2e-2} dB at 4.",
          {"one": lost(rows, 1), "two": lost(rows, 2), "four": lost(rows, 4)}),
@@ -90,8 +91,8 @@ def _prices(rows: list[Row], decode: list[Row], short: list[Row]) -> list[tuple[
 
 def _goals(goals: list[Data]) -> list[tuple[str, str, dict[str, object]]]:
     """What the pages say of the goals: page, text, figures."""
-    def goal(size: int, point: str, name: str) -> float | None:
-        found = [g[name] for g in goals if g["keys_per_block"] == size and g["point"] == point]
+    def goal(size: int, setting: str, name: str) -> float | None:
+        found = [g[name] for g in goals if g["keys_per_block"] == size and g["point"] == setting]
         return None if not found or found[0] is None else found[0] if name == "lost_db" else 100 * found[0]
 
     first, sink = "diagonal_first + fused", "sink_diagonal + fused"
@@ -120,12 +121,12 @@ def _goals(goals: list[Data]) -> list[tuple[str, str, dict[str, object]]]:
 
 
 def _readme_table(goals: list[Data]) -> Piece:
-    """The three points that the README shows."""
+    """The three settings that the README shows."""
     rows = []
     first = "diagonal_first + fused"
-    for size, point in ((16, first), (16, f"{first}, tau 1"), (32, f"{first}, tau 1")):
-        goal = next(g for g in goals if g["keys_per_block"] == size and g["point"] == point)
-        rows.append([str(size), point.replace("diagonal_first", "`diagonal_first`"), *(_figure(text) for text in (
+    for size, setting in ((16, first), (16, f"{first}, tau 1"), (32, f"{first}, tau 1")):
+        goal = next(g for g in goals if g["keys_per_block"] == size and g["point"] == setting)
+        rows.append([str(size), setting.replace("diagonal_first", "`diagonal_first`"), *(_figure(text) for text in (
             f"{100 * goal['fewer']:.1f} %", f"{goal['lost_db']:.3f} dB", f"{100 * goal['more_cycles']:.2f} %",
             f"{100 * goal['fewer_online']:.1f} %"))])
     columns = ("keys per block", "order", "fewer rescales", "SQNR lost", "more cycles than natural, 16 keys",

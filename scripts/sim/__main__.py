@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from models.errors import run_cli
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.seeds import choose_seed
 from scripts.flow.sources import ROOT

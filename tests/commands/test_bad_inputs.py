@@ -17,7 +17,8 @@ import pytest
 
 from models.errors import FcimError, run_cli
 from models.hardware import config, schedules
-from scripts import call, find_tests, head_stats
+from models.tensors.head_stats import MIN_TOKENS
+from scripts import call, checks
 from scripts.flow import simulator as simulate
 from scripts.flow import variables
 from scripts.flow.arguments import flag
@@ -144,8 +145,8 @@ def few_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tb" / "block" / "test_block.py").write_text(
         "import pytest\n@pytest.mark.parametrize('size', ['small', 'large'])\ndef test_sizes(size): pass\n"
         "def test_other(): pass\nclass TestAll:\n    def test_inner(self): 'middle'\n")
-    monkeypatch.setattr(find_tests, "ROOT", tmp_path)
-    monkeypatch.setattr(find_tests, "FOLDERS", (tmp_path / "tb",))
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    monkeypatch.setattr(checks, "FOLDERS", (tmp_path / "tb",))
 
 
 @pytest.mark.parametrize(("text", "arguments"), [
@@ -158,7 +159,7 @@ def test_tests_that_are_there(text: str, arguments: list[str], few_tests: None, 
     for name in ("SIM", "WAVES"):
         monkeypatch.setenv(name, "from before")
     args = argparse.Namespace(test=text, seed=4, jobs=3, sim="verilator", waves=True)
-    assert find_tests.pytest_arguments(args) == ["-n", "3", "--seed=4", *arguments]
+    assert checks.pytest_arguments(args) == ["-n", "3", "--seed=4", *arguments]
     assert (os.environ["SIM"], os.environ["WAVES"]) == ("verilator", "1")
 
 
@@ -168,7 +169,7 @@ def test_tests_that_are_there(text: str, arguments: list[str], few_tests: None, 
 def test_tests_that_are_not_there(text: str, message: str, few_tests: None) -> None:
     """Also where only pytest can tell, since the word stands in a test without being its name."""
     with pytest.raises(FcimError, match=re.escape(message)):
-        find_tests.pytest_arguments(argparse.Namespace(test=text, seed=None, jobs=None, sim=None, waves=False))
+        checks.pytest_arguments(argparse.Namespace(test=text, seed=None, jobs=None, sim=None, waves=False))
 
 
 def test_limits_are_those_of_the_models() -> None:
@@ -176,9 +177,9 @@ def test_limits_are_those_of_the_models() -> None:
     assert schedules.SCHEDULES == variables.SCHEDULES and tuple(simulate.PROGRAM) == variables.SIMULATORS
     assert config.TAU_MAX == variables.TAU_MAX
     row = next(row for row in variables.TABLE if row.name == "TOKENS" and row.applies("head-stats"))
-    assert row.kind(str(head_stats.MIN_TOKENS), "TOKENS") == head_stats.MIN_TOKENS
+    assert row.kind(str(MIN_TOKENS), "TOKENS") == MIN_TOKENS
     with pytest.raises(Exception, match="is illegal"):
-        row.kind(str(head_stats.MIN_TOKENS - 1), "TOKENS")
+        row.kind(str(MIN_TOKENS - 1), "TOKENS")
 
 
 @pytest.mark.parametrize(("words", "environment", "text"), [
@@ -406,7 +407,7 @@ def test_read_only_tree(command: list[str], tmp_path: Path, locked_folder: Path)
 
 def test_only_rows_of_the_command_load_pytorch() -> None:
     """What refuses a call early is quick to load."""
-    code = "import sys\nimport scripts.call, scripts.find_tests, scripts.flow.simulator\nprint(int('torch' in sys.modules))"
+    code = "import sys\nimport scripts.call, scripts.checks, scripts.flow.simulator\nprint(int('torch' in sys.modules))"
     done = python(code, stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (0, "0\n")
     assert {row.by for row in TABLE} == {CHECK, CALL, COMMAND}

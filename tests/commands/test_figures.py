@@ -20,10 +20,10 @@ from scripts.figures.pages import END, Page, Piece, begin
 from scripts.figures.reports import Report
 from scripts.figures.text import exact, find, form, near, plain, table, timed
 from scripts.flow.sources import ROOT
-from scripts.studies.language_model.variants import variants
+from scripts.studies.language_model.precision import variants
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point
-from scripts.studies.schedules.record import Row
+from scripts.studies.schedules.rows import Row
+from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
 
 CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "jobs", "bench-sim", "bench-attention", "head-stats",
          "sim")
@@ -159,17 +159,17 @@ def study() -> dict[str, Any]:
 
 def ablation(folder: Path) -> dict[str, Any]:
     """A report of ``make ablation``, with the tables that the page has now."""
-    points = [Point(s, f, tau) for s in SCHEDULES for f in (False, True) for tau in (0, 1, 2, 4)]
+    settings = [TileOptions(s, f, tau=tau) for s in SCHEDULES for f in (False, True) for tau in (0, 1, 2, 4)]
     rows = []
     for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM):
         for phase, tokens in (("prefill", 512), ("prefill", 2048), ("decode", 4096)):
-            for p in points:
-                share = 1.2 if source == gl.RANDOM and p == Point("diagonal_first") else 0.5 if p != NATURAL else 1.0
+            for p in settings:
+                share = 1.2 if source == gl.RANDOM and p == TileOptions("diagonal_first") else 0.5 if p != NATURAL else 1.0
                 shares = {name: 0.1 for name in ("fewer", "fewer_same_tau", "fewer_online", "moved_blocks", "zero_blocks",
                                                  "zero_row_blocks", "skipped_blocks", "skipped_values")}
                 rows.append(Row(source, phase, tokens, 16, 16, p.schedule, p.fused, p.tau, 2 * share, 4.0, 60.0, **shares,
                                 lost_db=0.01 * p.tau))
-    goals = [gl.Goal(size, p, 0.9, 0.01, 1.0, 0.0, 0.0, 0.5, 0.9, 1000).as_dict() for size in (16, 32, 64) for p in GOAL_POINTS]
+    goals = [gl.Goal(size, p, 0.9, 0.01, 1.0, 0.0, 0.0, 0.5, 0.9, 1000).as_dict() for size in (16, 32, 64) for p in GOAL_SETTINGS]
     text = (ROOT / "docs" / "schedules.md").read_text()
     (folder / "ablation.md").write_text(text.replace("<!-- figures: ablation-", "<!-- ablation: "))
     data = {"seed": 1, "seconds": 163.2, "config": {"name": "default", "keys_per_block": 16, "prob_bits": 16}, "goals": goals,

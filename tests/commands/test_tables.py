@@ -19,10 +19,7 @@ from rich.text import Text
 from models.hardware.config import load_config
 from models.tensors.head_stats import HeadStats
 from models.tensors.source import FIXTURE
-from scripts.bench_sim import Line as SpeedLine
-from scripts.bench_sim import speed_table
 from scripts.coverage.__main__ import numbers_table
-from scripts.efficiency import share_table
 from scripts.flow.coverage.floors import Floors
 from scripts.flow.coverage.results import Results, Tally
 from scripts.flow.regress.cli import LIST, jobs_table
@@ -38,7 +35,9 @@ from scripts.studies.language_model.generate import texts_table
 from scripts.studies.language_model.perplexity import result_tables
 from scripts.studies.language_model.precision import Line as PrecisionLine
 from scripts.studies.language_model.precision import lines_table
-from scripts.studies.schedules.sheet import Sheet
+from scripts.studies.schedules.report import Sheet
+from scripts.studies.speed import Line as SpeedLine
+from scripts.studies.speed import share_table, speed_table
 from tests.commands.test_report import made_up
 
 WIDTHS = (60, 80, 100, 160)

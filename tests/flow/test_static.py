@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
-from scripts.check_random import find_unseeded
 from scripts.flow import sources as rtl_list
 from scripts.flow.seeds import choose_seed, draw_seed, parse_seed
 from scripts.flow.sources import ROOT, include_folders, rtl_files
+from scripts.lint import find_unseeded
 
 
 def test_list_names_every_verilog_file_once() -> None:

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from models.tensors.attention_tensors import AttentionTensors, decode_step
 from models.tensors.checkpoint import Checkpoint
+from models.tensors.head_stats import head_statistics, kinds, repeated_random
 from models.tensors.source import load_tensors
 from models.tensors.tensor_file import load_tensor_file
 from models.tensors.text import default_text
@@ -190,11 +191,11 @@ def test_head_stats_command(plain: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert head_stats.main(["--checkpoint", str(plain), "--tokens", "128", "--json"]) == 0
     heads = json.loads(capsys.readouterr().out)["heads"]
     ids = torch.tensor([[256, *default_text(4096).encode()[:127]]])
-    repeated = head_stats.repeated_random(4, 64, 4, 0, 256, 256, torch.Generator().manual_seed(1))
-    expected = head_stats.head_statistics(reference(plain, "eager"), ids, repeated, 64)
+    repeated = repeated_random(4, 64, 4, 0, 256, 256, torch.Generator().manual_seed(1))
+    expected = head_statistics(reference(plain, "eager"), ids, repeated, 64)
     assert len(heads) == len(expected) == 24
     for found, stats in zip(heads, expected, strict=True):
-        assert found["kinds"] == head_stats.kinds(stats)
+        assert found["kinds"] == kinds(stats)
         assert {k: v for k, v in found.items() if k != "kinds"} == pytest.approx(stats.as_dict(), abs=2e-4)
     assert head_stats.main(["--checkpoint", str(plain), "--tokens", "64"]) == 0
     assert "of 24 heads sink" in capsys.readouterr().out

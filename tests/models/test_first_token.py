@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from models.errors import FcimError
 from models.tensors import token_ids as tokens_module
+from models.tensors.head_stats import PERIOD, REPEATS, checkpoint_stats
 from models.tensors.source import open_checkpoint
 from models.tensors.token_ids import Tokenizer, load_tokenizer, token_ids
 from scripts import capture, head_stats
@@ -103,8 +104,8 @@ def test_random_text_begins_as_the_tokenizer_begins_one(tokenizer: Callable[...,
         tokenizer(post_processor)
         model = open_checkpoint(tmp_path / "model")
         monkeypatch.setattr(model, "walk", lambda sequences: seen.append(sequences[1]) or iter(()))
-        assert list(head_stats.checkpoint_stats(model, torch.zeros(64, dtype=torch.int64))) == []
-        assert seen[-1].shape[1] == length + head_stats.PERIOD * head_stats.REPEATS
+        assert list(checkpoint_stats(model, torch.zeros(64, dtype=torch.int64))) == []
+        assert seen[-1].shape[1] == length + PERIOD * REPEATS
         assert (seen[-1][:, 0] == BOS).all() == bool(length)
 
 

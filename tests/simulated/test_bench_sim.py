@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scripts import bench_sim
-from scripts.bench_sim import Line, head, in_numpy, mac_count, speed_table, spent
 from scripts.flow.sources import ROOT
+from scripts.studies import speed
+from scripts.studies.speed import Line, head, in_numpy, mac_count, speed_table, spent
 from tb.core.configs import TINY
 
 
@@ -32,15 +32,15 @@ def test_other_work_on_the_machine_does_not_count(monkeypatch: pytest.MonkeyPatc
         raise AssertionError("a clock of the wall was read")
 
     for clock in ("perf_counter", "monotonic", "time"):
-        monkeypatch.setattr(bench_sim.time, clock, busy)
+        monkeypatch.setattr(speed.time, clock, busy)
     own = iter([10.0, 10.5])
     children = iter([SimpleNamespace(ru_utime=3.0, ru_stime=1.0), SimpleNamespace(ru_utime=5.0, ru_stime=1.5)])
-    monkeypatch.setattr(bench_sim.time, "process_time", lambda: next(own))
-    monkeypatch.setattr(bench_sim.resource, "getrusage", lambda _: next(children))
+    monkeypatch.setattr(speed.time, "process_time", lambda: next(own))
+    monkeypatch.setattr(speed.resource, "getrusage", lambda _: next(children))
     # the stub's own time is what the simulator's process measured
     stub = SimpleNamespace(ok=True, counters={"cycles": 40}, simulated_seconds=2.0)
-    monkeypatch.setattr(bench_sim, "run_core", lambda *_, **__: [stub])
-    line = bench_sim.under_cocotb("name", TINY, 20, 1, "verilator", "files")
+    monkeypatch.setattr(speed, "run_core", lambda *_, **__: [stub])
+    line = speed.under_cocotb("name", TINY, 20, 1, "verilator", "files")
     assert (line.simulator, line.python, line.playing, line.seconds) == (2.5, 0.5, 2.0, 3.0)
     row = speed_table([line]).lines()[-1]
     assert row.split() == ["name", "20", "40", "3.00", "13", "0.0", "M", "1.0x", "2.50", "2.00", "0.50"]

@@ -10,10 +10,9 @@ import torch
 
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.flow.simulator import BenchFailed
 from scripts.studies.schedules import rtl
-from scripts.studies.schedules.points import Point
 from tests.studies.samples import CFG, tensors
 
 
@@ -39,8 +38,9 @@ def test_the_verilog_is_asked_and_believed(fault: str | None, message: str, monk
 
     monkeypatch.setattr(rtl, "run_core", fake_engine)
     found = rtl.confirm(CFG, tensors(1, 60), 1)
-    assert {c.point for c in found} >= {Point(s, f).name for s in SCHEDULES for f in (False, True)} and any(c.skip for c in found)
+    assert {c.setting for c in found} >= {TileOptions(s, f).name for s in SCHEDULES for f in (False, True)}
+    assert any(c.skip for c in found)
     assert {c.phase for c in found} == {"prefill", "decode"}
     only = rtl.confirm(replace(CFG, prob_bits=8), tensors(1, 60), 1, schedules=("sink_diagonal",)) if not fault else []
-    assert all(c.point.startswith("sink_diagonal") and "tau 8" not in c.point for c in only)
+    assert all(c.setting.startswith("sink_diagonal") and "tau 8" not in c.setting for c in only)
     assert all(c.ok == (fault is None) and any(message in p for p in c.problems) == bool(fault) for c in found)

@@ -11,7 +11,7 @@ import pytest
 from models.hardware.schedules import SCHEDULES
 from scripts.studies.schedules import __main__ as command
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules.results import FIGURES
+from scripts.studies.schedules.report import FIGURES
 
 
 def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:

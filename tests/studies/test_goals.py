@@ -1,4 +1,4 @@
-"""Which points reach the goals, and what is said of it."""
+"""Which settings reach the goals, and what is said of it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from functools import partial
 
 import pytest
 
+from models.hardware.schedules import TileOptions
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules import verdict
-from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point
-from scripts.studies.schedules.record import Row
+from scripts.studies.schedules.rows import Row
+from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
 
 
-def row_for_goals(source: str, tokens: int, point: Point, rescales: float, **more: object) -> Row:
+def row_for_goals(source: str, tokens: int, setting: TileOptions, rescales: float, **more: object) -> Row:
     """A row of 16 keys a block unless ``more`` says otherwise; of natural order 2 rescales a row."""
     facts = {"keys_per_block": 16, "fewer": 0.0, "fewer_online": 0.0, "rescales_natural": 2.0, **more}
-    return Row(source, "prefill", tokens, schedule=point.schedule, fused=point.fused, tau=point.tau, prob_bits=16,
+    return Row(source, "prefill", tokens, schedule=setting.schedule, fused=setting.fused, tau=setting.tau, prob_bits=16,
                rescales=rescales, **dict.fromkeys((
                    "new_maxima", "always", "fewer_same_tau", "moved_blocks", "zero_blocks", "zero_row_blocks",
                                 "skipped_blocks", "skipped_values"), 0.0), **facts)
 
 
 def test_goals() -> None:
-    good, lossy, poor, slow = GOAL_POINTS[:4]
+    good, lossy, poor, slow = GOAL_SETTINGS[:4]
     model, base = partial(row_for_goals, gl.TRAINED, 2048), {"lost_db": 0.1, "fewer": 0.95, "cycles": 1000}
     rows = [model(NATURAL, 2.0, lost_db=0.0, cycles=1000), model(good, 0.1, **base, fewer_online=0.96),
             model(lossy, 0.1, **{**base, "lost_db": 0.11}), model(poor, 0.1, **{**base, "fewer": 0.94}),
             model(slow, 0.1, **{**base, "cycles": 1011}), row_for_goals(gl.PLANTED, 2048, good, 0.1, fewer=0.7),
             model(NATURAL, 2.0, lost_db=0.0, cycles=1008, keys_per_block=32), model(good, 0.1, **{**base, "cycles": 1010},
                                                                                     keys_per_block=32),
-            row_for_goals(gl.TRAINED, 512, GOAL_POINTS[4], 0.1, **base), model(GOAL_POINTS[5], 0.1, fewer=0.99)]
-    rows += [row_for_goals(gl.RANDOM, 512, point, 2.0 * ratio) for point, ratio in
+            row_for_goals(gl.TRAINED, 512, GOAL_SETTINGS[4], 0.1, **base), model(GOAL_SETTINGS[5], 0.1, fewer=0.99)]
+    rows += [row_for_goals(gl.RANDOM, 512, setting, 2.0 * ratio) for setting, ratio in
              ((good, 0.9), (lossy, 1.0), (poor, 1.2), (slow, 1.04))]
     rows += [row_for_goals(gl.RANDOM, 1024, good, 2.08), row_for_goals(gl.RANDOM, 512, good, 2.0, keys_per_block=32)]
     goals = gl.check_goals(rows, 16, 16)
-    found = {(goal.keys_per_block, goal.point): goal for goal in goals}
+    found = {(goal.keys_per_block, goal.setting): goal for goal in goals}
     assert set(found) == {(16, good), (16, lossy), (16, poor), (16, slow), (32, good)}
     assert found[16, good].reached == [True] * 4 and found[16, good].fewer_sink == 0.7 and found[16, good].as_dict()["reached"]
     assert found[16, good].gaussian == pytest.approx(1.04), "the worst length counts"
@@ -45,8 +45,8 @@ def test_goals() -> None:
     wide = found[32, good]
     assert (wide.more_cycles, wide.more_cycles_same_size) == (pytest.approx(0.01), pytest.approx(1010 / 1008 - 1))
     assert gl.check_goals(rows, 12, 16) == [], "other probabilities are another matter"
-    lines = "\n".join(verdict.goal_lines(goals))
+    lines = "\n".join(gl.goal_lines(goals))
     assert f"16 keys a block: all goals are reached by {good.name}\n" in lines and gl.PAPER in lines
-    assert f"16 keys a block: 96.0 % fewer by {good.name}" in lines and verdict.goal_lines([]) == []
-    missed = verdict.goal_lines([replace(found[16, good], fewer=0.9)])
+    assert f"16 keys a block: 96.0 % fewer by {good.name}" in lines and gl.goal_lines([]) == []
+    missed = gl.goal_lines([replace(found[16, good], fewer=0.9)])
     assert missed[0].endswith(f"nearest is {good.name} with 90.0 %, 5.0 points short")

@@ -10,15 +10,14 @@ import torch
 from models.hardware import numerics as nx
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tiling import assemble, build_tiles
 from models.hardware.timeline import predict
 from models.quality.metrics import compare_heads
 from models.quality.reference import reference_attention
-from scripts.studies.schedules.measure import Counts, measure_layer
-from scripts.studies.schedules.points import NATURAL, Point, Sweep, variants
+from scripts.studies.schedules.measure import Counts, Task, measure_layer, run_tasks
+from scripts.studies.schedules.settings import NATURAL, Sweep, variants
 from scripts.studies.schedules.sources import decode, prefill
-from scripts.studies.schedules.tasks import Task, run_tasks
 from tests.studies.samples import CFG, agreeing, tensors
 
 
@@ -57,12 +56,12 @@ def test_counts_against_plain_loops(seed: int) -> None:
     pairs = [(False, 0), (True, 0), (True, 3)]
     measured = measure_layer(layer, [Sweep(CFG, pairs)])
     assert not measured.scores and len(measured.counts) == len(pairs) * len(SCHEDULES)
-    for (size, bits, point), counts in measured.counts.items():
+    for (size, bits, setting), counts in measured.counts.items():
         assert (size, bits) == (CFG.keys_per_block, CFG.prob_bits)
         want = Counts([], [], [], [], [])
         per_head: dict[str, list[int]] = {"rescales": [], "new_maxima": [], "always": [], "rows": []}
         for pieces in layer.groups:
-            tiles = [t for p in pieces for t in build_tiles(CFG, p, point.tau, point.schedule, point.fused, True)]
+            tiles = [t for p in pieces for t in build_tiles(CFG, p, setting.tau, setting.schedule, setting.fused, True)]
             plain = [plain_counts(CFG, tile, 4) for tile in tiles]
             for name, values in per_head.items():
                 values += np.sum([p[name] for p in plain], axis=0).tolist()
@@ -79,14 +78,14 @@ def test_counts_against_plain_loops(seed: int) -> None:
                 want.op_bit_ops += run_tile(CFG, replace(tile, skip=False)).stats.op_bit_ops
                 for name in ("moved_blocks", "zero_row_blocks", "row_blocks"):
                     setattr(want, name, getattr(want, name) + p[name])
-        assert counts == replace(want, heads=layer.tensors.heads, **per_head), point
+        assert counts == replace(want, heads=layer.tensors.heads, **per_head), setting
 
 
 def test_scores_are_those_of_the_golden_outputs(seed: int) -> None:
     """Metrics per head and cycles of a layer, from tiles run one by one."""
     for phase in (prefill, decode):
-        layer, point = phase(tensors(seed, 40)), Point("sink_diagonal", True, 1)
-        got = measure_layer(layer, [Sweep(CFG, variants(CFG), [NATURAL, point])]).scores[8, 12, point]
+        layer, setting = phase(tensors(seed, 40)), TileOptions("sink_diagonal", True, tau=1)
+        got = measure_layer(layer, [Sweep(CFG, variants(CFG), [NATURAL, setting])]).scores[8, 12, setting]
         reference, metrics, cycles = reference_attention(layer.tensors), [], {}
         for pieces, rows in zip(layer.groups, layer.heads, strict=True):
             for skip in (False, True):

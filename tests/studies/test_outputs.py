@@ -1,4 +1,4 @@
-"""The fast path's outputs and counts at every point: those of the golden model."""
+"""The fast path's outputs and counts at every setting: those of the golden model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from models.hardware.golden import run_tile
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tiling import build_tiles
 from scripts.studies.schedules.outputs import run_group
-from scripts.studies.schedules.points import Point, variants
-from scripts.studies.schedules.references import walk
+from scripts.studies.schedules.row_max import walk
 from scripts.studies.schedules.scores import block_maxima, group_scores
+from scripts.studies.schedules.settings import variants
 from scripts.studies.schedules.sources import decode, planted_sink, prefill
 from tests.studies.samples import CFG, agreeing, tensors
 
@@ -30,12 +30,12 @@ def test_outputs_and_counts_are_those_of_the_golden_model(phase: Callable, prob_
             maxima = block_maxima(scores, schedule, cfg.keys_per_block)
             moves = walk(cfg, maxima, scores.rows, scores.keys, pairs, tuple(range(len(pairs))))
             for number, (fused, tau) in enumerate(pairs):
-                point = Point(schedule, fused, tau)
+                setting = TileOptions(schedule, fused, tau=tau)
                 tiles = [t for piece in scores.pieces for t in build_tiles(cfg, piece, tau, schedule, fused, skip=True)]
-                for tile, result in zip(tiles, run_group(cfg, scores, point, moves, number), strict=True):
+                for tile, result in zip(tiles, run_group(cfg, scores, setting, moves, number), strict=True):
                     want = run_tile(cfg, tile)
-                    assert torch.equal(result.out, want.out) and torch.equal(result.empty, want.empty), point
-                    assert result.stats == want.stats and torch.equal(result.ran, want.ran), point
+                    assert torch.equal(result.out, want.out) and torch.equal(result.empty, want.empty), setting
+                    assert result.stats == want.stats and torch.equal(result.ran, want.ran), setting
                     for name in seen:
                         seen[name] += getattr(want.stats, name)
     assert all(seen.values()), f"the stimulus misses a case: {seen}"

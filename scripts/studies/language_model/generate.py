@@ -19,13 +19,12 @@ import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import quiet_transformers
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
-from scripts.studies.language_model.loaded import Loaded, add_device, load, output_folder
-from scripts.studies.language_model.perplexity import conditions
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder
 
 FOLDER = ROOT / "build" / "generate"
 PROMPT, NEW = 320, 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from models.tensors.fit import fit_note
 from models.tensors.source import open_checkpoint, parse_count
 from models.tensors.text import load_corpus
 from models.tensors.token_ids import Tokenizer, read_text, token_ids
+from scripts.checks import check_call
 from scripts.flow.files import check_writable
 
+TOKENS = 4096       # of the text that is scored
 CALIBRATION = (4, 512)
 """Texts and tokens of each from which the statistics come that a running system has: not of the text that is scored."""
 
@@ -137,3 +139,27 @@ def context_of(given: str | None, default: int, model_positions: int) -> int:
     if not 2 <= value <= model_positions:
         raise FcimError(f"CONTEXT = {value} is illegal; this model takes 2 to {model_positions}")
     return value
+
+
+def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, int]:
+    """The folder of the results, model and text, and the tokens of a window; ``context`` is their default.
+
+    Raises:
+        FcimError: anything the user can get wrong, in one line.
+    """
+    check_call(args)
+    folder = output_folder(args.out)
+    checkpoint = open_checkpoint(args.checkpoint)
+    window = context_of(args.context, context, checkpoint.config.max_position_embeddings)
+    return folder, load(args, args.tokens or TOKENS, checkpoint), window
+
+
+def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
+    """Everything the figures depend on; ``more`` is what only one command has."""
+    settings = loaded.settings
+    cfg = settings.hardware_for(loaded.model.config.head_dim)
+    return {"source": loaded.facts, **more, "bytes_per_token": loaded.bytes_per_token,
+            "dtype": "float32", "device": str(loaded.model.device), "config": asdict(cfg), **asdict(settings.options),
+            "quantisation": asdict(settings.quantisation),
+            "calibration": "statistics of V and K from other sources of the Python standard library, "
+                           f"{loaded.calibration.shape[0]} x {loaded.calibration.shape[1]} tokens"}

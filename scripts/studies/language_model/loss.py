@@ -1,15 +1,20 @@
-"""The loss of a model on a text, window by window."""
+"""The loss of a model on a text, window by window, and how far each layer is from float attention meanwhile."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
+
+from models.hf_attention.in_float import torch_attention
+from models.quality.metrics import HeadMetrics, compare_heads
+
+BATCH = 4           # windows in one pass
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,24 @@ def token_losses(model: PreTrainedModel, implementation: str, ids: Tensor, found
 def bits_per_byte(nats_per_token: float, bytes_per_token: float) -> float:
     """``nats / ln 2 / bytes``."""
     return nats_per_token / math.log(2) / bytes_per_token
+
+
+@dataclass
+class LayerDistances:
+    """Called as an observer; keeps one list of head metrics per layer and sequence, of the first ``sequences`` of each layer."""
+
+    sequences: int
+    found: dict[int, list[list[HeadMetrics]]] = field(default_factory=dict)
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, out: Tensor) -> None:
+        sequences = self.found.setdefault(layer, [])
+        if len(sequences) < self.sequences:
+            sequences.append(compare_heads(out.float().cpu(), torch_attention(q.float(), k.float(), v.float(), scale).cpu()))
+
+    def mean(self, layer: int, name: str) -> float:
+        """Mean of a metric over heads and sequences."""
+        return float(torch.tensor([getattr(m, name) for heads in self.found[layer] for m in heads], dtype=torch.float64).mean())
+
+    def worst(self, layer: int, name: str) -> float:
+        """The smallest of a metric over heads and sequences."""
+        return min(getattr(m, name) for heads in self.found[layer] for m in heads)

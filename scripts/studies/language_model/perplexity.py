@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import time
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,13 +21,11 @@ from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
-from scripts.studies.language_model.layers import LayerDistances
-from scripts.studies.language_model.loaded import Loaded, add_device
-from scripts.studies.language_model.loss import Window, bits_per_byte, token_losses, windows
-from scripts.studies.language_model.scored import load_scored
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored
+from scripts.studies.language_model.loss import BATCH, LayerDistances, Window, bits_per_byte, token_losses, windows
 
 FOLDER = ROOT / "build" / "perplexity"
-CONTEXT, BATCH = 1024, 4
+CONTEXT = 1024
 COMPARED = 2        # sequences whose layers are compared with float attention: that costs as much as running them
 
 
@@ -94,17 +91,6 @@ def result_tables(result: dict[str, Any], bytes_per_token: float) -> tuple[Table
         layers.add(str(x["layer"]), f"{x['mean_cosine']:.6f}", f"{x['worst_cosine']:.6f}", f"{x['mean_sqnr_db']:.2f}",
                    f"{x['worst_sqnr_db']:.2f}", f"{x['mean_relative_l1']:.4f}", alone)
     return losses, layers
-
-
-def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
-    """Everything the figures depend on; ``more`` is what only one command has."""
-    settings = loaded.settings
-    cfg = settings.hardware_for(loaded.model.config.head_dim)
-    return {"source": loaded.facts, **more, "bytes_per_token": loaded.bytes_per_token,
-            "dtype": "float32", "device": str(loaded.model.device), "config": asdict(cfg), **asdict(settings.options),
-            "quantisation": asdict(settings.quantisation),
-            "calibration": "statistics of V and K from other sources of the Python standard library, "
-                           f"{loaded.calibration.shape[0]} x {loaded.calibration.shape[1]} tokens"}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
+import matplotlib
 import torch
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import models.hf_attention as ha
 from models.errors import run_cli
+from models.hardware.config import HardwareConfig
+from models.hardware.schedules import TileOptions
+from models.hf_attention import Quantisation
+from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.forward import observed
 from models.tensors.source import tell_first_token
 from scripts.flow.arguments import Parser
@@ -21,17 +29,70 @@ from scripts.flow.files import replaced
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
-from scripts.studies.language_model.layers import LayerDistances
-from scripts.studies.language_model.loaded import Loaded, add_device
-from scripts.studies.language_model.loss import Window, bits_per_byte, token_losses, windows
-from scripts.studies.language_model.perplexity import BATCH, conditions
-from scripts.studies.language_model.precision_figure import write_figure
-from scripts.studies.language_model.scored import load_scored
-from scripts.studies.language_model.variants import Variant, variants
+from scripts.studies import charts
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored
+from scripts.studies.language_model.loss import BATCH, LayerDistances, Window, bits_per_byte, token_losses, windows
 
 FOLDER = ROOT / "build" / "precision"
 CONTEXT = 512
 FILES = ("precision.json", "precision.svg", "precision.png")
+
+BITS = (8, 6, 4)
+PROB_BITS = (8, 9, 10, 11, 12, 14, 16)
+TAUS = (0, 1, 2, 3, 4, 6, 8)
+ROOMS = (1.0, 1.25, 1.5, 2.0)
+
+PANELS = (("bits of an operand", ("bits of Q", "bits of K", "bits of V", "bits of Q, K and V")),
+          ("bits of a probability", ("bits of P",)), ("TAU", ("TAU",)))
+LINEAR = 1.0    # 1e-3 bits/byte; below it losses are noise of the text and on a linear scale, above on a logarithmic one
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of the study; ``group`` is the table and the panel it belongs to, ``x`` its place on a numeric axis."""
+
+    group: str
+    name: str
+    hardware: HardwareConfig
+    options: TileOptions
+    quantisation: Quantisation
+    calibrated: bool = True
+    x: int | None = None
+    v_room: float = V_ROOM
+
+
+def variants(cfg: HardwareConfig, options: TileOptions) -> list[Variant]:
+    """All of them; the first is the default, and every group holds it again under its own name."""
+    base = Quantisation()
+    found = [Variant("default", "default", cfg, options, base)]
+
+    def add(group: str, name: str, x: int | None = None, calibrated: bool = True, hardware: HardwareConfig = cfg,
+            chosen: TileOptions = options, v_room: float = V_ROOM, **changes: object) -> None:
+        found.append(Variant(group, name, hardware, chosen, replace(base, **changes), calibrated, x, v_room))
+
+    for bits in BITS:
+        for what, fields in (("Q", "q"), ("K", "k"), ("V", "v"), ("Q, K and V", "qkv")):
+            add(f"bits of {what}", f"{bits}", bits, **{f"{f}_bits": bits for f in fields})
+    for bits in PROB_BITS:
+        if options.tau <= bits - 2:
+            add("bits of P", f"{bits}", bits, hardware=replace(cfg, prob_bits=bits))
+    for tau in TAUS:
+        if tau <= cfg.max_tau():
+            add("TAU", f"{tau}", tau, chosen=replace(options, tau=tau))
+    for grain in ("token", "head", "tensor"):
+        add("scales of Q and K", f"per {grain}", q_grain=grain, k_grain=grain)
+    for grain in ("channel", "head", "tensor"):
+        add("scales of V", f"per {grain}", v_grain=grain)
+    for smooth in (True, False):
+        for rotate in (False, True):
+            add("K", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth, rotate=rotate)
+            add("Q and K of 4 bits", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth,
+                rotate=rotate, q_bits=4, k_bits=4)
+    for room in ROOMS:
+        add("room above the largest values", f"{room}", v_room=room)
+    add("statistics of K and V", "of another text")
+    add("statistics of K and V", "of the text itself", calibrated=False)
+    return found
 
 
 @dataclass
@@ -81,6 +142,35 @@ def lines_table(lines: list[Line]) -> Table:
             table.add(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
                       f"{line.mean_sqnr_db:.2f}", f"{line.worst_sqnr_db:.2f}", last=line is same[-1])
     return table
+
+
+def write_figure(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
+    """``precision.svg`` and ``.png`` in ``folder``."""
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+        axes = figure.subplots(2, len(PANELS), sharex="col")
+        for column, (label, groups) in enumerate(PANELS):
+            for marker, group in zip("osd^", groups):
+                found = sorted((line["x"], line) for line in lines if line["group"] == group)
+                places = [x for x, _ in found]
+                name = group.removeprefix("bits of ")
+                axes[0, column].plot(places, [1e3 * line["bits_per_byte"] for _, line in found], marker=marker, label=name)
+                low, high = ([1e3 * (line["bits_per_byte"] + side * line["standard_error"]) for _, line in found]
+                             for side in (-1, 1))
+                axes[0, column].fill_between(places, low, high, alpha=0.15)
+                axes[1, column].plot(places, [line["mean_sqnr_db"] for _, line in found], marker=marker, label=name)
+            if column == 0:
+                axes[0, column].set_yscale("symlog", linthresh=LINEAR)
+                axes[0, column].yaxis.set_major_formatter("{x:g}")
+            axes[0, column].axhline(0, color="0.4", lw=0.8)
+            axes[1, column].set_xlabel(label)
+            axes[1, column].set_xticks(sorted({line["x"] for line in lines if line["group"] in groups}))
+            for row in (0, 1):
+                axes[row, column].grid(alpha=0.3)
+        axes[0, 0].set_ylabel("loss over float, 1e-3 bits/byte")
+        axes[1, 0].set_ylabel("mean SQNR of the attention, dB")
+        axes[0, 0].legend(frameon=False)
+        return charts.write(figure, folder, "precision")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,9 +19,10 @@ from models.hardware.config import HardwareConfig
 from models.hardware.tiling import tokens_per_tile
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.fit import choose_config, fit_note, fit_tensors
+from models.tensors.head_stats import head_kinds
 from models.tensors.source import open_checkpoint, parse_indices, tell_first_token
 from models.tensors.token_ids import read_text
-from scripts.call import check_call
+from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import check_writable, replaced
 from scripts.flow.processes import of_its_own, shown
@@ -30,17 +31,14 @@ from scripts.flow.sources import ROOT
 from scripts.flow.tables import say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules import verdict
-from scripts.studies.schedules.choose import choose, chosen_lengths
 from scripts.studies.schedules.figures import write_figures
-from scripts.studies.schedules.kinds import head_kinds
-from scripts.studies.schedules.points import SCORED_LENGTHS, Selection, sweeps
-from scripts.studies.schedules.record import Row, rows_of
-from scripts.studies.schedules.results import FILES, write_json, write_markdown
+from scripts.studies.schedules.measure import Task, run_tasks
+from scripts.studies.schedules.report import FILES, write_json, write_markdown
+from scripts.studies.schedules.rows import Row, rows_of
 from scripts.studies.schedules.rtl import confirm
+from scripts.studies.schedules.settings import SCORED_LENGTHS, Selection, choose, chosen_lengths, sweeps
 from scripts.studies.schedules.sources import GAUSSIAN_HEADS, gaussian
-from scripts.studies.schedules.table import all_sheets
-from scripts.studies.schedules.tasks import Task, run_tasks
+from scripts.studies.schedules.tables import all_sheets, goals_sheet, rtl_sheet
 
 FOLDER = ROOT / "build" / "ablation"
 SEED = 1            # fixed, so that every run prints the same table
@@ -112,9 +110,9 @@ def main(argv: list[str] | None = None) -> int:
         confirmed = asked.result() if asked else []
     goals = gl.check_goals(rows, cfg.prob_bits, cfg.keys_per_block)
     sheets = all_sheets(cfg, rows, kinds)
-    sheets += [verdict.rtl_sheet(confirmed)] if confirmed else []
-    sheets += [verdict.goals_sheet(goals)] if goals else []
-    lines = verdict.goal_lines(goals)
+    sheets += [rtl_sheet(confirmed)] if confirmed else []
+    sheets += [goals_sheet(goals)] if goals else []
+    lines = gl.goal_lines(goals)
     for sheet in sheets:
         sheet.table().show()
         print()

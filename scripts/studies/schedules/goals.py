@@ -1,12 +1,14 @@
-"""What a schedule should reach, and which points do."""
+"""What a schedule should reach, and which settings do."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point
-from scripts.studies.schedules.record import Row, pick
+from models.hardware.schedules import TileOptions
+from scripts.studies.schedules.report import percent
+from scripts.studies.schedules.rows import Row, pick
+from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
 
 TOKENS = 2048
 FEWER = 0.95        # share of natural order's rescales that is gone
@@ -19,7 +21,7 @@ TRAINED, RANDOM, PLANTED = "model", "random", "model + sink"
 
 @dataclass(frozen=True)
 class Goal:
-    """One point against all goals; a figure that was not measured is None and its goal not reached.
+    """One setting against all goals; a figure that was not measured is None and its goal not reached.
 
     ``fewer``: rescales saved on the model at ``TOKENS``; ``lost_db``: mean SQNR lost there; ``gaussian``: the largest ratio of
     rescales to natural order's at the same threshold on random tensors, any length (1.05 is the limit); ``more_cycles``:
@@ -29,7 +31,7 @@ class Goal:
     """
 
     keys_per_block: int
-    point: Point
+    setting: TileOptions
     fewer: float | None
     lost_db: float | None
     gaussian: float | None
@@ -48,22 +50,23 @@ class Goal:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict with the verdict."""
-        return {**asdict(self), "point": self.point.name, "reached": all(self.reached)}
+        facts = {"point" if name == "setting" else name: value for name, value in asdict(self).items()}
+        return {**facts, "point": self.setting.name, "reached": all(self.reached)}
 
 
 def _more(row: Row, natural: list[Row]) -> float | None:
     return row.cycles / natural[0].cycles - 1 if row.cycles and natural and natural[0].cycles else None
 
 
-def _worst_ratio(rows: list[Row], size: int, point: Point) -> float | None:
+def _worst_ratio(rows: list[Row], size: int, setting: TileOptions) -> float | None:
     """Of rescales on random tensors to natural order's. Of next to nothing it would mean nothing: less than one rescale in
     a hundred rows is as good as none."""
     here = pick(rows, source=RANDOM, keys_per_block=size)
-    return max((max(row.rescales, 0.01) / max(row.rescales_natural, 0.01) for row in pick(here, point=point)), default=None)
+    return max((max(row.rescales, 0.01) / max(row.rescales_natural, 0.01) for row in pick(here, setting=setting)), default=None)
 
 
 def check_goals(rows: list[Row], prob_bits: int, keys_per_block: int) -> list[Goal]:
-    """The goals for every point of ``GOAL_POINTS`` and every block size of which the model's outputs were computed at ``TOKENS``.
+    """The goals for every setting of ``GOAL_SETTINGS`` and every block size whose outputs on the model were computed.
 
     Args:
         prob_bits, keys_per_block: of the configuration.
@@ -72,13 +75,39 @@ def check_goals(rows: list[Row], prob_bits: int, keys_per_block: int) -> list[Go
     trained, planted = (pick(here, source=source, tokens=TOKENS) for source in (TRAINED, PLANTED))
     goals = []
     for size in sorted({row.keys_per_block for row in trained}):
-        for point in GOAL_POINTS:
-            for row in pick(trained, keys_per_block=size, point=point):
-                sink = pick(planted, keys_per_block=size, point=point)
+        for setting in GOAL_SETTINGS:
+            for row in pick(trained, keys_per_block=size, setting=setting):
+                sink = pick(planted, keys_per_block=size, setting=setting)
                 if row.lost_db is not None:
                     goals.append(Goal(
-                        size, point, row.fewer, row.lost_db, _worst_ratio(here, size, point),
-                        _more(row, pick(trained, keys_per_block=keys_per_block, point=NATURAL)),
-                        _more(row, pick(trained, keys_per_block=size, point=NATURAL)),
+                        size, setting, row.fewer, row.lost_db, _worst_ratio(here, size, setting),
+                        _more(row, pick(trained, keys_per_block=keys_per_block, setting=NATURAL)),
+                        _more(row, pick(trained, keys_per_block=size, setting=NATURAL)),
                         sink[0].fewer if sink else None, row.fewer_online, row.cycles))
     return goals
+
+
+def goal_lines(found: list[Goal]) -> list[str]:
+    """The goals in words: which block sizes reach them by which setting, and the comparison with the paper."""
+    if not found:
+        return []
+    lines = []
+    for size in sorted({goal.keys_per_block for goal in found}):
+        here = [goal for goal in found if goal.keys_per_block == size]
+        reached = [goal for goal in here if all(goal.reached)]
+        # else the setting that saves most without missing another goal
+        near = max((goal for goal in here if all(goal.reached[1:])), key=lambda goal: goal.fewer, default=None)
+        if reached:
+            lines.append(f"{size} keys a block: all goals are reached by {', '.join(goal.setting.name for goal in reached)}")
+        elif near:
+            lines.append(f"{size} keys a block: not reached; nearest is {near.setting.name} with {percent(near.fewer)} %, "
+                         f"{100 * (FEWER - near.fewer):.1f} points short")
+        else:
+            lines.append(f"{size} keys a block: not reached")
+    lines.append(f"The paper reports {PAPER} fewer than an online softmax in natural order that rescales at every new "
+                 f"maximum. Against that, at most {LOST_DB} dB lost:")
+    for size in sorted({goal.keys_per_block for goal in found}):
+        for best in sorted((g for g in found if g.keys_per_block == size and g.lost_db <= LOST_DB),
+                           key=lambda goal: -goal.fewer_online)[:1]:
+            lines.append(f"{size} keys a block: {percent(best.fewer_online)} % fewer by {best.setting.name}")
+    return lines

@@ -1,7 +1,10 @@
-"""Measures one layer in one phase: rescales and skipped blocks at every point, outputs and cycles at some."""
+"""Measures layers, a task each: rescales and skipped blocks at every setting, outputs and cycles at some."""
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, islice
@@ -10,20 +13,22 @@ import numpy as np
 import torch
 
 from models.hardware.config import HardwareConfig
+from models.hardware.schedules import TileOptions
 from models.hardware.tiling import assemble, tokens_per_tile
 from models.hardware.timeline import schedule as schedule_of
 from models.quality.metrics import HeadMetrics, compare_heads
 from models.quality.reference import reference_attention
+from models.tensors.attention_tensors import AttentionTensors
 from scripts.studies.schedules.outputs import run_group
-from scripts.studies.schedules.points import Point, Sweep
-from scripts.studies.schedules.references import Moves, blocks_that_run, walk, zero_blocks
+from scripts.studies.schedules.row_max import Moves, blocks_that_run, walk, zero_blocks
 from scripts.studies.schedules.scores import HIDDEN, GroupScores, block_maxima, block_spans, group_scores, ones_of_blocks
-from scripts.studies.schedules.sources import Layer
+from scripts.studies.schedules.settings import Sweep
+from scripts.studies.schedules.sources import Layer, decode, planted_sink, prefill
 
 
 @dataclass
 class Counts:
-    """Sums over tiles at one point of one configuration. Lists have one entry a query head, in the order of ``heads``.
+    """Sums over tiles at one setting of one configuration. Lists have one entry a query head, in the order of ``heads``.
 
     ``rescales``: rescaled rows; ``new_maxima``: blocks after a row's first whose maximum exceeds all before, which an online
     softmax without an integer reference rescales for; ``always``: blocks after the first, for which one without any test does.
@@ -55,7 +60,7 @@ class Counts:
 
 @dataclass
 class Scores:
-    """Outputs and cycles at one point: ``metrics`` of each head against float32 attention; cycles over all KV heads, without
+    """Outputs and cycles at one setting: ``metrics`` of each head against float32 attention; cycles over all KV heads, without
     and with skipping (None where not asked for)."""
 
     heads: list[str]
@@ -69,21 +74,21 @@ class Scores:
                       self.cycles_skipping + other.cycles_skipping if both else None)
 
 
-Key = tuple[int, int, Point]  # keys per block, bits of a probability, point
+Key = tuple[int, int, TileOptions]  # keys per block, bits of a probability, setting
 
 
 @dataclass
 class Measured:
-    """Counts and scores by block size, bits of a probability and point."""
+    """Counts and scores by block size, bits of a probability and setting."""
 
     counts: dict[Key, Counts] = field(default_factory=dict)
     scores: dict[Key, Scores] = field(default_factory=dict)
 
     def add(self, other: Measured) -> None:
         """Take in another layer or KV head of the same phase."""
-        for mine, theirs in ((self.counts, other.counts), (self.scores, other.scores)):
-            for key, value in theirs.items():
-                mine[key] = mine[key] + value if key in mine else value
+        for total, part in ((self.counts, other.counts), (self.scores, other.scores)):
+            for key, value in part.items():
+                total[key] = total[key] + value if key in total else value
 
 
 def _by_head(per_row: np.ndarray, heads: int) -> list[int]:
@@ -98,13 +103,13 @@ def _new_maxima(maxima: np.ndarray) -> np.ndarray:
     return ((maxima[1:] > before) & (before != HIDDEN)).sum(0)
 
 
-def _count(cfg: HardwareConfig, scores: GroupScores, names: list[str], point: Point, new_maxima: np.ndarray, moves: Moves,
+def _count(cfg: HardwareConfig, scores: GroupScores, names: list[str], setting: TileOptions, new_maxima: np.ndarray, moves: Moves,
            variant: int) -> Counts:
     rows, keys = scores.rows, scores.keys
     blocks = -(-keys // cfg.keys_per_block)
-    zero = zero_blocks(moves, variant, point.tau, cfg.prob_bits, keys, cfg.keys_per_block)
+    zero = zero_blocks(moves, variant, setting.tau, cfg.prob_bits, keys, cfg.keys_per_block)
     ran = blocks_that_run(zero, keys, cfg.keys_per_block)
-    starts, counts = block_spans(point.schedule, tuple(keys.tolist()), cfg.keys_per_block)
+    starts, counts = block_spans(setting.schedule, tuple(keys.tolist()), cfg.keys_per_block)
     ones = ones_of_blocks(scores.longest.v, starts, counts)
     row_of_head = rows // scores.heads
     return Counts(
@@ -125,16 +130,16 @@ def _cycles(cfg: HardwareConfig, shapes: tuple[tuple[int, int], ...], fused: boo
     return schedule_of(cfg, shapes, [fused] * len(shapes), flags)["cycles"]
 
 
-def _score(cfg: HardwareConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, point: Point, moves: Moves,
-           variant: int, skipping: bool) -> Scores:
-    results = run_group(cfg, scores, point, moves, variant)
+def _score(cfg: HardwareConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, setting: TileOptions,
+           moves: Moves, variant: int, skipping: bool) -> Scores:
+    results = run_group(cfg, scores, setting, moves, variant)
     of_piece, tokens = iter(results), tokens_per_tile(cfg, scores.heads)
     out = [assemble(piece, list(islice(of_piece, -(-piece.q.shape[1] // tokens)))) for piece in scores.pieces]
     ran = b"".join(bytes(result.ran.tolist()) for result in results)
     shapes = tuple(zip(scores.rows.tolist(), scores.keys.tolist(), strict=True))
     return Scores(names, compare_heads(torch.cat(out, 1), reference),
-                  cycles=_cycles(cfg, shapes, point.fused, bytes([1] * len(ran))),
-                  cycles_skipping=_cycles(cfg, shapes, point.fused, ran) if skipping else None)
+                  cycles=_cycles(cfg, shapes, setting.fused, bytes([1] * len(ran))),
+                  cycles_skipping=_cycles(cfg, shapes, setting.fused, ran) if skipping else None)
 
 
 def _measure_sweep(sweep: Sweep, scores: GroupScores, names: list[str], reference: torch.Tensor | None) -> Measured:
@@ -143,19 +148,20 @@ def _measure_sweep(sweep: Sweep, scores: GroupScores, names: list[str], referenc
     for schedule in sweep.schedules:
         maxima = block_maxima(scores, schedule, cfg.keys_per_block)
         new_maxima = _new_maxima(maxima)
-        number_of = {Point(schedule, *variant): number for number, variant in enumerate(sweep.variants)}
-        scored = [point for point in sweep.scored if point.schedule == schedule]
-        moves = walk(cfg, maxima, scores.rows, scores.keys, sweep.variants, tuple(number_of[point] for point in scored))
-        for point, number in number_of.items():
-            found.counts[cfg.keys_per_block, cfg.prob_bits, point] = _count(cfg, scores, names, point, new_maxima, moves, number)
-            for bits in sweep.bits if point.tau == 0 else ():
+        number_of = {TileOptions(schedule, fused, tau=tau): number for number, (fused, tau) in enumerate(sweep.variants)}
+        scored = [setting for setting in sweep.scored if setting.schedule == schedule]
+        moves = walk(cfg, maxima, scores.rows, scores.keys, sweep.variants, tuple(number_of[setting] for setting in scored))
+        for setting, number in number_of.items():
+            found.counts[cfg.keys_per_block, cfg.prob_bits, setting] = _count(cfg, scores, names, setting, new_maxima, moves,
+                                                                              number)
+            for bits in sweep.bits if setting.tau == 0 else ():
                 # (row, block) pairs are counted at the configuration's own width alone
                 other = replace(cfg, prob_bits=bits)
-                found.counts[cfg.keys_per_block, bits, point] = replace(
-                    _count(other, scores, names, point, new_maxima, moves, number), row_blocks=0, zero_row_blocks=0)
-        for point in scored:
-            found.scores[cfg.keys_per_block, cfg.prob_bits, point] = _score(cfg, scores, names, reference, point, moves,
-                                                                           number_of[point], sweep.skipping)
+                found.counts[cfg.keys_per_block, bits, setting] = replace(
+                    _count(other, scores, names, setting, new_maxima, moves, number), row_blocks=0, zero_row_blocks=0)
+        for setting in scored:
+            found.scores[cfg.keys_per_block, cfg.prob_bits, setting] = _score(cfg, scores, names, reference, setting, moves,
+                                                                           number_of[setting], sweep.skipping)
     return found
 
 
@@ -170,3 +176,53 @@ def measure_layer(layer: Layer, sweeps: list[Sweep]) -> Measured:
             here.add(_measure_sweep(sweep, scores, names, None if reference is None else reference[rows]))
         found.add(here)
     return found
+
+
+@dataclass
+class Task:
+    """One layer at one length: ``tensors`` are longer or as long. ``source``, ``phase`` and ``tokens`` name what it adds to."""
+
+    source: str
+    phase: str
+    tokens: int
+    tensors: AttentionTensors
+    sink: bool
+    sweeps: list[Sweep]
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Tasks of one key are summed."""
+        return self.source, self.phase, self.tokens
+
+
+def run_task(task: Task) -> Measured:
+    """Measure one layer. One thread: the tensors of a tile are small, and other tasks run beside it."""
+    torch.set_num_threads(1)
+    tensors = task.tensors.first_tokens(task.tokens)
+    if task.sink:
+        tensors = planted_sink(tensors)
+    layer = decode(tensors) if task.phase == "decode" else prefill(tensors)
+    return measure_layer(layer, task.sweeps)
+
+
+def run_tasks(tasks: list[Task], jobs: int, done: Callable[[Task], None]) -> dict[tuple[str, str, int], Measured]:
+    """Run all, ``jobs`` at a time; ``done`` is called after each. Sums by key, in the order of ``tasks``."""
+    results: dict[int, Measured] = {}
+    for number, measured in _in_any_order(tasks, jobs):
+        results[number] = measured
+        done(tasks[number])
+    total: dict[tuple[str, str, int], Measured] = {}
+    for number, task in enumerate(tasks):
+        total.setdefault(task.key, Measured()).add(results[number])
+    return total
+
+
+def _in_any_order(tasks: list[Task], jobs: int) -> Iterable[tuple[int, Measured]]:
+    if jobs == 1:
+        yield from ((number, run_task(task)) for number, task in enumerate(tasks))
+        return
+    # a forked child would inherit torch's locked thread pools
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(run_task, task): number for number, task in enumerate(tasks)}
+        for future in as_completed(running):
+            yield running[future], future.result()

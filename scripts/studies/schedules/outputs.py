@@ -1,4 +1,4 @@
-"""Outputs and counts of a KV head at one point, bit for bit those of the golden model, faster.
+"""Outputs and counts of a KV head at one setting, bit for bit those of the golden model, faster.
 
 Between two blocks in which a row of a tile is rescaled nothing is rounded, so the sums of all blocks between them are
 one matrix product: exact in float64, since even 2^17 products of 16 and 8 bits stay below 2^53. Nor does it matter in
@@ -13,9 +13,9 @@ import torch
 from models.hardware import numerics as nx
 from models.hardware.config import HardwareConfig
 from models.hardware.probability_table import lowest_distance, probability_table
+from models.hardware.schedules import TileOptions
 from models.hardware.tile import TileResult, TileStats
-from scripts.studies.schedules.points import Point
-from scripts.studies.schedules.references import Moves, blocks_that_run, zero_blocks
+from scripts.studies.schedules.row_max import Moves, blocks_that_run, zero_blocks
 from scripts.studies.schedules.scores import GroupScores, block_spans, ones_of_blocks
 
 
@@ -33,17 +33,17 @@ def _round_shift(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return ((floor + 1) >> 1).astype(np.float64)
 
 
-def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tensor, references: np.ndarray, starts: np.ndarray,
+def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tensor, row_max: np.ndarray, starts: np.ndarray,
                 counts: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """``(out int16 [R, D], empty bool [R])`` of a tile.
 
     Args:
-        z: scaled scores ``[R, n]``. values: float64 ``[n, D]``, both in natural order. references: ``[B, R]`` after each block.
+        z: scaled scores ``[R, n]``. values: float64 ``[n, D]``, both in natural order. row_max: ``[B, R]`` after each block.
         starts, counts: the keys of each block, ``[B]``, in the order of the stream.
     """
     table, lowest = probability_table(tau, cfg.prob_bits).numpy(), lowest_distance(tau, cfg.prob_bits)
-    amounts = references[1:].astype(np.int64) - references[:-1]
-    cuts = [0, *(amounts.any(-1).nonzero()[0] + 1).tolist(), len(references)]
+    amounts = row_max[1:].astype(np.int64) - row_max[:-1]
+    cuts = [0, *(amounts.any(-1).nonzero()[0] + 1).tolist(), len(row_max)]
     row_sum = np.zeros(len(z))
     acc = np.zeros((len(z), cfg.head_dim))
     for first, end in zip(cuts[:-1], cuts[1:]):
@@ -52,7 +52,7 @@ def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tens
             shift = np.minimum(amounts[first - 1, rows], nx.MAX_SHIFT)
             row_sum[rows] = _round_shift(row_sum[rows], shift)
             acc[rows] = _round_shift(acc[rows], shift[:, None])
-        zero_at = (references[first].astype(np.int64) << nx.Z_FRAC) + lowest
+        zero_at = (row_max[first].astype(np.int64) << nx.Z_FRAC) + lowest
         for low, high in _ranges(starts[first:end], counts[first:end]):
             p = table.take(z[:, low:high] - zero_at[:, None], mode="clip")
             row_sum += p.sum(-1)
@@ -61,16 +61,16 @@ def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tens
     return nx.normalise(torch.from_numpy(acc).long(), whole).to(torch.int16), whole == 0
 
 
-def run_group(cfg: HardwareConfig, scores: GroupScores, point: Point, moves: Moves, variant: int) -> list[TileResult]:
+def run_group(cfg: HardwareConfig, scores: GroupScores, setting: TileOptions, moves: Moves, variant: int) -> list[TileResult]:
     """The tiles of a KV head, skipping: what :func:`models.hardware.golden.run_tile` gives for each.
 
     Args:
-        moves: of the point's schedule, with references. variant: the point's ``(fused, tau)`` among those of ``moves``.
+        moves: of the setting's schedule, with running maxima. variant: the setting's ``(fused, tau)`` among those of ``moves``.
     """
     keys = scores.keys
-    zero = zero_blocks(moves, variant, point.tau, cfg.prob_bits, keys, cfg.keys_per_block)
+    zero = zero_blocks(moves, variant, setting.tau, cfg.prob_bits, keys, cfg.keys_per_block)
     ran = blocks_that_run(zero, keys, cfg.keys_per_block)
-    starts, counts = block_spans(point.schedule, tuple(keys.tolist()), cfg.keys_per_block)
+    starts, counts = block_spans(setting.schedule, tuple(keys.tolist()), cfg.keys_per_block)
     key_ones, value_ones = (ones_of_blocks(x, starts, counts) for x in (scores.longest.k, scores.longest.v))
     values = scores.longest.v.double()
     results = []
@@ -78,7 +78,7 @@ def run_group(cfg: HardwareConfig, scores: GroupScores, point: Point, moves: Mov
         rows, n = z.shape
         blocks = -(-n // cfg.keys_per_block)
         runs = ran[:blocks, i]
-        out, empty = tile_output(cfg, point.tau, z, values, moves.references[variant][:blocks, i, :rows], starts[:blocks, i],
+        out, empty = tile_output(cfg, setting.tau, z, values, moves.row_max[variant][:blocks, i, :rows], starts[:blocks, i],
                                  counts[:blocks, i])
         stats = TileStats(
             rows=rows, keys=n, blocks=blocks, zero_blocks=int(zero[:, i].sum()),

@@ -8,31 +8,30 @@ from typing import Any
 
 from models.hardware.config import HardwareConfig
 from models.hardware.quantise import quantise
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tile import QuantisedGroup, TileResult
 from models.hardware.tiling import build_tiles, tokens_per_tile
 from models.tensors.attention_tensors import AttentionTensors
 from scripts.flow.simulator import BenchFailed, RunOptions
 from scripts.studies.schedules.outputs import run_group
-from scripts.studies.schedules.points import Point
-from scripts.studies.schedules.references import walk
+from scripts.studies.schedules.row_max import walk
 from scripts.studies.schedules.scores import block_maxima, group_scores
 from scripts.studies.schedules.sources import planted_sink
 from tb.core.environment import EngineRun, run_core
 
 TOKENS = 256
 DECODE_TOKENS = 512
-# (point, skip, decode): every schedule in a block of its own and fused; thresholds; decode, where blocks are skipped
-CASES = [*((Point(schedule, fused), fused, False) for fused in (False, True) for schedule in SCHEDULES),
-         (Point("diagonal_first", True, 2), True, False), (Point("sink_diagonal", True, 8), True, False),
-         *((Point(schedule, True), True, True) for schedule in SCHEDULES)]
+# (setting, decode): every schedule in a block of its own and fused; thresholds; decode, where blocks are skipped
+CASES = [*((TileOptions(schedule, fused, skip=fused), False) for fused in (False, True) for schedule in SCHEDULES),
+         (TileOptions("diagonal_first", True, True, 2), False), (TileOptions("sink_diagonal", True, True, 8), False),
+         *((TileOptions(schedule, True, True), True) for schedule in SCHEDULES)]
 
 
 @dataclass
 class Confirmed:
-    """One point: values that differ from the model, and the hardware's counters beside the ablation's own counts."""
+    """One setting: values that differ from the model, and the hardware's counters beside the ablation's own counts."""
 
-    point: str
+    setting: str
     skip: bool
     phase: str
     tokens: int
@@ -49,7 +48,8 @@ class Confirmed:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dict with the verdict."""
-        return {**asdict(self), "ok": self.ok}
+        facts = {"point" if name == "setting" else name: value for name, value in asdict(self).items()}
+        return {**facts, "ok": self.ok}
 
 
 def confirm(cfg: HardwareConfig, tensors: AttentionTensors, seed: int, sim: str | None = None,
@@ -68,26 +68,25 @@ def confirm(cfg: HardwareConfig, tensors: AttentionTensors, seed: int, sim: str 
     prefill = prefill.last_queries(min(tokens_per_tile(cfg, first.q.shape[0]), prefill.q.shape[1]))
     decode = planted_sink(first.first_tokens(min(DECODE_TOKENS, first.k.shape[1]))).last_queries(1)
     groups = [quantise(part)[0] for part in (prefill, decode)]
-    return [_run(cfg, groups[is_decode], point, skip, "decode" if is_decode else "prefill", seed, sim)
-            for point, skip, is_decode in CASES if point.schedule in schedules and point.tau <= cfg.max_tau()]
+    return [_run(cfg, groups[is_decode], setting, "decode" if is_decode else "prefill", seed, sim)
+            for setting, is_decode in CASES if setting.schedule in schedules and setting.tau <= cfg.max_tau()]
 
 
-def _run(cfg: HardwareConfig, group: QuantisedGroup, point: Point, skip: bool, phase: str, seed: int,
-         sim: str | None) -> Confirmed:
+def _run(cfg: HardwareConfig, group: QuantisedGroup, setting: TileOptions, phase: str, seed: int, sim: str | None) -> Confirmed:
     """One tile through the engine, and the ablation's own counts and output of it."""
     scores = group_scores(cfg, [group])
-    maxima = block_maxima(scores, point.schedule, cfg.keys_per_block)
-    moves = walk(cfg, maxima, scores.rows, scores.keys, [(point.fused, point.tau)], (0,))
-    (counted,) = run_group(cfg, scores, point, moves, 0)
-    (tile,) = build_tiles(cfg, group, point.tau, point.schedule, point.fused, skip)
-    found = Confirmed(point.name, skip, phase, group.k.shape[0], 0, 0, 0, 0, [])
+    maxima = block_maxima(scores, setting.schedule, cfg.keys_per_block)
+    moves = walk(cfg, maxima, scores.rows, scores.keys, [(setting.fused, setting.tau)], (0,))
+    (counted,) = run_group(cfg, scores, setting, moves, 0)
+    (tile,) = build_tiles(cfg, group, setting.tau, setting.schedule, setting.fused, setting.skip)
+    found = Confirmed(setting.name, setting.skip, phase, group.k.shape[0], 0, 0, 0, 0, [])
     try:
         (run,) = run_core(cfg, [tile], options=RunOptions(sim=sim, seed=seed))
     except BenchFailed as failed:
         return replace(found, problems=[str(failed).splitlines()[0]])
     return replace(found, mismatches=int(run.mismatches.sum()), rescaled_rows=run.counters["rescaled_rows"],
                    skipped_blocks=run.counters.get("skipped_blocks", 0), cycles=run.counters["cycles"],
-                   problems=_problems(skip, counted, run))
+                   problems=_problems(setting.skip, counted, run))
 
 
 def _problems(skip: bool, counted: TileResult, run: EngineRun) -> list[str]:

@@ -16,7 +16,7 @@ from models.hardware.schedules import blocks, key_order
 from models.hardware.tile import QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
 
-HIDDEN = -(1 << 30)     # scaled score of a key that a row does not see: further below every reference than any visible one
+HIDDEN = -(1 << 30)     # scaled score of a key that a row does not see: further below every running maximum than any visible
 CELL = 8                # keys of a cell, the smallest block
 
 

@@ -1,4 +1,4 @@
-"""The ablation's tables: what was measured, by length, point, kind of head, block size and bits."""
+"""The ablation's tables: by length, setting, kind of head, block size and bits; what the Verilog confirmed, and the goals."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections import Counter
 from collections.abc import Callable
 
 from models.hardware.config import HardwareConfig
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.studies.schedules import goals as gl
-from scripts.studies.schedules.points import NATURAL, Point
-from scripts.studies.schedules.record import Row, pick, swept_sets
-from scripts.studies.schedules.sheet import Sheet, number, percent
+from scripts.studies.schedules.report import Sheet, number, percent
+from scripts.studies.schedules.rows import Row, pick, swept_sets
+from scripts.studies.schedules.rtl import Confirmed
+from scripts.studies.schedules.settings import NATURAL
 
 FEW_TAUS = (0, 1, 4)        # shown by block size
-FUSED = [NATURAL, *(Point(schedule, True) for schedule in SCHEDULES[1:])]
+FUSED = [NATURAL, *(TileOptions(schedule, True) for schedule in SCHEDULES[1:])]
 
 
 def _slug(source: str) -> str:
     return source.replace(" + ", "-").replace(" ", "-")
 
 
-def _points(rows: list[Row], wanted: Callable[[Point], bool] = lambda point: True) -> list[Point]:
-    return [point for point in dict.fromkeys(row.point for row in rows) if wanted(point)]
+def _settings(rows: list[Row], wanted: Callable[[TileOptions], bool] = lambda setting: True) -> list[TileOptions]:
+    return [setting for setting in dict.fromkeys(row.setting for row in rows) if wanted(setting)]
 
 
 def shown_tokens(rows: list[Row]) -> int:
@@ -31,18 +32,18 @@ def shown_tokens(rows: list[Row]) -> int:
 
 
 def rescales_sheet(rows: list[Row], tokens: int) -> Sheet:
-    """Rescales per row of the scored points on all sets of tensors, and what they cost the model in accuracy."""
+    """Rescales per row of the scored settings on all sets of tensors, and what they cost the model in accuracy."""
     here = {source: pick(rows, source=source, phase="prefill", tokens=tokens) for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM)}
     sheet = Sheet("rescales", f"rescales per row, prefill of {tokens:,} tokens",
                   ["order", "first step", "tau", "model", "model + sink", "random", "SQNR lost on the model, dB"], 2)
-    natural = [pick(found, point=NATURAL)[0] for found in here.values()]
+    natural = [pick(found, setting=NATURAL)[0] for found in here.values()]
     sheet.add("any, always rescaling", "", "", *(number(r.always, 1) for r in natural), "")
     sheet.add("natural, every new maximum rescales (no integer reference)", "", "",
               *(number(r.new_maxima, 3) for r in natural), "")
     scored = [row for row in here[gl.TRAINED] if row.lost_db is not None] or here[gl.TRAINED]
     for row in sorted(scored, key=lambda r: (SCHEDULES.index(r.schedule), r.fused, r.tau)):
         sheet.add(f"`{row.schedule}`", "fused" if row.fused else "one block", str(row.tau),
-                  *(number(pick(found, point=row.point)[0].rescales, 3) for found in here.values()), number(row.lost_db, 3))
+                  *(number(pick(found, setting=row.setting)[0].rescales, 3) for found in here.values()), number(row.lost_db, 3))
     return sheet
 
 
@@ -51,27 +52,27 @@ def lengths_sheet(rows: list[Row], source: str) -> Sheet:
     lengths = sorted({row.tokens for row in rows})
     sheet = Sheet(f"lengths-{_slug(source)}", f"{source}: rescales per row by length", ["order", "rule", *map(str, lengths)], 2)
 
-    def line(schedule: str, rule: str, name: str, point: Point) -> None:
-        found = [pick(rows, tokens=n, point=point) for n in lengths]
+    def line(schedule: str, rule: str, name: str, setting: TileOptions) -> None:
+        found = [pick(rows, tokens=n, setting=setting) for n in lengths]
         if all(found):
             sheet.add(schedule, rule, *(number(getattr(of[0], name), 3) for of in found))
 
     line("any", "always", "always", NATURAL)
     for schedule in SCHEDULES:
-        line(schedule, "every new maximum", "new_maxima", Point(schedule))
+        line(schedule, "every new maximum", "new_maxima", TileOptions(schedule))
         for fused, tau in ((False, 0), (True, 0), (True, 1), (True, 2), (True, 4)):
             rule = "integer reference" + (", fused" if fused else "") + (f", tau {tau}" if tau else "")
-            line(schedule, rule, "rescales", Point(schedule, fused, tau))
+            line(schedule, rule, "rescales", TileOptions(schedule, fused, tau=tau))
     return sheet
 
 
-def points_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> Sheet:
-    """Every point that was scored (or, if none was, counted) on one set of tensors at one length."""
+def settings_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> Sheet:
+    """Every setting that was scored (or, if none was, counted) on one set of tensors at one length."""
     what = f"prefill of {tokens:,} tokens" if phase == "prefill" else f"decode, each token against up to {tokens:,} keys"
     sheet = Sheet(f"points-{_slug(source)}-{phase}", f"{source}: {what}", [
         "point", "rescales", "fewer %", "same tau", "blocks %", "skip %", "dB", "worst", "lost", "cycles", "skipping"])
     for row in [r for r in rows if r.mean_sqnr_db is not None] or rows:
-        sheet.add(row.point.name, number(row.rescales, 4), percent(row.fewer), percent(row.fewer_same_tau),
+        sheet.add(row.setting.name, number(row.rescales, 4), percent(row.fewer), percent(row.fewer_same_tau),
                   percent(row.moved_blocks), percent(row.skipped_values, 2), number(row.mean_sqnr_db),
                   number(row.worst_sqnr_db), number(row.lost_db, 3), number(row.cycles, 0), number(row.cycles_skipping, 0))
     return sheet
@@ -82,7 +83,7 @@ def energy_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> Sheet
     sheet = Sheet(f"energy-{_slug(source)}-{phase}", f"{source}: counts for energy, {phase}, {tokens:,} keys", [
         "point", "rescaled rows", "Mbit shifted", "V MB", "V MB skipping", "OP-CIM Mbit-ops", "skipping"])
     for row in [r for r in rows if r.tau <= 1]:
-        sheet.add(row.point.name, number(row.rescaled_rows, 0), *(number(n / 1e6, 2) for n in (
+        sheet.add(row.setting.name, number(row.rescaled_rows, 0), *(number(n / 1e6, 2) for n in (
             row.shifted_bits, row.v_bytes, row.v_bytes_skipping, row.op_bit_ops, row.op_bit_ops_skipping)))
     return sheet
 
@@ -91,9 +92,9 @@ def taus_sheet(rows: list[Row], source: str, tokens: int) -> Sheet:
     """Rescales per row by threshold."""
     taus = sorted({row.tau for row in rows})
     sheet = Sheet(f"taus-{_slug(source)}", f"{source}: rescales per row by tau, {tokens:,} tokens", ["order", *map(str, taus)])
-    for point in _points(rows, lambda p: p.tau == 0):
-        found = [pick(rows, point=Point(point.schedule, point.fused, tau)) for tau in taus]
-        sheet.add(point.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
+    for setting in _settings(rows, lambda s: s.tau == 0):
+        found = [pick(rows, setting=TileOptions(setting.schedule, setting.fused, tau=tau)) for tau in taus]
+        sheet.add(setting.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
     return sheet
 
 
@@ -102,7 +103,7 @@ def kinds_sheet(rows: list[Row], counts: Counter[str], tokens: int) -> Sheet:
     sheet = Sheet("kinds", f"{gl.TRAINED}: rescales per row by kind of head, {tokens:,} tokens",
                   ["order", *(f"{kind} ({n})" for kind, n in counts.items())])
     for row in pick(rows, tau=0):
-        sheet.add(row.point.name, *(number(row.rescales_of_kind.get(kind), 3) for kind in counts))
+        sheet.add(row.setting.name, *(number(row.rescales_of_kind.get(kind), 3) for kind in counts))
     return sheet
 
 
@@ -112,9 +113,9 @@ def sizes_sheet(rows: list[Row], source: str, phase: str) -> Sheet:
     sheet = Sheet(f"sizes-{_slug(source)}-{phase}", f"{source}: {phase}, rescales per row by keys and keys per block",
                   ["keys", "point", *map(str, sizes)], 2)
     for tokens in lengths:
-        for point in [p for p in _points(rows, lambda p: p in FUSED or (p.fused and p.tau in FEW_TAUS))]:
-            found = [pick(rows, tokens=tokens, keys_per_block=size, point=point) for size in sizes]
-            sheet.add(str(tokens), point.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
+        for setting in _settings(rows, lambda s: s in FUSED or (s.fused and s.tau in FEW_TAUS)):
+            found = [pick(rows, tokens=tokens, keys_per_block=size, setting=setting) for size in sizes]
+            sheet.add(str(tokens), setting.name, *(number(of[0].rescales, 3) if of else "-" for of in found))
     return sheet
 
 
@@ -127,9 +128,9 @@ def skipped_sheet(cfg: HardwareConfig, rows: list[Row], tokens: int) -> Sheet:
     for source, phase, keys in swept_sets(here, "prob_bits"):
         if phase == "decode" or keys == tokens:
             found = pick(here, source=source, phase=phase, tokens=keys)
-            for point in _points(found, FUSED.__contains__):
-                cells = [pick(found, point=point, prob_bits=b)[0] for b in bits]
-                sheet.add(source, f"{phase}, {keys:,} keys", point.name, *(percent(c.skipped_values) for c in cells))
+            for setting in _settings(found, FUSED.__contains__):
+                cells = [pick(found, setting=setting, prob_bits=b)[0] for b in bits]
+                sheet.add(source, f"{phase}, {keys:,} keys", setting.name, *(percent(c.skipped_values) for c in cells))
     return sheet
 
 
@@ -140,9 +141,36 @@ def skipped_lengths_sheet(rows: list[Row]) -> Sheet:
                   ["tensors", "order", *(f"{n:,}" for n in lengths)], 2)
     for source in (gl.TRAINED, gl.PLANTED):
         found = pick(rows, source=source, phase="prefill", tau=0)
-        for point in _points(found):
-            cells = [pick(found, tokens=n, point=point)[0] for n in lengths]
-            sheet.add(source, point.name, *(percent(c.skipped_values, 2) for c in cells))
+        for setting in _settings(found):
+            cells = [pick(found, tokens=n, setting=setting)[0] for n in lengths]
+            sheet.add(source, setting.name, *(percent(c.skipped_values, 2) for c in cells))
+    return sheet
+
+
+def rtl_sheet(found: list[Confirmed]) -> Sheet:
+    """What the Verilog said."""
+    sheet = Sheet("rtl", "confirmed by the Verilog, one tile each", [
+        "point", "skip", "phase", "keys", "mismatches", "rescaled rows", "skipped blocks", "cycles", "agrees"], 3)
+    for c in found:
+        sheet.add(c.setting, "yes" if c.skip else "no", c.phase, str(c.tokens), str(c.mismatches),
+                  str(c.rescaled_rows), str(c.skipped_blocks), number(c.cycles, 0),
+                  "yes" if c.ok else "; ".join(c.problems) or "no")
+    return sheet
+
+
+def goals_sheet(found: list[gl.Goal]) -> Sheet:
+    """Every setting against the goals; ``!`` marks what is missed."""
+    title = (f"goals at {gl.TOKENS:,} tokens: {gl.FEWER:.0%} fewer rescales than natural order (tau 0), at most {gl.LOST_DB} dB "
+             f"lost, random tensors at most {gl.GAUSSIAN:.0%} more (same tau), cycles within {gl.CYCLES:.0%} of natural order")
+    sheet = Sheet("goals", title, ["keys", "point", "fewer %", "lost dB", "random x", "cycles %", "reached",
+                                   "cycles %, same size", "fewer than online %", "fewer with a sink %"], 2)
+    for goal in found:
+        more = "-" if goal.more_cycles is None else f"{100 * goal.more_cycles:+.2f}"
+        same = "-" if goal.more_cycles_same_size is None else f"{100 * goal.more_cycles_same_size:+.2f}"
+        marks = [f"{text}{'' if ok else ' !'}" for text, ok in zip(
+            (percent(goal.fewer), number(goal.lost_db, 3), number(goal.gaussian), more), goal.reached, strict=True)]
+        sheet.add(str(goal.keys_per_block), goal.setting.name, *marks, "yes" if all(goal.reached) else "no", same,
+                  percent(goal.fewer_online), percent(goal.fewer_sink))
     return sheet
 
 
@@ -155,7 +183,7 @@ def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> l
     for source in dict.fromkeys(row.source for row in rows):
         prefill = pick(base, source=source, phase="prefill")
         at = pick(prefill, tokens=tokens)
-        sheets += [lengths_sheet(prefill, source), points_sheet(at, source, "prefill", tokens), taus_sheet(at, source, tokens),
+        sheets += [lengths_sheet(prefill, source), settings_sheet(at, source, "prefill", tokens), taus_sheet(at, source, tokens),
                    energy_sheet(at, source, "prefill", tokens),
                    sizes_sheet(pick(wide, source=source, phase="prefill"), source, "prefill")]
         if source == gl.TRAINED:
@@ -163,6 +191,6 @@ def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> l
         decode = pick(base, source=source, phase="decode")
         if decode:
             keys = decode[0].tokens
-            sheets += [points_sheet(decode, source, "decode", keys), energy_sheet(decode, source, "decode", keys),
+            sheets += [settings_sheet(decode, source, "decode", keys), energy_sheet(decode, source, "decode", keys),
                        sizes_sheet(pick(wide, source=source, phase="decode"), source, "decode")]
     return [*sheets, skipped_sheet(cfg, rows, tokens), skipped_lengths_sheet(base), rescales_sheet(base, tokens)]

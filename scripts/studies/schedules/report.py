@@ -1,10 +1,14 @@
-"""A table that the terminal and a Markdown page show alike."""
+"""What a run says and leaves in its folder: tables that the terminal and a page show alike, the page, and the JSON file."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from scripts.flow.tables import Column, Table
+from scripts.studies.schedules.rows import Row
 
 
 @dataclass
@@ -51,3 +55,19 @@ def percent(value: float | None, digits: int = 1) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """With thousands apart; -0 is 0."""
     return "-" if value is None else f"{round(value, digits) + 0.0 if digits else round(value):,.{digits}f}"
+
+
+FIGURES = ("reference_moves", "rescales", "heads", "tau", "sizes", "skipped")
+FILES = ("ablation.json", "ablation.md", *(f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")))
+
+
+def write_json(path: Path, facts: dict[str, Any], rows: list[Row]) -> None:
+    """``facts``, then everything that was measured, one setting a line."""
+    lines = ",\n  ".join(json.dumps(row.as_dict(), separators=(",", ":")) for row in rows)
+    path.write_text(json.dumps(facts, indent=1)[:-2] + f',\n "rows": [\n  {lines}\n ]\n}}\n')
+
+
+def write_markdown(path: Path, sheets: list[Sheet], lines: list[str]) -> None:
+    """All tables as a page; ``lines`` come after the last."""
+    parts = [f"## {sheet.title}\n\n{sheet.markdown()}\n" for sheet in sheets]
+    path.write_text("\n".join([*parts, *(f"* {line}" for line in lines)]) + "\n")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from models.hardware.schedules import TileOptions
 from models.quality.metrics import HeadMetrics
-from scripts.studies.schedules.kinds import kind_of
+from models.tensors.head_stats import kind_of
 from scripts.studies.schedules.measure import Counts, Measured, Scores
-from scripts.studies.schedules.points import NATURAL, Point
-from scripts.studies.schedules.record import rows_of
+from scripts.studies.schedules.rows import rows_of
+from scripts.studies.schedules.settings import NATURAL
 from tests.studies.samples import CFG
 
 
@@ -23,18 +24,18 @@ def metrics(db: float) -> HeadMetrics:
 
 
 def test_rows_compare_with_natural_order() -> None:
-    """Two heads of two kinds, 10 rows each: 40 rescales in natural order (20 at tau 1), 4 at the point."""
-    point = Point("sink_diagonal", True, 1)
+    """Two heads of two kinds, 10 rows each: 40 rescales in natural order (20 at tau 1), 4 at the setting."""
+    setting = TileOptions("sink_diagonal", True, tau=1)
     measured = Measured()
-    for p, rescales in ((NATURAL, [30, 10]), (Point(tau=1), [15, 5]), (point, [1, 3])):
+    for p, rescales in ((NATURAL, [30, 10]), (TileOptions(tau=1), [15, 5]), (setting, [1, 3])):
         measured.counts[8, 12, p] = Counts(["a", "b"], [10, 10], rescales, [50, 30], [100, 100], blocks=20, later_blocks=16,
                                            moved_blocks=4, zero_blocks=6, skipped_blocks=5, keys=150, skipped_keys=30,
                                            row_blocks=200, zero_row_blocks=80, op_bit_ops=50,
                                            op_bit_ops_skipping=40)
     measured.scores = {(8, 12, NATURAL): Scores(["a", "b"], [metrics(40), metrics(42)], 900, 900),
-                       (8, 12, point): Scores(["a", "b"], [metrics(39), metrics(42)], 900, 800)}
+                       (8, 12, setting): Scores(["a", "b"], [metrics(39), metrics(42)], 900, 800)}
     rows = rows_of(CFG, "model", "prefill", 99, measured, {"a": "local", "b": "sink"})
-    row = next(r for r in rows if r.point == point)
+    row = next(r for r in rows if r.setting == setting)
     assert (row.rescales, row.new_maxima, row.always) == (0.2, 4.0, 10.0)
     assert row.fewer == pytest.approx(0.9) and row.fewer_same_tau == pytest.approx(0.8)
     assert row.fewer_online == pytest.approx(0.95) and row.sqnr_of_head == {"a": 39, "b": 42}
@@ -45,6 +46,6 @@ def test_rows_compare_with_natural_order() -> None:
     assert (row.rescaled_rows, row.op_bit_ops, row.op_bit_ops_skipping) == (4, 50, 40)
     assert row.shifted_bits == 4 * (32 * 28 + 20) and (row.v_bytes, row.v_bytes_skipping) == (150 * 32, 120 * 32)
     assert (row.cycles, row.cycles_skipping) == (900, 800) and row.sqnr_of_kind == {"local": 39, "sink": 42}
-    lazy = next(r for r in rows if r.point == Point(tau=1))
+    lazy = next(r for r in rows if r.setting == TileOptions(tau=1))
     assert lazy.mean_sqnr_db is None and lazy.rescales_natural == lazy.rescales == 1.0 == row.rescales_natural
-    assert {r.point for r in rows_of(CFG, "m", "p", 9, measured, {}, lambda p: p.tau == 0)} == {NATURAL}
+    assert {r.setting for r in rows_of(CFG, "m", "p", 9, measured, {}, lambda p: p.tau == 0)} == {NATURAL}

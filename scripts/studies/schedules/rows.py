@@ -1,4 +1,4 @@
-"""The figures of a run, as the table, the plots and the JSON file take them."""
+"""The figures of a run, a row a setting, as the tables, the plots and the JSON file take them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from models.hardware.config import HardwareConfig
+from models.hardware.schedules import TileOptions
 from models.quality.metrics import summarise
 from scripts.studies.schedules.measure import Counts, Measured, Scores
-from scripts.studies.schedules.points import NATURAL, Point
+from scripts.studies.schedules.settings import NATURAL
 
 
 @dataclass
 class Row:
-    """One point on one set of tensors at one length.
+    """One setting on one set of tensors at one length.
 
     ``rescales`` and its likes are per row; ``rescales_natural``: those of natural order, not fused, at the same block size and
     threshold. ``fewer``: share of natural order's rescales (not fused, threshold 0, the same block size) that are gone;
@@ -66,9 +67,9 @@ class Row:
     cycles_skipping: int | None = None
 
     @property
-    def point(self) -> Point:
-        """The point."""
-        return Point(self.schedule, self.fused, self.tau)
+    def setting(self) -> TileOptions:
+        """The setting."""
+        return TileOptions(self.schedule, self.fused, tau=self.tau)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: rounded, and without infinities."""
@@ -120,41 +121,41 @@ def _energy(cfg: HardwareConfig, counts: Counts) -> dict[str, int]:
 
 
 def rows_of(cfg: HardwareConfig, source: str, phase: str, tokens: int, measured: Measured, kinds: Mapping[str, str],
-            shows: Callable[[Point], bool] = lambda point: True) -> list[Row]:
+            shows: Callable[[TileOptions], bool] = lambda setting: True) -> list[Row]:
     """The rows of one set of tensors in one phase at one length.
 
     Args:
-        cfg: block size and bits of a probability may differ. kinds: a head's name to its kind. shows: which points are wanted;
+        cfg: block size and bits of a probability may differ. kinds: a head's name to its kind. shows: which settings are wanted;
             others only serve comparisons.
     """
     rows = []
-    for (size, bits, point), counts in measured.counts.items():
-        if not shows(point):
+    for (size, bits, setting), counts in measured.counts.items():
+        if not shows(setting):
             continue
         rescales = _per_row(counts, "rescales")
 
         def natural(tau: int, key: tuple[int, int] = (size, bits)) -> float:
-            return _per_row(measured.counts[*key, Point(tau=tau)], "rescales")
+            return _per_row(measured.counts[*key, TileOptions(tau=tau)], "rescales")
 
         row = Row(
-            source, phase, tokens, size, bits, point.schedule, point.fused, point.tau, rescales,
+            source, phase, tokens, size, bits, setting.schedule, setting.fused, setting.tau, rescales,
             new_maxima=_per_row(counts, "new_maxima"), always=_per_row(counts, "always"),
-            fewer=_fewer(rescales, natural(0)), fewer_same_tau=_fewer(rescales, natural(point.tau)),
+            fewer=_fewer(rescales, natural(0)), fewer_same_tau=_fewer(rescales, natural(setting.tau)),
             fewer_online=_fewer(rescales, _per_row(measured.counts[size, bits, NATURAL], "new_maxima")),
             moved_blocks=_share(counts.moved_blocks, counts.later_blocks), zero_blocks=_share(counts.zero_blocks, counts.blocks),
             zero_row_blocks=_share(counts.zero_row_blocks, counts.row_blocks),
             skipped_blocks=_share(counts.skipped_blocks, counts.blocks), skipped_values=_share(counts.skipped_keys, counts.keys),
-            rescales_natural=natural(point.tau), **_energy(replace(cfg, keys_per_block=size, prob_bits=bits), counts),
+            rescales_natural=natural(setting.tau), **_energy(replace(cfg, keys_per_block=size, prob_bits=bits), counts),
             rescales_of_head={head: _share(n, r) for head, n, r in zip(counts.heads, counts.rescales, counts.rows, strict=True)},
             rescales_of_kind={kind: _per_row(counts, "rescales", kinds, kind) for kind in sorted(set(kinds.values()))})
-        if (size, bits, point) in measured.scores:
-            _add_scores(row, measured.scores[size, bits, point], measured.scores.get((size, bits, NATURAL)), kinds)
+        if (size, bits, setting) in measured.scores:
+            _add_scores(row, measured.scores[size, bits, setting], measured.scores.get((size, bits, NATURAL)), kinds)
         rows.append(row)
     return rows
 
 
 def pick(rows: list[Row], **wanted: Any) -> list[Row]:
-    """The rows whose attributes (``point`` among them) have these values."""
+    """The rows whose attributes (``setting`` among them) have these values."""
     return [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
 
 

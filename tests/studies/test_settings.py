@@ -1,4 +1,4 @@
-"""Which points are swept, and what a user may choose of them."""
+"""Which settings are swept, and what a user may choose of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import HardwareConfig
-from models.hardware.schedules import SCHEDULES
-from scripts.studies.schedules.choose import choose, chosen_lengths
-from scripts.studies.schedules.points import GOAL_POINTS, NATURAL, Point, Selection, scored_points, sweeps
+from models.hardware.schedules import SCHEDULES, TileOptions
+from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL, Selection, choose, chosen_lengths, scored_settings, sweeps
 from tests.studies.samples import CFG
 
 
 def test_what_is_swept_where() -> None:
     cfg, everything = HardwareConfig(), Selection()
     found = sweeps(cfg, everything, True, True)
-    assert found[0].cfg == cfg and found[0].scored == scored_points(cfg, everything) and found[0].skipping
+    assert found[0].cfg == cfg and found[0].scored == scored_settings(cfg, everything) and found[0].skipping
     assert [s.cfg.keys_per_block for s in found] == [16, 8, 32, 64] and found[0].bits == (8, 10, 12, 14) and not found[1].bits
     assert {s.cfg.keys_per_block for s in found if s.scored} == {16, 32, 64}
     assert not any(s.scored for s in sweeps(cfg, everything, False, True))
@@ -28,14 +27,15 @@ def test_what_is_swept_where() -> None:
     for sweep in [*found, *sweeps(small, Selection(sizes=(16, 8), full=True), True, True)]:
         assert all(tau <= sweep.cfg.max_tau() for _, tau in sweep.variants)
         assert all((p.fused, p.tau) in sweep.variants for p in sweep.scored) and (False, 0) in sweep.variants
-    wanted = {*GOAL_POINTS, *(Point(s, f) for s in SCHEDULES for f in (False, True)), *(Point(tau=t) for t in (1, 2, 4))}
-    assert wanted == set(scored_points(cfg, everything)) and len(scored_points(cfg, Selection(full=True))) == 54
+    wanted = {*GOAL_SETTINGS, *(TileOptions(s, f) for s in SCHEDULES for f in (False, True)),
+              *(TileOptions(tau=t) for t in (1, 2, 4))}
+    assert wanted == set(scored_settings(cfg, everything)) and len(scored_settings(cfg, Selection(full=True))) == 54
 
 
 def test_a_selection_keeps_what_others_are_compared_with() -> None:
     chosen = choose(HardwareConfig(), "sink_diagonal", "2-3", "32,8", False)
     assert chosen == Selection(("sink_diagonal",), (2, 3), (8, 32)) and chosen.measured == ("natural", "sink_diagonal")
-    assert chosen.shows(NATURAL) and chosen.shows(Point("sink_diagonal", False, 3)) and not chosen.shows(Point(tau=2))
+    assert chosen.shows(NATURAL) and chosen.shows(TileOptions("sink_diagonal", tau=3)) and not chosen.shows(TileOptions(tau=2))
     assert {tau for _, tau in sweeps(HardwareConfig(keys_per_block=8), chosen, True, True)[0].variants} == {0, 2, 3}
     assert choose(HardwareConfig(), None, "", None, False) == Selection()
     assert choose(HardwareConfig(prob_bits=8, head_dim=32), "", "", "", True) == Selection(

@@ -1,6 +1,7 @@
-"""What ``make test TEST=...`` means to pytest, and whether there is such a test: told by reading the files, in a moment.
+"""What can be told to be wrong in a call before anything that takes seconds to load: options of commands, and names of tests.
 
-Collecting the tests takes pytest most of a minute, since it imports them all, in every worker.
+What ``make test TEST=...`` means to pytest, and whether there is such a test, is found by reading the files. Collecting the tests
+takes pytest most of a minute, since it imports them all, in every worker.
 """
 
 from __future__ import annotations
@@ -12,18 +13,50 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from _pytest.mark.expression import Expression
-
 from models.errors import FcimError
-from scripts.flow.variables import ROOT
+from models.hardware.config import HardwareConfig, load_config
+from models.values import parse_wholes
+from scripts.flow.variables import ROOT, check_may_write
 
 FOLDERS = (ROOT / "tests", ROOT / "tb")
 NO_TESTS, USAGE = 5, 4      # pytest's exit codes
 WORD = re.compile(r"[a-z]{3,}")
+
+
+def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
+    """What can be wrong in the options of a command that are also variables of make, told without PyTorch.
+
+    Args:
+        args: the parsed options; those that the command does not have are not missed.
+        out: the folder that the command writes to, unless ``args.out`` says so.
+
+    Raises:
+        FcimError: the first mistake, in one line.
+    """
+    given = vars(args)
+    cfg = load_config(given["config"]) if given.get("config") else None
+    if cfg is not None:
+        _check_with(cfg, given)
+    if given.get("checkpoint") and given.get("tensors"):
+        raise FcimError("CHECKPOINT and TENSORS are both given; give one of them")
+    for name in ("layer", "text"):
+        if given.get("tensors") and given.get(name):
+            raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")
+    if out is not None and given.get("out") in (None, out):
+        check_may_write(out, None)
+
+
+def _check_with(cfg: HardwareConfig, given: dict[str, object]) -> None:
+    """The options whose limits come from the configuration."""
+    if isinstance(given.get("tau"), int):
+        cfg.check_tau(given["tau"])
+    for size in parse_wholes(given["keys_per_block"], "KEYS_PER_BLOCK", 1) if given.get("keys_per_block") else ():
+        replace(cfg, keys_per_block=size)
 
 
 class Test(NamedTuple):
@@ -94,6 +127,8 @@ def check_filter(text: str) -> None:
     Raises:
         FcimError: it is no filter, or fits none.
     """
+    from _pytest.mark.expression import Expression  # late: only make test needs it
+
     try:
         wanted = Expression.compile(text)
     except SyntaxError as error:

@@ -1,4 +1,4 @@
-"""How the ablation's figures look, and how they are written."""
+"""How the studies' figures look, and how they are written."""
 
 from __future__ import annotations
 
