@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tb.block_exponential import coverage
-from tb.block_exponential.environment import REF_BITS, SHIFT_BITS, START_FIELDS, Z_BITS
+from tb.block_exponential.agents import START_FIELDS
 from tb.block_exponential.model import ExpectedBlock, Model
-from tb.block_exponential.stimulus import Sizes
+from tb.common.geometry import REF_BITS, SHIFT_BITS, Z_BITS, Geometry
 from tb.common.pack import unpack
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
@@ -24,9 +24,9 @@ def _signed(bits: str) -> int | None:
 
 
 class Checker:
-    """Call :meth:`look` in every cycle from reset on, :meth:`finish` at the end; ``offers`` counts how blocks were offered."""
+    """Call :meth:`check` in every cycle from reset on, :meth:`finish` at the end; ``offers`` counts how blocks were offered."""
 
-    def __init__(self, dut: Any, size: Sizes) -> None:
+    def __init__(self, dut: Any, size: Geometry) -> None:
         self.dut, self.size, self.now = dut, size, 0
         self.model = Model(size)
         self.written = 0
@@ -34,7 +34,7 @@ class Checker:
         self.offers = {"taken at once": 0, "waits": 0, "behind one that waits": 0, "as the one before is taken": 0}
         self.reads_while_written = 0
 
-    def look(self, now: int) -> None:
+    def check(self, now: int) -> None:
         """All pins of the cycle ``now``."""
         self.now = now
         self.model.begin(now)
@@ -52,14 +52,14 @@ class Checker:
     def _number(self, name: str) -> int:
         return int(self._bits(name), 2)
 
-    def _equal(self, name: str, want: int, whose: str = "") -> None:
+    def _equal(self, name: str, want: int, of: str = "") -> None:
         bits = self._bits(name)
-        assert bits == format(want, f"0{len(bits)}b"), f"cycle {self.now}{whose}: {name} is {bits}, expected {want:b}"
+        assert bits == format(want, f"0{len(bits)}b"), f"cycle {self.now}{of}: {name} is {bits}, expected {want:b}"
 
-    def _equal_lanes(self, name: str, bits: str, width: int, want: list[int], whose: str) -> None:
+    def _equal_lanes(self, name: str, bits: str, width: int, want: list[int], of: str) -> None:
         got = _lanes(bits, width)
         wrong = [(lane, g, f"{w:b}") for lane, (g, w) in enumerate(zip(got, want, strict=True)) if g != format(w, f"0{width}b")]
-        assert not wrong, f"cycle {self.now}, {whose}: {name} (lane, got, expected) {wrong[:3]}"
+        assert not wrong, f"cycle {self.now}, {of}: {name} (lane, got, expected) {wrong[:3]}"
 
     # ---- outputs
     def _check_walk(self) -> None:
@@ -79,10 +79,10 @@ class Checker:
         self._equal("p_we", int(write is not None))
         if write is None:
             return
-        whose = f"block {write.block.number}, key {write.key}, group {write.group}"
+        of = f"block {write.block.number}, key {write.key}, group {write.group}"
         for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_group", write.group)):
-            self._equal(name, value, f", {whose}")
-        self._equal_lanes("p_data", self._bits("p_data"), self.size.prob_bits, write.p, whose)
+            self._equal(name, value, f", {of}")
+        self._equal_lanes("p_data", self._bits("p_data"), self.size.prob_bits, write.p, of)
         self.written += 1
 
     def _check_offer(self) -> None:

@@ -23,7 +23,7 @@ from tb.common.coverage import (
 
 if TYPE_CHECKING:
     from tb.block_exponential.model import ExpectedBlock, Model
-    from tb.block_exponential.stimulus import Sizes
+    from tb.common.geometry import Geometry
 
 point = points_of("fcim_block_exponential")
 OCTAVE = 1 << spec.Z_FRAC
@@ -53,7 +53,7 @@ GROUP = BenchCoverGroup(COVERPOINTS)
 
 
 @sampler
-def sample_start(block: ExpectedBlock, size: Sizes, behind: bool, known: bool) -> None:
+def sample_start(block: ExpectedBlock, size: Geometry, behind: bool, known: bool) -> None:
     """A started block; ``behind``: in the last cycle of the one before it; ``known``: its bank has held a tile."""
     keys = one_some_all(block.last_key + 1, size.keys_per_block)
     GROUP.sample("block_exponential.block", f"{keys}, {in_tile(block.first, block.last)}")

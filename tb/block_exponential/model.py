@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from tb.block_exponential.stimulus import Sizes
 from tb.common import spec
+from tb.common.geometry import Geometry
 
 WRITE_DELAY = 2     # from a group's address to its write
 
@@ -57,7 +57,7 @@ class Write:
 class Model:
     """Call :meth:`begin` in every cycle, then the other methods with what happened in it."""
 
-    def __init__(self, size: Sizes) -> None:
+    def __init__(self, size: Geometry) -> None:
         self.size = size
         self.blocks: list[ExpectedBlock] = []
         self.pending: deque[ExpectedBlock] = deque()        # not finished yet

@@ -5,58 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import numpy as np
 
 from tb.common import spec
+from tb.common.geometry import OCTAVE, Geometry
 
-OCTAVE = 1 << spec.Z_FRAC
 REFERENCES = (-512, 511, 0, -1)
-TAU_MAX = 8
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Parameters of the device, and what follows from them."""
-
-    rows: int
-    cpk: int
-    keys_per_block: int
-    prob_bits: int
-    max_keys: int
-
-    @classmethod
-    def of(cls, dut: Any) -> Sizes:
-        """The parameters with which ``dut`` was built."""
-        rows, bits, *rest = (int(getattr(dut, name).value) for name in (
-            "ROWS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS"))
-        return cls(rows, 8 // bits, *rest)
-
-    @property
-    def lanes(self) -> int:
-        """Rows of a group."""
-        return self.rows // self.cpk
-
-    @property
-    def sum_bits(self) -> int:
-        """SUM_BITS."""
-        return self.prob_bits + self.max_keys.bit_length() - 1
-
-    @property
-    def block_sum_bits(self) -> int:
-        """BSUM_BITS."""
-        return self.prob_bits + self.keys_per_block.bit_length() - 1
-
-    @property
-    def tau_max(self) -> int:
-        """The largest legal threshold."""
-        return min(TAU_MAX, self.prob_bits - 2)
-
-    @property
-    def largest(self) -> int:
-        """The largest probability."""
-        return spec.probability(OCTAVE - 1, 0, 0, self.prob_bits)
 
 
 @dataclass
@@ -90,13 +45,13 @@ def score(reference: int, distance: int | None) -> int:
     return spec.MASKED if distance is None else min(max(reference * OCTAVE + distance, spec.Z_MIN), spec.Z_MAX)
 
 
-def draw_shift(g: np.random.Generator, size: Sizes) -> list[int]:
+def draw_shift(g: np.random.Generator, size: Geometry) -> list[int]:
     """Rescale amounts of all rows: none, small, about the width of a sum, any, the largest."""
     return [(0, 0, 0, 1, int(g.integers(2, 8)), size.sum_bits + int(g.integers(-1, 2)), int(g.integers(64)), 63)[kind]
             for kind in g.integers(0, 8, size.rows).tolist()]
 
 
-def draw_block(g: np.random.Generator, size: Sizes, keys: int, tau: int) -> BlockStimulus:
+def draw_block(g: np.random.Generator, size: Geometry, keys: int, tau: int) -> BlockStimulus:
     """Every kind of score in turn, from a random one on; rows that see none of the keys."""
     offset, blind = int(g.integers(8)), g.integers(0, 6, size.rows) == 0
     reference: list[int | None] = [int(g.choice([*REFERENCES, int(g.integers(-512, 512))])) for _ in range(size.rows)]
@@ -110,7 +65,7 @@ def draw_block(g: np.random.Generator, size: Sizes, keys: int, tau: int) -> Bloc
     return BlockStimulus(z, reference, draw_shift(g, size), tau, int(g.integers(4)))
 
 
-def plain_block(g: np.random.Generator, size: Sizes, keys: int, distance: Sequence[int | None],
+def plain_block(g: np.random.Generator, size: Geometry, keys: int, distance: Sequence[int | None],
                 shift: Sequence[int], tau: int = 0) -> BlockStimulus:
     """Row r has ``distance[r]`` in every key, and ``shift[r]``; references are far from both ends."""
     reference: list[int | None] = g.integers(-200, 200, size.rows).tolist()
@@ -125,7 +80,7 @@ def tile_of(blocks: list[BlockStimulus], bank: int) -> list[BlockStimulus]:
     return blocks
 
 
-def draw_tiles(g: np.random.Generator, size: Sizes, lengths: Sequence[Sequence[int]]) -> list[list[BlockStimulus]]:
+def draw_tiles(g: np.random.Generator, size: Geometry, lengths: Sequence[Sequence[int]]) -> list[list[BlockStimulus]]:
     """A tile per entry of ``lengths`` (keys of its blocks) that is legal, in banks in turn; every threshold in turn."""
     number = count(int(g.integers(size.tau_max + 1)))
     legal = [keys for keys in lengths if sum(keys) <= size.max_keys]

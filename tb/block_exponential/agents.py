@@ -1,6 +1,6 @@
-"""Stand-ins for what surrounds ``fcim_block_exponential``: judged blocks in their buffers, the OP-CIM, the normaliser.
+"""Driver of every input of ``fcim_block_exponential``: judged blocks in their buffers, the OP-CIM, the normaliser.
 
-They only drive, garbage and at times X wherever nobody may look; what the device has done they learn from the model.
+It only drives, garbage and at times X wherever nothing may be sampled; what the design has done it learns from the model.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 from cocotb.types import LogicArray
 
 from tb.block_exponential.model import Model
-from tb.block_exponential.stimulus import BlockStimulus, Sizes
+from tb.block_exponential.sequences import BlockStimulus
+from tb.common.geometry import REF_BITS, SHIFT_BITS, Z_BITS, Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
 
-Z_BITS, REF_BITS, SHIFT_BITS = 20, 10, 6
 START_FIELDS = ("buf", "slot", "last_key", "first", "last", "bank", "tau")
-Sink = Callable[[int], bool]    # cycle to whether m_blk_ready is high in it
+Ready = Callable[[int], bool]   # cycle to whether m_blk_ready is high in it
 
 
-def rest(dut: Any) -> None:
-    """Nothing is asked of the device."""
+def idle(dut: Any) -> None:
+    """Nothing is asked of the design."""
     dut.start.value = dut.m_blk_ready.value = dut.sum_rd_en.value = 0
 
 
@@ -35,23 +35,23 @@ def _levels(stalls: Iterator[tuple[int, int]]) -> Iterator[bool]:
         yield from repeat(False, off)
 
 
-class Environment:
+class Driver:
     """Starts ``blocks`` in order, each as early as it may or after a pause; takes blocks; reads the sums of every tile.
 
     A slot is used again when its block has been taken, under backpressure at times much later, a bank when its tile has been
     read. Finished sums are read in any order, others now and then while their bank is idle.
     """
 
-    def __init__(self, dut: Any, size: Sizes, model: Model, blocks: Sequence[BlockStimulus], pattern: str = "none",
-                 sink: Sink | None = None) -> None:
+    def __init__(self, dut: Any, size: Geometry, model: Model, blocks: Sequence[BlockStimulus], pattern: str = "none",
+                 ready: Ready | None = None) -> None:
         self.dut, self.size, self.model = dut, size, model
         self.todo = deque(blocks)
         self.started: list[int] = []                            # cycles
         self._g = rng("surroundings")
         self._slow = pattern in ("backpressure", "both")
         self._stalls = source_stalls(pattern, rng("stalls start"))
-        self._ready = _levels(sink_stalls(pattern, rng("stalls m_blk")))
-        self._sink = sink or (lambda now: next(self._ready))
+        levels = _levels(sink_stalls(pattern, rng("stalls m_blk")))
+        self._ready = ready or (lambda now: next(levels))
         self._walk: BlockStimulus | None = None                 # the last block that was started
         self._run = self._pause = 0                             # blocks until the next pause; cycles left of it
         self._hold = 0                                          # cycles from a take until its slot is free
@@ -68,7 +68,7 @@ class Environment:
         """Inputs of the cycle ``now``."""
         self._drive_scores(now)     # the last ones of a block in the cycle in which the next is started
         self._drive_start(now)
-        self.dut.m_blk_ready.value = int(self._sink(now))
+        self.dut.m_blk_ready.value = int(self._ready(now))
         self._drive_read(now)
 
     # ---- blocks
