@@ -1,45 +1,46 @@
-"""Emulates what surrounds ``fcim_online_softmax`` (OP-CIM and normaliser) and checks each of its outputs in every cycle."""
+"""Checks each output of ``fcim_online_softmax`` in every cycle, and the cycle rules of the specification once a run is over."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import cocotb
-import numpy as np
 from cocotb.triggers import RisingEdge
 
 from tb.common.bench import Bench
 from tb.common.clock import cycle
+from tb.common.geometry import SHIFT_BITS, Geometry
 from tb.common.rng import rng
 from tb.common.stream import Beat
-from tb.online_softmax.model import SHIFT_BITS, ExpectedBlock, FinishedTile, SoftmaxModel
-from tb.score_scaler.columns import COLUMN_FIELDS, Feeder, Sizes, TileStimulus
+from tb.online_softmax.agents import NormalizerBfm, OpCimBfm
+from tb.online_softmax.model import ExpectedBlock, SoftmaxModel
+from tb.score_scaler.agents import COLUMN_FIELDS, TileDriver
+from tb.score_scaler.sequences import TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
 REQUEST_FIELDS = ("skip", "last", "bank", "zero")
 WRITE_DELAY = 3  # from the exponential phase's first cycle to the first write
 
 
-class SoftmaxBench:
-    """One run: columns from ``tiles``, blocks to an emulated OP-CIM, row sums to an emulated normaliser.
+class Checker:
+    """One run: columns from ``tiles``, blocks to the OP-CIM's BFM, row sums to the normaliser's.
 
     Under "none" and "gaps" the OP-CIM is as fast as the real one; else it takes blocks and gives slots and banks back at random.
     """
 
     def __init__(self, dut: Any, pattern: str, budget: int) -> None:
-        self.dut, self.size = dut, Sizes(dut)
-        self.prob_bits = int(dut.PROB_BITS.value)
-        self.slow = pattern in ("backpressure", "both")
+        self.dut, self.size = dut, Geometry(dut)
         self.bench = Bench(dut, pattern, budget)
-        self.model = SoftmaxModel(self.size, self.prob_bits, self._expect)
-        self.source = self.bench.input("s_col", COLUMN_FIELDS, lambda beat: self.model.column(beat, cycle()))
+        self.model = SoftmaxModel(self.size, self._expect)
+        source = self.bench.input("s_col", COLUMN_FIELDS, lambda beat: self.model.column(beat, cycle()))
         self.board = self.bench.output("m_blk", BLOCK_FIELDS)
         self.requests = self.bench.output("m_req", REQUEST_FIELDS)
         self.bench.monitors["m_blk"].add_callback(self._block_taken)
-        self.feeder = Feeder(dut, self.size, self.source, pattern, tau_port=True)
-        self._rng = rng("surroundings")
-        self.shift_width = self.size.rows * SHIFT_BITS
-        self.sum_width = self.size.rows * (self.prob_bits + self.size.block.bit_length() - 1)
+        self.driver = TileDriver(dut, self.size, source, pattern, tau_port=True)
+        slow, generator = pattern in ("backpressure", "both"), rng("surroundings")
+        self.op_cim = OpCimBfm(dut, self.size, slow, generator)
+        self.normalizer = NormalizerBfm(dut, self.size, slow, generator, self.model.tiles, self._complete)
+        self.shift_width, self.sum_width = self.size.rows * SHIFT_BITS, self.size.rows * self.size.block_sum_bits
         self.events = dict.fromkeys(("saturations", "rescaled", "amount", "wait_slot", "wait_bank"), 0)
         self.wait_cycles: dict[str, list[int]] = {"wait_slot": [], "wait_bank": []}
         self.rescales: dict[int, int] = {}              # cycle: rows that were rescaled in the one before
@@ -49,14 +50,7 @@ class SoftmaxBench:
         self.valid_since: list[int] = []                # first cycle in which a column, in order, was offered
         self.shown: list[int] = []                      # first cycle in which a block, in order, was offered
         self.taken: list[int] = []                      # cycle in which it was taken
-        self.in_use = [0, 0]                            # slot: cycles left
-        self.slot_free: dict[int, int] = {}             # block: first cycle in which its slot was free again
-        self.bank_free: dict[int, int] = {}             # tile: first cycle in which its bank was free again
-        self.holding: list[ExpectedBlock | None] = [None, None]
-        self.sums_read = 0
         self._done = 0
-        for name in ("slot_in_use", "bank_release", "sum_rd_en", "sum_rd_bank", "sum_rd_group", "sum_rd_lane"):
-            getattr(dut, name).value = 0
 
     def _expect(self, block: ExpectedBlock) -> None:
         self.requests.expect([block.request])
@@ -68,11 +62,7 @@ class SoftmaxBench:
         block = self.model.running[len(self.taken)]
         assert not block.writes, f"block {block.number} came with writes {sorted(block.writes)} missing"
         self.taken.append(cycle())
-        self.holding[block.slot] = block
-        length = self.size.block * self.size.cpk - 4
-        if self.slow:
-            length = int(self._rng.integers(1, 3 * length + 2))
-        self.in_use[block.slot] = max(length, 1)
+        self.op_cim.take(block)
         self._check_held(block)
 
     def _check_held(self, block: ExpectedBlock) -> None:
@@ -97,7 +87,7 @@ class SoftmaxBench:
         block = self.model.running[self._done]
         slot, place = int(dut.p_slot.value), (int(dut.p_key.value), int(dut.p_group.value))
         assert slot == block.slot, f"cycle {now}: a write to slot {slot}, block {block.number} belongs to {block.slot}"
-        assert self.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
+        assert self.op_cim.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
         want = block.writes.pop(place, None)
         assert want is not None, f"cycle {now}: block {block.number}: unexpected or second write of (key, group) {place}"
         bits = str(dut.p_data.value)
@@ -106,7 +96,7 @@ class SoftmaxBench:
         self._done += not block.writes
 
     def _explain_write(self, block: ExpectedBlock, place: tuple[int, int], bits: str, want: int) -> str:
-        width, lanes = self.prob_bits, self.size.lanes
+        width, lanes = self.size.prob_bits, self.size.lanes
         expected = format(want, f"0{lanes * width}b")
         parts = [slice((lanes - 1 - i) * width, (lanes - i) * width) for i in range(lanes)]
         wrong = [(i, bits[part], expected[part]) for i, part in enumerate(parts) if bits[part] != expected[part]]
@@ -126,8 +116,7 @@ class SoftmaxBench:
 
     async def watch(self) -> None:
         """Once per cycle, from the end of reset on."""
-        dut, edge, driven = self.dut, RisingEdge(self.dut.clk), 0
-        offered = False
+        dut, edge, offered = self.dut, RisingEdge(self.dut.clk), False
         while True:
             await edge
             now = cycle()
@@ -144,22 +133,11 @@ class SoftmaxBench:
             if dut.row_we.value == 1:
                 self.model.columns.row_write(dut)
             if dut.tile_scaled.value == 1:
-                self.feeder.released.append(int(dut.tile_scaled_bank.value))
-            # Slots: what is driven now is what the design sees at the next edge.
-            for slot in (0, 1):
-                block = self.holding[slot]
-                if block is None:
-                    continue
-                self._check_held(block)
-                if self.in_use[slot] > 0:
-                    self.in_use[slot] -= 1
-                else:
-                    assert block.run is not None
-                    self.slot_free[block.run] = now + 1
-                    self.holding[slot] = None
-            used = sum(1 << slot for slot in (0, 1) if self.holding[slot] is not None)
-            if used != driven:
-                dut.slot_in_use.value = driven = used
+                self.driver.released.append(int(dut.tile_scaled_bank.value))
+            for block in self.op_cim.holding:
+                if block is not None:
+                    self._check_held(block)
+            self.op_cim.step(now)
 
     @property
     def decided(self) -> list[int]:
@@ -172,58 +150,12 @@ class SoftmaxBench:
         return any(b.tile == t and b.last for b in blocks) and all(
             b.run is None or b.run < len(self.taken) for b in blocks if b.tile == t)
 
-    async def read_sums(self, tiles: int) -> None:
-        """The normaliser: reads the sums of each finished tile in any order, then gives its bank back."""
-        dut, edge, g = self.dut, RisingEdge(self.dut.clk), self._rng
-        for t in range(tiles):
-            while not self._complete(t):
-                await edge
-            tile = self.model.tiles[t]
-            for _ in range(int(g.integers(0, 60)) if self.slow else self.size.block * self.size.cpk):
-                await edge
-            await self._read_rows(tile, g)
-            for _ in range(int(g.integers(0, 200)) if self.slow else 0):
-                await edge
-            self._check_rows(tile)
-            dut.bank_release.value = 1 << tile.bank
-            await edge
-            self.bank_free[t] = cycle() + 1  # the release is seen in this cycle
-            dut.bank_release.value = 0
-
-    def _check_rows(self, tile: FinishedTile) -> None:
-        bits = str(self.dut.bank_rows.value)        # bank 1 first; the other bank may not have been written yet
-        got = bits[:len(bits) // 2] if tile.bank else bits[len(bits) // 2:]
-        assert got == format(len(tile.sums), f"0{len(got)}b"), \
-            f"cycle {cycle()}: bank_rows of bank {tile.bank} is {got}, expected {len(tile.sums):b}"
-
-    async def _read_rows(self, tile: FinishedTile, g: np.random.Generator) -> None:
-        """One read per cycle, now and then none; data come one cycle after the request."""
-        dut, edge, waiting = self.dut, RisingEdge(self.dut.clk), None
-        order = [*g.permutation(len(tile.sums)).tolist(), None, None]
-        for row in order:
-            if row is not None:
-                dut.sum_rd_en.value = 1
-                dut.sum_rd_bank.value = tile.bank
-                dut.sum_rd_group.value = row // self.size.lanes
-                dut.sum_rd_lane.value = row % self.size.lanes
-            else:
-                dut.sum_rd_en.value = 0
-            await edge
-            if waiting is not None:
-                bits = str(dut.sum_rd_data.value)
-                want = tile.sums[waiting]
-                assert bits == format(want, f"0{len(bits)}b"), \
-                    f"cycle {cycle()}: sum of row {waiting} in bank {tile.bank} got {bits}, expected {want:b}"
-                self.sums_read += 1
-            waiting = row
-            self._check_rows(tile)
-
     async def run(self, tiles: list[TileStimulus]) -> None:
         """Send the tiles, wait for the last sum, and look at the totals."""
         async with self.bench:
             watcher = cocotb.start_soon(self.watch())
-            reader = cocotb.start_soon(self.read_sums(len(tiles)))
-            await self.feeder.feed(tiles)
+            reader = cocotb.start_soon(self.normalizer.run(len(tiles)))
+            await self.driver.send(tiles)
             await reader
         watcher.cancel()
         self._check_totals(tiles)
@@ -231,7 +163,7 @@ class SoftmaxBench:
     def _check_totals(self, tiles: list[TileStimulus]) -> None:
         blocks, running = self.model.blocks, self.model.running
         assert sum(b.keys for b in blocks) == sum(len(t.keys) for t in tiles) == len(self.valid_since)
-        assert self.sums_read == sum(len(t.rows) for t in tiles)
+        assert self.normalizer.sums_read == sum(len(t.rows) for t in tiles)
         assert len(self.writes) == sum(b.keys for b in running) * self.size.cpk
         assert len(self.taken) == len(self.shown) == len(running)
         assert len(self.decided) == len(self.asked) == len(blocks)
@@ -239,3 +171,77 @@ class SoftmaxBench:
         want = {"saturations": self.model.saturations, "rescaled": sum(b.rescaled for b in blocks),
                 "amount": sum(b.amount for b in blocks)}
         assert got == want, f"events: got {got}, expected {want}"
+
+
+# ---- cycle rules, which hold under every stall pattern
+def check_cycles(run: Checker) -> dict[str, int]:
+    """Every column accept, judgement, request, start and block offer has its cycle. Returns how many starts each cause decided.
+
+    ``C[k] = max(offered, C[k-1] + CPK)``, for a block's first key also ``E[b-3] + 1``;
+    ``J[b] = max(C[last key, of block b+1 for a joint start] + CPK + 3, J[b-1] + CPK, E[b-3] + n[b-3] * CPK if that one ran)``,
+    seen where rows are rescaled, in the cycles after J;
+    the request is offered from ``max(J[b] + CPK + 1, E[b-1] + n[b-1] * CPK, or + 1 if that one was skipped)`` on, for a block
+    that runs also slot free and, for a tile's first one, bank free; E[b] is the cycle in which it is taken;
+    ``ev_wait_slot`` and ``ev_wait_bank`` mark the cycles in which nothing else holds a block up;
+    a block is offered from ``E[b] + n * CPK + 3`` on, but not before the one ahead of it has been taken.
+    """
+    cpk, blocks, starts = run.size.cpk, run.model.blocks, run.decided
+    judged = _check_judgements(run)
+    causes = {"scaled": 0, "before": 0, "slot": 0, "bank": 0}
+    waits: dict[str, list[int]] = {"wait_slot": [], "wait_bank": []}
+    for b, block in enumerate(blocks):
+        bounds = {"scaled": judged[b] + cpk + 1}
+        if b >= 1:
+            bounds["before"] = starts[b - 1] + (1 if blocks[b - 1].run is None else blocks[b - 1].keys * cpk)
+        # A cycle counts as a wait for one thing only: for the slot as long as that is not free, then for the bank.
+        ready = roomy = max(bounds.values())
+        if block.run is not None and block.run >= 2:
+            bounds["slot"] = run.op_cim.free_from[block.run - 2]
+            roomy = max(ready, bounds["slot"])
+        waits["wait_slot"] += range(ready, roomy)
+        if block.run is not None and block.first and block.tile >= 2:
+            bounds["bank"] = run.normalizer.free_from[block.tile - 2]
+            waits["wait_bank"] += range(roomy, bounds["bank"])
+        due = max(bounds.values())
+        assert run.asked[b] == due, f"block {b}: the request comes in cycle {run.asked[b]}, expected the largest of {bounds}"
+        causes[max(bounds, key=bounds.__getitem__)] += 1
+        if block.run is not None:
+            _check_run(run, block.run, starts[b], block.keys)
+    assert waits == run.wait_cycles, f"cycles of waiting: got {run.wait_cycles}, expected {waits}"
+    return causes
+
+
+def _check_judgements(run: Checker) -> list[int]:
+    """J of every block, from the columns, whose cycles are checked, and from the starts of earlier blocks."""
+    cpk, blocks, starts = run.size.cpk, run.model.blocks, run.decided
+    column, last = 0, None
+    for b, block in enumerate(blocks):
+        for j, accept in enumerate(block.accepts):
+            bounds = [run.valid_since[column]]
+            if last is not None:
+                bounds.append(last + cpk)
+            if j == 0 and b >= 3:
+                bounds.append(starts[b - 3] + 1)
+            assert accept == max(bounds), f"block {b}, key {j}: taken in cycle {accept}, expected the largest of {bounds}"
+            last = accept
+            column += 1
+    judged: list[int] = []
+    rescaled = dict(run.rescales)
+    for b, block in enumerate(blocks):
+        bounds = [blocks[b + block.joint].accepts[-1] + cpk + 3]
+        bounds += [judged[b - 1] + cpk] if b >= 1 else []
+        bounds += [starts[b - 3] + blocks[b - 3].keys * cpk] if b >= 3 and blocks[b - 3].run is not None else []
+        judged.append(max(bounds))
+        seen = sum(rescaled.pop(cycle, 0) for cycle in range(judged[b] + 1, judged[b] + cpk + 1))
+        assert seen == block.rescaled, f"block {b}: {seen} of {block.rescaled} rescales after cycle {judged[b]}, of {bounds}"
+    assert not rescaled, f"rescales of no block in cycles {sorted(rescaled)}"
+    return judged
+
+
+def _check_run(run: Checker, number: int, start: int, keys: int) -> None:
+    """The writes of a block that runs, one per cycle, and when it is offered."""
+    cpk = run.size.cpk
+    writes = [cycle for cycle, other in run.writes if other == number]
+    assert writes == list(range(start + WRITE_DELAY, start + WRITE_DELAY + keys * cpk)), f"block {number}: writes in {writes[:3]}"
+    offer = max(start + keys * cpk + 3, run.taken[number - 1] + 1 if number else 0)
+    assert run.shown[number] == offer, f"block {number}: offered in cycle {run.shown[number]}, expected {offer}"

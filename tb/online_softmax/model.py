@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tb.common import spec
+from tb.common.geometry import SHIFT_BITS, Geometry
 from tb.common.pack import pack
 from tb.common.stream import Beat
-from tb.score_scaler.columns import ColumnModel, ScaledColumn, Sizes
-
-SHIFT_BITS = 6
+from tb.score_scaler.model import ColumnModel, ScaledColumn
 
 
 @dataclass
@@ -46,12 +45,12 @@ class ExpectedBlock:
 
     @property
     def request(self) -> Beat:
-        """What is said of the block once it is decided."""
+        """The decision on the block."""
         return {"skip": int(self.run is None), "last": int(self.last), "bank": self.bank, "zero": int(self.zero)}
 
     @property
     def beat(self) -> Beat:
-        """What the OP-CIM is told of a block that runs."""
+        """The hand-over of a block that runs to the OP-CIM."""
         return {"slot": self.slot, "last_key": self.keys - 1, "first": int(self.first), "last": int(self.last), "bank": self.bank}
 
 
@@ -66,8 +65,8 @@ class FinishedTile:
 class SoftmaxModel:
     """Feed :meth:`column` with accepted columns; ``blocks``, ``running`` and ``tiles`` grow, and ``on_block`` is called."""
 
-    def __init__(self, size: Sizes, prob_bits: int, on_block: Callable[[ExpectedBlock], None]) -> None:
-        self.size, self.prob_bits, self.on_block = size, prob_bits, on_block
+    def __init__(self, size: Geometry, on_block: Callable[[ExpectedBlock], None]) -> None:
+        self.size, self.on_block = size, on_block
         self.columns = ColumnModel(size)
         self.blocks: list[ExpectedBlock] = []
         self.running: list[ExpectedBlock] = []
@@ -103,16 +102,16 @@ class SoftmaxModel:
     def _finish_block(self, columns: list[ScaledColumn], opens: bool, joint: bool = False) -> None:
         size, last = self.size, columns[-1]
         table = self.columns.tables[last.bank]
-        step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, self.prob_bits)
+        step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, size.prob_bits)
         skip = table.skip and step.zero and (self._ran or not last.last)
         writes = {}
         for key in range(0 if skip else len(columns)):
             p = [row[key] for row in step.p]
             for g in range(size.cpk):
-                writes[key, g] = pack(p[g * size.lanes : (g + 1) * size.lanes], self.prob_bits)
+                writes[key, g] = pack(p[g * size.lanes : (g + 1) * size.lanes], size.prob_bits)
         block = ExpectedBlock(len(self.blocks), None if skip else len(self.running), last.bank, len(self.tiles), len(columns),
                               opens, not self._ran, last.last, joint, writes, pack(step.shift, SHIFT_BITS),
-                              pack(step.p_sum, self.prob_bits + size.block.bit_length() - 1), step.rescaled, step.amount,
+                              pack(step.p_sum, size.block_sum_bits), step.rescaled, step.amount,
                               step.zero, [c.cycle for c in columns])
         self.blocks.append(block)
         if not skip:
