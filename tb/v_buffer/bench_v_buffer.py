@@ -5,140 +5,26 @@ Of the stall patterns, gaps are between values; under back-pressure blocks are r
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from tb.common.bench import Bench
-from tb.common.clock import cycle
-from tb.common.pack import pack, unpack
+from tb.common.geometry import Geometry
+from tb.common.operands import mixed_operands
+from tb.common.pack import pack
 from tb.common.rng import rng
-from tb.common.scoreboard import Scoreboard
 from tb.common.stalls import each_pattern
 from tb.common.stream import Beat
-from tb.v_buffer import coverage
-
-OFFSET = 128
-CORNERS = np.array([-128, -127, -1, 0, 1, 127])
+from tb.v_buffer.checker import Checker
 
 
-class Buffer:
-    """The pins and their model, and in place of the OP-CIM a reader that takes all slices of each block."""
-
-    def __init__(self, dut: Any, pattern: str, blocks: int) -> None:
-        """``blocks``: how many the test will send."""
-        self.dut = dut
-        self.head_dim = len(dut.s_v_data) // 8
-        self.keys, self.slots = 1 << len(dut.rd_slice), int(dut.SLOTS.value)
-        self.columns = self.head_dim // self.keys
-        self.bench = Bench(dut, pattern, budget=30_000)
-        self.source = self.bench.input("s_v", ("data", "last"))
-        self.board = Scoreboard("slice", ("data",), {"data": (8, False)})
-        self.bench.scoreboards["slice"] = (self.board, blocks * self.keys)
-        self.slow = pattern in ("backpressure", "both")
-        self.pauses = rng("reader")
-        self.partial: list[np.ndarray] = []             # values of the block being written
-        self.blocks: deque[tuple[np.ndarray, int]] = deque()    # complete blocks [keys, HEAD_DIM] with their last flags
-        self.order: list[int] = []                      # slices of the oldest block still to be read
-        self.answer_at = -1                             # cycle in which a slice comes
-        self.wait = 4 * self.keys + 60 if self.slow else 0      # cycles until the reader goes on; at first the ring fills up
-        self.popped = self.blocked = self.fullest = 0
-        self.sizes: list[tuple[int, int]] = []          # (keys, last flag) of the blocks that were read
-        self.hold = False                               # the reader does nothing
-        self._port(0, 0, 0)
-
-    def _port(self, read: int, number: int, pop: int) -> None:
-        self.dut.rd.value, self.dut.rd_slice.value, self.dut.pop.value = read, number, pop
-
-    def _check(self, now: int) -> None:
-        """The outputs of the cycle that ends."""
-        dut = self.dut
-        ready, valid = str(dut.s_v_ready.value), str(dut.blk_valid.value)
-        assert ready == str(int(len(self.blocks) < self.slots)), f"cycle {now}: ready is {ready} with {len(self.blocks)} blocks"
-        assert valid == str(int(len(self.blocks) > 0)), f"cycle {now}: blk_valid is {valid} with {len(self.blocks)} blocks"
-        if self.blocks:
-            values, last = self.blocks[0]
-            got = int(dut.blk_last_key.value), int(dut.blk_last.value)
-            assert got == (len(values) - 1, last), f"cycle {now}: last key and last are {got}, not {(len(values) - 1, last)}"
-        if self.answer_at == now:
-            self.board.got({"data": int(dut.rd_data.value)})
-        offered = dut.s_v_valid.value == 1
-        ends = offered and ready == "1" and (dut.s_v_last.value == 1 or len(self.partial) == self.keys - 1)
-        coverage.sample_cycle(self.slots, len(self.blocks), offered, dut.rd.value == 1, dut.pop.value == 1, ends)
-        self.blocked += ready == "0" and offered
-        self.fullest = max(self.fullest, len(self.blocks))
-
-    def _read(self, now: int) -> None:
-        """The request of the cycle that ends.
-
-        Byte ``key * COLUMNS + column`` of its answer is element ``slice * COLUMNS + column`` of that key's value.
-        """
-        dut = self.dut
-        if dut.rd.value == 1:
-            values, last = self.blocks[0]
-            first = int(dut.rd_slice.value) * self.columns
-            coverage.sample_slice(int(dut.rd_slice.value), self.keys)
-            slices = np.zeros((self.keys, self.columns), dtype=np.int64)
-            slices[:len(values)] = values[:, first:first + self.columns] + OFFSET
-            self.board.expect([{"data": pack(slices, 8)}])
-            self.answer_at = now + 1
-        if dut.pop.value == 1:
-            values, last = self.blocks.popleft()
-            self.sizes.append((len(values), last))
-
-    def _accept(self) -> None:
-        self.partial.append(unpack(int(self.dut.s_v_data.value), self.head_dim, 8, signed=True))
-        last = int(self.dut.s_v_last.value)
-        if last or len(self.partial) == self.keys:
-            coverage.sample_block(len(self.partial), bool(last), self.keys)
-            self.blocks.append((np.array(self.partial), last))
-            self.partial = []
-
-    def _drive(self) -> None:
-        """The next cycle's request: all slices in random order, some of them twice, popped with the last one."""
-        if self.wait > 0 or self.hold or not self.blocks:
-            self.wait -= self.wait > 0
-            # an idle port names a slice but must not be answered, and pop is low
-            self._port(0, int(self.pauses.integers(0, self.keys)), 0)
-            return
-        if not self.order:
-            self.order = self.pauses.permutation(self.keys).tolist()
-        number = self.order.pop()
-        if self.slow and self.pauses.integers(0, 6) == 0:
-            self.wait = int(self.pauses.integers(1, 25))
-        self._port(1, number, int(not self.order))
-
-    async def watch(self) -> None:
-        """Run the model beside the pins, cycle by cycle; the monitor beside it watches the protocol."""
-        edge, dut = RisingEdge(self.dut.clk), self.dut
-        while True:
-            await edge
-            if dut.rst_n.value != 1:
-                continue
-            self._check(cycle())
-            self._read(cycle())
-            if dut.s_v_valid.value == 1 and dut.s_v_ready.value == 1:
-                self._accept()
-            self._drive()
-
-    def beats(self, lengths: list[int]) -> list[Beat]:
-        """Values of tiles of these lengths, the last of each marked: random, of extreme values, and of one value throughout."""
-        draw, count = self.bench.rng, sum(lengths)
-        data = draw.integers(-128, 128, (count, self.head_dim))
-        for row in np.flatnonzero(draw.integers(0, 3, count) == 0):
-            data[row] = draw.choice(CORNERS, self.head_dim)
-        for row in np.flatnonzero(draw.integers(0, 6, count) == 0):
-            data[row] = draw.choice(CORNERS)
-        last = set((np.cumsum(lengths) - 1).tolist())
-        return [{"data": pack(row, 8), "last": int(i in last)} for i, row in enumerate(data)]
-
-    def shapes(self, lengths: list[int]) -> list[tuple[int, int]]:
-        """(keys, last flag) of the blocks of tiles of these lengths."""
-        return [(min(self.keys, length - first), int(first + self.keys >= length))
-                for length in lengths for first in range(0, length, self.keys)]
+def values(checker: Checker, lengths: list[int]) -> list[Beat]:
+    """Values of tiles of these lengths, of all kinds, the last of each tile marked."""
+    data = mixed_operands(checker.bench.rng, sum(lengths), checker.head_dim, uniform=6)
+    last = set((np.cumsum(lengths) - 1).tolist())
+    return [{"data": pack(row, 8), "last": int(i in last)} for i, row in enumerate(data)]
 
 
 def tile_lengths(generator: np.random.Generator, keys: int) -> list[int]:
@@ -150,41 +36,41 @@ def tile_lengths(generator: np.random.Generator, keys: int) -> list[int]:
 @each_pattern()
 async def blocks(dut: Any, pattern: str) -> None:
     """Tiles of all lengths; every slice of every block."""
-    lengths = tile_lengths(rng("lengths"), 1 << len(dut.rd_slice))
-    keys = 1 << len(dut.rd_slice)
-    buffer = Buffer(dut, pattern, blocks=sum(-(-length // keys) for length in lengths))
-    watcher = cocotb.start_soon(buffer.watch())
-    async with buffer.bench:
-        await buffer.source.send(buffer.beats(lengths))
-        while buffer.blocks:
+    keys = Geometry(dut).keys_per_block
+    lengths = tile_lengths(rng("lengths"), keys)
+    checker = Checker(dut, pattern, blocks=sum(-(-length // keys) for length in lengths))
+    watcher = cocotb.start_soon(checker.watch())
+    async with checker.bench:
+        await checker.source.send(values(checker, lengths))
+        while checker.blocks:
             await RisingEdge(dut.clk)
     watcher.cancel()
-    assert buffer.sizes == buffer.shapes(lengths)
-    assert buffer.board.compared == len(buffer.sizes) * buffer.keys
-    assert len(buffer.bench.monitors["s_v"].beats) == sum(lengths)
+    assert checker.sizes == checker.shapes(lengths)
+    assert checker.board.compared == len(checker.sizes) * checker.keys
+    assert len(checker.bench.monitors["s_v"].beats) == sum(lengths)
     if pattern != "gaps":
-        assert buffer.fullest == buffer.slots, f"at most {buffer.fullest} of {buffer.slots} slots were ever full"
-        assert buffer.blocked > 0, "the values never had to wait"
+        assert checker.fullest == checker.slots, f"at most {checker.fullest} of {checker.slots} slots were ever full"
+        assert checker.blocked > 0, "the values never had to wait"
 
 
 @cocotb.test()
 async def full_ring(dut: Any) -> None:
     """The ring takes SLOTS blocks without a pause and not one value more; each block that goes lets the next one in."""
-    buffer = Buffer(dut, "none", blocks=1)
-    keys, slots = buffer.keys, buffer.slots
+    checker = Checker(dut, "none", blocks=1)
+    keys, slots = checker.keys, checker.slots
     lengths = [keys] * (slots - 1) + [keys - 1] + [2 * keys, 1]
-    buffer.hold = True
-    watcher = cocotb.start_soon(buffer.watch())
-    async with buffer.bench:
-        buffer.source.append(buffer.beats(lengths))
-        accepted = buffer.bench.monitors["s_v"].cycles
+    checker.hold = True
+    watcher = cocotb.start_soon(checker.watch())
+    async with checker.bench:
+        checker.source.append(values(checker, lengths))
+        accepted = checker.bench.monitors["s_v"].cycles
         for _ in range((slots + 2) * keys):
             await RisingEdge(dut.clk)
         assert len(accepted) == slots * keys - 1
         assert (np.diff(accepted) == 1).all(), "while there is room a value moves in every cycle"
-        buffer.hold = False
-        await buffer.source.drain()
-        while buffer.blocks or buffer.partial:
+        checker.hold = False
+        await checker.source.drain()
+        while checker.blocks or checker.partial:
             await RisingEdge(dut.clk)
     watcher.cancel()
-    assert buffer.sizes == buffer.shapes(lengths)
+    assert checker.sizes == checker.shapes(lengths)
