@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tb.common.coverage import BenchCoverGroup, numbers, points_of, sampler
 from tb.common.stream import Beat
-from tb.key_scheduler.order import NAMES
+from tb.key_scheduler.model import NAMES
 
 point = points_of("fcim_engine")
 STREAMS = ("s_tile", "m_kreq", "s_k", "m_vreq", "s_v")

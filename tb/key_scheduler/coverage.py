@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tb.common.coverage import BenchCoverGroup, points_of, sampler
-from tb.key_scheduler.order import NAMES, Run
+from tb.key_scheduler.model import NAMES, Run
 
 point = points_of("fcim_key_scheduler")
 CODES = (*NAMES, "code 3")

@@ -9,7 +9,7 @@ import pytest
 from models.hardware.schedules import blocks
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import mutated_sources
-from tb.key_scheduler.order import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
+from tb.key_scheduler.model import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
 
 TOP, FILE, BENCH = "fcim_key_scheduler", "rtl/stream/fcim_key_scheduler.v", "tb.key_scheduler.bench_key_scheduler"
 TESTS = 11
