@@ -10,7 +10,7 @@ from tb.common import spec
 from tb.common.coverage import FIRST_REFERENCE, BenchCoverGroup, digitise, numbers, points_of, sampler
 
 if TYPE_CHECKING:
-    from tb.row_max.bench_row_max import Block
+    from tb.row_max.sequences import Block
 
 point = points_of("fcim_row_max")
 _FAR = -1 << 20     # no row sees a key

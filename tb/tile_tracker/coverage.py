@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tb.common.coverage import BenchCoverGroup, numbers, points_of, sampler
 
 if TYPE_CHECKING:
-    from tb.tile_tracker.bench_tile_tracker import Tile
+    from tb.tile_tracker.agents import Tile
 
 point = points_of("fcim_tile_tracker")
 BANKS = ("0", "1")
