@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
+from scripts.flow.simulator import RunOptions, run_bench
 from scripts.flow.sources import rtl_files
-from tb.common.mutation import mutated_sources
+from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_block_queue", "rtl/stream/fcim_block_queue.v", "tb.block_queue.bench_block_queue"
 TESTS = 12
@@ -84,7 +84,4 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]
-    sources = mutated_sources(tmp_path, FILE, old, new)
-    with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, BENCH, SMALL,
-                  RunOptions(sim="icarus", seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, SMALL, RunOptions(sim="icarus", seed=seed, testcase=testcase))

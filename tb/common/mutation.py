@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from scripts.flow.sources import ROOT, rtl_files
 
 
@@ -43,3 +47,17 @@ def faulty_sources(tmp_path: Path, faults: Iterable[tuple[str, str, str]]) -> li
             shutil.copy(header, folder)
         (folder / source.name).write_text(text)
     return [folder / path.name if path in texts else path for path in files]
+
+
+def check_fault(folder: Path, fault: tuple[str, str, str], message: str, top: str, bench: str, parameters: Mapping[str, int],
+                options: RunOptions) -> None:
+    """``bench`` must fail on RTL with ``fault``, for a reason that matches ``message``.
+
+    Args:
+        folder: where the faulty copy and its build go.
+        fault: file, old text and new text, see :func:`faulty_sources`.
+        options: the seed, and by ``testcase`` the tests of the bench that must find it.
+    """
+    options = replace(options, sources=faulty_sources(folder, [fault]), build_root=folder / "build")
+    with pytest.raises(BenchFailed, match=message):
+        run_bench(top, bench, parameters, options)

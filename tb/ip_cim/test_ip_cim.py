@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from tb.common.mutation import mutated_sources
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_ip_cim", "rtl/ip_cim/fcim_ip_cim.v", "tb.ip_cim.bench_ip_cim"
 ROWS, HEAD_DIMS, BITS = (8, 24, 64, 128), (16, 32, 64, 128), (1, 2, 4, 8)
@@ -17,18 +17,14 @@ WHOLE = [(64, 128, 1), (24, 32, 2), (128, 16, 4), (8, 16, 8)]
 PARTS = ["streams/pattern=both", "every_bit"]
 
 
-def run(size: tuple[int, int, int], seed: int, sources: list[Path] | None = None, **arguments: object) -> None:
-    """One run at ROWS, HEAD_DIM, BITS_PER_CYCLE; the sideband's width is 1, 20 or 40 bits, as the size has it."""
-    rows, head_dim, bits = size
-    user = {8: 1, 24: 40}.get(rows, 20)
-    parameters = {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "USER_BITS": user}
-    run_bench(TOP, BENCH, parameters,
-              RunOptions(seed=seed, sources=sources, extra_env={"IP_BITS_PER_CYCLE": str(bits)}, **arguments))
+def parameters(rows: int, head_dim: int, bits: int) -> dict[str, int]:
+    """Of ``fcim_ip_cim``; the sideband's width is 1, 20 or 40 bits, as the size has it."""
+    return {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "USER_BITS": {8: 1, 24: 40}.get(rows, 20)}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["-".join(map(str, size)) for size in SIZES])
 def test_ip_cim(size: tuple[int, int, int], seed: int) -> None:
-    run(size, seed, testcase=None if size in WHOLE else PARTS)
+    run_bench(TOP, BENCH, parameters(*size), RunOptions(seed=seed, testcase=None if size in WHOLE else PARTS))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
@@ -38,6 +34,5 @@ def test_ip_cim(size: tuple[int, int, int], seed: int) -> None:
     ("active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
 ], ids=["rows-not-cleared", "column-lost", "bubble", "active-while-waiting"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
-    sources = mutated_sources(tmp_path, FILE, old, new)
-    with pytest.raises(BenchFailed, match=message):
-        run((8, 16, 2), seed, sources=sources, build_root=tmp_path / "build", testcase="streams/pattern=both")
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, parameters(8, 16, 2),
+                RunOptions(seed=seed, testcase="streams/pattern=both"))

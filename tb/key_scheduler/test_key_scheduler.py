@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.hardware.schedules import blocks
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from tb.common.mutation import mutated_sources
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
 from tb.key_scheduler.model import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
 
 TOP, FILE, BENCH = "fcim_key_scheduler", "rtl/stream/fcim_key_scheduler.v", "tb.key_scheduler.bench_key_scheduler"
@@ -91,6 +91,4 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]
-    sources = mutated_sources(tmp_path, FILE, old, new)
-    with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, BENCH, SMALL, RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, SMALL, RunOptions(seed=seed, testcase=testcase))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from tb.common.mutation import mutated_sources
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_q_loader", "rtl/stream/fcim_q_loader.v", "tb.q_loader.bench_q_loader"
 
@@ -23,7 +23,5 @@ def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
     ("{{(QSUM_BITS-8){data_q[d*8 + 7]}}", "{{(QSUM_BITS-8){1'b0}}", "sum got"),
 ], ids=["overlong-tile", "bank-freed-early", "sum-unsigned"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
-    sources = mutated_sources(tmp_path, FILE, old, new)
-    with pytest.raises(BenchFailed, match=message):
-        run_bench(TOP, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7},
-                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="tiles/pattern=both"))
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7},
+                RunOptions(seed=seed, testcase="tiles/pattern=both"))

@@ -6,22 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from tb.common.mutation import mutated_sources
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
+
+TOP, FILE, BENCH = "fcim_score_lanes", "rtl/softmax/fcim_score_lanes.v", "tb.score_lanes.bench_score_lanes"
 
 
 @pytest.mark.parametrize(("lanes", "head_dim", "pos_bits"), [(8, 128, 18), (1, 16, 7), (3, 32, 11), (4, 64, 8)])
 def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> None:
-    run_bench("fcim_score_lanes", "tb.score_lanes.bench_score_lanes",
-              {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
+    run_bench(TOP, BENCH, {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("old", "new", "testcase"), [
     ("saturated_out[c] = visible_q2[c] && (", "saturated_out[c] = (", "random_keys"),
     ("else if (rounded < -Z_LIMIT)", "else if (rounded < -Z_LIMIT - 1)", "ends_of_the_range"),
 ], ids=["masked-counts-as-clamped", "reserved-code-given"])
-def test_fault_is_noticed(old: str, new: str, testcase: str, tmp_path: Path, seed: int) -> None:
-    sources = mutated_sources(tmp_path, "rtl/softmax/fcim_score_lanes.v", old, new)
-    with pytest.raises(BenchFailed, match="got .* expected"):
-        run_bench("fcim_score_lanes", "tb.score_lanes.bench_score_lanes", {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
-                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase=testcase))
+def test_faults_are_found(old: str, new: str, testcase: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FILE, old, new), "got .* expected", TOP, BENCH, {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
+                RunOptions(seed=seed, testcase=testcase))

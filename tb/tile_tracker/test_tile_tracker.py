@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from tb.common.mutation import mutated_sources
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/core/fcim_tile_tracker.v", "tb.tile_tracker.bench_tile_tracker"
 
@@ -23,7 +23,5 @@ def test_tile_tracker(seed: int) -> None:
     ("ended_q || (mine && decided_last)", "ended_q || (decided && decided_last)"),
 ], ids=["finish-seen-late", "any-bank-finishes", "done-for-ever", "any-bank-ends"])
 def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
-    sources = mutated_sources(tmp_path, FILE, old, new)
-    with pytest.raises(BenchFailed, match="done_valid is|done_bank is|pulses"):
-        run_bench(TOP, BENCH, {},
-                  RunOptions(seed=seed, sources=sources, build_root=tmp_path / "build", testcase="every_tile_once"))
+    check_fault(tmp_path, (FILE, old, new), "done_valid is|done_bank is|pulses", TOP, BENCH, {},
+                RunOptions(seed=seed, testcase="every_tile_once"))
