@@ -41,7 +41,7 @@ def as_beats(beats: Iterable[Mapping[str, int] | int], fields: Sequence[str]) ->
 class StreamSource(ValidatedBusDriver):
     """Drives a stream into the design: ``await source.send(beats)``, or ``source.append(beats)`` and ``await source.drain()``.
 
-    While ``valid`` is low the payload is the complement of the last beat, so that a design which looks at it then goes wrong.
+    While ``valid`` is low the payload is the complement of the last beat, so that a design which samples it then goes wrong.
     """
 
     def __init__(self, dut: Any, name: str, fields: Sequence[str] = ("data",), stalls: Stalls | None = None) -> None:

@@ -10,12 +10,12 @@ from cocotb.triggers import RisingEdge
 
 from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
+from tb.common.geometry import REF_BITS, Z_BITS, Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.exp2 import coverage
 
 Element = tuple[int, int, int]  # z, reference, tau
-Z_BITS, REF_BITS, Z_FRAC, TAU_MAX = 20, 10, 10, 8
 REF_MIN, REF_MAX = -(2 ** (REF_BITS - 1)), 2 ** (REF_BITS - 1) - 1
 
 
@@ -40,7 +40,8 @@ async def run(dut: Any, elements: list[Element]) -> int:
 
     Elements of one tau fill the lanes of a cycle; tau changes from one cycle to the next.
     """
-    lanes, prob_bits = int(dut.LANES.value), int(dut.PROB_BITS.value)
+    size = Geometry(dut)
+    lanes, prob_bits = size.lanes, size.prob_bits
     g = rng("order")
     cycles: list[list[Element]] = []
     for tau in {e[2] for e in elements}:
@@ -74,36 +75,36 @@ async def run(dut: Any, elements: list[Element]) -> int:
 
 def with_reference(g: np.random.Generator, d: int, tau: int) -> Element:
     """An element at distance ``d`` from a random reference from which it can be reached."""
-    low = max(REF_MIN, -((d - spec.Z_MIN) >> Z_FRAC))
-    high = min(REF_MAX, (spec.Z_MAX - d) >> Z_FRAC)
+    low = max(REF_MIN, -((d - spec.Z_MIN) >> spec.Z_FRAC))
+    high = min(REF_MAX, (spec.Z_MAX - d) >> spec.Z_FRAC)
     m = int(g.integers(low, high + 1))
-    return d + (m << Z_FRAC), m, tau
+    return d + (m << spec.Z_FRAC), m, tau
 
 
 @cocotb.test()
 async def every_fraction(dut: Any) -> None:
     """All 1024 fractions at every exponent from the largest legal one until nothing is left; three taus, one for one lane."""
-    prob_bits, g = int(dut.PROB_BITS.value), rng("references")
-    top = min(TAU_MAX, prob_bits - 2)
+    size, g = Geometry(dut), rng("references")
+    prob_bits, top = size.prob_bits, size.tau_max
     middle = int(g.integers(1, top))
-    taus = (middle,) if int(dut.LANES.value) == 1 else (0, middle, top)
+    taus = (middle,) if size.lanes == 1 else (0, middle, top)
     elements = [with_reference(g, d, tau) for tau in taus
-                for d in range((tau - below_zero(prob_bits)) << Z_FRAC, (tau + 1) << Z_FRAC)]
+                for d in range((tau - below_zero(prob_bits)) << spec.Z_FRAC, (tau + 1) << spec.Z_FRAC)]
     assert await run(dut, elements) >= 1024 * len(taus) * (below_zero(prob_bits) + 1)
 
 
 @cocotb.test()
 async def every_tau(dut: Any) -> None:
     """Every tau: the masked code gives 0 at every reference, and so does all that lies far below it, to both ends."""
-    prob_bits, g = int(dut.PROB_BITS.value), rng("references")
-    taus = range(min(TAU_MAX, prob_bits - 2) + 1)
+    size, g = Geometry(dut), rng("references")
+    prob_bits, taus = size.prob_bits, range(size.tau_max + 1)
     elements = [(spec.MASKED, m, tau) for tau in taus for m in (*range(REF_MIN, REF_MIN + 4), -1, 0, 1, REF_MAX)]
     elements += [(spec.MASKED, m, 0) for m in range(REF_MIN, REF_MAX + 1)]
     elements += [(z, m, tau) for tau in taus for z in (spec.Z_MIN, spec.Z_MIN + 1, -(2**18), -1, 0, 1)
-                 for m in (REF_MIN, -200, -16, -1, 0, 1, 16, 200, REF_MAX) if z - (m << Z_FRAC) < (tau + 1) << Z_FRAC]
+                 for m in (REF_MIN, -200, -16, -1, 0, 1, 16, 200, REF_MAX) if z - (m << spec.Z_FRAC) < (tau + 1) << spec.Z_FRAC]
     elements += [(spec.Z_MAX, m, tau) for tau in taus for m in range(REF_MAX - tau, REF_MAX + 1)]
     for tau in taus:
-        near = range((tau - below_zero(prob_bits)) << Z_FRAC, (tau + 1) << Z_FRAC, 61)
-        far = g.integers(spec.Z_MIN - (REF_MAX << Z_FRAC), (tau + 1) << Z_FRAC, 200).tolist()
+        near = range((tau - below_zero(prob_bits)) << spec.Z_FRAC, (tau + 1) << spec.Z_FRAC, 61)
+        far = g.integers(spec.Z_MIN - (REF_MAX << spec.Z_FRAC), (tau + 1) << spec.Z_FRAC, 200).tolist()
         elements += [with_reference(g, d, tau) for d in (*near, *far)]
     assert await run(dut, elements) >= 3000

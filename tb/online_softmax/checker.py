@@ -78,7 +78,7 @@ class Checker:
                 raise AssertionError(f"cycle {cycle()}: block {block.number}: {name} (row, got, expected) {wrong[:4]}")
 
     def _check_write(self) -> None:
-        """A write of probabilities: one that is due, and to a slot that nobody reads."""
+        """A write of probabilities: one that is due, and to a slot that is not in use."""
         dut, now = self.dut, cycle()
         if str(dut.p_we.value) != "1":
             assert str(dut.p_we.value) == "0", f"p_we is {dut.p_we.value}"

@@ -103,7 +103,7 @@ class Checker:
         self._compare()
 
     def _sample(self, block: Block) -> None:
-        """Cover points of a block whose walk has ended."""
+        """Coverpoints of a block whose walk has ended."""
         after = self.blocks[block.number + 1] if block.joint else None
         coverage.sample_block(block, None if block.first else self.blocks[block.number - 1], after, self.prob_bits,
                      self.cpk, self.followed)

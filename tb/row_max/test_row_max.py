@@ -25,7 +25,7 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     ("$signed({{(REF_BITS+2-TAU_BITS){1'b0}}, a_tau_q}) +", "$signed({(REF_BITS+2){1'b0}}) +", "judged_zero"),
     ("(|nonzero) || (any_q", "(&nonzero) || (any_q", "judged_zero"),
     ("{SHIFT_BITS{1'b1}} : amount", "{SHIFT_BITS{1'b0}} : amount", "shifts"),
-], ids=["always-joint", "wrong-buffer", "seen-forgets", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
+], ids=["always-joint", "wrong-buffer", "seen-not-kept", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
         "large-rescale-wraps"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12},
