@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from models.errors import FcimError
 from models.hardware.tile import QuantisedGroup
-from models.hf_attention.features import refuse_unknown
-from models.hf_attention.in_float import tiled_attention, torch_attention
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.positions import tokens_there
 from models.hf_attention.quantiser import quantise_sequence
-from models.hf_attention.settings import Settings, attention_modules, settings_of
+from models.hf_attention.settings import Settings, attention_modules, refuse_unknown, settings_of
 from models.hf_attention.statistics import layer_statistics
+from models.hf_attention.tiles import tiled_attention, torch_attention
 from models.tensors.fit import pad_channels
 
 OBSERVER = "fcim_observer"
@@ -114,8 +113,8 @@ def _batch(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: T
         if not len(queries):
             continue
         q, k, v = query[row][:, queries], key[row][:, keys], value[row][:, keys]
-        mine = _sequence(module, settings, q, k, v, scale)
-        out[row][:, queries] = mine
+        result = _sequence(module, settings, q, k, v, scale)
+        out[row][:, queries] = result
         if observer is not None:
-            observer(module.layer_idx, q, k, v, scale, mine)
+            observer(module.layer_idx, q, k, v, scale, result)
     return out.transpose(1, 2).contiguous()

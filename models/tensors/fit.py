@@ -8,6 +8,7 @@ tried, may be cut to their first channels.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,8 +20,9 @@ from models.tensors.attention_tensors import AttentionTensors
 PREFERRED = ("default", "head64", "tiny")   # of configurations of one head_dim, these before others
 
 
+@cache
 def choose_config(name: str | None, head_dim: int, cut: bool = False) -> HardwareConfig:
-    """The named configuration, or the shipped one with the smallest head_dim that ``head_dim`` channels fit.
+    """The named configuration, or the shipped one with the smallest head_dim that ``head_dim`` channels fit, looked up once.
 
     ``cut``: a named one may be smaller, see :func:`fit_tensors`.
 

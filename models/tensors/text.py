@@ -7,7 +7,9 @@ split by a hash of their path, so that the split does not depend on the order of
 from __future__ import annotations
 
 import hashlib
+import os
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 HELD_OUT_SHARE = 0.05
@@ -17,7 +19,10 @@ _SKIP = {"test", "tests", "idlelib", "lib2to3", "site-packages", "__pycache__", 
 def stdlib_files() -> list[Path]:
     """Every ``.py`` file of the running interpreter's standard library, tests and third-party left out."""
     root = Path(sysconfig.get_paths()["stdlib"])
-    files = [p for p in root.rglob("*.py") if not _SKIP & set(p.relative_to(root).parts)]
+    files = []
+    for folder, below, names in os.walk(root):
+        below[:] = set(below) - _SKIP   # not even looked into: third-party packages may be many
+        files += [Path(folder, name) for name in names if name.endswith(".py")]
     return sorted(files, key=lambda p: p.relative_to(root).as_posix())
 
 
@@ -28,16 +33,20 @@ def is_held_out(path: Path) -> bool:
     return int.from_bytes(digest[:4], "big") / 2**32 < HELD_OUT_SHARE
 
 
+def _sources(held_out: bool) -> Iterator[bytes]:
+    return (p.read_bytes() for p in stdlib_files() if is_held_out(p) is held_out)
+
+
 def load_corpus(held_out: bool) -> list[bytes]:
     """The sources of one side of the split, one ``bytes`` object per file, in path order."""
-    return [p.read_bytes() for p in stdlib_files() if is_held_out(p) is held_out]
+    return list(_sources(held_out))
 
 
 def default_text(n_bytes: int) -> str:
     """At least ``n_bytes`` of held-out source text (fewer only if the whole held-out share is shorter)."""
     pieces: list[str] = []
     size = 0
-    for data in load_corpus(held_out=True):
+    for data in _sources(held_out=True):
         pieces.append(data.decode("utf-8", errors="replace"))
         size += len(data)
         if size >= n_bytes:

@@ -10,11 +10,13 @@ import pytest
 
 from models.hardware.schedules import SCHEDULES
 from scripts.studies.schedules import __main__ as command
+from scripts.studies.schedules import figures
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.report import FIGURES
 
 
-def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str],
+                     monkeypatch: pytest.MonkeyPatch) -> None:
     """From a checkpoint to tables, JSON and figures; wrong input in one line, and nothing is written then."""
     base = ["--checkpoint", str(plain), "--no-rtl", "--jobs", "1", "--out", str(tmp_path / "out")]
     for choice, message in ((["--tokens", "63"], "TOKENS = 63 is illegal here; use 64 to"),
@@ -36,8 +38,11 @@ def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], c
     assert {(r["phase"], r["schedule"]) for r in data["rows"]} >= {(p, s) for p in ("prefill", "decode") for s in SCHEDULES}
     for name in FIGURES:
         assert all((tmp_path / "out" / f"{name}.{kind}").stat().st_size > 1000 for kind in ("svg", "png"))
+    drawn: list[str] = []       # the second run's figures are named, but not drawn again
+    monkeypatch.setattr(figures, "write", lambda figure, folder, name: drawn.append(name) or [])
     assert command.main([*base, "--tokens", "64", "--layer", "0", "--schedule", "diagonal_first", "--tau", "1",
                          "--keys-per-block", "32"]) == 0
+    assert drawn == ["rescales", "heads", "tau", "skipped", "reference_moves"], "one block size has no figure of sizes"
     data = json.loads((tmp_path / "out" / "ablation.json").read_text())
     assert {(r["schedule"], r["fused"], r["tau"]) for r in data["rows"]} == {
         ("natural", False, 0), ("diagonal_first", False, 1), ("diagonal_first", True, 1)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from scripts.studies.schedules.sources import decode, planted_sink, prefill
 from tests.studies.samples import CFG, agreeing, tensors
 
 
-@pytest.mark.parametrize("phase", [prefill, decode])
+@pytest.mark.parametrize("phase", [prefill, partial(decode, steps=CFG.keys_per_block)], ids=["prefill", "decode"])
 @pytest.mark.parametrize("prob_bits", [8, 12, 16])
 def test_outputs_and_counts_are_those_of_the_golden_model(phase: Callable, prob_bits: int, seed: int) -> None:
     """Every schedule, skipping: every bit, every statistic, every block that ran; ragged blocks, a ragged last tile, one key."""

@@ -14,11 +14,11 @@ import torch
 from models.errors import FcimError, run_cli
 from models.hardware.config import load_config
 from models.hardware.schedules import TileOptions
-from models.hf_attention.in_float import torch_attention
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Quantisation
 from models.hf_attention.statistics import layer_statistics
+from models.hf_attention.tiles import torch_attention
 from models.values import parse_wholes
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic

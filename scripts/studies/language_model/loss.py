@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from models.hf_attention.in_float import torch_attention
+from models.hf_attention.tiles import torch_attention
 from models.quality.metrics import HeadMetrics, compare_heads
 
 BATCH = 4           # windows in one pass
