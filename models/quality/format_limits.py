@@ -16,7 +16,7 @@ from torch import Tensor
 from models.hardware.config import HardwareConfig
 from models.hardware.tile import QuantisedGroup, TileJob
 
-# docs/engine.md, "Numbers"; written down once more on purpose, see above
+# docs/numbers.md; written down once more on purpose, see above
 SCORE_LIMIT = 512.0     # scaled scores are clamped to this magnitude, in units of log2
 SCORE_STEPS = 1024.0    # and have so many steps to a unit
 OUTPUT_STEPS = 256.0    # steps of an output to v_scale

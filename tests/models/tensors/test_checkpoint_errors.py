@@ -16,7 +16,7 @@ from models.tensors import source
 from scripts import capture, head_stats
 from tests.models.tiny_llama import change_weights, make_checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
