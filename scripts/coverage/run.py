@@ -11,9 +11,9 @@ from scripts.coverage import __main__ as report
 from scripts.flow.arguments import Parser
 from scripts.flow.coverage.model import SUFFIX as COVER_SUFFIX
 from scripts.flow.processes import LOCK, locked, shown
-from scripts.flow.regress.cli import main as regress
 from scripts.flow.regress.record import FILE
 from scripts.flow.sources import ROOT
+from scripts.regress import main as regress
 
 FOLDER = ROOT / "build" / "coverage"
 SLOWER = "4"        # time-outs with counters, against those without

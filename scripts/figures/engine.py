@@ -12,12 +12,12 @@ from models.tensors.source import FIXTURE
 from scripts.figures.machine import fill
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
-from scripts.flow.regress.cli import LIST
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.plan import select_jobs
 from scripts.sim.__main__ import DEFAULT_TOKENS
 from scripts.studies.schedules.sources import SINK_MASS
 from scripts.studies.speed import BLOCKS, GROUPS, head, share_of_ideal
+from tb.workloads import LIST
 
 README, ENGINE, CYCLES, REQUESTS = "README.md", "docs/engine.md", "docs/cycles.md", "docs/requests.md"
 SCOPE, SCHEDULES = "docs/scope.md", "docs/schedules.md"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ def facts(items: Iterable[tuple[str, Any]]) -> str:
     return f"<dl>{cells}</dl>"
 
 
+@cache
+def _environment(folder: Path) -> Environment:
+    """Templates of a folder and the shared ones; kept, since a page may be written often while a run goes on."""
+    loader = FileSystemLoader([folder, TEMPLATES])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                              keep_trailing_newline=True)
+    environment.filters["json"] = json.dumps
+    return environment
+
+
 def render(folder: Path, name: str, **values: Any) -> str:
     """The page that the template ``name`` in ``folder`` gives for ``values``.
 
@@ -41,7 +52,4 @@ def render(folder: Path, name: str, **values: Any) -> str:
     Raises:
         jinja2.UndefinedError: the template uses a value that is not given.
     """
-    loader = FileSystemLoader([folder, TEMPLATES])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["json"] = json.dumps
-    return environment.get_template(name).render(**values)
+    return _environment(folder).get_template(name).render(**values)

@@ -1,4 +1,6 @@
-"""One seed for a whole test run: given, or drawn and printed, so that any run can be repeated."""
+"""The pytest plugin of tests and benches: one seed for a whole run, given or drawn, and said, so that it can be repeated; whether
+benches write waveforms; and how long the tests will take, from the file that ``--durations-file`` names.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +16,21 @@ from _pytest.junitxml import xml_key
 
 from models.errors import FcimError
 from models.values import parse_choice, parse_switch
-from scripts.flow import simulator as simulate
+from scripts.flow import simulator
 from scripts.flow.processes import shown
-from scripts.flow.regress import durations
 from scripts.flow.regress.console import duration
+from scripts.flow.regress.durations import Durations
 from scripts.flow.seeds import draw_seed, parse_seed
 from scripts.flow.sources import ROOT
 from scripts.flow.variables import SIMULATORS
 
-SAID = pytest.StashKey[bool]()
+ANNOUNCED = pytest.StashKey[bool]()
 RECORD = ROOT / "build" / "last_seed.txt"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-durations", action="store_true", help="take over what the tests take, for the next estimates")
+    parser.addoption("--durations-file", type=Path, default=None, help="where that is kept")
     parser.addoption("--seed", default=None, help="seed of the whole run (default: the environment's SEED, else drawn)")
 
 
@@ -37,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     text = config.option.seed or os.environ.get("SEED")
     try:
         seed = parse_seed(str(text)) if text else draw_seed()
-        simulate.waves_by_default = parse_switch(os.environ.get("WAVES"), "WAVES")
+        simulator.waves_by_default = parse_switch(os.environ.get("WAVES"), "WAVES")
         parse_choice(os.environ.get("SIM") or "icarus", "SIM", SIMULATORS)
     except FcimError as error:
         raise pytest.UsageError(str(error)) from None
@@ -56,11 +60,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 def _say_how_long(config: pytest.Config, ids: Sequence[str]) -> None:
     """Once, when the tests are known: how many there are and about how long they take."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or hasattr(config, "workerinput") or config.stash.get(SAID, False) or config.option.collectonly:
+    file = config.option.durations_file
+    if reporter is None or file is None or hasattr(config, "workerinput") or config.option.collectonly:
         return
-    config.stash[SAID] = True
+    if config.stash.get(ANNOUNCED, False):
+        return
+    config.stash[ANNOUNCED] = True
     workers = getattr(config.option, "numprocesses", None) or 1
-    left = durations.tests_left(ids, workers)
+    left = Durations(file).tests_left(ids, workers)
     if left is not None:
         reporter.write_line(f"{len(ids)} tests, about {duration(left)}, {workers} at a time")
 
@@ -75,18 +82,18 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
     _say_how_long(node.config, ids)
 
 
-def _record_durations(reporter: pytest.TerminalReporter) -> None:
+def _record_durations(reporter: pytest.TerminalReporter, file: Path) -> None:
     taken: dict[str, float] = {}
     for report in (report for found in reporter.stats.values() for report in found if isinstance(report, pytest.TestReport)):
         taken[report.nodeid] = taken.get(report.nodeid, 0.0) + report.duration
-    files = durations.record_tests(taken)
-    reporter.write_line(f"durations of {files} file{'s' * (files != 1)} taken into {shown(durations.DURATIONS)}")
+    files = Durations(file).record_tests(taken)
+    reporter.write_line(f"durations of {files} file{'s' * (files != 1)} taken into {shown(file)}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.option.record_durations:
-        _record_durations(terminalreporter)
+    if config.option.record_durations and config.option.durations_file is not None:
+        _record_durations(terminalreporter, config.option.durations_file)
     failed = terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", [])
     for report in failed[:10]:
         terminalreporter.write_line(f"repeat: make test TEST='{report.nodeid}' SEED={config.option.seed}")

@@ -42,7 +42,7 @@ FASTEST_ARGS = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast"
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 # Without a width Verilator gives signals of more than 256 bits no toggle points at all.
 COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
-COVERED = ("rtl", "tb/hdl")     # where the sources of a run lie that counts
+COPIES = ROOT / "build"    # where temporary folders may lie within the project
 LOG_TAIL = 25
 ROLL_CALL, ROLL = "scripts.flow.roll_call", "tests.json"   # the module that lists a bench's tests, and the file that it writes
 
@@ -293,7 +293,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     repeat = options.repeat or repeat_command(test, seed, sim, waves)
     root = (ROOT / options.build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
-    covered = coverage_folder() if all(any(f.is_relative_to(ROOT / home) for home in COVERED) for f in files) else None
+    covered = coverage_folder() if all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files) else None
     place = machine() if sim == "verilator" else ""    # compiled for this processor
     key = _digest([str(f) for f in files], parameters, waves, bool(covered), options.build_args, place)
     folder = root / f"{sim}-{top}-{key[:12]}"

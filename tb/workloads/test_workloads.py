@@ -13,12 +13,11 @@ import torch
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.golden import run_tile
-from scripts.flow.regress.cli import LIST
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job, Outcome
 from tb.core import environment as engine_run
 from tb.core.sequences import exact_tile, random_tiles
-from tb.workloads import attention
+from tb.workloads import LIST, attention
 from tb.workloads.order import flagged, reordered, some_vanish
 from tb.workloads.stalls import rhythms
 

@@ -26,8 +26,8 @@ from scripts.flow.sources import ROOT
 from tests.commands.bad_inputs import CALL, CHECK, COMMAND, TABLE, Bad, make_files
 
 FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "SEED", "SIM", "WAVES", "JOBS", "TEST", "FCIM_COVERAGE")
-MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.flow.regress.cli",
-           "rerun": "scripts.flow.regress.cli", "ablation": "scripts.studies.schedules.__main__"}
+MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.regress",
+           "rerun": "scripts.regress", "ablation": "scripts.studies.schedules.__main__"}
 TARGETS = [word for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("TARGETS :=")
            for word in line.split()[2:]]
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24

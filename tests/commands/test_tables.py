@@ -22,9 +22,9 @@ from models.tensors.source import FIXTURE
 from scripts.coverage.__main__ import numbers_table
 from scripts.flow.coverage.floors import Floors
 from scripts.flow.coverage.results import Results, Tally
-from scripts.flow.regress.cli import LIST, jobs_table
+from scripts.flow.regress.command import jobs_table
+from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import read_entries
-from scripts.flow.regress.estimate import Estimate
 from scripts.flow.regress.plan import select_jobs
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
@@ -38,6 +38,7 @@ from scripts.studies.language_model.precision import lines_table
 from scripts.studies.schedules.report import Sheet
 from scripts.studies.speed import Line as SpeedLine
 from scripts.studies.speed import share_table, speed_table
+from tb.workloads import LIST
 from tests.commands.test_report import made_up
 
 WIDTHS = (60, 80, 100, 160)

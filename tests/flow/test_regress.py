@@ -13,12 +13,10 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.processes import locked
-from scripts.flow.regress.again import what_again
-from scripts.flow.regress.cli import BASES
-from scripts.flow.regress.junit import render_junit
-from scripts.flow.regress.page_failures import alike
-from scripts.flow.regress.page_jobs import entry_table, number
+from scripts.flow.regress.command import BASES, what_again
+from scripts.flow.regress.page import alike, number, render_page
 from scripts.flow.regress.record import JobRecord, Record, load_record
+from scripts.flow.regress.reports import render_junit
 from scripts.flow.sources import ROOT
 from tests.flow.junit_schema import violations
 from tests.flow.regress_lists import WORKLOAD, by_id, entry, load, regress, write_list
@@ -143,7 +141,8 @@ def test_wide_tables_show_status_and_log_first_and_say_once_what_all_jobs_share(
     for i, job in enumerate(jobs):
         job.parameters = {"length": 512, "tau": i}
         job.metrics = {f"metric {n}": n * (i + 1) for n in range(12)} | {"cosine": 0.99996}
-    table = entry_table("good", jobs, {}, True)
+    record.jobs = jobs
+    table = render_page(record).partition('<details class="entry" id="entry-good"')[2].partition("</details>")[0]
     head, row = table.partition("<tbody>")[0], table.partition("<tbody>")[2].partition("</tr>")[0]
     assert re.findall(r"<th[^>]*>([^<]*)</th>", head)[:3] == ["status", "files", "tau"] and 'class="wide"' in head
     assert row.index('class="pill') < row.index(">log</a>") < row.index(str(jobs[0].seed))
@@ -251,7 +250,7 @@ def test_rerun_after_a_single_test_and_where_the_page_says_it_is(tmp_path: Path)
     done = regress(path, "--test", "mix[do=fail]#0", "--seed", "5")
     record = load(path)
     assert record["rerun"].endswith(f"--out '{tmp_path}/out' --rerun") and f"again   {record['rerun']}" in done.stdout
-    assert html.escape(record["rerun"]) in (tmp_path / "out" / "index.html").read_text()
+    assert record["rerun"] in html.unescape((tmp_path / "out" / "index.html").read_text())
     done = regress(path, "--rerun")
     assert done.returncode == 1 and "again: 1 that failed of the run of" in done.stdout
     assert set(by_id(load(path, "rerun"))) == {"mix[do=fail]#0@icarus"}

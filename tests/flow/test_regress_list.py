@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
+from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import Entry, read_entries
-from scripts.flow.regress.estimate import Estimate
 from scripts.flow.regress.plan import PlannedJob, failed_jobs, folder_name, select_jobs
 from tests.flow.regress_lists import WORKLOAD
 

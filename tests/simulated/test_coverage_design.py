@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from scripts.coverage.__main__ import main
-from scripts.flow import simulator as simulate
 from scripts.flow.coverage.points import TYPES
 from scripts.flow.coverage.results import Results, collect
 from scripts.flow.simulator import RunOptions, run_bench
@@ -32,7 +31,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("first", "second"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FCIM_COVERAGE", str(folder / name))
-            patch.setattr(simulate, "COVERED", (DESIGN,))
             run_bench("tiny_case", BENCH,
                       options=RunOptions(sim="verilator", seed=1, sources=[DESIGN / "tiny_case.v"], testcase=name))
     (folder / "all").mkdir()

@@ -17,7 +17,7 @@ import yaml
 
 from models.errors import FcimError
 from models.hardware.config import config_names
-from scripts.flow.regress.pytest_job import is_pytest_path
+from scripts.flow.regress.job import is_pytest_path
 from scripts.flow.simulator import PROGRAM
 from scripts.flow.sources import ROOT
 

@@ -1,10 +1,16 @@
-"""What a workload of the regression gets and gives: ``run(job: Job) -> Outcome`` in the module that an entry names."""
+"""What a workload of the regression gets and gives: ``run(job: Job) -> Outcome`` in the module that an entry names.
+
+Below them what the runner and a job's process must agree on: the files in a job's folder, and which entries pytest runs.
+"""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+JOB_FILE, OUTCOME_FILE, LOG = "job.json", "outcome.json", "log.txt"
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,18 @@ class Outcome:
     log: Path | None = None
     waves: Path | None = None
     tests: int = 1
+
+
+def is_pytest_path(module: str) -> bool:
+    """Whether an entry's ``module`` is a path or node id of pytest and not a workload."""
+    return "/" in module or "::" in module or module.endswith(".py")
+
+
+def ended(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"signal {-code}"

@@ -1,4 +1,7 @@
-"""The command: options, what is refused, and the steps of a regression."""
+"""The command: options, what is refused, what a rerun repeats, and the steps of a regression.
+
+It knows no project: :class:`Project` says where the list of entries is and how the command is started.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,12 @@ from models.errors import FcimError
 from scripts.flow.arguments import Parser
 from scripts.flow.processes import Stop, locked, shown
 from scripts.flow.regress import page
-from scripts.flow.regress.again import last_run, what_again
 from scripts.flow.regress.console import duration, make_display, summary
-from scripts.flow.regress.durations import record_durations, recorded_durations
+from scripts.flow.regress.durations import Durations, Estimate
 from scripts.flow.regress.entries import Entry, read_entries
-from scripts.flow.regress.estimate import Estimate
-from scripts.flow.regress.plan import PlannedJob, select_jobs
+from scripts.flow.regress.plan import PlannedJob, failed_jobs, select_jobs
 from scripts.flow.regress.pool import JOBS_FOLDER, Options, Pool
-from scripts.flow.regress.record import FILE, Record, old_durations, planned_record
+from scripts.flow.regress.record import FILE, NOT_RUN, Record, load_record, old_durations, planned_record
 from scripts.flow.regress.reports import write_reports
 from scripts.flow.seeds import choose_seed
 from scripts.flow.simulator import require_simulator
@@ -32,21 +33,45 @@ from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.flow.variables import check_may_write
 
-LIST = ROOT / "tb" / "workloads" / "regression.yaml"
 FOLDER = ROOT / "build" / "regress"
 ONE_FOLDER = "test"     # below the folder: what ran apart, so that the record of the whole regression stays
+RERUN_FOLDER = "rerun"  # below a run's folder: its record stays
 BASES = (FOLDER, FOLDER / ONE_FOLDER, ROOT / "build" / "coverage" / "regress")  # where the last run may have been
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+@dataclass(frozen=True)
+class Project:
+    """What the runner must know of a project: the file of its ``entries``, the file of the ``durations`` of their jobs, and the
+    ``module`` by which Python starts its command, for lists that ``make`` does not know.
+    """
+
+    entries: Path
+    durations: Path
+    module: str
+
+    def command(self, path: Path, seed: int, test: str | None, **more: str | None) -> str:
+        """The line that runs something of a regression again: ``make regress`` unless the list at ``path`` is another one."""
+        given = {"test": test, "seed": None if more.get("rerun") else str(seed), **more}
+        given = {name: value for name, value in given.items() if value}
+        if path == self.entries:
+            target = "rerun" if given.pop("rerun", None) else "regress"
+            return " ".join([f"make {target}", *(f"{name.upper()}={_quoted(value)}" for name, value in given.items())])
+        flags = {name: value for name, value in given.items() if name not in ("rerun", "waves")}
+        return " ".join([f".venv/bin/python -m {self.module}", f"--file {shlex.quote(shown(path))}",
+                         *(f"--{name} {_quoted(value)}" for name, value in flags.items()),
+                         *(f"--{name}" for name in ("rerun", "waves") if given.get(name))])
+
+
+def parse_args(project: Project, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=os.cpu_count() or 1)
-    parser.add_argument("--file", type=Path, default=LIST, help="the list of entries (default: tb/workloads/regression.yaml)")
+    parser.add_argument("--file", type=Path, default=project.entries,
+                        help=f"the list of entries (default: {shown(project.entries)})")
     parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
     parser.add_argument("--coverage", type=Path, help="collect coverage data in this folder")
     parser.add_argument("--rerun", action="store_true",
                         help="repeat what failed in the last run, with its seeds, with waves, and run what it did not come to")
     parser.add_argument("--record-durations", action="store_true",
-                        help="take over what the last run's jobs took into tb/workloads/durations.json, and stop")
+                        help=f"take over what the last run's jobs took into {shown(project.durations)}, and stop")
     return parser.parse_args(arguments)
 
 
@@ -61,21 +86,67 @@ def _tags(text: str | None) -> list[str]:
     return [tag.strip() for tag in (text or "").split(",") if tag.strip()]
 
 
-def command(path: Path, seed: int, test: str | None, **more: str | None) -> str:
-    """The line that runs something of this regression again: ``make regress`` unless the list at ``path`` is another one."""
-    given = {"test": test, "seed": None if more.get("rerun") else str(seed), **more}
-    given = {name: value for name, value in given.items() if value}
-    if path == LIST:
-        target = "rerun" if given.pop("rerun", None) else "regress"
-        return " ".join([f"make {target}", *(f"{name.upper()}={_quoted(value)}" for name, value in given.items())])
-    flags = {name: value for name, value in given.items() if name not in ("rerun", "waves")}
-    return " ".join([".venv/bin/python -m scripts.regress", f"--file {shlex.quote(shown(path))}",
-                     *(f"--{name} {_quoted(value)}" for name, value in flags.items()),
-                     *(f"--{name}" for name in ("rerun", "waves") if given.get(name))])
-
-
 def _quoted(text: str) -> str:
     return text if text.isalnum() else "'" + text.replace("'", "'\\''") + "'"
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to repeat: the ``last`` run in ``base``, what failed in it (``bad``) and what it did not come to (``left``)."""
+
+    base: Path
+    last: Record
+    bad: tuple[str, ...]
+    left: tuple[str, ...]
+
+    @property
+    def out(self) -> Path:
+        """Where the rerun's reports go."""
+        return self.base / RERUN_FOLDER
+
+    def jobs(self, entries: Sequence[Entry]) -> list[PlannedJob]:
+        """The jobs with their seeds.
+
+        Raises:
+            FcimError: the list has one of them no more.
+        """
+        return failed_jobs(entries, [*self.bad, *self.left], self.last.seed)
+
+    def said(self) -> str:
+        """One line for the user."""
+        parts = [f"{len(self.bad)} that failed"] * bool(self.bad) + [f"{len(self.left)} that did not run"] * bool(self.left)
+        return f"again: {' and '.join(parts)} of the run of {self.last.started} ({shown(self.base)})"
+
+
+def last_run(bases: Sequence[Path]) -> Path:
+    """The folder of the run that ended last, among ``bases`` and their reruns.
+
+    Raises:
+        FcimError: there was none.
+    """
+    places = [place for base in bases for place in (base, base / RERUN_FOLDER) if (place / FILE).is_file()]
+    if not places:
+        raise FcimError(f"there is no record of a regression in {shown(bases[0])}; run one first (make regress)")
+    return max(places, key=lambda place: (place / FILE).stat().st_mtime_ns)
+
+
+def what_again(bases: Sequence[Path]) -> Again:
+    """What of the last run failed or did not run.
+
+    Raises:
+        FcimError: there was no run, it is still under way, or all of it passed.
+    """
+    place = last_run(bases)
+    last = load_record(place / FILE)
+    base = place.parent if place.name == RERUN_FOLDER else place
+    if last.state == "running":     # or killed: then nobody holds the lock
+        with locked(place, "regression"):
+            pass
+    bad = tuple(job.id for job in last.bad())
+    left = tuple(job.id for job in last.ran_jobs() if job.status == NOT_RUN)
+    if not bad and not left:
+        raise FcimError(f"nothing to run again: no job failed in {shown(place / FILE)} ({last.verdict()})")
+    return Again(base, last, bad, left)
 
 
 @dataclass(frozen=True)
@@ -93,10 +164,10 @@ class Chosen:
     said: str = ""
 
 
-def choose(args: argparse.Namespace) -> Chosen:
+def choose(project: Project, args: argparse.Namespace) -> Chosen:
     """The jobs to run, those of the last run or new ones."""
     if args.rerun:
-        return _choose_again(args)
+        return _choose_again(project, args)
     path = args.file.resolve()
     entries = read_entries(path)
     seed = choose_seed(args.seed)
@@ -105,13 +176,13 @@ def choose(args: argparse.Namespace) -> Chosen:
     return Chosen(path, entries, seed, jobs, out, frozenset(job.id for job in jobs if args.waves))
 
 
-def _choose_again(args: argparse.Namespace) -> Chosen:
+def _choose_again(project: Project, args: argparse.Namespace) -> Chosen:
     """What failed, with waveforms, and what did not run."""
     for name in ("seed", "tags", "test", "iterations", "sim"):
         if getattr(args, name) is not None:
             raise FcimError(f"--rerun repeats what failed as it was; leave out {name.upper()}")
     again = what_again([args.out.resolve()] if args.out else BASES)
-    path = ROOT / again.last.file if args.file == LIST else args.file.resolve()
+    path = ROOT / again.last.file if args.file == project.entries else args.file.resolve()
     entries = read_entries(path)
     jobs, left = again.jobs(entries), set(again.left)
     return Chosen(path, entries, again.last.seed, jobs, again.out, frozenset(job.id for job in jobs if job.id not in left),
@@ -135,10 +206,11 @@ def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: E
         say(f"not selected: {', '.join(left)}")
 
 
-def make_record(args: argparse.Namespace, chosen: Chosen, workers: int, durations: dict[str, float]) -> Record:
+def make_record(project: Project, args: argparse.Namespace, chosen: Chosen, durations: dict[str, float]) -> Record:
     """The record before anything ran."""
     path, seed, jobs = chosen.list, chosen.seed, chosen.jobs
-    records = [planned_record(job, command(path, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3)) for job in jobs]
+    records = [planned_record(job, project.command(path, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3))
+               for job in jobs]
     versions: dict[str, str] = {}
     for sim in dict.fromkeys(job.sim for job in jobs):
         versions |= tool_versions(sim)
@@ -146,10 +218,10 @@ def make_record(args: argparse.Namespace, chosen: Chosen, workers: int, duration
              "waves": "1" if args.waves else None}
     # with the folder, since another run may be the last one by then
     base = chosen.out.parent if args.rerun else chosen.out
-    rerun = command(path, seed, None, rerun="1", out=shown(base))
-    whole = rerun if args.rerun else command(path, seed, args.test, **again)
+    rerun = project.command(path, seed, None, rerun="1", out=shown(base))
+    whole = rerun if args.rerun else project.command(path, seed, args.test, **again)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Record(seed, shown(path), whole, started, workers, records, rerun, versions=versions, git=git_state(),
+    return Record(seed, shown(path), whole, started, args.jobs, records, rerun, versions=versions, git=git_state(),
                   durations=durations, coverage=args.coverage is not None)
 
 
@@ -163,14 +235,10 @@ def check_folder(out: Path) -> None:
         raise FcimError(f"{shown(out)} holds a folder '{JOBS_FOLDER}' that is not of a regression; choose another OUT")
 
 
-def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations: dict[str, float]) -> int:
+def run(args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Estimate) -> int:
     """Run the jobs and report; gives the exit code."""
-    jobs, out, workers = chosen.jobs, chosen.out, args.jobs
-    check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
-    for sim in dict.fromkeys(job.sim for job in jobs):
-        require_simulator(sim)
+    jobs, out = chosen.jobs, chosen.out
     coverage = args.coverage.resolve() if args.coverage else None
-    record = make_record(args, chosen, workers, durations)
     stop = Stop()
     with locked(out, "regression", chosen=True), stop.on_signals():
         check_folder(out)
@@ -179,7 +247,7 @@ def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations:
         write_reports(record, out)      # first, so that the reports never speak of logs that are gone
         shutil.rmtree(out / JOBS_FOLDER, ignore_errors=True)
         display = make_display(record, out, stop)
-        options = Options(out, workers, chosen.waved, args.fail_fast, coverage)
+        options = Options(out, args.jobs, chosen.waved, args.fail_fast, coverage)
         try:
             Pool(jobs, record, options, estimate, display, write_reports, stop).run()
         finally:
@@ -192,20 +260,29 @@ def run(args: argparse.Namespace, chosen: Chosen, estimate: Estimate, durations:
     return 128 + stop.signal if stop.signal else 1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    args = parse_args(arguments)
+def main(project: Project, arguments: Sequence[str] | None = None) -> int:
+    """The command of ``project`` with these arguments, by default those of the process; gives the exit code.
+
+    Raises:
+        FcimError: anything the user can get wrong, in one line.
+    """
+    args = parse_args(project, arguments)
+    known = Durations(project.durations)
     if args.record_durations:
-        return record_durations(last_run([args.out.resolve()] if args.out else BASES), read_entries(args.file.resolve()))
-    workers = args.jobs
-    chosen = choose(args)
+        known.record_jobs(last_run([args.out.resolve()] if args.out else BASES), read_entries(args.file.resolve()))
+        return 0
+    chosen = choose(project, args)
     jobs = chosen.jobs
     durations = old_durations(chosen.out.parent / FILE) | old_durations(chosen.out / FILE)
-    estimate = Estimate(durations, recorded_durations(args.coverage is not None))
+    estimate = Estimate(durations, known.jobs(args.coverage is not None))
     if args.list:
-        print_list(jobs, chosen.entries, estimate, workers)
+        print_list(jobs, chosen.entries, estimate, args.jobs)
         return 0
     if chosen.said:
         print(chosen.said)
-    left = duration(estimate.left(jobs, [], workers))
-    print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {workers} at a time, about {left}; seed {chosen.seed}", flush=True)
-    return run(args, chosen, estimate, durations)
+    left = duration(estimate.left(jobs, [], args.jobs))
+    print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {args.jobs} at a time, about {left}; seed {chosen.seed}", flush=True)
+    check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
+    for sim in dict.fromkeys(job.sim for job in jobs):
+        require_simulator(sim)
+    return run(args, chosen, make_record(project, args, chosen, durations), estimate)
