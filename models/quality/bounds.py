@@ -73,8 +73,8 @@ FLOOR_TOKENS = 512
 FLOOR_HEADS = 32
 """The floors hold for the means over these: all heads of the fixture model, prefill, this many tokens of the default text."""
 
-# Floors of the fixture heads. Measured (pytest -s tests/models/quality/test_fixture.py): mean cosine 0.999968, worst 0.999925, mean
-# SQNR 42.5 dB, worst 38.2 dB. The slack of 1 dB is for the text, which differs a little from one Python version's standard
+# Floors of the fixture heads. Measured (pytest -s tests/models/quality/test_fixture.py): mean cosine 0.999968, worst 0.999925,
+# mean SQNR 42.5 dB, worst 38.2 dB. The slack of 1 dB is for the text, which differs a little from one Python version's standard
 # library to the next.
 FLOOR_MEAN_COSINE = 0.99995
 FLOOR_WORST_COSINE = 0.9999
