@@ -1,6 +1,5 @@
 // The Verilog of FusionCIM, for simulators and synthesis; docs/integration.md says how to use it.
 // Paths count from this folder: "-f fusioncim.f" in it, or "-F path/to/fusioncim.f" from anywhere where the tool has -F.
-+incdir+rtl/core
 +incdir+rtl/softmax
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_counters: the engine's performance counters. Each adds its increment every cycle, modulo 2**48;
-// clear zeroes all and beats that cycle's increments.
-// Latency: an increment shows one cycle later. Throughput: every cycle. Numbers: COUNT counters of 48 bits, increments of INC_BITS.
+// fcim_counters: the performance counters. Each adds its increment every cycle; clear zeroes all
+// and beats the increments of its cycle.
+//
+// Latency:    An increment shows one cycle later.
+// Throughput: An increment of every counter per cycle.
+// Cuts:       The outputs are registers.
+// Numbers:    COUNT counters of 48 bits that wrap, increments of INC_BITS; unsigned.
 `default_nettype none
 
 module fcim_counters #(
-    parameter COUNT = 4,
-    parameter INC_BITS = 16,
-    // fixed by the register map
-    parameter WIDTH = 48
+    parameter  COUNT = 4,      // counters: 1 or more
+    parameter  INC_BITS = 16,  // increment, unsigned: 1 to 48
+    localparam WIDTH = 48      // one counter, unsigned
 ) (
     input  wire                      clk,
     input  wire                      rst_n,
@@ -18,14 +21,19 @@ module fcim_counters #(
 );
 
     reg [COUNT*WIDTH-1:0] count_q;
-    integer i;
-    always @(posedge clk)
-        if (!rst_n || clear)
+    always @(posedge clk) begin : count
+        integer i;
+        if (!rst_n || clear) begin
             count_q <= {COUNT*WIDTH{1'b0}};
-        else
-            for (i = 0; i < COUNT; i = i + 1)
-                if (increments[i*INC_BITS +: INC_BITS] != 0)
-                    count_q[i*WIDTH +: WIDTH] <= count_q[i*WIDTH +: WIDTH] + {{(WIDTH-INC_BITS){1'b0}}, increments[i*INC_BITS +: INC_BITS]};
+        end else begin
+            for (i = 0; i < COUNT; i = i + 1) begin
+                if (increments[i*INC_BITS +: INC_BITS] != 0) begin
+                    count_q[i*WIDTH +: WIDTH] <= count_q[i*WIDTH +: WIDTH]
+                        + {{(WIDTH-INC_BITS){1'b0}}, increments[i*INC_BITS +: INC_BITS]};
+                end
+            end
+        end
+    end
     assign counters = count_q;
 
 endmodule

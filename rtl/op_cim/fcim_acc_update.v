@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_acc_update: the arithmetic of the accumulators' read-modify-write: O := round(O / 2**shift) + (u - 128 * psum).
-// Combinational, LANES rows by COLUMNS columns. Numbers: acc signed ACC_BITS; u = sum of p * (v + 128), unsigned;
-//   psum = sum of p, unsigned; shift and psum belong to a row; clear takes every O as 0 (a tile's first block).
-//   Accumulator column * LANES + lane lies in the low bits first.
+// fcim_acc_update: the arithmetic of the accumulators' read-modify-write: O := round(O / 2**shift)
+// + (u - 128 * psum).
+//
+// Latency:    None: combinational.
+// Throughput: LANES rows by COLUMNS columns at once.
+// Cuts:       None.
+// Numbers:    u = sum of p * (v + 128) and psum = sum of p, unsigned; shift and psum belong to a
+//             row; clear takes every O as 0 (a tile's first block). Accumulator column * LANES +
+//             lane, in the low bits first.
 `default_nettype none
 
 module fcim_acc_update #(
-    parameter LANES = 8,
-    parameter COLUMNS = 8,
-    parameter ACC_BITS = 41,
-    parameter OP_LANE = 28,
-    parameter BSUM_BITS = 20,
-    parameter SHIFT_BITS = 6
+    parameter  LANES = 8,       // rows handled per cycle: 1 to 128
+    parameter  COLUMNS = 8,     // columns of a slice: 1 to 16
+    parameter  ACC_BITS = 41,   // accumulator, signed: 22 to 41
+    parameter  OP_LANE = 28,    // sum over a slice, unsigned: 19 to 30
+    parameter  BSUM_BITS = 20,  // a row's p of a block, summed, unsigned: 11 to 22
+    localparam SHIFT_BITS = 6   // shift amount, unsigned
 ) (
     input  wire [LANES*COLUMNS*ACC_BITS-1:0] acc,
     input  wire                              clear,
@@ -23,23 +28,28 @@ module fcim_acc_update #(
 
     `include "fcim_round_shift.vh"
 
-    reg signed [63:0]                old, correction;
-    reg [SHIFT_BITS-1:0]             row_shift;
     reg [LANES*COLUMNS*ACC_BITS-1:0] sum;
-    integer r, c, n;
-    always @*
+    always @* begin : update
+        reg        [ACC_BITS-1:0]   word;
+        reg signed [63:0]           old, correction;
+        reg        [SHIFT_BITS-1:0] row_shift;
+        integer                     r, c, n;
         for (r = 0; r < LANES; r = r + 1) begin
             row_shift  = shift[r*SHIFT_BITS +: SHIFT_BITS];
+            // 128 * psum
             correction = $signed({{(57-BSUM_BITS){1'b0}}, psum[r*BSUM_BITS +: BSUM_BITS], 7'd0});
             for (c = 0; c < COLUMNS; c = c + 1) begin
-                n   = c*LANES + r;
-                old = clear ? 64'sd0 : {{(64-ACC_BITS){acc[n*ACC_BITS + ACC_BITS - 1]}}, acc[n*ACC_BITS +: ACC_BITS]};
-                if (row_shift != 0)
+                n    = c*LANES + r;
+                word = acc[n*ACC_BITS +: ACC_BITS];
+                old  = clear ? 64'sd0 : {{(64-ACC_BITS){word[ACC_BITS-1]}}, word};
+                if (row_shift != 0) begin
                     old = fcim_round_shift(old, row_shift);
+                end
                 old = old + $signed({{(64-OP_LANE){1'b0}}, u[n*OP_LANE +: OP_LANE]}) - correction;
                 sum[n*ACC_BITS +: ACC_BITS] = old[ACC_BITS-1:0];
             end
         end
+    end
     assign result = sum;
 
 endmodule

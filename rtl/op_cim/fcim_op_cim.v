@@ -1,42 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_op_cim: outer-product CIM macro. Holds the accumulators of two tiles of O (ping-pong) and adds to one of them the
-// outer products of a key block: columns of probabilities (parallel) times V (bit-serial, MSB first).
-// It walks over slices of COLUMNS = HEAD_DIM / KEYS_PER_BLOCK columns; a slice takes CYCLES_PER_KEY cycles, then one
-// read-modify-write per accumulator, LANES rows per cycle, with the rescale as a right shift in it.
-// Latency: BLOCK_CYCLES + CYCLES_PER_KEY + 1 from a block's start to its last write. Throughput: a block per BLOCK_CYCLES.
-// Cuts: s_blk_ready depends on registers only.
-// Numbers: p unsigned PROB_BITS; v' = v + 128 unsigned; a lane of a slice's sum is unsigned and OP_LANE bits wide:
-//   KEYS_PER_BLOCK * 2**PROB_BITS * 2**8, so no carry crosses a lane; accumulators signed ACC_BITS.
+// fcim_op_cim: outer-product CIM macro. Holds the accumulators of two tiles of O (ping-pong) and
+// adds to one of them the outer products of a key block: columns of probabilities (parallel) times
+// V (bit-serial, MSB first). It walks over slices of COLUMNS columns; a slice takes CYCLES_PER_KEY
+// cycles, then one read-modify-write per accumulator, LANES rows per cycle, with the rescale as a
+// right shift in it.
+//
+// Latency:    BLOCK_CYCLES + CYCLES_PER_KEY + 1 cycles from a block's start to its last write.
+// Throughput: A block per BLOCK_CYCLES = KEYS_PER_BLOCK * CYCLES_PER_KEY cycles.
+// Cuts:       s_blk_ready depends on registers only.
+// Numbers:    p unsigned; v' = v + 128, unsigned; a lane of a slice's sum holds KEYS_PER_BLOCK *
+//             2**PROB_BITS * 2**8, so no carry crosses a lane.
 `default_nettype none
 
 module fcim_op_cim #(
-    parameter ROWS = 64,
-    parameter HEAD_DIM = 128,
-    parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 16,
-    parameter PROB_BITS = 16,
-    parameter MAX_KEYS = 131072,
-    // derived, not to be set
-    parameter LANES = ROWS * BITS_PER_CYCLE / 8,
-    parameter COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,
-    parameter OP_LANE = PROB_BITS + 8 + $clog2(KEYS_PER_BLOCK),
-    parameter BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),
-    parameter ACC_BITS = PROB_BITS + $clog2(MAX_KEYS) + 8,
-    parameter GROUP_BITS = (BITS_PER_CYCLE < 8) ? $clog2(8 / BITS_PER_CYCLE) : 1,
-    parameter LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,
-    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK),
-    parameter READ_COLUMNS = HEAD_DIM * BITS_PER_CYCLE / 8,
-    parameter OPS_BITS = 4 + $clog2(HEAD_DIM),
-    parameter SHIFT_BITS = 6
+    parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
+    localparam COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,  // columns of a slice of V or O
+    localparam OP_LANE = PROB_BITS + 8 + $clog2(KEYS_PER_BLOCK),  // sum over a slice, unsigned
+    localparam BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),  // a row's p of a block, summed
+    localparam ACC_BITS = PROB_BITS + $clog2(MAX_KEYS) + 8,  // accumulator, signed
+    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
+    localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
+    localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,  // index of a lane
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
+    localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY,  // a chunk of a row of O
+    localparam OPS_BITS = $clog2(8 * HEAD_DIM + 1),  // active bit-lines, 8 per element at most
+    localparam SHIFT_BITS = 6                     // shift amount, unsigned
 ) (
     input  wire                                clk,
     input  wire                                rst_n,
 
-    // probabilities: one group of rows of one key
+    // probabilities: one pass of one key per write
     input  wire                                p_we,
     input  wire                                p_slot,
     input  wire [KEY_BITS-1:0]                 p_key,
-    input  wire [GROUP_BITS-1:0]               p_group,
+    input  wire [PASS_BITS-1:0]                p_pass,
     input  wire [LANES*PROB_BITS-1:0]          p_data,
 
     // blocks; shift and sum of a slot are read until CYCLES_PER_KEY cycles after its block's start
@@ -49,60 +52,67 @@ module fcim_op_cim #(
     input  wire [2*ROWS*BSUM_BITS-1:0]         blk_sum,
     output wire [1:0]                          slot_in_use,
 
-    // V, a slice at a time: data one cycle after the request, in offset binary, zero for keys that the block lacks
+    // V, a slice at a time: data one cycle after the request, in offset binary, zero for keys that
+    // the block lacks
     output wire                                v_rd,
     output wire [KEY_BITS-1:0]                 v_slice,
-    output wire                                v_pop,          // with the request for a block's last slice
-    input  wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] v_data,         // byte key * COLUMNS + column
+    output wire                                v_pop,    // with a block's last request
+    input  wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] v_data,   // byte key * COLUMNS + column
 
     // a block's last accumulators are written with the end of this cycle
     output wire                                finish,
     output wire                                finish_bank,
 
-    // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds while rd_en is low
+    // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds while
+    // rd_en is low
     input  wire                                rd_en,
     input  wire                                rd_bank,
-    input  wire [GROUP_BITS-1:0]               rd_group,
+    input  wire [PASS_BITS-1:0]                rd_pass,
     input  wire [LANE_BITS-1:0]                rd_lane,
-    input  wire [GROUP_BITS-1:0]               rd_chunk,
+    input  wire [PASS_BITS-1:0]                rd_chunk,
     output wire [READ_COLUMNS*ACC_BITS-1:0]    rd_data,
 
-    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were active
+    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were
+    // active
     output wire                                active,
     output wire [OPS_BITS-1:0]                 bit_ops
 );
 
-    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE;
     localparam SLICES = KEYS_PER_BLOCK;
     localparam READ_SLICES = READ_COLUMNS / COLUMNS;
     localparam BLOCK_CYCLES = SLICES * CYCLES_PER_KEY;
     localparam LEFT_BITS = $clog2(BLOCK_CYCLES + 1);
-    localparam WORD = LANES * COLUMNS * ACC_BITS;
+    localparam WORD = LANES * COLUMNS * ACC_BITS;             // accumulators of a slice and a pass
     localparam SLICE_BITS = KEYS_PER_BLOCK * COLUMNS * 8;
-    localparam [GROUP_BITS-1:0] LAST_GROUP = CYCLES_PER_KEY[GROUP_BITS-1:0] - 1'b1;
-    localparam [KEY_BITS-1:0]   LAST_SLICE = {KEY_BITS{1'b1}};
-    // the softmax unit writes a slot 3 cycles after it has found it free, so a slot is given back in its 4th last cycle
-    localparam [LEFT_BITS-1:0]  RELEASE_LEFT = 4;
+    localparam ADDR_BITS = 1 + KEY_BITS + PASS_BITS;          // {bank, slice, pass}
+    localparam [PASS_BITS-1:0] LAST_PASS  = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
+    localparam [KEY_BITS-1:0]  LAST_SLICE = {KEY_BITS{1'b1}};
+    // the softmax unit writes a slot 3 cycles after it has found it free, so a slot is given back
+    // in its 4th last cycle
+    localparam [LEFT_BITS-1:0] RELEASE_LEFT = 4;
 
-    // ==== probabilities: word {slot, key}, one lane per row, zero-extended to a lane of the sums
+    // ---- probabilities: word {slot, key}, one lane per row, zero-extended to a lane of the sums
     reg [ROWS*OP_LANE-1:0] p_q [0:2*KEYS_PER_BLOCK-1];
-    reg [LANES*OP_LANE-1:0] p_lanes;
-    integer g;
-    always @(posedge clk)
+    always @(posedge clk) begin : extend
+        reg [LANES*OP_LANE-1:0] p_lanes;
+        integer                 g;
         if (p_we) begin
-            for (g = 0; g < LANES; g = g + 1)
-                p_lanes[g*OP_LANE +: OP_LANE] = {{(OP_LANE-PROB_BITS){1'b0}}, p_data[g*PROB_BITS +: PROB_BITS]};
-            p_q[{p_slot, p_key}][p_group*LANES*OP_LANE +: LANES*OP_LANE] <= p_lanes;
+            for (g = 0; g < LANES; g = g + 1) begin
+                p_lanes[g*OP_LANE +: OP_LANE] =
+                    {{(OP_LANE-PROB_BITS){1'b0}}, p_data[g*PROB_BITS +: PROB_BITS]};
+            end
+            p_q[{p_slot, p_key}][p_pass*LANES*OP_LANE +: LANES*OP_LANE] <= p_lanes;
         end
+    end
 
-    // ==== walk over slices and bit-planes
-    reg                   busy_q;
-    reg [KEY_BITS-1:0]    slice_q;
-    reg [GROUP_BITS-1:0]  step_q;
-    reg [LEFT_BITS-1:0]   left_q;             // cycles left of the block, this one included
-    reg                   slot_q, first_q, bank_q;
+    // ---- walk over slices and bit-planes
+    reg                 busy_q;
+    reg [KEY_BITS-1:0]  slice_q;
+    reg [PASS_BITS-1:0] step_q;
+    reg [LEFT_BITS-1:0] left_q;             // cycles left of the block, this one included
+    reg                 slot_q, first_q, bank_q;
 
-    wire last_step  = busy_q && (step_q == LAST_GROUP);
+    wire last_step  = busy_q && (step_q == LAST_PASS);
     wire last_cycle = last_step && (slice_q == LAST_SLICE);
     wire accept     = s_blk_valid && s_blk_ready;
 
@@ -113,38 +123,49 @@ module fcim_op_cim #(
     assign v_slice = accept ? {KEY_BITS{1'b0}} : slice_q + 1'b1;
     assign v_pop   = v_rd && (v_slice == LAST_SLICE);
 
-    always @(posedge clk)
-        if (!rst_n)
+    always @(posedge clk) begin
+        if (!rst_n) begin
             busy_q <= 1'b0;
-        else
+        end else begin
             busy_q <= accept || (busy_q && !last_cycle);
+        end
+    end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (accept) begin
             slice_q <= {KEY_BITS{1'b0}};
-            step_q  <= {GROUP_BITS{1'b0}};
+            step_q  <= {PASS_BITS{1'b0}};
             left_q  <= BLOCK_CYCLES[LEFT_BITS-1:0];
             slot_q  <= s_blk_slot;
             first_q <= s_blk_first;
             bank_q  <= s_blk_bank;
         end else if (busy_q) begin
-            step_q  <= last_step ? {GROUP_BITS{1'b0}} : step_q + 1'b1;
+            step_q  <= last_step ? {PASS_BITS{1'b0}} : step_q + 1'b1;
             slice_q <= slice_q + {{(KEY_BITS-1){1'b0}}, last_step};
             left_q  <= left_q - 1'b1;
         end
+    end
 
-    // ==== array: wherever a bit of V is set, a column of probabilities is added; then shift-accumulate
-    reg [SLICE_BITS-1:0]     v_q;
-    reg [ROWS*OP_LANE-1:0]   usum_q [0:COLUMNS-1];
-    reg [ROWS*OP_LANE-1:0]   hold_q [0:COLUMNS-1];
-    reg [SLICE_BITS-1:0]     v_now;
-    reg [ROWS*OP_LANE-1:0]   bit_sum, plane_sum;
-    reg [OPS_BITS-1:0]       ones;
-    reg                      active_q;
-    reg [OPS_BITS-1:0]       ops_q;
-    integer c, b, j;
+    // ---- array: wherever a bit of V is set, a column of probabilities is added; then
+    // shift-accumulate
+    reg [SLICE_BITS-1:0]   v_q;
+    reg [ROWS*OP_LANE-1:0] usum_q [0:COLUMNS-1];
+    reg [ROWS*OP_LANE-1:0] hold_q [0:COLUMNS-1];
+    reg                    active_q;
+    reg [OPS_BITS-1:0]     ops_q;
     always @(posedge clk) begin
-        active_q <= busy_q && rst_n;
+        if (!rst_n) begin
+            active_q <= 1'b0;
+        end else begin
+            active_q <= busy_q;
+        end
+    end
+
+    always @(posedge clk) begin : array
+        reg [SLICE_BITS-1:0]   v_now;
+        reg [ROWS*OP_LANE-1:0] bit_sum, plane_sum;
+        reg [OPS_BITS-1:0]     ones;
+        integer                c, b, j;
         if (busy_q) begin
             v_now = (step_q == 0) ? v_data : v_q;
             ones  = {OPS_BITS{1'b0}};
@@ -152,18 +173,21 @@ module fcim_op_cim #(
                 plane_sum = {ROWS*OP_LANE{1'b0}};
                 for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
                     bit_sum = {ROWS*OP_LANE{1'b0}};
-                    for (j = 0; j < KEYS_PER_BLOCK; j = j + 1)
+                    for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
                         if (v_now[(j*COLUMNS + c)*8 + 7 - b]) begin
                             bit_sum = bit_sum + p_q[{slot_q, j[KEY_BITS-1:0]}];
                             ones    = ones + 1'b1;
                         end
+                    end
                     plane_sum = (plane_sum << 1) + bit_sum;
                 end
-                if (step_q != 0)
+                if (step_q != 0) begin
                     plane_sum = plane_sum + (usum_q[c] << BITS_PER_CYCLE);
+                end
                 usum_q[c] <= plane_sum;
-                if (last_step)
+                if (last_step) begin
                     hold_q[c] <= plane_sum;
+                end
             end
             v_q   <= v_now << BITS_PER_CYCLE;
             ops_q <= ones;
@@ -172,23 +196,25 @@ module fcim_op_cim #(
     assign active  = active_q;
     assign bit_ops = ops_q;
 
-    // ==== read-modify-write, LANES rows of a slice per cycle
+    // ---- read-modify-write, LANES rows of a slice per cycle
     reg                        rmw_q;
-    reg [GROUP_BITS-1:0]       rmw_group_q;
-    reg [KEY_BITS-1:0]         rmw_slice_q;
+    reg  [PASS_BITS-1:0]       rmw_pass_q;
+    reg  [KEY_BITS-1:0]        rmw_slice_q;
     reg                        rmw_first_q, rmw_bank_q, rmw_end_q;
-    reg [ROWS*SHIFT_BITS-1:0]  rmw_shift_q;
-    reg [ROWS*BSUM_BITS-1:0]   rmw_sum_q;
-    wire                       rmw_last = rmw_q && (rmw_group_q == LAST_GROUP);
+    reg  [ROWS*SHIFT_BITS-1:0] rmw_shift_q;
+    reg  [ROWS*BSUM_BITS-1:0]  rmw_sum_q;
+    wire                       rmw_last = rmw_q && (rmw_pass_q == LAST_PASS);
 
-    always @(posedge clk)
-        if (!rst_n)
+    always @(posedge clk) begin
+        if (!rst_n) begin
             rmw_q <= 1'b0;
-        else
+        end else begin
             rmw_q <= last_step || (rmw_q && !rmw_last);
-    always @(posedge clk)
+        end
+    end
+    always @(posedge clk) begin
         if (last_step) begin
-            rmw_group_q <= {GROUP_BITS{1'b0}};
+            rmw_pass_q  <= {PASS_BITS{1'b0}};
             rmw_slice_q <= slice_q;
             rmw_first_q <= first_q;
             rmw_bank_q  <= bank_q;
@@ -197,65 +223,86 @@ module fcim_op_cim #(
                 rmw_shift_q <= blk_shift[slot_q*ROWS*SHIFT_BITS +: ROWS*SHIFT_BITS];
                 rmw_sum_q   <= blk_sum[slot_q*ROWS*BSUM_BITS +: ROWS*BSUM_BITS];
             end
-        end else
-            rmw_group_q <= rmw_group_q + 1'b1;
-
-    // accumulators: word {bank, slice, group}, accumulator column * LANES + lane in a word
-    reg [WORD-1:0]                   acc_q [0:(2*SLICES<<GROUP_BITS)-1];
-    wire [KEY_BITS+GROUP_BITS:0]     rmw_addr = {rmw_bank_q, rmw_slice_q, rmw_group_q};
-
-    reg                              m_valid_q, m_clear_q, m_end_q;
-    reg [KEY_BITS+GROUP_BITS:0]      m_addr_q;
-    reg [WORD-1:0]                   m_acc_q;
-    reg [LANES*COLUMNS*OP_LANE-1:0]  m_u, m_u_q;
-    reg [LANES*SHIFT_BITS-1:0]       m_shift_q;
-    reg [LANES*BSUM_BITS-1:0]        m_sum_q;
-    integer u;
-    always @(posedge clk) begin
-        if (!rst_n)
-            m_valid_q <= 1'b0;
-        else
-            m_valid_q <= rmw_q;
-        if (rmw_q) begin
-            m_clear_q <= rmw_first_q;
-            m_end_q   <= rmw_end_q && rmw_last;
-            m_addr_q  <= rmw_addr;
-            m_acc_q   <= acc_q[rmw_addr];
-            m_shift_q <= rmw_shift_q[rmw_group_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS];
-            m_sum_q   <= rmw_sum_q[rmw_group_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
-            for (u = 0; u < COLUMNS; u = u + 1)
-                m_u[u*LANES*OP_LANE +: LANES*OP_LANE] = hold_q[u][rmw_group_q*LANES*OP_LANE +: LANES*OP_LANE];
-            m_u_q     <= m_u;
+        end else begin
+            rmw_pass_q <= rmw_pass_q + 1'b1;
         end
     end
 
-    wire [WORD-1:0] m_result;
+    // ---- accumulators: word {bank, slice, pass}, accumulator column * LANES + lane in a word;
+    // stage w holds what is read and will be written
+    reg  [WORD-1:0]      acc_q [0:(2*SLICES<<PASS_BITS)-1];
+    wire [ADDR_BITS-1:0] rmw_addr = {rmw_bank_q, rmw_slice_q, rmw_pass_q};
+
+    reg                             w_valid_q, w_clear_q, w_end_q;
+    reg [ADDR_BITS-1:0]             w_addr_q;
+    reg [WORD-1:0]                  w_acc_q;
+    reg [LANES*COLUMNS*OP_LANE-1:0] w_u_q;
+    reg [LANES*SHIFT_BITS-1:0]      w_shift_q;
+    reg [LANES*BSUM_BITS-1:0]       w_sum_q;
+    always @(posedge clk) begin
+        if (!rst_n) begin
+            w_valid_q <= 1'b0;
+        end else begin
+            w_valid_q <= rmw_q;
+        end
+    end
+
+    always @(posedge clk) begin : gather
+        reg [LANES*COLUMNS*OP_LANE-1:0] w_u;
+        integer                         u;
+        if (rmw_q) begin
+            w_clear_q <= rmw_first_q;
+            w_end_q   <= rmw_end_q && rmw_last;
+            w_addr_q  <= rmw_addr;
+            w_acc_q   <= acc_q[rmw_addr];
+            w_shift_q <= rmw_shift_q[rmw_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS];
+            w_sum_q   <= rmw_sum_q[rmw_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
+            for (u = 0; u < COLUMNS; u = u + 1) begin
+                w_u[u*LANES*OP_LANE +: LANES*OP_LANE] =
+                    hold_q[u][rmw_pass_q*LANES*OP_LANE +: LANES*OP_LANE];
+            end
+            w_u_q <= w_u;
+        end
+    end
+
+    wire [WORD-1:0] w_result;
     fcim_acc_update #(
-        .LANES(LANES), .COLUMNS(COLUMNS), .ACC_BITS(ACC_BITS), .OP_LANE(OP_LANE), .BSUM_BITS(BSUM_BITS)
+        .LANES(LANES), .COLUMNS(COLUMNS), .ACC_BITS(ACC_BITS), .OP_LANE(OP_LANE),
+        .BSUM_BITS(BSUM_BITS)
     ) u_update (
-        .acc(m_acc_q), .clear(m_clear_q), .shift(m_shift_q), .u(m_u_q), .psum(m_sum_q), .result(m_result)
+        .acc(w_acc_q), .clear(w_clear_q), .shift(w_shift_q), .u(w_u_q), .psum(w_sum_q),
+        .result(w_result)
     );
 
-    always @(posedge clk)
-        if (m_valid_q)
-            acc_q[m_addr_q] <= m_result;
+    always @(posedge clk) begin
+        if (w_valid_q) begin
+            acc_q[w_addr_q] <= w_result;
+        end
+    end
 
-    assign finish      = m_valid_q && m_end_q;
-    assign finish_bank = m_addr_q[KEY_BITS+GROUP_BITS];
+    assign finish      = w_valid_q && w_end_q;
+    assign finish_bank = w_addr_q[ADDR_BITS-1];
 
-    // ==== row read port: READ_SLICES neighbouring slices at once, so the array is that many sub-arrays
-    reg [READ_COLUMNS*ACC_BITS-1:0] rd, rd_q;
-    reg [WORD-1:0]                  rd_word;
-    integer r, k;
-    always @(posedge clk)
+    // ---- row read port: READ_SLICES neighbouring slices at once, so the array is that many
+    // sub-arrays
+    reg [READ_COLUMNS*ACC_BITS-1:0] rd_q;
+    always @(posedge clk) begin : read
+        reg [READ_COLUMNS*ACC_BITS-1:0] rd;
+        reg [WORD-1:0]                  word;
+        reg [KEY_BITS-1:0]              slice;
+        integer                         r, k, n;
         if (rd_en) begin
             for (r = 0; r < READ_SLICES; r = r + 1) begin
-                rd_word = acc_q[{rd_bank, rd_chunk*READ_SLICES[KEY_BITS-1:0] + r[KEY_BITS-1:0], rd_group}];
-                for (k = 0; k < COLUMNS; k = k + 1)
-                    rd[(r*COLUMNS + k)*ACC_BITS +: ACC_BITS] = rd_word[(k*LANES + {{(32-LANE_BITS){1'b0}}, rd_lane})*ACC_BITS +: ACC_BITS];
+                slice = rd_chunk*READ_SLICES[KEY_BITS-1:0] + r[KEY_BITS-1:0];
+                word  = acc_q[{rd_bank, slice, rd_pass}];
+                for (k = 0; k < COLUMNS; k = k + 1) begin
+                    n = k*LANES + {{(32-LANE_BITS){1'b0}}, rd_lane};
+                    rd[(r*COLUMNS + k)*ACC_BITS +: ACC_BITS] = word[n*ACC_BITS +: ACC_BITS];
+                end
             end
             rd_q <= rd;
         end
+    end
     assign rd_data = rd_q;
 
 endmodule

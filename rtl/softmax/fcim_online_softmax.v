@@ -1,112 +1,119 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_online_softmax: keeps every row's integer reference and running sum; turns columns of inner products into
-// probabilities and rescale amounts, key block by key block, LANES rows per cycle. A block whose probabilities are all 0 can
-// be skipped: it takes neither exponentials nor a slot of the OP-CIM.
-// Latency: a block's probabilities start 3 cycles after its exponential phase, which starts CYCLES_PER_KEY + 1 cycles after the
-// block's judgement, which starts when the block is scaled, or the one after it if the tile's first two are judged as one.
-// Throughput: a key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+2, exponentiate block b), and
-// a block per CYCLES_PER_KEY cycles between them (judge block b+1).
-// Cuts: every path from the columns to the probabilities is registered; s_col_ready as in fcim_score_scaler;
-// m_req_valid depends on registers and slot_in_use only.
-// Numbers: z signed Z_BITS with Z_FRAC fraction bits; reference signed integer; p unsigned PROB_BITS; sums unsigned SUM_BITS.
+// fcim_online_softmax: keeps every row's running maximum and denominator; turns columns of inner
+// products into probabilities and rescale amounts, key block by key block, LANES rows per cycle. A
+// block whose probabilities are all 0 can be skipped: it takes neither exponentials nor a slot of
+// the OP-CIM.
+//
+// Latency:    A block's probabilities start 3 cycles after its exponential phase, which starts
+//             CYCLES_PER_KEY + 1 cycles after the block's judgement, which starts when the block is
+//             scaled, or the one after it if the tile's first two are judged as one.
+// Throughput: A key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+2,
+//             exponentiate block b), and a block per CYCLES_PER_KEY cycles between them (judge
+//             block b+1).
+// Cuts:       Every path from the columns to the probabilities is registered; s_col_ready as in
+//             fcim_score_scaler; m_decision_valid depends on registers and slot_in_use only.
+// Numbers:    z signed with 10 fraction bits; running maximum a signed integer; p and its sums
+//             unsigned.
 `default_nettype none
 
 module fcim_online_softmax #(
-    parameter ROWS = 64,
-    parameter HEAD_DIM = 128,
-    parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 16,
-    parameter PROB_BITS = 16,
-    parameter MAX_KEYS = 131072,
-    // derived, not to be set
-    parameter LANES = ROWS * BITS_PER_CYCLE / 8,
-    parameter ROW_BITS = $clog2(ROWS),
-    parameter COUNT_BITS = $clog2(ROWS + 1),
-    parameter POS_BITS = $clog2(MAX_KEYS) + 1,
-    parameter SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),
-    parameter BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),
-    parameter IP_LANE = 16 + $clog2(HEAD_DIM),
-    parameter KSUM_BITS = 8 + $clog2(HEAD_DIM),
-    parameter GROUP_BITS = (BITS_PER_CYCLE < 8) ? $clog2(8 / BITS_PER_CYCLE) : 1,
-    parameter LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,
-    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK),
-    parameter LCNT_BITS = $clog2(LANES + 1),
-    parameter AMOUNT_BITS = 11 + $clog2(LANES + 1),
-    parameter Z_BITS = 20,
-    parameter REF_BITS = 10,
-    parameter MULT_BITS = 16,
-    parameter SHIFT_BITS = 6,
-    parameter TAU_BITS = 4
+    parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
+    localparam ROW_BITS = $clog2(ROWS),           // index of a row
+    localparam COUNT_BITS = $clog2(ROWS + 1),     // number of rows
+    localparam POS_BITS = $clog2(MAX_KEYS) + 1,   // position, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),  // a row's p of a block, summed
+    localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
+    localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
+    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
+    localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
+    localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,  // index of a lane
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
+    localparam LANE_COUNT_BITS = $clog2(LANES + 1),  // number of lanes
+    localparam Z_BITS = 20,                       // scaled score, signed
+    localparam ROW_MAX_BITS = 10,                 // running maximum, signed
+    localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS,  // rises of LANES maxima
+    localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam SHIFT_BITS = 6,                    // shift amount, unsigned
+    localparam TAU_BITS = 4                       // tau in octaves, unsigned
 ) (
-    input  wire                          clk,
-    input  wire                          rst_n,
+    input  wire                            clk,
+    input  wire                            rst_n,
 
     // row table of the next tile; a bank's last write sets its shift, tau, fused and skip
-    input  wire                          row_we,
-    input  wire                          row_bank,
-    input  wire [ROW_BITS-1:0]           row_index,
-    input  wire [POS_BITS-1:0]           row_pos,
-    input  wire [MULT_BITS-1:0]          row_mult,
-    input  wire signed [KSUM_BITS-1:0]   row_sum,
-    input  wire [SHIFT_BITS-1:0]         row_shift,
-    input  wire [TAU_BITS-1:0]           row_tau,
-    input  wire                          row_fused,
-    input  wire                          row_skip,
-    output wire                          tile_scaled,
-    output wire                          tile_scaled_bank,
+    input  wire                            row_we,
+    input  wire                            row_bank,
+    input  wire [ROW_BITS-1:0]             row_index,
+    input  wire [POS_BITS-1:0]             row_pos,
+    input  wire [MULT_BITS-1:0]            row_mult,
+    input  wire signed [ELEM_SUM_BITS-1:0] q_sum,
+    input  wire [SHIFT_BITS-1:0]           row_shift,
+    input  wire [TAU_BITS-1:0]             row_tau,
+    input  wire                            row_fused,
+    input  wire                            row_skip,
+    output wire                            tile_scaled,
+    output wire                            tile_scaled_bank,
 
     // columns of inner products
-    input  wire                          s_col_valid,
-    output wire                          s_col_ready,
-    input  wire [ROWS*IP_LANE-1:0]       s_col_data,
-    input  wire [KSUM_BITS-1:0]          s_col_ksum,
-    input  wire [POS_BITS-1:0]           s_col_pos,
-    input  wire [MULT_BITS-1:0]          s_col_mult,
-    input  wire                          s_col_bank,
-    input  wire                          s_col_last,
+    input  wire                            s_col_valid,
+    output wire                            s_col_ready,
+    input  wire [ROWS*IP_LANE-1:0]         s_col_data,
+    input  wire [ELEM_SUM_BITS-1:0]        s_col_ksum,
+    input  wire [POS_BITS-1:0]             s_col_pos,
+    input  wire [MULT_BITS-1:0]            s_col_mult,
+    input  wire                            s_col_bank,
+    input  wire                            s_col_last,
 
-    // what becomes of each block, in order; a block that is not skipped is exponentiated from then on
-    output wire                          m_req_valid,
-    input  wire                          m_req_ready,
-    output wire                          m_req_skip,
-    output wire                          m_req_last,       // the tile's last block
-    output wire                          m_req_bank,
-    output wire                          m_req_zero,       // its probabilities are all 0, skipped or not
+    // what becomes of each block, in order; a block that is not skipped is exponentiated from then
+    // on
+    output wire                            m_decision_valid,
+    input  wire                            m_decision_ready,
+    output wire                            m_decision_skip,
+    output wire                            m_decision_last,   // the tile's last block
+    output wire                            m_decision_bank,
+    output wire                            m_decision_zero,   // all its probabilities are 0
 
-    // probabilities: one group of rows of one key per write
-    output wire                          p_we,
-    output wire                          p_slot,
-    output wire [KEY_BITS-1:0]           p_key,
-    output wire [GROUP_BITS-1:0]         p_group,
-    output wire [LANES*PROB_BITS-1:0]    p_data,
+    // probabilities: one pass of one key per write
+    output wire                            p_we,
+    output wire                            p_slot,
+    output wire [KEY_BITS-1:0]             p_key,
+    output wire [PASS_BITS-1:0]            p_pass,
+    output wire [LANES*PROB_BITS-1:0]      p_data,
 
     // finished blocks; shift and sum of both slots stay until the slot is released
-    output wire                          m_blk_valid,
-    input  wire                          m_blk_ready,
-    output wire                          m_blk_slot,
-    output wire [KEY_BITS-1:0]           m_blk_last_key,   // keys - 1
-    output wire                          m_blk_first,
-    output wire                          m_blk_last,
-    output wire                          m_blk_bank,
-    output wire [2*ROWS*SHIFT_BITS-1:0]  blk_shift,
-    output wire [2*ROWS*BSUM_BITS-1:0]   blk_sum,
-    input  wire [1:0]                    slot_in_use,      // by the OP-CIM, from the cycle after it took the block
+    output wire                            m_blk_valid,
+    input  wire                            m_blk_ready,
+    output wire                            m_blk_slot,
+    output wire [KEY_BITS-1:0]             m_blk_last_key,   // keys - 1
+    output wire                            m_blk_first,
+    output wire                            m_blk_last,
+    output wire                            m_blk_bank,
+    output wire [2*ROWS*SHIFT_BITS-1:0]    blk_shift,
+    output wire [2*ROWS*BSUM_BITS-1:0]     blk_sum,
+    input  wire [1:0]                      slot_in_use,   // by the OP-CIM, once it took the block
 
-    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first block that runs to its release
-    input  wire [1:0]                    bank_release,
-    input  wire                          sum_rd_en,
-    input  wire                          sum_rd_bank,
-    input  wire [GROUP_BITS-1:0]         sum_rd_group,
-    input  wire [LANE_BITS-1:0]          sum_rd_lane,
-    output wire [SUM_BITS-1:0]           sum_rd_data,
-    output wire [2*COUNT_BITS-1:0]       bank_rows,
+    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first
+    // block that runs to its release
+    input  wire [1:0]                      bank_release,
+    input  wire                            sum_rd_en,
+    input  wire                            sum_rd_bank,
+    input  wire [PASS_BITS-1:0]            sum_rd_pass,
+    input  wire [LANE_BITS-1:0]            sum_rd_lane,
+    output wire [SUM_BITS-1:0]             sum_rd_data,
+    output wire [2*COUNT_BITS-1:0]         bank_rows,
 
     // events
-    output wire [LCNT_BITS-1:0]          ev_saturations,
-    output wire [LCNT_BITS-1:0]          ev_rescaled,
-    output wire [AMOUNT_BITS-1:0]        ev_amount,
-    output wire                          ev_wait_slot,
-    output wire                          ev_wait_bank
+    output wire [LANE_COUNT_BITS-1:0]      ev_saturations,
+    output wire [LANE_COUNT_BITS-1:0]      ev_rescaled,
+    output wire [AMOUNT_BITS-1:0]          ev_amount,
+    output wire                            ev_wait_slot,
+    output wire                            ev_wait_bank
 );
 
     localparam BUFFERS = 3;
@@ -117,46 +124,51 @@ module fcim_online_softmax #(
         following = (buffer == 2'd2) ? 2'd0 : buffer + 2'd1;
     endfunction
 
-    // ==== scaling phase: z of a block, and each row's maximum
-    wire                     block_free, block_open;
-    wire                     z_valid, z_block_end, z_tile_end;
-    wire [KEY_BITS-1:0]      z_key;
-    wire [GROUP_BITS-1:0]    z_group;
-    wire [LANES*Z_BITS-1:0]  z_data;
+    // ---- scaling phase: z of a block, and each row's maximum
+    wire                    block_free, block_open;
+    wire                    z_valid, z_block_end, z_tile_end;
+    wire [KEY_BITS-1:0]     z_key;
+    wire [PASS_BITS-1:0]    z_pass;
+    wire [LANES*Z_BITS-1:0] z_data;
 
     fcim_score_scaler #(
-        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
-        .POS_BITS(POS_BITS)
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .POS_BITS(POS_BITS)
     ) u_scaler (
         .clk(clk), .rst_n(rst_n),
-        .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos), .row_mult(row_mult),
-        .row_sum(row_sum), .row_shift(row_shift),
-        .s_col_valid(s_col_valid), .s_col_ready(s_col_ready), .s_col_data(s_col_data), .s_col_ksum(s_col_ksum),
-        .s_col_pos(s_col_pos), .s_col_mult(s_col_mult), .s_col_bank(s_col_bank), .s_col_last(s_col_last),
+        .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
+        .row_mult(row_mult),
+        .q_sum(q_sum), .row_shift(row_shift),
+        .s_col_valid(s_col_valid), .s_col_ready(s_col_ready), .s_col_data(s_col_data),
+        .s_col_ksum(s_col_ksum), .s_col_pos(s_col_pos), .s_col_mult(s_col_mult),
+        .s_col_bank(s_col_bank), .s_col_last(s_col_last),
         .block_free(block_free), .block_open(block_open),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
-        .z_valid(z_valid), .z_key(z_key), .z_group(z_group), .z_block_end(z_block_end), .z_tile_end(z_tile_end),
-        .z_data(z_data), .z_saturations(ev_saturations)
+        .z_valid(z_valid), .z_key(z_key), .z_pass(z_pass), .z_block_end(z_block_end),
+        .z_tile_end(z_tile_end), .z_data(z_data), .z_saturations(ev_saturations)
     );
 
     reg [TAU_BITS-1:0]   tau_q  [0:1];
     reg [COUNT_BITS-1:0] rows_q [0:1];
     reg [1:0]            fused_q, skip_q;
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (row_we) begin
             tau_q[row_bank]   <= row_tau;
             rows_q[row_bank]  <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
             fused_q[row_bank] <= row_fused;
             skip_q[row_bank]  <= row_skip;
         end
+    end
 
-    // three score buffers: word {buffer, key, group}
-    reg [LANES*Z_BITS-1:0] z_q [0:(BUFFERS<<GROUP_BITS)*KEYS_PER_BLOCK-1];
+    // three score buffers: word {buffer, key, pass}
+    reg [LANES*Z_BITS-1:0] z_q [0:(BUFFERS<<PASS_BITS)*KEYS_PER_BLOCK-1];
     reg [2:0]              zbusy_q;                  // from a block's first column to its decision
     reg [2:0]              zscaled_q, zjudged_q;     // waits for its judgement, for its decision
     reg [2:0]              zzero_q;                  // judged: every probability will be 0
-    reg [1:0]              open_buf_q, fill_buf_q;   // buffer of the next block to open, and of the one that z belongs to
-    reg [1:0]              judge_buf_q, exp_buf_q;   // buffer of the next block to judge, and to decide and exponentiate
+    reg [1:0]              open_buf_q;               // buffer of the next block to open,
+    reg [1:0]              fill_buf_q;               // of the one that z belongs to,
+    reg [1:0]              judge_buf_q;              // of the next one to judge,
+    reg [1:0]              exp_buf_q;                // of the next one to decide and exponentiate
     reg                    tile_start_q;             // the next block to open is a tile's first
     reg [KEY_BITS-1:0]     zlast_key_q [0:2];
     reg [2:0]              zfirst_q, zlast_q, zbank_q, zfused_q, zskip_q;
@@ -176,7 +188,7 @@ module fcim_online_softmax #(
     wire [2:0] judged_mask = judged     ? 3'b001 << judged_buf  : 3'b000;
     wire [2:0] exp_mask    = decided    ? 3'b001 << exp_buf_q   : 3'b000;
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             zbusy_q     <= 3'b000;
             zscaled_q   <= 3'b000;
@@ -189,22 +201,29 @@ module fcim_online_softmax #(
             zbusy_q   <= (zbusy_q   & ~exp_mask)   | open_mask;
             zscaled_q <= (zscaled_q & ~judge_mask) | fill_mask;
             zjudged_q <= (zjudged_q & ~exp_mask)   | judged_mask;
-            if (block_open)
+            if (block_open) begin
                 open_buf_q  <= following(open_buf_q);
-            if (z_commit)
+            end
+            if (z_commit) begin
                 fill_buf_q  <= following(fill_buf_q);
-            if (judge_take)
+            end
+            if (judge_take) begin
                 judge_buf_q <= following(judge_buf_q);
-            if (decided)
+            end
+            if (decided) begin
                 exp_buf_q   <= following(exp_buf_q);
+            end
         end
+    end
 
     // a block is a tile's first if the key accepted before it was a tile's last
-    always @(posedge clk)
-        if (!rst_n)
+    always @(posedge clk) begin
+        if (!rst_n) begin
             tile_start_q <= 1'b1;
-        else if (s_col_valid && s_col_ready)
+        end else if (s_col_valid && s_col_ready) begin
             tile_start_q <= s_col_last;
+        end
+    end
 
     always @(posedge clk) begin
         if (block_open) begin
@@ -219,45 +238,53 @@ module fcim_online_softmax #(
             zlast_key_q[fill_buf_q] <= z_key;
             zlast_q[fill_buf_q]     <= z_tile_end;
         end
-        if (judged)
+        if (judged) begin
             zzero_q[judged_buf] <= judged_zero;
-        if (z_valid)
-            z_q[{fill_buf_q, z_key, z_group}] <= z_data;
+        end
+        if (z_valid) begin
+            z_q[{fill_buf_q, z_key, z_pass}] <= z_data;
+        end
     end
 
-    // ==== judgement: each row's reference for a block, and whether the block can matter at all
-    wire                        exp_ready;           // the exponential phase is idle or in its last cycle
-    wire [1:0]                  rd_buf;              // and this is its buffer, also after its last cycle
-    wire [KEY_BITS-1:0]         rd_key;
-    wire [GROUP_BITS-1:0]       rd_group;
-    wire [LANES*REF_BITS-1:0]   rd_reference;
-    wire [LANES*SHIFT_BITS-1:0] rd_shift;
-    wire [1:0]                  judge_after = following(judge_buf_q);
-    wire                        judge_joint = zfused_q[judge_buf_q] && zfirst_q[judge_buf_q] && !zlast_q[judge_buf_q];
-    // the references of the block before in this buffer must have been used
+    // ---- judgement: each row's running maximum for a block, and whether the block can matter
+    wire                          exp_ready;   // the exponential phase is idle or in its last cycle
+    wire [1:0]                    rd_buf;      // and this is its buffer, also after its last cycle
+    wire [KEY_BITS-1:0]           rd_key;
+    wire [PASS_BITS-1:0]          rd_pass;
+    wire [LANES*ROW_MAX_BITS-1:0] rd_row_max;
+    wire [LANES*SHIFT_BITS-1:0]   rd_shift;
+    wire [1:0]                    judge_after = following(judge_buf_q);
+    wire                          judge_joint = zfused_q[judge_buf_q] && zfirst_q[judge_buf_q]
+                                              && !zlast_q[judge_buf_q];
+    // the maxima of the block before in this buffer must have been used
     wire                        judge_free  = exp_ready || (rd_buf != judge_buf_q);
-    assign judge_valid = zscaled_q[judge_buf_q] && judge_free && (!judge_joint || zscaled_q[judge_after]);
+    assign judge_valid = zscaled_q[judge_buf_q] && judge_free
+                         && (!judge_joint || zscaled_q[judge_after]);
 
-    fcim_row_max #(.LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)) u_reference (
+    fcim_row_max #(
+        .LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)
+    ) u_row_max (
         .clk(clk), .rst_n(rst_n),
-        .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_group(z_group), .z_data(z_data),
+        .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_pass(z_pass),
+        .z_data(z_data),
         .s_blk_valid(judge_valid), .s_blk_ready(judge_ready), .s_blk_buf(judge_buf_q),
         .s_blk_before(following(judge_after)), .s_blk_after(judge_after),
-        .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint), .s_blk_tau(ztau_q[judge_buf_q]),
+        .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint),
+        .s_blk_tau(ztau_q[judge_buf_q]),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
-        .rd_buf(rd_buf), .rd_group(rd_group), .rd_reference(rd_reference), .rd_shift(rd_shift),
+        .rd_buf(rd_buf), .rd_pass(rd_pass), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
         .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)
     );
 
-    // ==== decision: what becomes of the next judged block, and when
-    reg                   next_slot_q;
-    reg                   ran_q;                     // a block of the tile of the next block has run
-    reg [1:0]             slot_claimed_q;            // from a block's start until the OP-CIM takes it
-    reg [1:0]             bank_busy_q;
-    reg [COUNT_BITS-1:0]  bank_rows_q [0:1];
+    // ---- decision: what becomes of the next judged block, and when
+    reg                  next_slot_q;
+    reg                  ran_q;                     // a block of the tile of the next block has run
+    reg [1:0]            slot_claimed_q;   // from a block's start until the OP-CIM takes it
+    reg [1:0]            bank_busy_q;
+    reg [COUNT_BITS-1:0] bank_rows_q [0:1];
 
-    wire exp_bank  = zbank_q[exp_buf_q];
-    wire can_run   = exp_ready && zjudged_q[exp_buf_q];
+    wire exp_bank = zbank_q[exp_buf_q];
+    wire can_run  = exp_ready && zjudged_q[exp_buf_q];
     // the OP-CIM sees at least one block of every tile: it is what clears the accumulators
     wire skip      = zskip_q[exp_buf_q] && zzero_q[exp_buf_q] && (ran_q || !zlast_q[exp_buf_q]);
     wire slot_idle = !slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q];
@@ -265,52 +292,58 @@ module fcim_online_softmax #(
     assign ev_wait_slot = can_run && !skip && !slot_idle;
     assign ev_wait_bank = can_run && !skip && slot_idle && !bank_free;
 
-    assign m_req_valid = can_run && (skip || (slot_idle && bank_free));
-    assign m_req_skip  = skip;
-    assign m_req_last  = zlast_q[exp_buf_q];
-    assign m_req_bank  = exp_bank;
-    assign m_req_zero  = zzero_q[exp_buf_q];
-    assign decided     = m_req_valid && m_req_ready;
+    assign m_decision_valid = can_run && (skip || (slot_idle && bank_free));
+    assign m_decision_skip  = skip;
+    assign m_decision_last  = zlast_q[exp_buf_q];
+    assign m_decision_bank  = exp_bank;
+    assign m_decision_zero  = zzero_q[exp_buf_q];
+    assign decided          = m_decision_valid && m_decision_ready;
     wire exp_start = decided && !skip;
 
     wire blk_take = m_blk_valid && m_blk_ready;
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             ran_q          <= 1'b0;
             next_slot_q    <= 1'b0;
             bank_busy_q    <= 2'b00;
             slot_claimed_q <= 2'b00;
         end else begin
-            if (decided)
-                ran_q      <= !m_req_last && (ran_q || !skip);
+            if (decided) begin
+                ran_q      <= !m_decision_last && (ran_q || !skip);
+            end
             next_slot_q    <= next_slot_q ^ exp_start;
-            bank_busy_q    <= (bank_busy_q & ~bank_release) | (exp_start && !ran_q ? {exp_bank, !exp_bank} : 2'b00);
+            bank_busy_q    <= (bank_busy_q & ~bank_release) |
+                              (exp_start && !ran_q ? {exp_bank, !exp_bank} : 2'b00);
             slot_claimed_q <= (slot_claimed_q & ~(blk_take ? {m_blk_slot, !m_blk_slot} : 2'b00)) |
                               (exp_start ? {next_slot_q, !next_slot_q} : 2'b00);
         end
+    end
 
-    always @(posedge clk)
-        if (exp_start && !ran_q)
+    always @(posedge clk) begin
+        if (exp_start && !ran_q) begin
             bank_rows_q[exp_bank] <= zrows_q[exp_buf_q];
+        end
+    end
     assign bank_rows = {bank_rows_q[1], bank_rows_q[0]};
 
-    // ==== exponential phase: probabilities, running sums, finished blocks
+    // ---- exponential phase: probabilities, running sums, finished blocks
     fcim_block_exponential #(
-        .ROWS(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS),
-        .MAX_KEYS(MAX_KEYS)
+        .ROWS(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
+        .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
     ) u_exponential (
         .clk(clk), .rst_n(rst_n),
         .start(exp_start), .ready(exp_ready), .start_buf(exp_buf_q), .start_slot(next_slot_q),
-        .start_last_key(zlast_key_q[exp_buf_q]), .start_first(!ran_q), .start_last(m_req_last), .start_bank(exp_bank),
-        .start_tau(ztau_q[exp_buf_q]),
-        .rd_buf(rd_buf), .rd_key(rd_key), .rd_group(rd_group),
-        .rd_z(z_q[{rd_buf, rd_key, rd_group}]), .rd_reference(rd_reference), .rd_shift(rd_shift),
-        .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_group(p_group), .p_data(p_data),
-        .m_blk_valid(m_blk_valid), .m_blk_ready(m_blk_ready), .m_blk_slot(m_blk_slot), .m_blk_last_key(m_blk_last_key),
-        .m_blk_first(m_blk_first), .m_blk_last(m_blk_last), .m_blk_bank(m_blk_bank),
+        .start_last_key(zlast_key_q[exp_buf_q]), .start_first(!ran_q), .start_last(m_decision_last),
+        .start_bank(exp_bank), .start_tau(ztau_q[exp_buf_q]),
+        .rd_buf(rd_buf), .rd_key(rd_key), .rd_pass(rd_pass),
+        .rd_z(z_q[{rd_buf, rd_key, rd_pass}]), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
+        .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
+        .m_blk_valid(m_blk_valid), .m_blk_ready(m_blk_ready), .m_blk_slot(m_blk_slot),
+        .m_blk_last_key(m_blk_last_key), .m_blk_first(m_blk_first), .m_blk_last(m_blk_last),
+        .m_blk_bank(m_blk_bank),
         .blk_shift(blk_shift), .blk_sum(blk_sum),
-        .sum_rd_en(sum_rd_en), .sum_rd_bank(sum_rd_bank), .sum_rd_group(sum_rd_group), .sum_rd_lane(sum_rd_lane),
-        .sum_rd_data(sum_rd_data)
+        .sum_rd_en(sum_rd_en), .sum_rd_bank(sum_rd_bank), .sum_rd_pass(sum_rd_pass),
+        .sum_rd_lane(sum_rd_lane), .sum_rd_data(sum_rd_data)
     );
 
 endmodule

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_score_lanes: LANES lanes that turn inner products of the IP-CIM into scaled, masked scores of one key.
-// Latency: 2 cycles (two registers). Throughput: LANES elements per cycle, no back-pressure.
-// Numbers: u unsigned offset-binary sum; score = u - 128 * (ksum + qsum), signed; z = sat(round(score*k_mult*q_mult / 2**shift)),
-//   signed, Z_FRAC fraction bits; the most negative code stands for a masked element.
-//   A row's entry is {position, multiplier, sum of its elements}, lane 0 in the low bits.
+// fcim_score_lanes: LANES lanes that turn inner products of the IP-CIM into scaled, masked scores
+// of one key.
+//
+// Latency:    2 cycles.
+// Throughput: LANES elements per cycle, no back-pressure.
+// Cuts:       Two registers, after each product; rounding follows them.
+// Numbers:    u unsigned, in offset binary; score = u - 128 * (ksum + q_sum), signed; z =
+//             sat(round(score * k_mult * q_mult / 2**shift)), signed, with 10 fraction bits; the
+//             most negative code stands for a masked element. A row's entry is {position,
+//             multiplier, sum of its elements}, lane 0 in the low bits.
 `default_nettype none
 
 module fcim_score_lanes #(
-    parameter LANES = 8,
-    parameter HEAD_DIM = 128,
-    parameter POS_BITS = 18,
-    // derived or fixed, not to be set
-    parameter LANE = 16 + $clog2(HEAD_DIM),
-    parameter KSUM_BITS = 8 + $clog2(HEAD_DIM),
-    parameter Z_BITS = 20,
-    parameter MULT_BITS = 16,
-    parameter SHIFT_BITS = 6,
-    parameter ENTRY_BITS = POS_BITS + MULT_BITS + KSUM_BITS
+    parameter  LANES = 8,                         // rows handled per cycle: 1 or more
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  POS_BITS = 18,                     // position, unsigned: 7 to 18
+    localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
+    localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
+    localparam Z_BITS = 20,                       // scaled score, signed
+    localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam SHIFT_BITS = 6,                    // shift amount, unsigned
+    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS  // row table entry
 ) (
     input  wire                        clk,
 
     // the key and its inner products
-    input  wire [LANES*LANE-1:0]       u,
-    input  wire [KSUM_BITS-1:0]        ksum,
+    input  wire [LANES*IP_LANE-1:0]    u,
+    input  wire [ELEM_SUM_BITS-1:0]    ksum,
     input  wire [POS_BITS-1:0]         k_pos,
     input  wire [MULT_BITS-1:0]        k_mult,
 
@@ -37,30 +41,34 @@ module fcim_score_lanes #(
 
     `include "fcim_round_shift.vh"
 
-    localparam PROD1_BITS = LANE + MULT_BITS;             // |score| <= HEAD_DIM * 2**14 < 2**(LANE-1)
+    localparam PROD1_BITS = IP_LANE + MULT_BITS;    // |score| <= HEAD_DIM * 2**14 < 2**(IP_LANE-1)
     localparam PROD2_BITS = PROD1_BITS + MULT_BITS;
+    localparam OFFSET_BITS = ELEM_SUM_BITS + 2;     // ksum unsigned plus q_sum signed
     localparam signed [63:0] Z_LIMIT = (64'sd1 <<< (Z_BITS-1)) - 64'sd1;
     localparam [Z_BITS-1:0]  MASKED  = {1'b1, {(Z_BITS-1){1'b0}}};
 
-    reg [LANES*PROD1_BITS-1:0]  prod1, prod1_q;
-    reg [LANES*MULT_BITS-1:0]   mult, mult_q;
-    reg [LANES-1:0]             visible, visible_q, visible_q2;
-    reg [SHIFT_BITS-1:0]        shift_q, shift_q2;
-    reg [LANES*PROD2_BITS-1:0]  prod2, prod2_q;
+    reg [LANES*PROD1_BITS-1:0] prod1_q;
+    reg [LANES*MULT_BITS-1:0]  mult_q;
+    reg [LANES-1:0]            visible_q, visible_q2;
+    reg [SHIFT_BITS-1:0]       shift_q, shift_q2;
+    reg [LANES*PROD2_BITS-1:0] prod2_q;
 
     // ---- stage A: offset correction, times the key's multiplier, visibility
-    reg        [POS_BITS-1:0]   q_pos;
-    reg signed [KSUM_BITS-1:0]  q_sum;
-    reg signed [KSUM_BITS+1:0]  offset;
-    reg signed [PROD1_BITS-1:0] score;
-    integer a;
-    always @(posedge clk) begin
+    always @(posedge clk) begin : key_product
+        reg        [LANES*PROD1_BITS-1:0] prod1;
+        reg        [LANES*MULT_BITS-1:0]  mult;
+        reg        [LANES-1:0]            visible;
+        reg        [POS_BITS-1:0]         q_pos;
+        reg signed [ELEM_SUM_BITS-1:0]    q_sum;
+        reg signed [OFFSET_BITS-1:0]      offset;       // in units of 128
+        reg signed [PROD1_BITS-1:0]       score;
+        integer                           a;
         for (a = 0; a < LANES; a = a + 1) begin
             {q_pos, mult[a*MULT_BITS +: MULT_BITS], q_sum} = entries[a*ENTRY_BITS +: ENTRY_BITS];
-            offset = $signed({2'b00, ksum}) + $signed({{2{q_sum[KSUM_BITS-1]}}, q_sum});
-            score  = $signed({{MULT_BITS{1'b0}}, u[a*LANE +: LANE]})
-                   - $signed({{(PROD1_BITS-KSUM_BITS-9){offset[KSUM_BITS+1]}}, offset, 7'd0});
-            prod1[a*PROD1_BITS +: PROD1_BITS] = score * $signed({{LANE{1'b0}}, k_mult});
+            offset = $signed({2'b00, ksum}) + $signed({{2{q_sum[ELEM_SUM_BITS-1]}}, q_sum});
+            score  = $signed({{MULT_BITS{1'b0}}, u[a*IP_LANE +: IP_LANE]})
+                   - $signed({{(PROD1_BITS-OFFSET_BITS-7){offset[OFFSET_BITS-1]}}, offset, 7'd0});
+            prod1[a*PROD1_BITS +: PROD1_BITS] = score * $signed({{IP_LANE{1'b0}}, k_mult});
             visible[a] = used[a] && (k_pos <= q_pos);
         end
         prod1_q   <= prod1;
@@ -70,35 +78,41 @@ module fcim_score_lanes #(
     end
 
     // ---- stage B: times the row's multiplier
-    integer b;
-    always @(posedge clk) begin
-        for (b = 0; b < LANES; b = b + 1)
+    always @(posedge clk) begin : row_product
+        reg        [LANES*PROD2_BITS-1:0] prod2;
+        reg signed [PROD1_BITS-1:0]       prod1;
+        integer                           b;
+        for (b = 0; b < LANES; b = b + 1) begin
+            prod1 = prod1_q[b*PROD1_BITS +: PROD1_BITS];
             prod2[b*PROD2_BITS +: PROD2_BITS] =
-                $signed({{MULT_BITS{prod1_q[b*PROD1_BITS + PROD1_BITS - 1]}}, prod1_q[b*PROD1_BITS +: PROD1_BITS]})
+                $signed({{MULT_BITS{prod1[PROD1_BITS-1]}}, prod1})
                 * $signed({{PROD1_BITS{1'b0}}, mult_q[b*MULT_BITS +: MULT_BITS]});
+        end
         prod2_q    <= prod2;
         visible_q2 <= visible_q;
         shift_q2   <= shift_q;
     end
 
     // ---- stage C (combinational): round, saturate, mask
-    reg signed [63:0]         rounded;
-    reg [LANES*Z_BITS-1:0]    z_out;
-    reg [LANES-1:0]           saturated_out;
-    integer c;
-    always @* begin
+    reg [LANES*Z_BITS-1:0] z_out;
+    reg [LANES-1:0]        saturated_out;
+    always @* begin : round
+        reg signed [PROD2_BITS-1:0] prod2;
+        reg signed [63:0]           rounded;
+        integer                     c;
         for (c = 0; c < LANES; c = c + 1) begin
-            rounded = fcim_round_shift({{(64-PROD2_BITS){prod2_q[c*PROD2_BITS + PROD2_BITS - 1]}}, prod2_q[c*PROD2_BITS +: PROD2_BITS]},
-                                       shift_q2);
+            prod2   = prod2_q[c*PROD2_BITS +: PROD2_BITS];
+            rounded = fcim_round_shift({{(64-PROD2_BITS){prod2[PROD2_BITS-1]}}, prod2}, shift_q2);
             saturated_out[c] = visible_q2[c] && (rounded > Z_LIMIT || rounded < -Z_LIMIT);
-            if (!visible_q2[c])
+            if (!visible_q2[c]) begin
                 z_out[c*Z_BITS +: Z_BITS] = MASKED;
-            else if (rounded > Z_LIMIT)
+            end else if (rounded > Z_LIMIT) begin
                 z_out[c*Z_BITS +: Z_BITS] = Z_LIMIT[Z_BITS-1:0];
-            else if (rounded < -Z_LIMIT)
+            end else if (rounded < -Z_LIMIT) begin
                 z_out[c*Z_BITS +: Z_BITS] = -Z_LIMIT[Z_BITS-1:0];
-            else
+            end else begin
                 z_out[c*Z_BITS +: Z_BITS] = rounded[Z_BITS-1:0];
+            end
         end
     end
     assign z         = z_out;

@@ -1,130 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_score_scaler: takes columns of inner products, LANES rows per cycle, and gives scaled, masked scores group by group.
-// Holds the row table (position, multiplier, sum of q) of two tiles.
-// Latency: group g leaves 3 + g cycles after its column is accepted. Throughput: a column per CYCLES_PER_KEY cycles.
-// Cuts: s_col_ready depends on block_free of the same cycle only; no back-pressure after a column is accepted.
-// Numbers: see fcim_score_lanes.
+// fcim_score_scaler: takes columns of inner products, LANES rows per cycle, and gives scaled,
+// masked scores pass by pass. Holds the row table (position, multiplier, sum of the elements of q)
+// of two tiles.
+//
+// Latency:    Pass i leaves 3 + i cycles after its column is accepted.
+// Throughput: A column per CYCLES_PER_KEY cycles.
+// Cuts:       s_col_ready depends on block_free of the same cycle only; no back-pressure after a
+//             column is accepted.
+// Numbers:    As in fcim_score_lanes.
 `default_nettype none
 
 module fcim_score_scaler #(
-    parameter ROWS = 64,
-    parameter HEAD_DIM = 128,
-    parameter BITS_PER_CYCLE = 1,
-    parameter KEYS_PER_BLOCK = 16,
-    parameter POS_BITS = 18,
-    // derived, not to be set
-    parameter LANES = ROWS * BITS_PER_CYCLE / 8,
-    parameter ROW_BITS = $clog2(ROWS),
-    parameter LANE = 16 + $clog2(HEAD_DIM),
-    parameter KSUM_BITS = 8 + $clog2(HEAD_DIM),
-    parameter GROUP_BITS = (BITS_PER_CYCLE < 8) ? $clog2(8 / BITS_PER_CYCLE) : 1,
-    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK),
-    parameter Z_BITS = 20,
-    parameter MULT_BITS = 16,
-    parameter SHIFT_BITS = 6,
-    parameter SAT_BITS = $clog2(LANES + 1)
+    parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
+    parameter  POS_BITS = 18,                     // position, unsigned: 7 to 18
+    localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
+    localparam ROW_BITS = $clog2(ROWS),           // index of a row
+    localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
+    localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
+    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
+    localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
+    localparam Z_BITS = 20,                       // scaled score, signed
+    localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam SHIFT_BITS = 6,                    // shift amount, unsigned
+    localparam LANE_COUNT_BITS = $clog2(LANES + 1)  // number of lanes
 ) (
-    input  wire                        clk,
-    input  wire                        rst_n,
+    input  wire                            clk,
+    input  wire                            rst_n,
 
-    // write port of the row table; row 0 marks the other rows of its bank unused; a bank's last write sets its shift
-    input  wire                        row_we,
-    input  wire                        row_bank,
-    input  wire [ROW_BITS-1:0]         row_index,
-    input  wire [POS_BITS-1:0]         row_pos,
-    input  wire [MULT_BITS-1:0]        row_mult,
-    input  wire signed [KSUM_BITS-1:0] row_sum,
-    input  wire [SHIFT_BITS-1:0]       row_shift,
+    // write port of the row table; row 0 marks the other rows of its bank unused; a bank's last
+    // write sets its shift
+    input  wire                            row_we,
+    input  wire                            row_bank,
+    input  wire [ROW_BITS-1:0]             row_index,
+    input  wire [POS_BITS-1:0]             row_pos,
+    input  wire [MULT_BITS-1:0]            row_mult,
+    input  wire signed [ELEM_SUM_BITS-1:0] q_sum,
+    input  wire [SHIFT_BITS-1:0]           row_shift,
 
     // columns
-    input  wire                        s_col_valid,
-    output wire                        s_col_ready,
-    input  wire [ROWS*LANE-1:0]        s_col_data,
-    input  wire [KSUM_BITS-1:0]        s_col_ksum,
-    input  wire [POS_BITS-1:0]         s_col_pos,
-    input  wire [MULT_BITS-1:0]        s_col_mult,
-    input  wire                        s_col_bank,
-    input  wire                        s_col_last,
+    input  wire                            s_col_valid,
+    output wire                            s_col_ready,
+    input  wire [ROWS*IP_LANE-1:0]         s_col_data,
+    input  wire [ELEM_SUM_BITS-1:0]        s_col_ksum,
+    input  wire [POS_BITS-1:0]             s_col_pos,
+    input  wire [MULT_BITS-1:0]            s_col_mult,
+    input  wire                            s_col_bank,
+    input  wire                            s_col_last,
 
     // block framing: a block's first key waits for room behind
-    input  wire                        block_free,
-    output wire                        block_open,     // the first key of a block is accepted
-    output wire                        tile_scaled,    // the last group of a tile is read: its row table is free
-    output wire                        tile_scaled_bank,
+    input  wire                            block_free,
+    output wire                            block_open,    // the first key of a block is accepted
+    output wire                            tile_scaled,   // a tile is read: its row table is free
+    output wire                            tile_scaled_bank,
 
-    // scaled scores, group by group
-    output wire                        z_valid,
-    output wire [KEY_BITS-1:0]         z_key,
-    output wire [GROUP_BITS-1:0]       z_group,
-    output wire                        z_block_end,    // last group of a block
-    output wire                        z_tile_end,     // ... which is the tile's last
-    output wire [LANES*Z_BITS-1:0]     z_data,
-    output wire [SAT_BITS-1:0]         z_saturations
+    // scaled scores, pass by pass
+    output wire                            z_valid,
+    output wire [KEY_BITS-1:0]             z_key,
+    output wire [PASS_BITS-1:0]            z_pass,
+    output wire                            z_block_end,   // last pass of a block
+    output wire                            z_tile_end,    // ... which is the tile's last
+    output wire [LANES*Z_BITS-1:0]         z_data,
+    output wire [LANE_COUNT_BITS-1:0]      z_saturations
 );
 
-    localparam GROUPS = 8 / BITS_PER_CYCLE;
-    localparam [GROUP_BITS-1:0] LAST_GROUP = GROUPS[GROUP_BITS-1:0] - 1'b1;
+    localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]   LAST_KEY   = {KEY_BITS{1'b1}};
-    localparam ENTRY_BITS = POS_BITS + MULT_BITS + KSUM_BITS;
+    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS;
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1;
+    localparam [ROWS-1:0]      ROW_0     = {{(ROWS-1){1'b0}}, 1'b1};
     localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
 
-    // ---- row table: word {bank, group}, an entry per lane; rows arrive in order
-    reg [LANES*ENTRY_BITS-1:0] table_q [0:(2<<GROUP_BITS)-1];
-    reg [ROWS-1:0]             used_q  [0:1];
-    reg [SHIFT_BITS-1:0]       shift_q [0:1];
-    reg [GROUP_BITS-1:0]       wr_group_q;         // of the row after the last one written
-    reg [LANE_BITS-1:0]        wr_lane_q;
-    wire                       wr_first = (row_index == 0);
-    wire [GROUP_BITS-1:0]      wr_group = wr_first ? {GROUP_BITS{1'b0}} : wr_group_q;
-    wire [LANE_BITS-1:0]       wr_lane  = wr_first ? {LANE_BITS{1'b0}}  : wr_lane_q;
-    always @(posedge clk)
+    // ---- row table: word {bank, pass}, an entry per lane; rows arrive in order
+    reg  [LANES*ENTRY_BITS-1:0] table_q [0:(2<<PASS_BITS)-1];
+    reg  [ROWS-1:0]             used_q  [0:1];
+    reg  [SHIFT_BITS-1:0]       shift_q [0:1];
+    reg  [PASS_BITS-1:0]        wr_pass_q;         // of the row after the last one written
+    reg  [LANE_BITS-1:0]        wr_lane_q;
+    wire                        wr_first = (row_index == 0);
+    wire [PASS_BITS-1:0]        wr_pass  = wr_first ? {PASS_BITS{1'b0}} : wr_pass_q;
+    wire [LANE_BITS-1:0]        wr_lane  = wr_first ? {LANE_BITS{1'b0}}  : wr_lane_q;
+    always @(posedge clk) begin
         if (row_we) begin
-            table_q[{row_bank, wr_group}][wr_lane*ENTRY_BITS +: ENTRY_BITS] <= {row_pos, row_mult, row_sum};
-            used_q[row_bank]  <= wr_first ? {{(ROWS-1){1'b0}}, 1'b1}
-                                          : used_q[row_bank] | ({{(ROWS-1){1'b0}}, 1'b1} << row_index);
+            table_q[{row_bank, wr_pass}][wr_lane*ENTRY_BITS +: ENTRY_BITS] <=
+                {row_pos, row_mult, q_sum};
+            used_q[row_bank]  <= wr_first ? ROW_0 : used_q[row_bank] | (ROW_0 << row_index);
             shift_q[row_bank] <= row_shift;
             wr_lane_q         <= (wr_lane == LAST_LANE) ? {LANE_BITS{1'b0}} : wr_lane + 1'b1;
-            wr_group_q        <= wr_group + {{(GROUP_BITS-1){1'b0}}, wr_lane == LAST_LANE};
+            wr_pass_q         <= wr_pass + {{(PASS_BITS-1){1'b0}}, wr_lane == LAST_LANE};
         end
+    end
 
-    // ---- column register and walk over the groups of rows
-    reg                   busy_q;
-    reg [GROUP_BITS-1:0]  group_q;
-    reg [KEY_BITS-1:0]    key_q;           // index of the next key in its block
-    reg [KEY_BITS-1:0]    col_key_q;
-    reg [ROWS*LANE-1:0]   col_q;
-    reg [ROWS-1:0]        col_used_q;
-    reg [KSUM_BITS-1:0]   ksum_q;
-    reg [POS_BITS-1:0]    pos_q;
-    reg [MULT_BITS-1:0]   mult_q;
-    reg                   bank_q;
-    reg                   last_q;
-    reg                   block_last_q;
+    // ---- column register and walk over the passes
+    reg                     busy_q;
+    reg [PASS_BITS-1:0]     pass_q;
+    reg [KEY_BITS-1:0]      key_q;           // index of the next key in its block
+    reg [KEY_BITS-1:0]      col_key_q;
+    reg [ROWS*IP_LANE-1:0]  col_q;
+    reg [ROWS-1:0]          col_used_q;
+    reg [ELEM_SUM_BITS-1:0] ksum_q;
+    reg [POS_BITS-1:0]      pos_q;
+    reg [MULT_BITS-1:0]     mult_q;
+    reg                     bank_q;
+    reg                     last_q;
+    reg                     block_last_q;
 
-    wire last_group  = busy_q && (group_q == LAST_GROUP);
+    wire last_pass   = busy_q && (pass_q == LAST_PASS);
     wire accept      = s_col_valid && s_col_ready;
     wire block_first = (key_q == 0);
     wire block_last  = s_col_last || (key_q == LAST_KEY);
 
-    assign s_col_ready      = (!busy_q || last_group) && (!block_first || block_free);
+    assign s_col_ready      = (!busy_q || last_pass) && (!block_first || block_free);
     assign block_open       = accept && block_first;
-    assign tile_scaled      = last_group && last_q;
+    assign tile_scaled      = last_pass && last_q;
     assign tile_scaled_bank = bank_q;
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             busy_q <= 1'b0;
             key_q  <= {KEY_BITS{1'b0}};
         end else begin
-            busy_q <= accept || (busy_q && !last_group);
-            if (accept)
+            busy_q <= accept || (busy_q && !last_pass);
+            if (accept) begin
                 key_q <= block_last ? {KEY_BITS{1'b0}} : key_q + 1'b1;
+            end
         end
+    end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (accept) begin
-            group_q      <= {GROUP_BITS{1'b0}};
+            pass_q       <= {PASS_BITS{1'b0}};
             col_key_q    <= key_q;
             col_q        <= s_col_data;
             col_used_q   <= used_q[s_col_bank];
@@ -135,33 +143,35 @@ module fcim_score_scaler #(
             last_q       <= s_col_last;
             block_last_q <= block_last;
         end else if (busy_q) begin
-            group_q    <= group_q + 1'b1;
-            col_q      <= col_q >> (LANES * LANE);
+            pass_q     <= pass_q + 1'b1;
+            col_q      <= col_q >> (LANES * IP_LANE);
             col_used_q <= col_used_q >> LANES;
         end
+    end
 
     // ---- lanes
     wire [LANES-1:0] saturated;
     fcim_score_lanes #(.LANES(LANES), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_lanes (
         .clk(clk),
-        .u(col_q[LANES*LANE-1:0]), .ksum(ksum_q), .k_pos(pos_q), .k_mult(mult_q),
-        .used(col_used_q[LANES-1:0]), .entries(table_q[{bank_q, group_q}]), .shift(shift_q[bank_q]),
+        .u(col_q[LANES*IP_LANE-1:0]), .ksum(ksum_q), .k_pos(pos_q), .k_mult(mult_q),
+        .used(col_used_q[LANES-1:0]), .entries(table_q[{bank_q, pass_q}]), .shift(shift_q[bank_q]),
         .z(z_data), .saturated(saturated)
     );
-    reg  [SAT_BITS-1:0] clamped;
-    integer a;
-    always @* begin
-        clamped = {SAT_BITS{1'b0}};
-        for (a = 0; a < LANES; a = a + 1)
-            clamped = clamped + {{(SAT_BITS-1){1'b0}}, saturated[a]};
+    reg [LANE_COUNT_BITS-1:0] clamped;
+    always @* begin : count
+        integer a;
+        clamped = {LANE_COUNT_BITS{1'b0}};
+        for (a = 0; a < LANES; a = a + 1) begin
+            clamped = clamped + {{(LANE_COUNT_BITS-1){1'b0}}, saturated[a]};
+        end
     end
-    assign z_saturations = z_valid ? clamped : {SAT_BITS{1'b0}};
+    assign z_saturations = z_valid ? clamped : {LANE_COUNT_BITS{1'b0}};
 
     // ---- what travels beside the lanes
-    localparam SIDE_BITS = KEY_BITS + GROUP_BITS + 2;
-    reg                  valid_q2, valid_q3;
-    reg [SIDE_BITS-1:0]  side_q2, side_q3;
-    always @(posedge clk)
+    localparam SIDE_BITS = KEY_BITS + PASS_BITS + 2;
+    reg                 valid_q2, valid_q3;
+    reg [SIDE_BITS-1:0] side_q2, side_q3;
+    always @(posedge clk) begin
         if (!rst_n) begin
             valid_q2 <= 1'b0;
             valid_q3 <= 1'b0;
@@ -169,12 +179,13 @@ module fcim_score_scaler #(
             valid_q2 <= busy_q;
             valid_q3 <= valid_q2;
         end
+    end
     always @(posedge clk) begin
-        side_q2 <= {col_key_q, group_q, last_group && block_last_q, last_group && last_q};
+        side_q2 <= {col_key_q, pass_q, last_pass && block_last_q, last_pass && last_q};
         side_q3 <= side_q2;
     end
     assign z_valid = valid_q3;
-    assign {z_key, z_group, z_block_end, z_tile_end} = side_q3;
+    assign {z_key, z_pass, z_block_end, z_tile_end} = side_q3;
 
 endmodule
 

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_key_scheduler: names the keys of a query tile, block by block, in the order of the tile's schedule.
-// Latency: a tile's first block is offered one cycle after the tile is accepted, or after the last block of the one before.
-// Throughput: a block per cycle, also from tile to tile, while tiles are offered in time: one tile waits beside the running one.
-// Cuts: s_tile_ready and m_blk are functions of registers only; m_blk_ready and s_tile reach nothing but registers.
-// Numbers: unsigned. A block is the keys start to start + count - 1; only a tile's last block may have less than KEYS_PER_BLOCK.
+// fcim_key_scheduler: names the keys of a query tile, block by block, in the order of the tile's
+// schedule.
+//
+// Latency:    A tile's first block is offered one cycle after the tile is accepted, or after the
+//             last block of the one before.
+// Throughput: A block per cycle, also from tile to tile, while tiles are offered in time: one tile
+//             waits beside the running one.
+// Cuts:       s_tile_ready and m_blk are functions of registers only; m_blk_ready and s_tile reach
+//             nothing but registers.
+// Numbers:    Unsigned. A block is the keys start to start + count - 1; only a tile's last block
+//             may have less than KEYS_PER_BLOCK.
 `default_nettype none
 
 module fcim_key_scheduler #(
-    parameter KEYS_PER_BLOCK = 16,
-    parameter MAX_KEYS = 131072,
-    // derived, not to be set
-    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK),
-    parameter INDEX_BITS = $clog2(MAX_KEYS)
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
+    parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
+    localparam INDEX_BITS = $clog2(MAX_KEYS)      // index of a key in its tile
 ) (
     input  wire                  clk,
     input  wire                  rst_n,
@@ -19,15 +24,15 @@ module fcim_key_scheduler #(
     // tiles
     input  wire                  s_tile_valid,
     output wire                  s_tile_ready,
-    input  wire [INDEX_BITS:0]   s_tile_keys,          // 1 to MAX_KEYS
-    input  wire [1:0]            s_tile_schedule,      // 0 natural, 1 diagonal_first, 2 sink_diagonal; 3 is taken as natural
+    input  wire [INDEX_BITS:0]   s_tile_keys,       // 1 to MAX_KEYS
+    input  wire [1:0]            s_tile_schedule,   // docs/requests.md; 3 is 0
 
     // blocks
     output wire                  m_blk_valid,
     input  wire                  m_blk_ready,
     output wire [INDEX_BITS-1:0] m_blk_start,
     output wire [KEY_BITS:0]     m_blk_count,
-    output wire                  m_blk_last            // the tile's last block
+    output wire                  m_blk_last   // the tile's last block
 );
 
     // how the next block lies in the keys that are left
@@ -40,16 +45,17 @@ module fcim_key_scheduler #(
     localparam UP_BITS = (INDEX_BITS > KEY_BITS) ? INDEX_BITS - KEY_BITS : 1;
     localparam [INDEX_BITS:0] BLOCK_KEYS = KEYS_PER_BLOCK[INDEX_BITS:0];
 
-    reg                  waits_q;                    // a tile waits for the walk to end
-    reg [INDEX_BITS:0]   waits_keys_q;
-    reg [1:0]            waits_schedule_q;
+    reg                waits_q;                    // a tile waits for the walk to end
+    reg [INDEX_BITS:0] waits_keys_q;
+    reg [1:0]          waits_schedule_q;
 
-    reg                  walks_q;
-    reg [2:0]            order_q;
-    reg [INDEX_BITS:0]   left_q;                     // keys of the tile from this block on
-    reg [UP_BITS-1:0]    up_q;                       // blocks before this one
+    reg                walks_q;
+    reg [2:0]          order_q;
+    reg [INDEX_BITS:0] left_q;                     // keys of the tile from this block on
+    reg [UP_BITS-1:0]  up_q;                       // blocks before this one
 
-    // Whole blocks are counted down and the lower bits stay, so that they are the ragged block's length when it comes.
+    // Whole blocks are counted down and the lower bits stay, so that they are the ragged block's
+    // length when it comes.
     wire [INDEX_BITS-KEY_BITS:0] whole = left_q[INDEX_BITS:KEY_BITS];
     wire [KEY_BITS-1:0]          rest  = left_q[KEY_BITS-1:0];
     wire [INDEX_BITS:0]          after = {whole - 1'b1, rest};
@@ -64,7 +70,7 @@ module fcim_key_scheduler #(
 
     assign s_tile_ready = !waits_q;
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             waits_q <= 1'b0;
             walks_q <= 1'b0;
@@ -72,14 +78,16 @@ module fcim_key_scheduler #(
             waits_q <= (waits_q || accept) && !free;
             walks_q <= waits_q || accept || !free;
         end
+    end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (accept) begin
             waits_keys_q     <= s_tile_keys;
             waits_schedule_q <= s_tile_schedule;
         end
+    end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (free) begin
             left_q  <= waits_q ? waits_keys_q : s_tile_keys;
             up_q    <= {UP_BITS{1'b0}};
@@ -89,16 +97,19 @@ module fcim_key_scheduler #(
             up_q    <= up_q + 1'b1;
             order_q <= (order_q == DIAGONAL) ? SINK : (order_q == SINK) ? BETWEEN : order_q;
         end
+    end
 
-    // going down, a block begins at the number of keys that are left after it; the sink's block, once given, lies below that
+    // going down, a block begins at the number of keys that are left after it; the sink's block,
+    // once given, lies below that
     reg [INDEX_BITS-1:0] start;
-    always @*
+    always @* begin
         case (order_q)
             DOWN, DIAGONAL: start = last ? {INDEX_BITS{1'b0}} : after[INDEX_BITS-1:0];
             SINK:           start = {INDEX_BITS{1'b0}};
             BETWEEN:        start = last ? BLOCK_KEYS[INDEX_BITS-1:0] : left_q[INDEX_BITS-1:0];
             default:        start = {{(INDEX_BITS-UP_BITS){1'b0}}, up_q} << KEY_BITS;
         endcase
+    end
 
     assign m_blk_valid = walks_q;
     assign m_blk_start = start;

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_v_buffer: holds the values of the key blocks in flight until their probabilities are known.
-// A ring of SLOTS blocks, written a key per cycle, read a slice of columns (of all keys of a block) per request.
-// Latency: a block is complete one cycle after its last value; a slice comes one cycle after its request.
-// Cuts: s_v_ready is a function of registers only.
-// Numbers: in signed bytes; out offset binary (v + 128), zero for keys that the block lacks.
+// fcim_v_buffer: holds the values of the key blocks in flight until their probabilities are known:
+// a ring of SLOTS blocks, written a key per cycle, read a slice of columns (of all keys of a block)
+// per request.
+//
+// Latency:    A block is complete one cycle after its last value; a slice comes one cycle after its
+//             request.
+// Throughput: A value in and a slice out per cycle.
+// Cuts:       s_v_ready is a function of registers only.
+// Numbers:    Signed bytes in; out offset binary (v + 128), zero for keys that the block lacks.
 `default_nettype none
 
 module fcim_v_buffer #(
-    parameter HEAD_DIM = 128,
-    parameter KEYS_PER_BLOCK = 16,
-    parameter SLOTS = 2,
-    // derived, not to be set
-    parameter COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,
-    parameter KEY_BITS = $clog2(KEYS_PER_BLOCK)
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
+    parameter  SLOTS = 2,                         // blocks that the ring holds: 2 or more
+    localparam COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,  // columns of a slice of V or O
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK)  // index of a key in its block
 ) (
     input  wire                                clk,
     input  wire                                rst_n,
@@ -27,20 +30,21 @@ module fcim_v_buffer #(
     output wire                                blk_last,       // the tile's last block
     input  wire                                rd,
     input  wire [KEY_BITS-1:0]                 rd_slice,
-    input  wire                                pop,            // the oldest block is read for the last time
+    input  wire                                pop,            // the oldest block's last read
     output wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] rd_data         // byte key * COLUMNS + column
 );
 
     localparam SLOT_BITS = $clog2(SLOTS);
+    localparam SLICE_BITS = COLUMNS * 8;        // of one key
     localparam [SLOT_BITS-1:0] LAST_SLOT = SLOTS[SLOT_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]  LAST_KEY  = {KEY_BITS{1'b1}};
 
-    reg [HEAD_DIM*8-1:0]  v_q [0:(KEYS_PER_BLOCK<<SLOT_BITS)-1];     // word {slot, key}
-    reg [KEY_BITS-1:0]    last_key_q [0:(1<<SLOT_BITS)-1];
+    reg [HEAD_DIM*8-1:0]     v_q [0:(KEYS_PER_BLOCK<<SLOT_BITS)-1];     // word {slot, key}
+    reg [KEY_BITS-1:0]       last_key_q [0:(1<<SLOT_BITS)-1];
     reg [(1<<SLOT_BITS)-1:0] tile_last_q;
-    reg [SLOT_BITS-1:0]   wr_slot_q, rd_slot_q;
-    reg [KEY_BITS-1:0]    wr_key_q;
-    reg [SLOT_BITS:0]     full_q;                                    // complete blocks
+    reg [SLOT_BITS-1:0]      wr_slot_q, rd_slot_q;
+    reg [KEY_BITS-1:0]       wr_key_q;
+    reg [SLOT_BITS:0]        full_q;                                    // complete blocks
 
     wire accept  = s_v_valid && s_v_ready;
     wire blk_end = accept && (s_v_last || wr_key_q == LAST_KEY);
@@ -50,23 +54,27 @@ module fcim_v_buffer #(
     assign blk_last_key = last_key_q[rd_slot_q];
     assign blk_last     = tile_last_q[rd_slot_q];
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             wr_slot_q <= {SLOT_BITS{1'b0}};
             rd_slot_q <= {SLOT_BITS{1'b0}};
             wr_key_q  <= {KEY_BITS{1'b0}};
             full_q    <= {(SLOT_BITS+1){1'b0}};
         end else begin
-            if (accept)
+            if (accept) begin
                 wr_key_q <= blk_end ? {KEY_BITS{1'b0}} : wr_key_q + 1'b1;
-            if (blk_end)
+            end
+            if (blk_end) begin
                 wr_slot_q <= (wr_slot_q == LAST_SLOT) ? {SLOT_BITS{1'b0}} : wr_slot_q + 1'b1;
-            if (pop)
+            end
+            if (pop) begin
                 rd_slot_q <= (rd_slot_q == LAST_SLOT) ? {SLOT_BITS{1'b0}} : rd_slot_q + 1'b1;
+            end
             full_q <= full_q + {{SLOT_BITS{1'b0}}, blk_end} - {{SLOT_BITS{1'b0}}, pop};
         end
+    end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (accept) begin
             v_q[{wr_slot_q, wr_key_q}] <= s_v_data;
             if (blk_end) begin
@@ -74,16 +82,23 @@ module fcim_v_buffer #(
                 tile_last_q[wr_slot_q] <= s_v_last;
             end
         end
+    end
 
-    reg [KEYS_PER_BLOCK*COLUMNS*8-1:0] slice, rd_q;
-    integer j;
-    always @(posedge clk)
+    // ---- slices, blanked where the block has no key
+    reg [KEYS_PER_BLOCK*SLICE_BITS-1:0] rd_q;
+    always @(posedge clk) begin : read
+        reg [KEYS_PER_BLOCK*SLICE_BITS-1:0] slice;
+        integer                             j;
         if (rd) begin
-            for (j = 0; j < KEYS_PER_BLOCK; j = j + 1)
-                slice[j*COLUMNS*8 +: COLUMNS*8] = (j[KEY_BITS-1:0] <= last_key_q[rd_slot_q]) ?
-                    v_q[{rd_slot_q, j[KEY_BITS-1:0]}][rd_slice*COLUMNS*8 +: COLUMNS*8] ^ {COLUMNS{8'h80}} : {COLUMNS*8{1'b0}};
+            for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
+                slice[j*SLICE_BITS +: SLICE_BITS] = (j[KEY_BITS-1:0] <= last_key_q[rd_slot_q])
+                    ? v_q[{rd_slot_q, j[KEY_BITS-1:0]}][rd_slice*SLICE_BITS +: SLICE_BITS]
+                      ^ {COLUMNS{8'h80}}
+                    : {SLICE_BITS{1'b0}};
+            end
             rd_q <= slice;
         end
+    end
     assign rd_data = rd_q;
 
 endmodule
