@@ -1,9 +1,8 @@
-"""Static checks: Verilator on every configuration, ruff, the layers, unseeded random numbers. Any finding fails."""
+"""Static checks: Verilator on every configuration, columns, ruff, the layers, unseeded random numbers. Any finding fails."""
 
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +11,12 @@ from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
 from scripts.flow.simulator import require_simulator
-from scripts.flow.sources import FILE_LIST, ROOT, rtl_files
+from scripts.flow.sources import FILE_LIST, ROOT
 
 TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
+COLUMNS = 100       # of a line of Verilog
 
 SEEDED_PARTS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}     # of numpy.random
 
@@ -36,7 +36,7 @@ def _run(name: str, *command: str) -> bool:
 def lint_rtl() -> bool:
     """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per top and configuration.
 
-    The RTL is read as Verilog-2005.
+    The RTL is read as Verilog-2005, in which Verilator also takes the ``localparam`` of parameter lists.
 
     Raises:
         FcimError: Verilator is not installed, or too old.
@@ -55,14 +55,14 @@ def lint_rtl() -> bool:
                      str(BENCHMARK.relative_to(ROOT)))
 
 
-def lint_registers() -> bool:
-    """Registers (``*_q``) are only assigned with ``<=``: what makes it safe to waive the rule against blocking assignments."""
-    blocking = re.compile(r"^\s*(?!wire|assign|localparam|parameter|reg\b)[^/<=]*\b\w+_q\d*(\[[^=<]*\])*\s*=[^=]")
-    findings = [f"{path.relative_to(ROOT)}:{number}: {line.strip()}" for path in rtl_files()
-                for number, line in enumerate(path.read_text().splitlines(), 1)
-                if blocking.match(line) and not re.match(r"\s*(if|else if|for|case)\b", line)]
+def lint_columns() -> bool:
+    """No line of Verilog is longer than ``COLUMNS`` or holds a tab."""
+    files = [path for folder in (ROOT / "rtl", ROOT / "tb" / "hdl") for path in sorted(folder.rglob("*.v*"))]
+    findings = [f"{path.relative_to(ROOT)}:{number}: {len(line)} columns, at most {COLUMNS} are allowed, and no tab"
+                for path in files for number, line in enumerate(path.read_text().splitlines(), 1)
+                if len(line) > COLUMNS or "\t" in line]
     print("".join(f"{line}\n" for line in findings), end="")
-    return _step("registers", not findings)
+    return _step("columns of Verilog", not findings)
 
 
 def lint_layers() -> bool:
@@ -117,9 +117,9 @@ def lint_random() -> bool:
 
 def main() -> int:
     """Run all checks, also after one has failed; 1 if any did."""
-    Parser("lint", "Verilator on every configuration, ruff, the layers, and the search for unseeded random numbers.").parse_args()
+    Parser("lint", "Verilator on every configuration, line widths, ruff, the layers, and unseeded random numbers.").parse_args()
     ruff = (sys.executable, "-m", "ruff", "check", "--quiet", ".")
-    results = [lint_rtl(), lint_registers(), _run("ruff", *ruff), lint_layers(), lint_random()]
+    results = [lint_rtl(), lint_columns(), _run("ruff", *ruff), lint_layers(), lint_random()]
     return 0 if all(results) else 1
 
 
