@@ -39,8 +39,8 @@ def main() -> int:
           "no viewer found; install gtkwave or surfer, then type")
     for name in [viewer] if viewer else VIEWERS:
         print("  " + shlex.join(command(name, wave, viewed)))
-    print("docs/waves.md says which signals show what: first ip_active (its gaps are lost cycles), then col_valid, m_req_valid,\n"
-          "blk_start and m_o_valid, the handshakes from stage to stage")
+    print("docs/waves.md says which signals show what: first ip_active (its gaps are lost cycles), then col_valid,\n"
+          "m_decision_valid, blk_start and m_o_valid, the handshakes from stage to stage")
     return 0
 
 

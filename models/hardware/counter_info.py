@@ -44,7 +44,7 @@ COUNTER_INFO = {
     "ip_bit_ops": Counter("bits", "set in `k + 128` that switched the IP-CIM's array"),
     "op_bit_ops": Counter("bits", "set in `v + 128` that switched the OP-CIM's array"),
     "skipped_blocks": Counter("key blocks", "skipped: neither values nor exponentials nor outer products"),
-    "stall_req": Counter("cycles", "a decided block waits for `m_req_ready`", "`E[b] - P[b]`"),
+    "stall_decision": Counter("cycles", "a decided block waits for `m_decision_ready`", "`E[b] - P[b]`"),
 }
 
 

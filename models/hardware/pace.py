@@ -14,16 +14,16 @@ EARLY = -(1 << 40)      # before every cycle of any run
 class Pace:
     """Offers of the inputs and readiness of the outputs, in cycles counted from the acceptance of the first row of Q.
 
-    ``q``, ``k``, ``v``: per beat the first cycle in which it stands valid. ``o``, ``req``: the cycles in which ``ready`` is other
-    than in the one before, ascending; it is low before the first of them, and stays as the last one leaves it.
-    ``skips_wait``: a skipped block waits for ``req`` as one that runs does; inside ``fcim_engine`` it waits for nothing.
+    ``q``, ``k``, ``v``: per beat the first cycle in which it stands valid. ``o``, ``decision``: the cycles in which ``ready`` is
+    other than in the one before, ascending; it is low before the first of them, and stays as the last one leaves it.
+    ``skips_wait``: a skipped block waits for ``decision`` as one that runs does; inside ``fcim_engine`` it waits for nothing.
     """
 
     q: Sequence[int]
     k: Sequence[int]
     v: Sequence[int]
     o: Sequence[int] = (EARLY,)
-    req: Sequence[int] = (EARLY,)
+    decision: Sequence[int] = (EARLY,)
     skips_wait: bool = True
 
 

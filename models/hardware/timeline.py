@@ -18,7 +18,7 @@ from models.hardware.tile import TileJob, TileResult
 COUNTERS = (
     "cycles", "tiles", "keys", "blocks", "q_bytes", "k_bytes", "v_bytes", "o_bytes", "ip_busy", "op_busy", "zero_blocks",
     "rescaled_rows", "rescale_amount", "saturations", "stall_softmax", "stall_q", "stall_k", "stall_v", "stall_op",
-    "stall_bank", "stall_o", "ip_bit_ops", "op_bit_ops", "skipped_blocks", "stall_req",
+    "stall_bank", "stall_o", "ip_bit_ops", "op_bit_ops", "skipped_blocks", "stall_decision",
 )
 # those that depend on when the streams are ready
 TIMING_COUNTERS = ("cycles", *(name for name in COUNTERS if name.startswith("stall_")))
@@ -37,8 +37,8 @@ PIPE_DIVIDE = 20    # from a row's first read until the first part of it is out
 class Prediction:
     """What the ports of a run show, in cycles counted from the first row's acceptance, and what its counters hold.
 
-    ``taken``: per stream (q, k, v, req, o) the cycle of each beat's acceptance. ``offered``: the same for the engine's own
-    offers, of req and o. ``counters``: cycles and stalls alone (:func:`handshakes`), or all of them (:func:`predict_run`).
+    ``taken``: per stream (q, k, v, decision, o) the cycle of each beat's acceptance. ``offered``: the same for the engine's own
+    offers, of decision and o. ``counters``: cycles and stalls alone (:func:`handshakes`), or all of them (:func:`predict_run`).
     """
 
     taken: dict[str, list[int]]
@@ -93,7 +93,7 @@ class _Run:
     pace: Pace | None
     beats: dict[str, int]                                   # of q, k and v
     stalls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIMING_COUNTERS, 0))
-    taken: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in ("q", "k", "v", "req")})
+    taken: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in ("q", "k", "v", "decision")})
     asked: list[int] = field(default_factory=list)          # cycle from which a block's request is valid
     row: int = EARLY                                        # R of the last row
     handoff: int = EARLY                                    # H of the last key
@@ -109,7 +109,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.offers = {name: offers(self.pace, name, beats) for name, beats in self.beats.items()}
-        self.req = Ready(self.pace, "req")
+        self.decision = Ready(self.pace, "decision")
         self.skips_wait = self.pace is None or self.pace.skips_wait
         self.drain = _Drain(Ready(self.pace, "o"))
 
@@ -159,10 +159,10 @@ class _Run:
             self.stalls["stall_op"] += room - ready
             ready = max(room, bank_free)
             self.stalls["stall_bank"] += ready - room
-        start = self.req.first(ready) if runs or self.skips_wait else ready
-        self.stalls["stall_req"] += start - ready
+        start = self.decision.first(ready) if runs or self.skips_wait else ready
+        self.stalls["stall_decision"] += start - ready
         self.asked.append(ready)
-        self.taken["req"].append(start)
+        self.taken["decision"].append(start)
         self.starts.append(start)
         self.ends.append(start + (self.count[block] * cpk if runs else 1))
         if runs:
@@ -234,7 +234,7 @@ def handshakes(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Se
         acc_free[bank] = run.drain.read(done, rows, cpk)
     run.drain.finish()
     run.count_flight([rows for rows, _ in shapes], q_waits)
-    return Prediction({**run.taken, "o": run.drain.taken}, {"req": run.asked, "o": run.drain.offered}, run.stalls)
+    return Prediction({**run.taken, "o": run.drain.taken}, {"decision": run.asked, "o": run.drain.offered}, run.stalls)
 
 
 def schedule(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
@@ -269,6 +269,6 @@ def predict(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence[Til
     """Every counter of the engine after ``tiles`` on streams that are always ready.
 
     ``results`` spares running the golden model again. Stalls that only slow streams cause (``stall_k``, ``stall_o``,
-    ``stall_req``) are 0 here.
+    ``stall_decision``) are 0 here.
     """
     return predict_run(cfg, tiles, results if results is not None else [run_tile(cfg, tile) for tile in tiles]).counters

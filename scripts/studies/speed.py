@@ -150,7 +150,7 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
         for stream in "qkv":
             beats = len(streams[f"{stream}_last"])
             write_source(folder / f"{stream}.bin", stream, streams, cfg.pos_bits, idle_cycles(None, beats))
-        for stream in ("o", "req"):
+        for stream in ("o", "decision"):
             write_sink(folder / f"{stream}_ready.bin", repeat((1 << 30, 0)))
         sources, build = [*rtl_files(), *PLAYER, ALONE], folder / "build"
         parameters = [f"-G{key}={value}" for key, value in cfg.verilog_parameters().items()]

@@ -14,7 +14,7 @@ from cocotb.types import LogicArray
 
 from tb.block_exponential.model import Model
 from tb.block_exponential.sequences import BlockStimulus
-from tb.common.geometry import REF_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
@@ -119,15 +119,15 @@ class Driver:
         index = now - self.started[-1] - 1 if self.started else -1
         block = self._walk
         if block is None or not 0 <= index < block.keys * size.cpk:
-            dut.rd_z.value, dut.rd_reference.value = self._noise(lanes * Z_BITS), self._noise(lanes * REF_BITS)
+            dut.rd_z.value, dut.rd_row_max.value = self._noise(lanes * Z_BITS), self._noise(lanes * ROW_MAX_BITS)
             dut.rd_shift.value = self._noise(lanes * SHIFT_BITS)
             return
         key, group = divmod(index, size.cpk)
         part = slice(group * lanes, (group + 1) * lanes)
         dut.rd_z.value = pack(block.z[key][part], Z_BITS)
-        mask = (1 << REF_BITS) - 1
-        texts = ["X" * REF_BITS if m is None else format(m & mask, f"0{REF_BITS}b") for m in block.reference[part]]
-        dut.rd_reference.value = LogicArray("".join(reversed(texts)))
+        mask = (1 << ROW_MAX_BITS) - 1
+        texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.reference[part]]
+        dut.rd_row_max.value = LogicArray("".join(reversed(texts)))
         dut.rd_shift.value = pack(block.shift[part], SHIFT_BITS) if key == 0 else self._noise(lanes * SHIFT_BITS)
 
     # ---- sums
@@ -148,4 +148,4 @@ class Driver:
         dut.sum_rd_en.value = int(read is not None)
         bank, row = read or (int(g.integers(0, 2)), int(g.integers(0, self.size.rows)))
         dut.sum_rd_bank.value = bank
-        dut.sum_rd_group.value, dut.sum_rd_lane.value = divmod(row, self.size.lanes)
+        dut.sum_rd_pass.value, dut.sum_rd_lane.value = divmod(row, self.size.lanes)

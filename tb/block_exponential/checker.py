@@ -7,7 +7,7 @@ from typing import Any
 from tb.block_exponential import coverage
 from tb.block_exponential.agents import START_FIELDS
 from tb.block_exponential.model import ExpectedBlock, Model
-from tb.common.geometry import REF_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
 from tb.common.pack import unpack
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
@@ -71,7 +71,7 @@ class Checker:
         block = model.blocks[-1]
         self._equal("rd_buf", block.buf, f", block {block.number}")
         if model.walk(now) is not None:
-            for name, value in zip(("rd_key", "rd_group"), model.place(now), strict=True):
+            for name, value in zip(("rd_key", "rd_pass"), model.place(now), strict=True):
                 self._equal(name, value, f", block {block.number}")
 
     def _check_write(self) -> None:
@@ -80,7 +80,7 @@ class Checker:
         if write is None:
             return
         of = f"block {write.block.number}, key {write.key}, group {write.group}"
-        for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_group", write.group)):
+        for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_pass", write.group)):
             self._equal(name, value, f", {of}")
         self._equal_lanes("p_data", self._bits("p_data"), self.size.prob_bits, write.p, of)
         self.written += 1
@@ -135,7 +135,7 @@ class Checker:
         model, lanes = self.model, self.size.lanes
         block, (key, group) = model.blocks[-1], model.place(self.now)
         z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
-        reference = [_signed(bits) for bits in _lanes(self._bits("rd_reference"), REF_BITS)]
+        reference = [_signed(bits) for bits in _lanes(self._bits("rd_row_max"), ROW_MAX_BITS)]
         shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
@@ -145,7 +145,7 @@ class Checker:
 
     def _feed_read(self) -> None:
         model, bank = self.model, self._number("sum_rd_bank")
-        row = self._number("sum_rd_group") * self.size.lanes + self._number("sum_rd_lane")
+        row = self._number("sum_rd_pass") * self.size.lanes + self._number("sum_rd_lane")
         model.read(self.now, bank, row)
         written = self._bits("p_we") == "1"
         self.reads_while_written += written

@@ -13,15 +13,15 @@ from tb.common.clock import reset, start_clock, start_watchdog
 from tb.common.rng import rng
 from tb.common.stream import Beat
 
-INPUTS = ("s_blk_valid", "s_blk_start", "s_blk_count", "s_blk_last", "m_kreq_ready", "s_req_valid", "s_req_skip", "s_req_last",
-          "m_vreq_ready")
+INPUTS = ("s_blk_valid", "s_blk_start", "s_blk_count", "s_blk_last", "m_kreq_ready", "s_decision_valid", "s_decision_skip",
+          "s_decision_last", "m_vreq_ready")
 
 
 class DecisionDriver:
     """Answers each block with a decision, as early as can be or only when many blocks are inside."""
 
     def __init__(self, bench: Bench, patient: bool) -> None:
-        self.source = bench.input("s_req", ("skip", "last"))
+        self.source = bench.input("s_decision", ("skip", "last"))
         self.patient, self.draw = patient, rng("decisions")
         self.held: list[Beat] = []
         self.left = 0           # blocks that are still to be held back
@@ -74,7 +74,7 @@ class PinDriver:
 
     async def decide(self, last: int = 0, skip: int = 0) -> None:
         """A decision that is taken at once."""
-        await self.cycle(s_req_valid=1, m_vreq_ready=1, s_req_last=last, s_req_skip=skip)
+        await self.cycle(s_decision_valid=1, m_vreq_ready=1, s_decision_last=last, s_decision_skip=skip)
 
     async def error(self, cycles: int = 2) -> bool:
         """The error flag after a few cycles without any valid or ready."""

@@ -49,7 +49,7 @@ async def flow(dut: Any, pattern: str, patient: bool) -> None:
             values.expect([{**block, "first": int(first)}])
         first = bool(beat["last"]) or (first and bool(beat["skip"]))
 
-    bench.monitors["s_req"].add_callback(count)
+    bench.monitors["s_decision"].add_callback(count)
     source = bench.input("s_blk", FIELDS, callback=driver.block)
     watcher = cocotb.start_soon(checker.watch())
     async with bench:
@@ -73,7 +73,7 @@ async def room_for_as_many_blocks_as_it_says(dut: Any) -> None:
     await pins.cycle()
     assert len(pins.checker.inside) == pins.checker.depth == pins.checker.fullest
     for i in range(3 * pins.checker.depth):
-        await pins.cycle(s_blk_valid=1, m_kreq_ready=1, s_blk_start=i % 16, s_blk_count=1, s_req_valid=1, m_vreq_ready=1)
+        await pins.cycle(s_blk_valid=1, m_kreq_ready=1, s_blk_start=i % 16, s_blk_count=1, s_decision_valid=1, m_vreq_ready=1)
     await pins.cycle()
     assert len(pins.checker.inside) == pins.checker.depth - 1, "a full queue takes a block in the cycle after a decision"
 
@@ -83,16 +83,16 @@ async def valid_waits_for_no_ready(dut: Any) -> None:
     """Within a cycle no ready moves a valid, a payload, or the other side's ready, however full the queue is."""
     pins, draw = PinDriver(dut), rng("inputs")
     await pins.start()
-    outputs_of = {"m_kreq_ready": ("m_kreq_valid", "m_kreq_start", "m_vreq_valid", "m_vreq_start", "m_vreq_first", "s_req_ready"),
-             "m_vreq_ready": ("m_kreq_valid", "m_kreq_start", "m_vreq_valid", "m_vreq_start", "m_vreq_first", "s_blk_ready")}
+    offered = ("m_kreq_valid", "m_kreq_start", "m_vreq_valid", "m_vreq_start", "m_vreq_first")
+    outputs_of = {"m_kreq_ready": (*offered, "s_decision_ready"), "m_vreq_ready": (*offered, "s_blk_ready")}
     fills = set()
     for i in range(40 * pins.checker.depth):
         rising = (i // (4 * pins.checker.depth)) % 2 == 0
         push = int(draw.random() < (0.9 if rising else 0.2))
         decide = int(bool(pins.checker.inside) and draw.random() < (0.1 if rising else 0.9))
         last = pins.checker.inside[0]["last"] if pins.checker.inside else 0
-        inputs = {"s_blk_valid": push, "s_blk_start": i % 8, "s_blk_count": 1, "s_req_valid": decide, "s_req_last": last,
-                  "s_req_skip": int(draw.integers(2)), "m_kreq_ready": 1, "m_vreq_ready": 1}
+        inputs = {"s_blk_valid": push, "s_blk_start": i % 8, "s_blk_count": 1, "s_decision_valid": decide,
+                  "s_decision_last": last, "s_decision_skip": int(draw.integers(2)), "m_kreq_ready": 1, "m_vreq_ready": 1}
         pins.set(**inputs)
         for ready, outputs in outputs_of.items():
             seen = set()

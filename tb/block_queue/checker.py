@@ -43,13 +43,13 @@ class Checker:
     def step(self) -> None:
         """The cycle that ends: what the outputs must have been, and what is inside after it."""
         full = len(self.inside) == self.depth
-        offered, request, skip = self.bit("s_blk_valid"), self.bit("s_req_valid"), self.bit("s_req_skip")
+        offered, request, skip = self.bit("s_blk_valid"), self.bit("s_decision_valid"), self.bit("s_decision_skip")
         kreq = self.expect("m_kreq_valid", offered and not full)
         self.expect("s_blk_ready", self.bit("m_kreq_ready") and not full)
         vreq = self.expect("m_vreq_valid", request and not skip)
         ready = self.bit("m_vreq_ready")
         if request:
-            self.expect("s_req_ready", skip or ready)
+            self.expect("s_decision_ready", skip or ready)
         if kreq:
             got, want = self.payload("m_kreq"), self.payload("s_blk")
             assert got == want, f"cycle {cycle()}: m_kreq is {got}, offered was {want}"
@@ -62,7 +62,7 @@ class Checker:
         pushed, decided = kreq and self.bit("m_kreq_ready"), request and (skip or ready)
         coverage.sample_cycle(len(self.inside), self.depth, pushed, decided, skip)
         coverage.sample_waits(offered and not pushed, full, vreq and not ready)
-        last = self.bit("s_req_last") if request else False
+        last = self.bit("s_decision_last") if request else False
         self.error = self.error or (request and (not self.inside or last != bool(head["last"])))
         if decided:
             self._decide(skip, last)

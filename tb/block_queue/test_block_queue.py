@@ -41,7 +41,7 @@ def test_only_legal_depths_elaborate(blocks_ahead: int) -> None:
 # ---- faults
 DECISIONS = "wrong_decisions_are_noticed"
 OTHER = "m_vreq is|m_vreq beat|m_vreq_first is|error_order is|is X in an|changed while"     # it is not the oldest block that goes
-KEEPS_BOTH = "m_kreq_valid is|s_blk_ready is|s_req_ready is|dropped"
+KEEPS_BOTH = "m_kreq_valid is|s_blk_ready is|s_decision_ready is|dropped"
 FAULTS = {
     "room-for-one-more": ("wire full  = (wr_q == {!rd_q[SLOT_BITS], rd_q[SLOT_BITS-1:0]});",
                           "wire full  = (wr_q - rd_q > BLOCKS_AHEAD);", "room_for_as_many_blocks_as_it_says", KEEPS_BOTH),
@@ -55,24 +55,24 @@ FAULTS = {
                               "valid_waits_for_no_ready", "m_kreq_ready moves|m_kreq_valid is"),
     "kept-without-the-request": ("wire push  = s_blk_valid && s_blk_ready", "wire push  = s_blk_valid && !full",
                                  "flow/pattern=backpressure/patient=no", f"{OTHER}|{KEEPS_BOTH}"),
-    "skipped-block-stays": ("wire take  = s_req_valid && s_req_ready", "wire take  = m_vreq_valid && m_vreq_ready",
+    "skipped-block-stays": ("wire take  = s_decision_valid && s_decision_ready", "wire take  = m_vreq_valid && m_vreq_ready",
                             "flow/pattern=none/patient=no", OTHER),
-    "waiting-request-taken": ("wire take  = s_req_valid && s_req_ready", "wire take  = s_req_valid",
+    "waiting-request-taken": ("wire take  = s_decision_valid && s_decision_ready", "wire take  = s_decision_valid",
                               "flow/pattern=backpressure/patient=yes",
                               OTHER),
-    "skip-waits-for-values": ("s_req_ready  = !m_vreq_valid || m_vreq_ready", "s_req_ready  = m_vreq_ready",
-                              "flow/pattern=backpressure/patient=no", "s_req_ready is"),
-    "values-of-skipped-blocks": ("m_vreq_valid = s_req_valid && !s_req_skip", "m_vreq_valid = s_req_valid",
+    "skip-waits-for-values": ("s_decision_ready  = !m_vreq_valid || m_vreq_ready", "s_decision_ready  = m_vreq_ready",
+                              "flow/pattern=backpressure/patient=no", "s_decision_ready is"),
+    "values-of-skipped-blocks": ("m_vreq_valid = s_decision_valid && !s_decision_skip", "m_vreq_valid = s_decision_valid",
                                  "flow/pattern=none/patient=no", "m_vreq_valid is"),
     "newest-first": ("block_q[rd_q[SLOT_BITS-1:0]]", "block_q[wr_q[SLOT_BITS-1:0] - 1'b1]", "flow/pattern=none/patient=yes",
                      OTHER),
-    "first-never-again": ("first_q <= s_req_last || (first_q && s_req_skip)", "first_q <= first_q && s_req_skip",
+    "first-never-again": ("first_q <= s_decision_last || (first_q && s_decision_skip)", "first_q <= first_q && s_decision_skip",
                           "flow/pattern=none/patient=no", "m_vreq_first is"),
-    "first-skipped": ("first_q <= s_req_last || (first_q && s_req_skip)", "first_q <= s_req_last",
+    "first-skipped": ("first_q <= s_decision_last || (first_q && s_decision_skip)", "first_q <= s_decision_last",
                       "flow/pattern=none/patient=no", "m_vreq_first is"),
-    "late-last-missed": ("s_req_last != m_vreq_last", "s_req_last && !m_vreq_last", DECISIONS, "error_order is"),
-    "early-last-missed": ("s_req_last != m_vreq_last", "!s_req_last && m_vreq_last", DECISIONS, "error_order is"),
-    "no-block-missed": ("(empty || s_req_last", "(s_req_last", DECISIONS, "error_order is"),
+    "late-last-missed": ("s_decision_last != m_vreq_last", "s_decision_last && !m_vreq_last", DECISIONS, "error_order is"),
+    "early-last-missed": ("s_decision_last != m_vreq_last", "!s_decision_last && m_vreq_last", DECISIONS, "error_order is"),
+    "no-block-missed": ("(empty || s_decision_last", "(s_decision_last", DECISIONS, "error_order is"),
     "not-sticky": ("error_q <= error_q ||", "error_q <=", DECISIONS, "error_order is|the flag does not"),
     "underflow": ("{{SLOT_BITS{1'b0}}, take && !empty}", "{{SLOT_BITS{1'b0}}, take}", DECISIONS,
                   "m_vreq is|inside"),

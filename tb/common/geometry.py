@@ -6,7 +6,7 @@ from typing import Any
 
 from tb.common import spec
 
-Z_BITS, REF_BITS, SHIFT_BITS, MULT_BITS = 20, 10, 6, 16     # scaled score, running maximum, rescale amount, multiplier
+Z_BITS, ROW_MAX_BITS, SHIFT_BITS, MULT_BITS = 20, 10, 6, 16     # scaled score, running maximum, rescale amount, multiplier
 OCTAVE = 1 << spec.Z_FRAC       # scaled scores one power of two apart
 TAU_MAX = 8
 PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS",
@@ -58,7 +58,7 @@ class Geometry:
 
     @property
     def ksum_bits(self) -> int:
-        """KSUM_BITS, width of the sum of a key's or a row's elements."""
+        """ELEM_SUM_BITS, width of the sum of a key's or a row's elements."""
         return 8 + self.head_dim.bit_length() - 1
 
     @property

@@ -23,7 +23,7 @@ class Engine:
         self.dut, self.streams = dut, np.load(os.environ["ENGINE_STREAMS"])
         self.sources = {name: StreamSource(dut, f"s_{name}", fields) for name, fields in FIELDS.items()}
         self.keys, self.out = StreamMonitor(dut, "s_k", FIELDS["k"]), StreamMonitor(dut, "m_o", OUT_FIELDS)
-        for name in ("m_o", "m_req"):
+        for name in ("m_o", "m_decision"):
             StreamSink(dut, name, always())
 
     def send(self) -> None:

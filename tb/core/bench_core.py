@@ -30,7 +30,7 @@ from tb.core.watch import PortWatch
 FIELDS = {"q": ("data", "pos", "mult", "shift", "tau", "fused", "skip", "last"), "k": ("data", "pos", "mult", "last"),
           "v": ("data", "last")}
 OUT_FIELDS = ("data", "empty", "last")
-REQUEST_FIELDS = ("skip", "last")
+DECISION_FIELDS = ("skip", "last")
 COUNTER_BITS = 48
 SETTLE_CYCLES = 40
 PROGRESS_EVERY = 64
@@ -85,7 +85,7 @@ def stalls(name: str, pattern: str) -> Iterator[tuple[int, int]] | None:
     slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
     if name in slow:
         return repeat(tuple(slow[name]))
-    return (sink_stalls if name in ("o", "req") else source_stalls)(pattern, rng(f"stalls {name}"))
+    return (sink_stalls if name in ("o", "decision") else source_stalls)(pattern, rng(f"stalls {name}"))
 
 
 def values_on_demand(streams: Any, source: StreamSource, per_block: int) -> Callable[[Beat], None]:
@@ -131,7 +131,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     for name, fields in FIELDS.items():
         sources[name] = StreamSource(dut, f"s_{name}", fields, stalls(name, pattern))
         monitors[name] = StreamMonitor(dut, f"s_{name}", fields, progress.count_key if name == "k" else None)
-    for name, fields in (("o", OUT_FIELDS), ("req", REQUEST_FIELDS)):
+    for name, fields in (("o", OUT_FIELDS), ("decision", DECISION_FIELDS)):
         StreamSink(dut, f"m_{name}", stalls(name, pattern))
         monitors[name] = StreamMonitor(dut, f"m_{name}", fields)
 
@@ -144,7 +144,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     rows = len(streams["q_last"])
     for name, source in sources.items():
         if name == "v" and os.environ.get("ENGINE_ON_DEMAND"):
-            monitors["req"].add_callback(values_on_demand(streams, source, int(dut.KEYS_PER_BLOCK.value)))
+            monitors["decision"].add_callback(values_on_demand(streams, source, int(dut.KEYS_PER_BLOCK.value)))
         else:
             source.append(load_beats(streams, name))
     edge = RisingEdge(dut.clk)
@@ -157,7 +157,7 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     for name, fields in FIELDS.items():
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
-    record |= beat_arrays("req", monitors["req"].beats, REQUEST_FIELDS, 0, 0)
+    record |= beat_arrays("decision", monitors["decision"].beats, DECISION_FIELDS, 0, 0)
     record |= time_arrays(monitors)
     if watch is not None:
         record |= {f"pins_{name}": count for name, count in watch.counts.items()}

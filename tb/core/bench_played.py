@@ -49,7 +49,7 @@ async def run_streams(dut: Any, pattern: str) -> None:
     due = beats_due(streams)
     for name in "qkv":
         write_source(Path(f"{name}.bin"), name, streams, pos_bits, idle_cycles(stalls(name, pattern), due[name]))
-    for name in ("o", "req"):
+    for name in ("o", "decision"):
         write_sink(Path(f"{name}_ready.bin"), stalls(name, pattern) or sink_stalls("none", rng("unused")))
 
     dut.start.value = 0
@@ -79,11 +79,11 @@ async def run_streams(dut: Any, pattern: str) -> None:
     record: dict[str, Any] = {"counters": np.array(read_counters(dut)), "error_v_count": int(dut.error_v_count.value),
                               "end_cycle": int(dut.cycle.value), "state_counts": read_states(Path("states.bin")),
                               "seconds": seconds}
-    for name in ("q", "k", "v", "o", "req"):
-        lanes, lane_bits = 0 if name == "req" else head_dim, 16 if name == "o" else 8
+    for name in ("q", "k", "v", "o", "decision"):
+        lanes, lane_bits = 0 if name == "decision" else head_dim, 16 if name == "o" else 8
         record |= read_beats(Path(f"{name}_beats.bin"), name, lanes, lane_bits, pos_bits)
         if name in accepted and len(record[f"{name}_cycle"]) != accepted[name]:
             raise AssertionError(f"{name}_beats.bin holds {len(record[f'{name}_cycle'])} beats, {accepted[name]} were counted")
-    for name in ("o", "req"):
+    for name in ("o", "decision"):
         record |= read_ready(Path(f"{name}_beats.bin.ready"), name)
     save_record(record, pattern)

@@ -37,7 +37,7 @@ async def disturb(dut: Any, pattern: str) -> None:
 
     sources = [StreamSource(dut, f"s_{name}", fields, source_stalls(pattern, rng(f"disturb {name}")))
                for name, fields in FIELDS.items()]
-    sinks = [StreamSink(dut, f"m_{name}", sink_stalls(pattern, rng(f"disturb {name}"))) for name in ("o", "req")]
+    sinks = [StreamSink(dut, f"m_{name}", sink_stalls(pattern, rng(f"disturb {name}"))) for name in ("o", "decision")]
     await reset(dut)
     for name, source in zip(FIELDS, sources, strict=True):
         source.append(beats(name))

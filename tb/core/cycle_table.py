@@ -147,7 +147,7 @@ def cycle_table(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: S
             start.append(drained[block.tile % 2])
         events.P.append(max(start))
         waits = block.runs or pace.skips_wait
-        events.E.append(next(c for c in count(events.P[b]) if not waits or _is_ready(pace.req, c)))
+        events.E.append(next(c for c in count(events.P[b]) if not waits or _is_ready(pace.decision, c)))
         if block.runs:
             for key in range(block.size):
                 ring_free = events.X[-ring] + (cfg.keys_per_block - 1) * cpk + 1 if key == 0 and len(events.X) >= ring else NEVER

@@ -88,10 +88,11 @@ def observed_tiles(cfg: HardwareConfig, record: dict[str, np.ndarray]) -> list[T
     def tensor(name: str, part: slice, dtype: torch.dtype) -> torch.Tensor:
         return torch.from_numpy(record[name][part]).to(dtype)
 
-    keys, requests = cuts("k"), cuts("req")
-    streamed = [keys_of_blocks(cfg, k.stop - k.start, record["req_skip"][r] == 0) for k, r in zip(keys, requests, strict=True)]
+    keys, requests = cuts("k"), cuts("decision")
+    streamed = [keys_of_blocks(cfg, k.stop - k.start, record["decision_skip"][r] == 0)
+                for k, r in zip(keys, requests, strict=True)]
     if any(len(s) != k.stop - k.start for k, s in zip(keys, streamed)) or sum(s.sum() for s in streamed) != len(record["v_last"]):
-        raise ValueError("the requests do not fit the keys and values")
+        raise ValueError("the decisions do not fit the keys and values")
     values = np.zeros(record["k_data"].shape, dtype=np.int8)
     values[np.concatenate(streamed)] = record["v_data"]
     return [
@@ -110,7 +111,7 @@ class EngineRun:
     ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
     for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
     ``predicted`` are the counters that the models give for the pace at which the streams came.
-    ``taken`` holds per stream (q, k, v, o, req) the cycle in which each beat was taken, counted from the first row of Q.
+    ``taken`` holds per stream (q, k, v, o, decision) the cycle in which each beat was taken, counted from the first row of Q.
     ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` are the CPU seconds in which Python
     only waited for the simulator, if the bench measures them, ``check_seconds`` those of the models and the comparison.
     """
@@ -137,12 +138,12 @@ class EngineRun:
 def _check_requests(golden: Sequence[TileResult], record: Mapping[str, np.ndarray]) -> list[str]:
     """What is wrong with the blocks' requests: one per block, skipped or not and last of its tile or not as in the model."""
     skip = np.concatenate([~g.ran.numpy() for g in golden])
-    if len(record["req_skip"]) != len(skip):
-        return [f"{len(record['req_skip'])} requests came, {len(skip)} were expected"]
-    problems = [f"request {block}: skip is {record['req_skip'][block]}, the model says {int(skip[block])}"
-                for block in np.flatnonzero(record["req_skip"] != skip)[:1]]
-    if not np.array_equal(np.flatnonzero(record["req_last"]), np.cumsum([len(g.ran) for g in golden]) - 1):
-        problems.append("last is not on each tile's last request")
+    if len(record["decision_skip"]) != len(skip):
+        return [f"{len(record['decision_skip'])} decisions came, {len(skip)} were expected"]
+    problems = [f"decision {block}: skip is {record['decision_skip'][block]}, the model says {int(skip[block])}"
+                for block in np.flatnonzero(record["decision_skip"] != skip)[:1]]
+    if not np.array_equal(np.flatnonzero(record["decision_last"]), np.cumsum([len(g.ran) for g in golden]) - 1):
+        problems.append("last is not on each tile's last decision")
     return problems
 
 
@@ -151,7 +152,8 @@ def recorded_pace(record: Mapping[str, np.ndarray]) -> Pace:
     start = record["q_cycle"][0]
     inside = "vreq_ready" in record     # of fcim_engine: requests of blocks that run go on to whoever fetches values
     return Pace(**{name: (record[f"{name}_offer"] - start).tolist() for name in "qkv"},
-                o=(record["o_ready"] - start).tolist(), req=(record["vreq_ready" if inside else "req_ready"] - start).tolist(),
+                o=(record["o_ready"] - start).tolist(),
+                decision=(record["vreq_ready" if inside else "decision_ready"] - start).tolist(),
                 skips_wait=not inside)
 
 
@@ -220,7 +222,7 @@ def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: dict[str
     for name in COUNTERS:
         if f"pins_{name}" in record and counters[name] != record[f"pins_{name}"]:
             problems.append(f"counter {name} is {counters[name]}, the pins say {record[f'pins_{name}']}")
-    taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("q", "k", "v", "o", "req")}
+    taken = {name: (record[f"{name}_cycle"] - record["q_cycle"][0]).tolist() for name in ("q", "k", "v", "o", "decision")}
     return EngineRun(pattern, out.to(torch.int16), empty, golden, mismatches, counters, prediction.counters, problems, taken,
                      simulated_seconds=float(record["seconds"]) if "seconds" in record else None,
                      check_seconds=time.process_time() - began)
@@ -245,7 +247,7 @@ def run_core(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[s
     Args:
         options: of the run; its ``extra_env`` goes to the bench.
         bench: a module that writes the same record as the default one, see :data:`BENCHES`.
-        slow: ``{stream: (on, off)}`` of streams (q, k, v, o, req) that pause in a fixed rhythm instead.
+        slow: ``{stream: (on, off)}`` of streams (q, k, v, o, decision) that pause in a fixed rhythm instead.
         watch: also compare ``tile_done`` and the counters with what the pins show.
         streams: what to send instead of :func:`stream_arrays` of ``tiles``.
         budget: cycles after which a run fails; by default far more than the prediction.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-# bits of the fields above the data, of which req has none; None is POS_BITS
+# bits of the fields above the data, of which decision has none; None is POS_BITS
 LAYOUT: dict[str, tuple[tuple[str, int | None], ...]] = {
     "q": (("pos", None), ("mult", 16), ("shift", 6), ("tau", 4), ("fused", 1), ("skip", 1), ("last", 1)),
     "k": (("pos", None), ("mult", 16), ("last", 1)),
     "v": (("last", 1),),
     "o": (("empty", 1), ("last", 1)),
-    "req": (("skip", 1), ("last", 1)),
+    "decision": (("skip", 1), ("last", 1)),
 }
 HEAD_BYTES = 8          # of a record, before its payload: the cycles of acceptance and of the first offer
 SINK_PAIRS = 4096       # after so many pauses the sink's rhythm repeats

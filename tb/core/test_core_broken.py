@@ -32,7 +32,7 @@ MUTANTS = {
     "unused rows see keys": (
         "rtl/softmax/fcim_score_lanes.v", "used[a] && (k_pos", "(1'b1 || used[a]) && (k_pos"),
     "the softmax decides on the wrong side of tau": (
-        "rtl/softmax/fcim_row_max.v", "(amount > $signed(", "(amount >= $signed("),
+        "rtl/softmax/fcim_row_max.v", "(amount > limit)", "(amount >= limit)"),
     "every block is judged with the one after it": (
         "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(other > own)"),
     "no block is judged with the one after it": (
@@ -40,11 +40,11 @@ MUTANTS = {
     "a fused tile does not wait for its second block": (
         "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
     "references change while a block uses them": (
-        "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"req": (1, 30)}),
+        "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"decision": (1, 30)}),
     "a block vanishes an octave too early": (
-        "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[REF_BITS+1:0])", "$signed(PROB_BITS[REF_BITS+1:0]) - 1"),
+        "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[ROW_MAX_BITS+1:0])", "$signed(PROB_BITS[ROW_MAX_BITS+1:0]) - 1"),
     "the last group of rows decides for all whether a block vanishes": (
-        "rtl/softmax/fcim_row_max.v", "(any_q && !a_first_group_q)", "1'b0"),
+        "rtl/softmax/fcim_row_max.v", "(any_q && !a_first_pass_q)", "1'b0"),
     "a row that sees no key keeps a block": (
         "rtl/softmax/fcim_row_max.v", "a_visible_q[b] && !above", "!above"),
     "all blocks of a tile may be skipped": (
@@ -54,13 +54,13 @@ MUTANTS = {
     "only a tile's very first block clears its accumulators": (
         "rtl/softmax/fcim_online_softmax.v", ".start_first(!ran_q)", ".start_first(zfirst_q[exp_buf_q])"),
     "a skipped block is announced as one that runs": (
-        "rtl/softmax/fcim_online_softmax.v", "assign m_req_skip  = skip;", "assign m_req_skip  = 1'b0;"),
+        "rtl/softmax/fcim_online_softmax.v", "assign m_decision_skip  = skip;", "assign m_decision_skip  = 1'b0;"),
     "a tile is done with its last decision": (
         "rtl/core/fcim_tile_tracker.v", "ended && (left == 0)", "ended"),
     "a tile is not done if its last block is skipped": (
-        "rtl/core/fcim_tile_tracker.v", "(mine && decided_last)", "(mine && decided_last && !decided_skip)"),
+        "rtl/core/fcim_tile_tracker.v", "(decided_here && decided_last)", "(decided_here && decided_last && !decided_skip)"),
     "a skipped block is waited for": (
-        "rtl/core/fcim_tile_tracker.v", "mine && !decided_skip", "mine"),
+        "rtl/core/fcim_tile_tracker.v", "decided_here && !decided_skip", "decided_here"),
     "a tile starts with the sums of the last": (
         "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
     "probabilities are written into a slot in use": (
@@ -80,8 +80,8 @@ MUTANTS = {
     "the last row never comes": (
         "rtl/normalizer/fcim_normalizer.v", "row_end_q[PIPE];", "row_end_q[PIPE] && !tile_end_q[PIPE];"),
     "a counter counts by two": (
-        "rtl/core/fcim_core.v", "{{(INC_BITS-1){1'b0}}, req_accept && req_zero}",
-        "{{(INC_BITS-2){1'b0}}, req_accept && req_zero, 1'b0}"),
+        "rtl/core/fcim_core.v", "add(decision_accept && decision_zero, ONE)",
+        "add(decision_accept && decision_zero, ONE << 1)"),
 }
 START = 17          # cycle of a made-up record in which the first row of Q is taken
 BUDGET = 6000       # cycles; the right engine needs less than half of it
@@ -116,7 +116,7 @@ def times_and_counters(tiles: list[TileJob], results: list[TileResult]) -> Recor
     offered = {name: [0, *(cycle + 1 for cycle in run.taken[name][:-1])] for name in "qkv"} | run.offered
     return {**{f"{name}_cycle": START + np.array(cycles) for name, cycles in run.taken.items()},
             **{f"{name}_offer": START + np.array(cycles) for name, cycles in offered.items()},
-            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "req")},
+            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "decision")},
             "counters": np.array([run.counters[name] for name in COUNTERS])}
 
 
@@ -128,7 +128,7 @@ def record(tiles: list[TileJob]) -> Record:
         **{name: values.copy() for name, values in stream_arrays(tiles).items()},
         "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
         "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
-        "o_last": np.array([0, 0, 1, 0, 1]), "req_skip": np.array([0, 0]), "req_last": np.array([1, 1]),
+        "o_last": np.array([0, 0, 1, 0, 1]), "decision_skip": np.array([0, 0]), "decision_last": np.array([1, 1]),
         "error_v_count": np.array(0), **times_and_counters(tiles, results),
     }
 
@@ -174,9 +174,9 @@ def test_last_on_the_wrong_row_is_seen(tiles: list[TileJob], record: Record) -> 
 
 
 @pytest.mark.parametrize(("change", "problem"), [
-    ({"req_skip": [0, 1]}, "the requests do not fit the keys and values"),
-    ({"req_skip": [0], "req_last": [1]}, "1 requests came, 2 were expected"),
-    ({"req_last": [0, 1]}, "last is not on each tile's last request")])
+    ({"decision_skip": [0, 1]}, "the decisions do not fit the keys and values"),
+    ({"decision_skip": [0], "decision_last": [1]}, "1 decisions came, 2 were expected"),
+    ({"decision_last": [0, 1]}, "last is not on each tile's last decision")])
 def test_wrong_requests_are_seen(change: dict[str, list[int]], problem: str, tiles: list[TileJob], record: Record) -> None:
     record |= {name: np.array(values) for name, values in change.items()}
     assert problem in check_record(TINY, tiles, record, "none").problems
@@ -188,11 +188,11 @@ def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record:
     results = [run_tile(TINY, t) for t in tiles]
     record |= times_and_counters(tiles, results) | stream_arrays(tiles, streamed_values(TINY, tiles, results))
     record |= {"o_data": results[0].out.long().numpy(), "o_empty": results[0].empty.numpy(), "o_last": np.array([0, 0, 0, 0, 1]),
-               "req_skip": np.array([0, 1, 0]), "req_last": np.array([0, 0, 1])}
+               "decision_skip": np.array([0, 1, 0]), "decision_last": np.array([0, 0, 1])}
     assert len(record["v_last"]) == 16 and record["v_last"].tolist() == [0] * 15 + [1]
     assert_ok([check_record(TINY, tiles, record, "none")], tiles, expected=1)
-    record["req_skip"] = np.array([0, 0, 1])
-    assert "request 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
+    record["decision_skip"] = np.array([0, 0, 1])
+    assert "decision 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
 
 
 @pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult"])
@@ -251,7 +251,7 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
 def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
     """The mutants fail because of the mutation, not of slow values or late answers to requests."""
     tiles = provoking_tiles(np.random.default_rng(seed))
-    for slow in (None, {"v": (1, 13)}, {"req": (1, 30)}):
+    for slow in (None, {"v": (1, 13)}, {"decision": (1, 30)}):
         runs = run_core(TINY, tiles, ("both",), RunOptions(seed=seed), watch=True, slow=slow)
         assert_ok(runs, tiles, expected=1)
         assert runs[0].counters["cycles"] < BUDGET // 2

@@ -21,7 +21,7 @@ SLOW = {
     "k": ((1, 11), ("stall_k",)),
     "v": ((1, 13), ("stall_v", "stall_op", "stall_softmax")),
     "o": ((1, 130), ("stall_o", "stall_bank")),
-    "req": ((1, 45), ("stall_req", "stall_softmax")),
+    "decision": ((1, 45), ("stall_decision", "stall_softmax")),
 }
 
 
@@ -62,8 +62,8 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
         assert run.pattern == "none" and set(run.counters) == set(run.predicted) == set(COUNTERS)
         moved |= {name for name, value in run.counters.items() if value == run.predicted[name] > 0}
     # no stream is slow here, and V is always early enough
-    assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_req"}
-    assert all(varied[1].counters[name] == varied[1].predicted[name] > 0 for name in ("stall_k", "stall_o", "stall_req"))
+    assert moved == set(COUNTERS) - {"stall_k", "stall_o", "stall_v", "stall_decision"}
+    assert all(varied[1].counters[name] == varied[1].predicted[name] > 0 for name in ("stall_k", "stall_o", "stall_decision"))
 
 
 def test_states_agree_with_the_counters(seed: int, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,9 +87,9 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
             assert spent[word >> bit & 1 == 1].sum() == counters[name], name
         for bit, name, count in ((2, "keys", len(record["k_cycle"])), (0, "rows in", len(record["q_cycle"])),
                                  (4, "values", len(record["v_cycle"])), (6, "rows out", len(record["o_cycle"])),
-                                 (15, "requests", len(record["req_cycle"]))):
+                                 (15, "requests", len(record["decision_cycle"]))):
             assert spent[word >> bit & 3 == 3].sum() == count, name
-        assert spent[word >> 15 & 3 == 1].sum() == counters["stall_req"]
+        assert spent[word >> 15 & 3 == 1].sum() == counters["stall_decision"]
         assert spent[word >> 6 & 3 == 1].sum() == counters["stall_o"] and spent[word >> 13 & 3 > 0].sum() > 0
         cov = new_coverage()
         sample_run(cov, cfg, tiles, runs[0].golden, record)

@@ -21,18 +21,19 @@ from tb.core.verdict import assert_ok
 ENGINE, SOFTMAX = "rtl/core/fcim_core.v", "rtl/softmax/fcim_online_softmax.v"
 STALLS = [name for name in COUNTERS if name.startswith("stall_")]
 # every stream pauses; with these rhythms each of the faults below counts otherwise than the page says
-RHYTHMS = {"q": (1, 2), "k": (20, 15), "v": (1, 5), "o": (1, 5), "req": (2, 3)}
+RHYTHMS = {"q": (1, 2), "k": (20, 15), "v": (1, 5), "o": (1, 5), "decision": (2, 3)}
 
 # the right condition and one in which a term is lost or added; what it then counts
 OTHERWISE = {
-    "stall_softmax": (ENGINE, "col_valid && !col_ready}", "col_valid}"),                    # also the cycle of acceptance
+    "stall_softmax": (ENGINE, "col_valid && !col_ready, ONE", "col_valid, ONE"),                    # also the cycle of acceptance
     "stall_q": (ENGINE, "running && s_k_valid && ip_ready && !key_open", "running && s_k_valid && !key_open"),  # IP-CIM busy
     "stall_k": (ENGINE, "running && key_open && ip_ready && !s_k_valid", "running && ip_ready && !s_k_valid"),  # no Q there
     "stall_v": (ENGINE, "blk_valid && op_ready && !v_blk_valid", "blk_valid && !v_blk_valid"),                  # OP-CIM busy
     "stall_op": (SOFTMAX, "can_run && !skip && !slot_idle", "can_run && !slot_idle"),       # also blocks that are skipped
     "stall_bank": (SOFTMAX, "can_run && !skip && slot_idle && !bank_free", "can_run && !skip && !bank_free"),   # no room either
-    "stall_o": (ENGINE, "m_o_valid && !m_o_ready}", "m_o_valid && !m_o_ready && !m_o_last}"),       # not a tile's last row
-    "stall_req": (ENGINE, "m_req_valid && !m_req_ready}", "m_req_valid && !m_req_ready && !m_req_skip}"),   # nor skipped blocks
+    "stall_o": (ENGINE, "m_o_valid && !m_o_ready, ONE", "m_o_valid && !m_o_ready && !m_o_last, ONE"),     # not a tile's last row
+    "stall_decision": (ENGINE, "m_decision_valid && !m_decision_ready, ONE",
+                       "m_decision_valid && !m_decision_ready && !m_decision_skip, ONE"),   # nor skipped blocks
 }
 ONES = " | ".join(f"({{{{(COUNTERS*INC_BITS-1){{1'b0}}}}, 1'b1}} << {COUNTERS.index(name)}*INC_BITS)" for name in STALLS)
 BY_TWO = (ENGINE, ".increments(increments)", f".increments(increments + (increments & ({ONES})))")

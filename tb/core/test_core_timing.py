@@ -22,7 +22,7 @@ from tb.core.sequences import UNIT, blocks, exact_tile, prefill, random_group, s
 from tb.core.verdict import assert_ok
 
 GROUPS = (1, 3, 4, 8, 16)
-EVENTS = {"q": "R", "k": "A", "v": "V", "req": "E", "o": "O"}       # acceptances, by the page's names
+EVENTS = {"q": "R", "k": "A", "v": "V", "decision": "E", "o": "O"}       # acceptances, by the page's names
 SHARE = 0.97
 
 
@@ -109,7 +109,7 @@ def test_handshakes_equal_the_table_at_any_pace(bits_per_cycle: int, generator: 
         values = sum(int(keys_of_blocks(cfg, keys, runs).sum()) for (_, keys), runs in zip(shapes, ran, strict=True))
         pace = random_pace(generator, sum(rows for rows, _ in shapes), sum(keys for _, keys in shapes), values)
         got, events = handshakes(cfg, shapes, fused, ran, pace), cycle_table(cfg, shapes, fused, ran, pace)
-        taken, offered = {name: getattr(events, event) for name, event in EVENTS.items()}, {"req": events.P, "o": events.W}
+        taken, offered = {name: getattr(events, event) for name, event in EVENTS.items()}, {"decision": events.P, "o": events.W}
         assert got.taken == taken and got.offered == offered, (cfg, shapes, fused, ran, pace)
         late += got.counters["cycles"] > schedule(cfg, shapes, fused, ran)["cycles"]
     assert late > 50
@@ -174,7 +174,7 @@ def test_values_may_wait_for_their_request(bits_per_cycle: int, seed: int, gener
     tiles = vanishing_tiles(cfg, generator, 8) + shaped_tiles(cfg, generator, [(8, 30), (1, 1), (2, 17), (8, 8), (1, 1), (1, 1)])
     run, = run_core(cfg, tiles, options=RunOptions(seed=seed, extra_env={"ENGINE_ON_DEMAND": "1"}))
     assert_ok([run], tiles, expected=1)
-    requests = [cycle for cycle, runs in zip(run.taken["req"], np.concatenate([g.ran for g in run.golden])) if runs]
+    requests = [cycle for cycle, runs in zip(run.taken["decision"], np.concatenate([g.ran for g in run.golden])) if runs]
     sizes = [min(cfg.keys_per_block, len(tile.k) - b * cfg.keys_per_block)
              for tile, g in zip(tiles, run.golden) for b in range(len(g.ran)) if g.ran[b]]
     assert all(value > request for value, request in zip(run.taken["v"], np.repeat(requests, sizes), strict=True))

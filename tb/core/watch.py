@@ -16,7 +16,7 @@ class PortWatch:
 
     def __init__(self, dut: Any) -> None:
         self.counts = dict.fromkeys(("cycles", "tiles", "keys", "blocks", "stall_k", "stall_o", "skipped_blocks",
-                                     "stall_req"), 0)
+                                     "stall_decision"), 0)
         cocotb.start_soon(self._run(dut))
 
     async def _run(self, dut: Any) -> None:
@@ -27,8 +27,8 @@ class PortWatch:
             q_taken = dut.s_q_valid.value == 1 and dut.s_q_ready.value == 1
             k_valid, k_ready = dut.s_k_valid.value == 1, dut.s_k_ready.value == 1
             o_valid, o_ready = dut.m_o_valid.value == 1, dut.m_o_ready.value == 1
-            req_valid, req_ready = dut.m_req_valid.value == 1, dut.m_req_ready.value == 1
-            decided = req_valid and req_ready
+            decision_valid, decision_ready = dut.m_decision_valid.value == 1, dut.m_decision_ready.value == 1
+            decided = decision_valid and decision_ready
             done = o_valid and o_ready and dut.m_o_last.value == 1
             if (dut.tile_done.value == 1) != done:
                 raise AssertionError(f"tile_done is {dut.tile_done.value}; a tile's last row is taken: {done}")
@@ -39,8 +39,8 @@ class PortWatch:
             counts["stall_k"] += running and k_ready and not k_valid
             counts["stall_o"] += o_valid and not o_ready
             counts["blocks"] += decided
-            counts["skipped_blocks"] += decided and dut.m_req_skip.value == 1
-            counts["stall_req"] += req_valid and not req_ready
+            counts["skipped_blocks"] += decided and dut.m_decision_skip.value == 1
+            counts["stall_decision"] += decision_valid and not decision_ready
             if q_taken:
                 in_flight += first_row
                 first_row = dut.s_q_last.value == 1

@@ -25,7 +25,8 @@ def test_divider(parameters: dict[str, int], seed: int) -> None:
 
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     ("+ {{(NUM_BITS-SUM_BITS){1'b0}}, in_sum}", "", "exact_halves_round_away_from_zero", "gave .*, expected"),
-    ("else if (enable)\n            valid_q", "else\n            valid_q", "enable_stops_every_stage", "result 0 (holds X|lane)"),
+    ("else if (enable) begin\n            valid_q", "else begin\n            valid_q", "enable_stops_every_stage",
+     "result 0 (holds X|lane)"),
 ], ids=["truncated", "valid-runs-on"])
 def test_faults_are_found(old: str, new: str, testcase: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, NARROWEST, RunOptions(seed=seed, testcase=testcase))

@@ -23,9 +23,9 @@ from tb.common.rng import rng
 from tb.common.stalls import always, sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
 from tb.core.bench_core import (
+    DECISION_FIELDS,
     FIELDS,
     OUT_FIELDS,
-    REQUEST_FIELDS,
     SETTLE_CYCLES,
     beat_arrays,
     each_engine_pattern,
@@ -50,7 +50,7 @@ class EnginePins:
         self._dut = dut
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._dut, name.removeprefix("m_") if name.startswith("m_req_") else name)
+        return getattr(self._dut, name.removeprefix("m_") if name.startswith("m_decision_") else name)
 
 
 def words_of_tiles(streams: Any, name: str, fields: tuple[str, ...]) -> list[list[Beat]]:
@@ -146,7 +146,7 @@ async def run_tiles(dut: Any, pattern: str) -> None:
     monitors = {name: StreamMonitor(dut, f"s_{name}", fields)
                 for name, fields in {"tile": TILE_FIELDS, "q": FIELDS["q"], **sides}.items()}
     monitors |= {name: StreamMonitor(dut, f"m_{name}", fields) for name, fields in OUTPUTS.items()}
-    monitors["req"] = StreamMonitor(dut, "req", REQUEST_FIELDS)
+    monitors["decision"] = StreamMonitor(dut, "decision", DECISION_FIELDS)
 
     def state() -> str:
         return "accepted " + ", ".join(f"{name} {len(m.beats)}" for name, m in monitors.items())
@@ -168,10 +168,11 @@ async def run_tiles(dut: Any, pattern: str) -> None:
     for name, fields in (("q", FIELDS["q"]), *sides.items()):
         record |= beat_arrays(name, monitors[name].beats, fields, head_dim, 8)
     record |= beat_arrays("o", monitors["o"].beats, OUT_FIELDS, head_dim, 16)
-    for name, fields in (("tile", TILE_FIELDS), ("kreq", OUTPUTS["kreq"]), ("vreq", OUTPUTS["vreq"]), ("req", REQUEST_FIELDS)):
+    for name, fields in (("tile", TILE_FIELDS), ("kreq", OUTPUTS["kreq"]), ("vreq", OUTPUTS["vreq"]),
+                         ("decision", DECISION_FIELDS)):
         record |= beat_arrays(name, monitors[name].beats, fields, 0, 0)
     record |= time_arrays(monitors)
     record |= {f"pins_{name}": count for name, count in watch.counts.items()}
-    coverage.sample_run(monitors["tile"].beats, monitors["q"].beats, monitors["req"].beats, int(dut.KEYS_PER_BLOCK.value),
+    coverage.sample_run(monitors["tile"].beats, monitors["q"].beats, monitors["decision"].beats, int(dut.KEYS_PER_BLOCK.value),
                int(dut.BLOCKS_AHEAD.value))
     save_record(record, pattern)

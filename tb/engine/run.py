@@ -60,7 +60,7 @@ def _problems(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[T
         problems.append("error_order is up")
     if record["left_over"]:
         problems.append(f"{record['left_over']} words were asked for and not taken")
-    if (most := most_ahead(record["kreq_cycle"], record["req_cycle"])) > ahead:
+    if (most := most_ahead(record["kreq_cycle"], record["decision_cycle"])) > ahead:
         problems.append(f"{most} blocks were asked for ahead of their decision, {ahead} may be")
     return problems
 

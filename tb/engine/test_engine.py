@@ -99,7 +99,7 @@ def test_requests_run_ahead(ahead: int, seed: int, generator: np.random.Generato
     fetches = fetched(flagged(generator, shaped_tiles(BYTE, generator, shapes)))
     run, = run_engine(BYTE, fetches, options=RunOptions(seed=seed), ahead=ahead, hold=ahead + 20)
     check([run], fetches, expected=1)
-    asked, decided, tiles = run.taken["kreq"], run.taken["req"], run.taken["tile"]
+    asked, decided, tiles = run.taken["kreq"], run.taken["decision"], run.taken["tile"]
     assert most_ahead(asked, decided) == ahead and sum(cycle < 0 for cycle in asked) == ahead
     firsts = np.cumsum([0, *(len(fetch.blocks(BYTE)) for fetch in fetches)]).tolist()
     for block, cycle in enumerate(asked):

@@ -10,13 +10,13 @@ from cocotb.triggers import RisingEdge
 
 from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
-from tb.common.geometry import REF_BITS, Z_BITS, Geometry
+from tb.common.geometry import ROW_MAX_BITS, Z_BITS, Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.exp2 import coverage
 
 Element = tuple[int, int, int]  # z, reference, tau
-REF_MIN, REF_MAX = -(2 ** (REF_BITS - 1)), 2 ** (REF_BITS - 1) - 1
+REF_MIN, REF_MAX = -(2 ** (ROW_MAX_BITS - 1)), 2 ** (ROW_MAX_BITS - 1) - 1
 
 
 def below_zero(prob_bits: int) -> int:
@@ -50,7 +50,7 @@ async def run(dut: Any, elements: list[Element]) -> int:
         of_tau += of_tau[: -len(of_tau) % lanes]
         cycles += [of_tau[i : i + lanes] for i in range(0, len(of_tau), lanes)]
     cycles = [cycles[i] for i in g.permutation(len(cycles))]
-    words = [(pack([e[0] for e in lane], Z_BITS), pack([e[1] for e in lane], REF_BITS), lane[0][2]) for lane in cycles]
+    words = [(pack([e[0] for e in lane], Z_BITS), pack([e[1] for e in lane], ROW_MAX_BITS), lane[0][2]) for lane in cycles]
     # A probability that is too wide for its lane makes the comparison fail, as it must.
     expected = ["".join(format(spec.probability(*e, prob_bits), f"0{prob_bits}b") for e in reversed(lane)) for lane in cycles]
 
@@ -59,7 +59,7 @@ async def run(dut: Any, elements: list[Element]) -> int:
     start_clock(dut)
     start_watchdog(len(cycles) + 20)
     edge = RisingEdge(dut.clk)
-    z, reference, tau_port, out = dut.z, dut.reference, dut.tau, dut.p
+    z, reference, tau_port, out = dut.z, dut.row_max, dut.tau, dut.p
     compared = 0
     await edge
     for i in range(len(cycles) + 1):

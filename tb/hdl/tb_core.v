@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tb_core: fcim_core between streams that are played from files and recorded into files, in the folder of the run.
 // One run: rst_n low for some cycles, start for one cycle, then wait until rows_out is what is due, finish for one cycle.
-// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, req_ready.bin (tb_stream_sink); writes *_beats.bin, and of
-// o and req also *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the engine and the cycles that
+// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, decision_ready.bin (tb_stream_sink); writes *_beats.bin, and of
+// o and decision also *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the engine and the cycles that
 // it spent in it (bits: see `state` below).
 `default_nettype none
 
@@ -42,9 +42,9 @@ module tb_core #(
     wire [K_BITS-1:0] k;
     wire [V_BITS-1:0] v;
     wire [O_BITS-1:0] o;
-    wire [R_BITS-1:0] req;
-    wire q_valid, q_ready, k_valid, k_ready, v_valid, v_ready, o_valid, o_ready, req_valid, req_ready;
-    wire q_error, k_error, v_error, o_error, req_error;
+    wire [R_BITS-1:0] decision;
+    wire q_valid, q_ready, k_valid, k_ready, v_valid, v_ready, o_valid, o_ready, decision_valid, decision_ready;
+    wire q_error, k_error, v_error, o_error, decision_error;
 
     fcim_core #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
@@ -56,7 +56,7 @@ module tb_core #(
         .s_q_tau(q[HEAD_DIM*8+POS_BITS+22 +: 4]), .s_q_fused(q[Q_BITS-3]), .s_q_skip(q[Q_BITS-2]), .s_q_last(q[Q_BITS-1]),
         .s_k_valid(k_valid), .s_k_ready(k_ready), .s_k_data(k[HEAD_DIM*8-1:0]), .s_k_pos(k[HEAD_DIM*8 +: POS_BITS]),
         .s_k_mult(k[HEAD_DIM*8+POS_BITS +: 16]), .s_k_last(k[K_BITS-1]),
-        .m_req_valid(req_valid), .m_req_ready(req_ready), .m_req_skip(req[0]), .m_req_last(req[1]),
+        .m_decision_valid(decision_valid), .m_decision_ready(decision_ready), .m_decision_skip(decision[0]), .m_decision_last(decision[1]),
         .s_v_valid(v_valid), .s_v_ready(v_ready), .s_v_data(v[HEAD_DIM*8-1:0]), .s_v_last(v[V_BITS-1]),
         .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_data(o[HEAD_DIM*16-1:0]), .m_o_empty(o[O_BITS-2]),
         .m_o_last(o[O_BITS-1]),
@@ -73,7 +73,7 @@ module tb_core #(
         .clk(clk), .rst_n(rst_n), .start(start), .valid(v_valid), .ready(v_ready), .payload(v)
     );
     tb_stream_sink #(.FILE("o_ready.bin")) u_o (.clk(clk), .start(start), .ready(o_ready));
-    tb_stream_sink #(.FILE("req_ready.bin")) u_req (.clk(clk), .start(start), .ready(req_ready));
+    tb_stream_sink #(.FILE("decision_ready.bin")) u_decision (.clk(clk), .start(start), .ready(decision_ready));
 
     tb_stream_recorder #(.WIDTH(Q_BITS), .FILE("q_beats.bin")) u_q_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
@@ -91,17 +91,17 @@ module tb_core #(
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
         .valid(o_valid), .ready(o_ready), .payload(o), .count(rows_out), .error(o_error)
     );
-    tb_stream_recorder #(.WIDTH(R_BITS), .FILE("req_beats.bin"), .READY_CHANGES(1)) u_req_beats (
+    tb_stream_recorder #(.WIDTH(R_BITS), .FILE("decision_beats.bin"), .READY_CHANGES(1)) u_decision_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
-        .valid(req_valid), .ready(req_ready), .payload(req), .count(), .error(req_error)
+        .valid(decision_valid), .ready(decision_ready), .payload(decision), .count(), .error(decision_error)
     );
 
-    assign protocol_error = q_error || k_error || v_error || o_error || req_error;
+    assign protocol_error = q_error || k_error || v_error || o_error || decision_error;
 
     // ---- what the engine was doing, cycle by cycle
     wire [1:0]  tiles = (dut.tiles_q > 3) ? 2'd3 : dut.tiles_q[1:0];
     wire [16:0] state = {
-        req_ready, req_valid,                   // 16:15
+        decision_ready, decision_valid,                   // 16:15
         tiles,                                  // 14:13 tiles in flight, 3 means more than 2
         dut.rd_en,                              // 12 accumulators are read out
         dut.op_active,                          // 11 the OP-CIM's array switches

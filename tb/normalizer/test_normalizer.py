@@ -26,7 +26,7 @@ def test_normalizer(values: tuple[int, ...], seed: int) -> None:
 
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     ("last_read ? bank_mask", "(issue && last_row) ? bank_mask", "tiles_of_any_size/pattern=none", "was released after"),
-    ("read_q <= 1'b0;\n        else if (enable)", "read_q <= 1'b0;\n        else",
+    ("read_q <= 1'b0;\n        end else if (enable) begin", "read_q <= 1'b0;\n        end else begin",
      "tiles_of_any_size/pattern=backpressure", "beats differ"),
 ], ids=["released-early", "read-lost-in-a-stall"])
 def test_faults_are_found(old: str, new: str, testcase: str, message: str, seed: int, tmp_path: Path) -> None:

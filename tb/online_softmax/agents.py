@@ -61,7 +61,7 @@ class NormalizerBfm:
         self.tiles, self.complete = tiles, complete
         self.free_from: dict[int, int] = {}     # tile: first cycle in which its bank was free again
         self.sums_read = 0
-        for name in ("bank_release", "sum_rd_en", "sum_rd_bank", "sum_rd_group", "sum_rd_lane"):
+        for name in ("bank_release", "sum_rd_en", "sum_rd_bank", "sum_rd_pass", "sum_rd_lane"):
             getattr(dut, name).value = 0
 
     async def run(self, tiles: int) -> None:
@@ -96,7 +96,7 @@ class NormalizerBfm:
             if row is not None:
                 dut.sum_rd_en.value = 1
                 dut.sum_rd_bank.value = tile.bank
-                dut.sum_rd_group.value, dut.sum_rd_lane.value = divmod(row, self.size.lanes)
+                dut.sum_rd_pass.value, dut.sum_rd_lane.value = divmod(row, self.size.lanes)
             else:
                 dut.sum_rd_en.value = 0
             await edge

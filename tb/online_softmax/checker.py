@@ -18,7 +18,7 @@ from tb.score_scaler.agents import COLUMN_FIELDS, TileDriver
 from tb.score_scaler.sequences import TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
-REQUEST_FIELDS = ("skip", "last", "bank", "zero")
+DECISION_FIELDS = ("skip", "last", "bank", "zero")
 WRITE_DELAY = 3  # from the exponential phase's first cycle to the first write
 
 
@@ -34,7 +34,7 @@ class Checker:
         self.model = SoftmaxModel(self.size, self._expect)
         source = self.bench.input("s_col", COLUMN_FIELDS, lambda beat: self.model.column(beat, cycle()))
         self.board = self.bench.output("m_blk", BLOCK_FIELDS)
-        self.requests = self.bench.output("m_req", REQUEST_FIELDS)
+        self.requests = self.bench.output("m_decision", DECISION_FIELDS)
         self.bench.monitors["m_blk"].add_callback(self._block_taken)
         self.driver = TileDriver(dut, self.size, source, pattern, tau_port=True)
         slow, generator = pattern in ("backpressure", "both"), rng("surroundings")
@@ -85,7 +85,7 @@ class Checker:
             return
         assert self._done < len(self.model.running), f"cycle {now}: a write before any block is complete"
         block = self.model.running[self._done]
-        slot, place = int(dut.p_slot.value), (int(dut.p_key.value), int(dut.p_group.value))
+        slot, place = int(dut.p_slot.value), (int(dut.p_key.value), int(dut.p_pass.value))
         assert slot == block.slot, f"cycle {now}: a write to slot {slot}, block {block.number} belongs to {block.slot}"
         assert self.op_cim.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
         want = block.writes.pop(place, None)
@@ -126,7 +126,7 @@ class Checker:
                 if not offered:
                     self.valid_since.append(now)
                 offered = dut.s_col_ready.value == 0
-            if dut.m_req_valid.value == 1 and len(self.asked) == len(self.decided) - (self.decided[-1:] == [now]):
+            if dut.m_decision_valid.value == 1 and len(self.asked) == len(self.decided) - (self.decided[-1:] == [now]):
                 self.asked.append(now)
             if dut.m_blk_valid.value == 1 and len(self.shown) == len(self.taken) - (self.taken[-1:] == [now]):
                 self.shown.append(now)
@@ -142,7 +142,7 @@ class Checker:
     @property
     def decided(self) -> list[int]:
         """Cycle in which each block's request was taken."""
-        return self.bench.monitors["m_req"].cycles
+        return self.bench.monitors["m_decision"].cycles
 
     def _complete(self, t: int) -> bool:
         """The tile's last block is decided, and the OP-CIM has all that run."""

@@ -21,12 +21,12 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
 
 
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
-    ("fcim_row_max", "(|amount[REF_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
+    ("fcim_row_max", "(|amount[ROW_MAX_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
     ("fcim_online_softmax", ".start_tau(ztau_q[exp_buf_q])", ".start_tau(tau_q[exp_bank])",
      r"p \(lane, got, expected\)|blk_shift"),
-    ("fcim_online_softmax", "assign m_req_zero  = zzero_q[exp_buf_q];", "assign m_req_zero  = 1'b0;", "m_req"),
+    ("fcim_online_softmax", "assign m_decision_zero  = zzero_q[exp_buf_q];", "assign m_decision_zero  = 1'b0;", "m_decision"),
     ("fcim_online_softmax", ".s_blk_tau(ztau_q[judge_buf_q])", ".s_blk_tau(ztau_q[judge_after])",
-     r"p \(lane, got, expected\)|blk_shift|m_req|rescales"),
+     r"p \(lane, got, expected\)|blk_shift|m_decision|rescales"),
     ("fcim_online_softmax", "exp_ready || (rd_buf != judge_buf_q)", "exp_ready", "rescales after|the request comes"),
 ], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "judged-too-late"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class SoftmaxBfm:
             values = (block.slot, key, group, pack(rows, size.prob_bits))
         else:
             values = (*self.garbage.integers(0, 2, 2).tolist(), 0, int(self.garbage.integers(0, 1 << size.prob_bits)))
-        dut.p_slot.value, dut.p_key.value, dut.p_group.value, dut.p_data.value = values
+        dut.p_slot.value, dut.p_key.value, dut.p_pass.value, dut.p_data.value = values
         due = next((block for start, block in self.ready_from if start == now), None)
         over = self.ends.pop(now, None)
         if due is not None:
@@ -180,7 +180,7 @@ class NormalizerBfm:
         group, lane = divmod(read[0] if read else int(self.generator.integers(0, self.size.rows)), self.size.lanes)
         chunk = read[1] if read else int(self.generator.integers(0, self.size.cpk))
         bank = self.complete[0].bank if read else int(self.generator.integers(0, 2))
-        for handle, value in ((self.dut.rd_en, read is not None), (self.dut.rd_bank, bank), (self.dut.rd_group, group),
+        for handle, value in ((self.dut.rd_en, read is not None), (self.dut.rd_bank, bank), (self.dut.rd_pass, group),
                               (self.dut.rd_lane, lane), (self.dut.rd_chunk, chunk)):
             handle.value = int(value)
         return read

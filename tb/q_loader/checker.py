@@ -64,7 +64,7 @@ class Checker:
         self.both_loaded += loaded == 3
         if write == "1":
             row = {field: int(getattr(dut, f"row_{field}").value) for field in ROW_FIELDS if field != "sum"}
-            self.board.got({**row, "sum": dut.row_sum.value.to_signed()})
+            self.board.got({**row, "sum": dut.q_sum.value.to_signed()})
 
     def _accept(self, now: int) -> None:
         """The row that the cycle's end takes. A tile ends with its last row, or with row ROWS - 1 whether marked or not."""

@@ -17,7 +17,7 @@ COVERPOINTS = (
     point("q_loader.bank", "Rows go into both banks", ("0", "1")),
     point("q_loader.release", "A bank comes back while a row waits for it, while a row is taken, while none is offered",
           ("row waits", "row taken", "none offered")),
-    point("q_loader.row_sum", "Sums of a row's elements",
+    point("q_loader.q_sum", "Sums of a row's elements",
           ("lowest: all -128", "negative", "0", "positive", "highest: all 127")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -37,7 +37,7 @@ def sample_cycle(held: int, loaded: int, valid: bool, ready: bool, released: boo
 def sample_row(bank: int, total: int, index: int, last: bool, rows: int, head_dim: int) -> None:
     """An accepted row: its bank, the sum of its elements, its number in the tile."""
     GROUP.sample("q_loader.bank", str(bank))
-    GROUP.sample_array("q_loader.row_sum", ends(np.array([total]), -128 * head_dim, 127 * head_dim))
+    GROUP.sample_array("q_loader.q_sum", ends(np.array([total]), -128 * head_dim, 127 * head_dim))
     if last or index == rows - 1:
         GROUP.sample("q_loader.tile", ("all rows, marked" if last else "all rows, cut off") if index == rows - 1 else
                      "one row" if index == 0 else "some rows")

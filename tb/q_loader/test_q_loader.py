@@ -20,7 +20,7 @@ def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("s_q_last || (index_q == ROWS[ROW_BITS-1:0] - 1'b1)", "s_q_last", "ready is|loaded is|tile_open is"),
     ("held_q & ~scaled", "held_q & ~streamed", "ready is 1, banks held"),
-    ("{{(QSUM_BITS-8){data_q[d*8 + 7]}}", "{{(QSUM_BITS-8){1'b0}}", "sum got"),
+    ("{{(ELEM_SUM_BITS-8){data_q[d*8 + 7]}}", "{{(ELEM_SUM_BITS-8){1'b0}}", "sum got"),
 ], ids=["overlong-tile", "bank-freed-early", "sum-unsigned"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"ROWS": 8, "HEAD_DIM": 16, "POS_BITS": 7},

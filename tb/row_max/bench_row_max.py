@@ -16,7 +16,7 @@ BUDGET = 20_000
 async def chains_of_tiles(dut: Any) -> None:
     """Every reference, amount, test for 0 and event."""
     checker = Checker(dut)
-    for name in ("z_valid", "z_buf", "z_first_key", "z_group", "s_blk_valid", "rd_buf", "rd_group"):
+    for name in ("z_valid", "z_buf", "z_first_key", "z_pass", "s_blk_valid", "rd_buf", "rd_pass"):
         getattr(dut, name).value = 0
     start_clock(dut)
     start_watchdog(BUDGET, lambda: f"{checker.freed} of {len(checker.blocks)} blocks")

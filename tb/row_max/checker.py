@@ -8,7 +8,7 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 
 from tb.common.clock import cycle
-from tb.common.geometry import REF_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.row_max import coverage
@@ -49,7 +49,7 @@ class Checker:
         dut.z_valid.value = int(valid)
         if valid:
             block, key, group = self.writes.popleft()
-            dut.z_buf.value, dut.z_first_key.value, dut.z_group.value = block.number % BUFFERS, int(key == 0), group
+            dut.z_buf.value, dut.z_first_key.value, dut.z_pass.value = block.number % BUFFERS, int(key == 0), group
             dut.z_data.value = pack(self._part([row[key] for row in block.z], group), Z_BITS)
             self.last_write = not self.writes
         else:
@@ -114,8 +114,8 @@ class Checker:
             return
         number, group = self.asked
         block = self.blocks[number]
-        word = int(str(self.dut.rd_reference.value).replace("X", "0"), 2)
-        references = unpack(word, self.lanes, REF_BITS, signed=True).tolist()
+        word = int(str(self.dut.rd_row_max.value).replace("X", "0"), 2)
+        references = unpack(word, self.lanes, ROW_MAX_BITS, signed=True).tolist()
         shifts = unpack(int(self.dut.rd_shift.value), self.lanes, SHIFT_BITS).tolist()
         want = self._part(block.reference, group)
         wrong = [(lane, r, w) for lane, (r, w) in enumerate(zip(references, want)) if w is not None and r != w]
@@ -132,7 +132,7 @@ class Checker:
         else:
             self.asked = (self.read[0], 0) if self.read and self.g.integers(0, 3) else None
         if self.asked is not None:
-            self.dut.rd_buf.value, self.dut.rd_group.value = self.asked[0] % BUFFERS, self.asked[1]
+            self.dut.rd_buf.value, self.dut.rd_pass.value = self.asked[0] % BUFFERS, self.asked[1]
 
     async def run(self) -> None:
         """All blocks."""

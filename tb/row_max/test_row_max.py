@@ -19,12 +19,12 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
 
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("(s_blk_joint && other > own)", "(other > own)", "references|judged_zero|rescaled rows|non-0/1"),
-    ("ref_q[{s_blk_before, group_q}]", "ref_q[{s_blk_after, group_q}]", "references|rescaled rows|judged_zero|non-0/1"),
+    ("row_max_q[{s_blk_before, pass_q}]", "row_max_q[{s_blk_after, pass_q}]", "references|rescaled rows|judged_zero|non-0/1"),
     ("seen_all[a] || visible", "visible", "references|rescaled rows|shifts|judged_zero"),
     ("visible_all[a] = (own != MASKED)", "visible_all[a] = 1'b1", "judged_zero"),
-    ("$signed({{(REF_BITS+2-TAU_BITS){1'b0}}, a_tau_q}) +", "$signed({(REF_BITS+2){1'b0}}) +", "judged_zero"),
+    ("$signed({{(ROW_MAX_BITS+2-TAU_BITS){1'b0}}, a_tau_q});", "$signed({(ROW_MAX_BITS+2){1'b0}});", "judged_zero"),
     ("(|nonzero) || (any_q", "(&nonzero) || (any_q", "judged_zero"),
-    ("{SHIFT_BITS{1'b1}} : amount", "{SHIFT_BITS{1'b0}} : amount", "shifts"),
+    ("SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}", "SHIFT_BITS]) ? {SHIFT_BITS{1'b0}}", "shifts"),
 ], ids=["always-joint", "wrong-buffer", "seen-not-kept", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
         "large-rescale-wraps"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:

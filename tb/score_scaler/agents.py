@@ -24,7 +24,7 @@ class TileDriver:
         self.dut, self.size, self.source, self.tau_port = dut, size, source, tau_port
         self.released: deque[int] = deque()  # banks whose table is free again, in order
         self._rng, self._stalls = rng("columns"), source_stalls(pattern, rng("stalls rows"))
-        self._names = ("row_bank", "row_index", "row_pos", "row_mult", "row_sum", "row_shift",
+        self._names = ("row_bank", "row_index", "row_pos", "row_mult", "q_sum", "row_shift",
                        *(["row_tau", "row_fused", "row_skip"] if tau_port else []))
         dut.row_we.value = 0
         for name in self._names:

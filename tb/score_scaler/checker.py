@@ -44,7 +44,7 @@ class Checker:
             end = column.end and g == size.cpk - 1
             coverage.sample_group(sum(column.saturated[part]), size.lanes)
             self.groups[column.cycle + LATENCY + g] = {
-                "z_key": column.key, "z_group": g, "z_block_end": int(end), "z_tile_end": int(end and column.last),
+                "z_key": column.key, "z_pass": g, "z_block_end": int(end), "z_tile_end": int(end and column.last),
                 "z_data": pack(column.z[part], Z_BITS), "z_saturations": sum(column.saturated[part])}
         if column.last:
             self.freed[column.cycle + size.cpk] = column.bank

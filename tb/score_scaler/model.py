@@ -49,7 +49,7 @@ class ColumnModel:
         if int(dut.row_index.value) == 0:
             table.rows = []
         assert int(dut.row_index.value) == len(table.rows)
-        table.rows.append((int(dut.row_pos.value), int(dut.row_mult.value), dut.row_sum.value.to_signed()))
+        table.rows.append((int(dut.row_pos.value), int(dut.row_mult.value), dut.q_sum.value.to_signed()))
         table.shift = int(dut.row_shift.value)
         if hasattr(dut, "row_tau"):
             table.tau = int(dut.row_tau.value)

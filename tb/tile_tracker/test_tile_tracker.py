@@ -20,7 +20,7 @@ def test_tile_tracker(seed: int) -> None:
     ("ended && (left == 0)", "ended && (under_way_q == 0)"),
     ("{1'b0, finish && finish_bank == k}", "{1'b0, finish}"),
     ("ended && !done[k]", "ended"),
-    ("ended_q || (mine && decided_last)", "ended_q || (decided && decided_last)"),
+    ("ended_q || (decided_here && decided_last)", "ended_q || (decided && decided_last)"),
 ], ids=["finish-seen-late", "any-bank-finishes", "done-for-ever", "any-bank-ends"])
 def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), "done_valid is|done_bank is|pulses", TOP, BENCH, {},

@@ -23,7 +23,7 @@ def test_v_buffer(head_dim: int, keys: int, slots: int, seed: int) -> None:
     ("j[KEY_BITS-1:0] <= last_key_q[rd_slot_q]", "1'b1", "data lane|non-0/1"),
     ("tile_last_q[wr_slot_q] <= s_v_last", "tile_last_q[wr_slot_q] <= blk_end", "last key and last are"),
     ("full_q != SLOTS[SLOT_BITS:0]", "1'b1", "ready is 1 with"),
-    ("rd_slice*COLUMNS*8 +:", "(KEYS_PER_BLOCK-1-rd_slice)*COLUMNS*8 +:", "data lane"),
+    ("rd_slice*SLICE_BITS +:", "(KEYS_PER_BLOCK-1-rd_slice)*SLICE_BITS +:", "data lane"),
 ], ids=["missing-keys", "last-of-every-block", "overflow", "slices-reversed"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"HEAD_DIM": 16, "KEYS_PER_BLOCK": 8, "SLOTS": 2},

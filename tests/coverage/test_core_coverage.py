@@ -154,7 +154,7 @@ def test_another_decision_than_the_golden_one_is_noticed(generator: np.random.Ge
 def cycles_record() -> dict[str, np.ndarray]:
     """Two tiles of 2 rows and 3 and 1 keys, 4 cycles a key: Q early, a late second key, a late last row."""
     return {"q_cycle": np.array([0, 1, 2, 5]), "k_cycle": np.array([3, 7, 12, 16]), "v_cycle": np.array([0, 7, 13, 48]),
-            "o_cycle": np.array([60, 64, 68, 73]), "req_cycle": np.array([30, 42])}
+            "o_cycle": np.array([60, 64, 68, 73]), "decision_cycle": np.array([30, 42])}
 
 
 def test_pace_by_hand(generator: np.random.Generator) -> None:
@@ -165,8 +165,8 @@ def test_pace_by_hand(generator: np.random.Generator) -> None:
                                              "of the next tile, at full rate": 1}, name
     assert hits(cov, "pace.values") == {"all, before": 1, "all, in the same cycle": 1, "all, after": 1,
                                         "all, a block or more after": 1}
-    assert hits(cov, "request.kind") == {"runs, last": 2} and hits(cov, "request.pace") == {"ran, at full rate": 1}
-    assert hits(cov, "request.value") == {"every block runs, before it": 3, "every block runs, from the second cycle on": 1}
+    assert hits(cov, "decision.kind") == {"runs, last": 2} and hits(cov, "decision.pace") == {"ran, at full rate": 1}
+    assert hits(cov, "decision.value") == {"every block runs, before it": 3, "every block runs, from the second cycle on": 1}
     assert hits(cov, "pace.q_ahead") == {"before": 1}
     assert hits(cov, "engine.tile_done") == {"tile of several rows": 2, "another tile follows at full rate": 1,
                                              "last of the run": 1}
@@ -182,7 +182,7 @@ def skipping_record() -> tuple[list[TileJob], dict[str, np.ndarray]]:
     keys[24:] += 9      # a pause before the tile's last block
     return tiles, {"q_cycle": np.array([0, 1]), "k_cycle": keys, "o_cycle": np.array([300, 304]),
                    "v_cycle": np.array([60, 60, 61, 62, 63, 64, 65, 66, 160, 161, 162, 163]),
-                   "req_cycle": np.array([50, 60, 92, 150, 163])}
+                   "decision_cycle": np.array([50, 60, 92, 150, 163])}
 
 
 def test_pace_of_skipped_blocks_by_hand() -> None:
@@ -195,15 +195,15 @@ def test_pace_of_skipped_blocks_by_hand() -> None:
     # the second block's keys come in cycles 32 to 60, the last one's in 105 to 113, the other tile's key in 117
     assert hits(cov, "pace.values") == {"some are skipped, after": 8, "some are skipped, a block or more after": 3,
                                         "all, a block or more after": 1}
-    assert hits(cov, "request.kind") == {"runs, more follow": 1, "runs, last": 2, "skipped, more follow": 2}
-    assert hits(cov, "request.pace") == {"skipped, later": 2, "ran, at full rate": 1, "ran, later": 1}
-    assert hits(cov, "request.value") == {
+    assert hits(cov, "decision.kind") == {"runs, more follow": 1, "runs, last": 2, "skipped, more follow": 2}
+    assert hits(cov, "decision.pace") == {"skipped, later": 2, "ran, at full rate": 1, "ran, later": 1}
+    assert hits(cov, "decision.value") == {
         "blocks may be skipped, before it": 1, "blocks may be skipped, with it or right after": 2,
         "blocks may be skipped, from the second cycle on": 8, "every block runs, with it or right after": 1}
-    at_once = sampled(TINY, tiles, record | {"req_cycle": np.array([50, 51, 83, 84, 96])})
-    assert hits(at_once, "request.pace") == {"skipped, at full rate": 2, "ran, at full rate": 2}
-    early = sampled(TINY, tiles, record | {"req_cycle": np.array([50, 51, 82, 84, 96])})
-    assert early.score().illegal == ("request.pace: ran, sooner",)
+    at_once = sampled(TINY, tiles, record | {"decision_cycle": np.array([50, 51, 83, 84, 96])})
+    assert hits(at_once, "decision.pace") == {"skipped, at full rate": 2, "ran, at full rate": 2}
+    early = sampled(TINY, tiles, record | {"decision_cycle": np.array([50, 51, 82, 84, 96])})
+    assert early.score().illegal == ("decision.pace: ran, sooner",)
     short = sampled(TINY, tiles, record | {"v_cycle": record["v_cycle"][1:]})
     assert not hits(short, "pace.values") and not hits(short, "pace.keys"), "streams that disagree have no pace"
 
@@ -215,7 +215,7 @@ def test_states_by_hand(generator: np.random.Generator) -> None:
     cov = sampled(TINY, [tile], {"state_counts": np.array([[word, 5], [0b01 << 6 | 1 << 12 | 1 << 13, 2], [0, 9]])})
     assert hits(cov, "stream.k") == {"neither, read-out": 2, "neither, all at rest": 9, "moves, IP-CIM": 5, "moves, OP-CIM": 5}
     assert hits(cov, "stream.o")["valid waits, IP-CIM"] == 5
-    assert hits(cov, "stream.req") == {"valid waits, IP-CIM": 5, "valid waits, OP-CIM": 5, "neither, read-out": 2,
+    assert hits(cov, "stream.decision") == {"valid waits, IP-CIM": 5, "valid waits, OP-CIM": 5, "neither, read-out": 2,
                                        "neither, all at rest": 9}
     assert hits(cov, "overlap.tiles") == {"0, all at rest": 9, "1, read-out": 2, "2, IP-CIM": 5, "2, OP-CIM": 5}
     assert hits(cov, "overlap.stages") == {"IP-CIM and OP-CIM": 5} and not hits(cov, "overlap.load")
@@ -264,7 +264,7 @@ def test_streams_that_pause_are_seen_from_the_counters() -> None:
         return stalls_seen({"counters": np.array([counters.get(name, 0) for name in COUNTERS])})
 
     assert seen(stall_softmax=9) == "none pauses" and seen(stall_k=2) == "inputs pause"
-    assert seen(stall_o=1) == seen(stall_req=1) == "outputs wait" and seen(stall_k=1, stall_req=1) == "both"
+    assert seen(stall_o=1) == seen(stall_decision=1) == "outputs wait" and seen(stall_k=1, stall_decision=1) == "both"
     assert stalls_seen({}) is None
 
 

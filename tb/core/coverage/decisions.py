@@ -89,7 +89,7 @@ def stalls_seen(record: Mapping[str, np.ndarray]) -> str | None:
     if "counters" not in record:
         return None
     count = dict(zip(COUNTERS, np.asarray(record["counters"]).tolist(), strict=True))
-    return STALLS[(count["stall_k"] > 0) + 2 * (count["stall_o"] + count["stall_req"] > 0)]
+    return STALLS[(count["stall_k"] > 0) + 2 * (count["stall_o"] + count["stall_decision"] > 0)]
 
 
 def order_of(cfg: HardwareConfig, tile: TileJob) -> str:

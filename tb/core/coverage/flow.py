@@ -19,7 +19,7 @@ PHASES = (*STAGES, "all at rest")
 NEXT_KEY = ("of the block", "of the next block", "of the next tile")
 IN_FLIGHT = ("0", "1", "2", "3 or more")
 STREAMS = (("q", "s_q", "fcim_q_loader"), ("k", "s_k", "fcim_ip_cim"), ("v", "s_v", "fcim_v_buffer"),
-           ("o", "m_o", "fcim_normalizer"), ("req", "m_req", "fcim_online_softmax"))
+           ("o", "m_o", "fcim_normalizer"), ("decision", "m_decision", "fcim_online_softmax"))
 _STANDS = "the read-out stands while a finished row is not taken (docs/engine.md, stall_o)"
 _EMPTY = "what works in the engine belongs to a tile in flight"
 
@@ -30,13 +30,13 @@ STREAM_STATES = tuple(
     for name, port, block in STREAMS)
 
 REQUESTS = (
-    CoverPoint("request.kind", "fcim_online_softmax", "What becomes of blocks, tile's last ones and others",
+    CoverPoint("decision.kind", "fcim_online_softmax", "What becomes of blocks, tile's last ones and others",
                axes=(("block", ("runs", "skipped")), ("place", ("more follow", "last")))),
-    CoverPoint("request.pace", "fcim_online_softmax", "A decision in the first cycle that the block before it leaves, or later",
+    CoverPoint("decision.pace", "fcim_online_softmax", "A decision in the first cycle that the block before it leaves, or later",
                axes=(("block before", ("ran", "skipped")), ("comes", ("sooner", "at full rate", "later"))),
                illegal={"*, sooner": "a block is decided when the one before it has had its exponentials, or a cycle after it is "
                         "skipped"}),
-    CoverPoint("request.value", "fcim_v_buffer", "A value against the decision on its block, in tiles that may skip and others",
+    CoverPoint("decision.value", "fcim_v_buffer", "A value against the decision on its block, in tiles that may skip and others",
                axes=(("blocks", MAY_SKIP), ("comes", ("before it", "with it or right after", "from the second cycle on")))),
 )
 
@@ -79,9 +79,9 @@ COVERPOINTS: tuple[CoverPoint, ...] = (
 )
 
 Record = Mapping[str, np.ndarray]
-PACED = ("q", "k", "v", "o", "req")
+PACED = ("q", "k", "v", "o", "decision")
 # where a state word of the record has what
-_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6, "req": 15}
+_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6, "decision": 15}
 _STAGE_BIT, _TILES_BIT = 8, 13
 _IP, _WAIT, _EXP, _OP, _READ = range(len(STAGES))
 _MOVES = 3
@@ -145,7 +145,7 @@ class _Shape:
 
     def fits(self, at: Mapping[str, np.ndarray]) -> bool:
         """Every stream has as many beats as the tiles ask for."""
-        due = {"q": self.rows.sum(), "k": self.keys.sum(), "v": self.sent.sum(), "o": self.rows.sum(), "req": len(self.ran)}
+        due = {"q": self.rows.sum(), "k": self.keys.sum(), "v": self.sent.sum(), "o": self.rows.sum(), "decision": len(self.ran)}
         return all(len(at[name]) == count for name, count in due.items())
 
 
@@ -176,7 +176,7 @@ def sample_pace(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], 
     _rows(cov, cfg, shape, at)
     _keys(cov, cfg, shape, ran, at)
     _values(cov, cfg, shape, tiles, ran, at)
-    _requests(cov, cfg, shape, at["req"])
+    _requests(cov, cfg, shape, at["decision"])
 
 
 def _rows(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, at: Mapping[str, np.ndarray]) -> None:
@@ -208,14 +208,14 @@ def _values(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, tiles: Sequence
     skips = np.array([int(not r.all()) for r in ran])
     cov.sample_array("pace.values", skips[tile], np.where(late <= -cfg.block_cycles, 0, np.where(late < 0, 1, np.where(
         late == 0, 2, np.where(late < cfg.block_cycles, 3, 4)))))
-    after = at["v"] - at["req"][shape.block_of_key[shape.sent]]
+    after = at["v"] - at["decision"][shape.block_of_key[shape.sent]]
     may_skip = np.array([int(t.skip) for t in tiles])
-    cov.sample_array("request.value", may_skip[tile], np.where(after < 0, 0, np.where(after < 2, 1, 2)))
+    cov.sample_array("decision.value", may_skip[tile], np.where(after < 0, 0, np.where(after < 2, 1, 2)))
 
 
 def _requests(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, taken: np.ndarray) -> None:
     skipped = (~shape.ran).astype(np.int64)
-    cov.sample_array("request.kind", skipped, shape.last.astype(np.int64))
+    cov.sample_array("decision.kind", skipped, shape.last.astype(np.int64))
     due = np.where(shape.ran, shape.size * cfg.cycles_per_key, 1)[:-1]
     step = np.diff(taken)
-    cov.sample_array("request.pace", skipped[:-1], np.where(step < due, 0, np.where(step == due, 1, 2)))
+    cov.sample_array("decision.pace", skipped[:-1], np.where(step < due, 0, np.where(step == due, 1, 2)))

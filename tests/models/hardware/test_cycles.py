@@ -151,7 +151,7 @@ def test_counts_that_follow_from_the_shapes() -> None:
         "ip_busy": 18 * 4, "op_busy": 3 * 32, "zero_blocks": 0, "rescaled_rows": 0, "rescale_amount": 0, "saturations": 0,
         "ip_bit_ops": 18 * 16, "op_bit_ops": 18 * 16 * 7, "skipped_blocks": 0}
     assert {name: got[name] for name in ("cycles", *STALLS)} == schedule(config, [(3, 10), (2, 8)])
-    assert got["stall_k"] == got["stall_o"] == got["stall_req"] == 0
+    assert got["stall_k"] == got["stall_o"] == got["stall_decision"] == 0
 
 
 def test_counts_of_skipped_blocks() -> None:

@@ -29,13 +29,13 @@ def run(shapes: list[tuple[int, int]], cycles: int, pace: Pace, ran: Sequence[Se
 def test_slow_rows() -> None:
     """Rows offered in 0 and 7: readable 9. The key stands from 3 on: it waits 6 cycles, and the tile 7 for its second row."""
     got = run([(2, 1)], 55, Pace(q=[0, 7], k=[3], v=[0]), stall_q=6)
-    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "req": [17], "o": [53, 54]}
+    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "decision": [17], "o": [53, 54]}
 
 
 def test_nothing_counts_between_tiles() -> None:
     """The second tile's row comes in 100: its key, there from 20 on, waits in 20 to 46 and in 100 and 101, not in between."""
     got = run([(1, 1), (1, 1)], 2 * 47, Pace(q=[0, 100], k=[0, 20], v=[-7, -6]), stall_q=2 + 27 + 2)
-    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "req": [10, 110], "o": [46, 146]}
+    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "decision": [10, 110], "o": [46, 146]}
 
 
 def test_a_key_that_is_there_before_the_first_row() -> None:
@@ -48,7 +48,7 @@ def test_slow_keys() -> None:
     H 21, C 22, J 26, E 28, X 28+2+3 = 33, D 45, out 65."""
     run([(1, 1)], 57, Pace(q=[0], k=[12], v=[0]), stall_k=10)
     got = run([(1, 2)], 66, Pace(q=[0], k=[12, 20], v=[0, 0]), stall_k=10 + 7)
-    assert got.taken["k"] == [12, 20] and got.taken["req"] == [28]
+    assert got.taken["k"] == [12, 20] and got.taken["decision"] == [28]
 
 
 def test_slow_values() -> None:
@@ -74,8 +74,8 @@ def test_the_ring_of_values() -> None:
 def test_slow_answers_to_requests() -> None:
     """Valid in 10, ready in 25 for one cycle: E 25, X 29, D 41, out 61. Ready before and not in 10 does not help."""
     for changes in ((25, 26), (3, 10, 25)):
-        got = run([(1, 1)], 62, Pace(q=[0], k=[0], v=[0], req=changes), stall_q=2, stall_req=15)
-        assert got.offered["req"] == [10] and got.taken["req"] == [25]
+        got = run([(1, 1)], 62, Pace(q=[0], k=[0], v=[0], decision=changes), stall_q=2, stall_decision=15)
+        assert got.offered["decision"] == [10] and got.taken["decision"] == [25]
 
 
 def test_a_skipped_block_may_wait_for_its_answer_or_not() -> None:
@@ -83,10 +83,10 @@ def test_a_skipped_block_may_wait_for_its_answer_or_not() -> None:
 
     X[0] = 17+8+3 = 28, D = max(28+12, E[1]+2): out 60, unless E[1] is beyond 38: E[1] 50, D 52, out 72.
     """
-    pace = Pace(q=[0], k=[0] * 9, v=[0] * 8, req=(EARLY, 20, 50))
-    run([(1, 9)], 73, pace, [[True, False]], stall_q=2, stall_req=25)
+    pace = Pace(q=[0], k=[0] * 9, v=[0] * 8, decision=(EARLY, 20, 50))
+    run([(1, 9)], 73, pace, [[True, False]], stall_q=2, stall_decision=25)
     run([(1, 9)], 61, replace(pace, skips_wait=False), [[True, False]], stall_q=2)
-    run([(1, 9)], 73, replace(pace, req=(10, 18, 50)), [[True, False]], stall_q=2, stall_req=25)
+    run([(1, 9)], 73, replace(pace, decision=(10, 18, 50)), [[True, False]], stall_q=2, stall_decision=25)
 
 
 def test_slow_rows_of_output() -> None:
@@ -109,7 +109,7 @@ def test_a_waiting_row_stops_the_whole_drain() -> None:
     pace = Pace(q=[0] * 19, k=[0] * 4, v=[0] * 4, o=(50,))
     got = run([(1, 1), (16, 1), (1, 1), (1, 1)], 99, pace, stall_q=2 + (18 - 3) + 0 + 4, stall_op=3, stall_bank=62 - 35,
               stall_o=4)
-    assert got.taken["o"] == [50, *range(66, 82), 82, 98] and got.taken["req"] == [10, 26, 27, 62]
+    assert got.taken["o"] == [50, *range(66, 82), 82, 98] and got.taken["decision"] == [10, 26, 27, 62]
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -125,4 +125,4 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_ready() -> None:
     ready = Ready(Pace([], [], [], o=(4, 6, 9)), "o")
     assert [ready.first(cycle) for cycle in (-5, 3, 4, 5, 6, 8, 9, 100)] == [4, 4, 4, 5, 9, 9, 9, 100]
-    assert [Ready(pace, "req").first(3) for pace in (None, Pace([], [], []))] == [3, 3]
+    assert [Ready(pace, "decision").first(3) for pace in (None, Pace([], [], []))] == [3, 3]
