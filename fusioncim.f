@@ -1,6 +1,9 @@
 // The Verilog of FusionCIM, for simulators and synthesis; docs/integration.md says how to use it.
 // Paths count from this folder: "-f fusioncim.f" in it, or "-F path/to/fusioncim.f" from anywhere where the tool has -F.
+// One list and no lists within it: Icarus counts a nested list's paths from where it runs, Verilator's -F from that list.
 +incdir+rtl/softmax
+
+// fcim_core and what it is made of
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v
 rtl/softmax/fcim_score_lanes.v
@@ -12,11 +15,13 @@ rtl/op_cim/fcim_acc_update.v
 rtl/op_cim/fcim_op_cim.v
 rtl/normalizer/fcim_divider.v
 rtl/normalizer/fcim_normalizer.v
-rtl/stream/fcim_key_scheduler.v
-rtl/stream/fcim_block_queue.v
 rtl/stream/fcim_q_loader.v
 rtl/stream/fcim_v_buffer.v
 rtl/core/fcim_counters.v
 rtl/core/fcim_tile_tracker.v
 rtl/core/fcim_core.v
+
+// fcim_engine: a core that asks for its keys and values
+rtl/stream/fcim_key_scheduler.v
+rtl/stream/fcim_block_queue.v
 rtl/engine/fcim_engine.v

@@ -1,4 +1,7 @@
-"""Illegal parameter sets of ``fcim_core`` stop elaboration and name the parameter; the configuration refuses the same ones."""
+"""Illegal parameter sets of ``fcim_core`` stop elaboration and name the parameter; the configuration refuses the same ones.
+
+Parameters that follow from others cannot be set, in no module and on neither simulator.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import HardwareConfig
-from scripts.flow.simulator import RunOptions, run_bench
+from scripts.flow.simulator import RunOptions, require_simulator, run_bench
 from scripts.flow.sources import include_folders, rtl_files
 from tb.common.mutation import mutated_sources
 
@@ -46,7 +49,7 @@ def elaborate(parameters: dict[str, int], files: list[Path] | None = None) -> su
     files = files or rtl_files()
     folders = [f"-I{folder}" for folder in include_folders()]
     values = [f"-P{TOP}.{name}={value}" for name, value in parameters.items()]
-    return subprocess.run([program, "-g2005", "-t", "null", "-s", TOP, *folders, *values, *map(str, files)],
+    return subprocess.run([program, "-g2012", "-t", "null", "-s", TOP, *folders, *values, *map(str, files)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
@@ -109,3 +112,66 @@ def test_a_check_that_is_too_lax_would_be_noticed(tmp_path: Path) -> None:
     for value in TRIED["PROB_BITS"]:
         refused = elaborate({**BASE, "PROB_BITS": value}, lax).returncode != 0
         assert refused == (value not in LEGAL["PROB_BITS"] | {17}), value
+
+
+# ---- parameters that follow from others
+
+LISTS = {path.stem: re.search(r"^module \w+ #\(\n(.*?)\n\) \($", path.read_text(), re.M | re.S) for path in rtl_files()}
+DECLARED = {module: re.findall(r"^ {4}(parameter|localparam) +(\w+) = .*?(?:// (.+))?$", found[1], re.M)
+            for module, found in LISTS.items() if found}
+DERIVED = {module: [name for kind, name, _ in rows if kind == "localparam"] for module, rows in DECLARED.items()}
+MODULES = [module for module, names in DERIVED.items() if names]
+
+
+def run(*command: str) -> tuple[int, str]:
+    """Exit status and output of a command."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def icarus(top: str, *more: str) -> tuple[int, str]:
+    """Elaborate with Icarus and throw the result away."""
+    program = require_simulator("icarus")
+    folders = [f"-I{folder}" for folder in include_folders()]
+    return run(program, "-g2012", "-t", "null", "-s", top, *folders, *map(str, rtl_files()), *more)
+
+
+def verilator(top: str, *more: str) -> tuple[int, str]:
+    """Elaborate with Verilator, whose other warnings do not count here."""
+    program = require_simulator("verilator")
+    folders = [f"-I{folder}" for folder in include_folders()]
+    return run(program, "--lint-only", "-Wno-fatal", "--top-module", top, *folders, *map(str, rtl_files()), *more)
+
+
+def test_every_parameter_says_what_it_is() -> None:
+    rows = [(module, name, text) for module, found in DECLARED.items() for _, name, text in found]
+    lines = sum(len(found[1].splitlines()) for found in LISTS.values() if found)
+    assert len(rows) == lines > 150, "a line of a parameter list declares nothing that this test can read"
+    assert not [f"{module}.{name}" for module, name, text in rows if not text]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_parameter_that_follows_cannot_be_set_from_the_command_line(module: str) -> None:
+    status, output = icarus(module, *(f"-P{module}.{name}=3" for name in DERIVED[module]))
+    # Icarus only warns; that nothing is wrong with a width of 3 everywhere shows that it leaves them as they are
+    assert status == 0 and set(re.findall(r"parameter (\w+) not found", output)) == set(DERIVED[module]), output
+    status, output = verilator(module, *(f"-G{name}=3" for name in DERIVED[module]))
+    assert status != 0 and all(re.search(rf"not found in the design:.*\b{name}\b", output) for name in DERIVED[module]), output
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_parameter_that_follows_cannot_be_set_by_an_instance(module: str, tmp_path: Path) -> None:
+    source = tmp_path / "outside.v"
+    values = ", ".join(f".{name}(3)" for name in DERIVED[module])
+    source.write_text(f"module outside; {module} #({values}) u_inner (); endmodule\n")
+    status, output = icarus("outside", str(source))
+    assert status == 0 and set(re.findall(r"parameter (\w+) not found", output)) == set(DERIVED[module]), output
+    status, output = verilator("outside", str(source))
+    refused = re.findall(r"attempts to override '(\w+)' as a parameter, but it is a local", output)
+    assert status != 0 and set(refused) == set(DERIVED[module]), output
+
+
+def test_a_parameter_that_may_be_set_is_found_on_both_simulators() -> None:
+    """The two tests above are no accident of how parameters are written."""
+    assert "not found" not in icarus("fcim_counters", "-Pfcim_counters.COUNT=3")[1]
+    assert verilator("fcim_counters", "-GCOUNT=3")[0] == 0
