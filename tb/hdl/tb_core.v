@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// tb_core: fcim_core between streams that are played from files and recorded into files, in the folder of the run.
-// One run: rst_n low for some cycles, start for one cycle, then wait until rows_out is what is due, finish for one cycle.
-// Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin, decision_ready.bin (tb_stream_sink); writes *_beats.bin, and of
-// o and decision also *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the engine and the cycles that
-// it spent in it (bits: see `state` below).
+// tb_core: fcim_core between streams that are played from files and recorded into files, in the
+// folder of the run.
+//
+// One run: rst_n low for some cycles, start for one cycle, then wait until rows_out is what is due,
+// finish for one cycle. Reads q.bin, k.bin, v.bin (tb_stream_source), o_ready.bin,
+// decision_ready.bin (tb_stream_sink); writes *_beats.bin, and of o and decision also
+// *_beats.bin.ready (tb_stream_recorder), and states.bin: pairs of 32-bit words, a state of the
+// core and the cycles that it spent in it (bits: see `state` below).
 `default_nettype none
 
 module tb_core #(
@@ -14,20 +17,20 @@ module tb_core #(
     parameter PROB_BITS = 16,
     parameter MAX_KEYS = 131072
 ) (
-    input  wire               clk,
-    input  wire               rst_n,
-    input  wire               start,
-    input  wire               finish,
-    output wire [31:0]        rows_out,
-    output wire [31:0]        keys_in,
-    output wire [31:0]        q_in,
-    output wire [31:0]        v_in,
-    output reg                done,      // rows_out has reached rows_due
-    input  wire [31:0]        rows_due,
-    output wire               protocol_error,
-    output wire               error_v_count,
-    output wire [25*48-1:0]   counters,
-    output reg  [31:0]        cycle
+    input  wire             clk,
+    input  wire             rst_n,
+    input  wire             start,
+    input  wire             finish,
+    output wire [31:0]      rows_out,
+    output wire [31:0]      keys_in,
+    output wire [31:0]      q_in,
+    output wire [31:0]      v_in,
+    output reg              done,   // rows_out has reached rows_due
+    input  wire [31:0]      rows_due,
+    output wire             protocol_error,
+    output wire             error_v_count,
+    output wire [25*48-1:0] counters,
+    output reg [31:0]       cycle
 );
 
     localparam POS_BITS = $clog2(MAX_KEYS) + 1;
@@ -35,31 +38,36 @@ module tb_core #(
     localparam K_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 1;
     localparam V_BITS   = HEAD_DIM * 8 + 1;
     localparam O_BITS   = HEAD_DIM * 16 + 2;
-    localparam R_BITS   = 2;
+    localparam D_BITS   = 2;
     localparam STATES   = 1 << 17;
 
     wire [Q_BITS-1:0] q;
     wire [K_BITS-1:0] k;
     wire [V_BITS-1:0] v;
     wire [O_BITS-1:0] o;
-    wire [R_BITS-1:0] decision;
-    wire q_valid, q_ready, k_valid, k_ready, v_valid, v_ready, o_valid, o_ready, decision_valid, decision_ready;
-    wire q_error, k_error, v_error, o_error, decision_error;
+    wire [D_BITS-1:0] decision;
+    wire              q_valid, q_ready, k_valid, k_ready, v_valid, v_ready, o_valid, o_ready;
+    wire              decision_valid, decision_ready;
+    wire              q_error, k_error, v_error, o_error, decision_error;
 
     fcim_core #(
-        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
-        .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
     ) dut (
         .clk(clk), .rst_n(rst_n),
-        .s_q_valid(q_valid), .s_q_ready(q_ready), .s_q_data(q[HEAD_DIM*8-1:0]), .s_q_pos(q[HEAD_DIM*8 +: POS_BITS]),
-        .s_q_mult(q[HEAD_DIM*8+POS_BITS +: 16]), .s_q_shift(q[HEAD_DIM*8+POS_BITS+16 +: 6]),
-        .s_q_tau(q[HEAD_DIM*8+POS_BITS+22 +: 4]), .s_q_fused(q[Q_BITS-3]), .s_q_skip(q[Q_BITS-2]), .s_q_last(q[Q_BITS-1]),
-        .s_k_valid(k_valid), .s_k_ready(k_ready), .s_k_data(k[HEAD_DIM*8-1:0]), .s_k_pos(k[HEAD_DIM*8 +: POS_BITS]),
+        .s_q_valid(q_valid), .s_q_ready(q_ready), .s_q_data(q[HEAD_DIM*8-1:0]),
+        .s_q_pos(q[HEAD_DIM*8 +: POS_BITS]), .s_q_mult(q[HEAD_DIM*8+POS_BITS +: 16]),
+        .s_q_shift(q[HEAD_DIM*8+POS_BITS+16 +: 6]), .s_q_tau(q[HEAD_DIM*8+POS_BITS+22 +: 4]),
+        .s_q_fused(q[Q_BITS-3]), .s_q_skip(q[Q_BITS-2]),
+        .s_q_last(q[Q_BITS-1]), .s_k_valid(k_valid), .s_k_ready(k_ready),
+        .s_k_data(k[HEAD_DIM*8-1:0]), .s_k_pos(k[HEAD_DIM*8 +: POS_BITS]),
         .s_k_mult(k[HEAD_DIM*8+POS_BITS +: 16]), .s_k_last(k[K_BITS-1]),
-        .m_decision_valid(decision_valid), .m_decision_ready(decision_ready), .m_decision_skip(decision[0]), .m_decision_last(decision[1]),
-        .s_v_valid(v_valid), .s_v_ready(v_ready), .s_v_data(v[HEAD_DIM*8-1:0]), .s_v_last(v[V_BITS-1]),
-        .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_data(o[HEAD_DIM*16-1:0]), .m_o_empty(o[O_BITS-2]),
-        .m_o_last(o[O_BITS-1]),
+        .m_decision_valid(decision_valid), .m_decision_ready(decision_ready),
+        .m_decision_skip(decision[0]), .m_decision_last(decision[1]),
+        .s_v_valid(v_valid), .s_v_ready(v_ready), .s_v_data(v[HEAD_DIM*8-1:0]),
+        .s_v_last(v[V_BITS-1]),
+        .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_data(o[HEAD_DIM*16-1:0]),
+        .m_o_empty(o[O_BITS-2]), .m_o_last(o[O_BITS-1]),
         .clear(1'b0), .tile_done(), .error_v_count(error_v_count), .counters(counters)
     );
 
@@ -73,7 +81,9 @@ module tb_core #(
         .clk(clk), .rst_n(rst_n), .start(start), .valid(v_valid), .ready(v_ready), .payload(v)
     );
     tb_stream_sink #(.FILE("o_ready.bin")) u_o (.clk(clk), .start(start), .ready(o_ready));
-    tb_stream_sink #(.FILE("decision_ready.bin")) u_decision (.clk(clk), .start(start), .ready(decision_ready));
+    tb_stream_sink #(.FILE("decision_ready.bin")) u_decision (
+        .clk(clk), .start(start), .ready(decision_ready)
+    );
 
     tb_stream_recorder #(.WIDTH(Q_BITS), .FILE("q_beats.bin")) u_q_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
@@ -91,14 +101,17 @@ module tb_core #(
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
         .valid(o_valid), .ready(o_ready), .payload(o), .count(rows_out), .error(o_error)
     );
-    tb_stream_recorder #(.WIDTH(R_BITS), .FILE("decision_beats.bin"), .READY_CHANGES(1)) u_decision_beats (
+    tb_stream_recorder #(
+        .WIDTH(D_BITS), .FILE("decision_beats.bin"), .READY_CHANGES(1)
+    ) u_decision_beats (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .cycle(cycle),
-        .valid(decision_valid), .ready(decision_ready), .payload(decision), .count(), .error(decision_error)
+        .valid(decision_valid), .ready(decision_ready), .payload(decision), .count(),
+        .error(decision_error)
     );
 
     assign protocol_error = q_error || k_error || v_error || o_error || decision_error;
 
-    // ---- what the engine was doing, cycle by cycle
+    // ---- what the core was doing, cycle by cycle
     wire [1:0]  tiles = (dut.tiles_q > 3) ? 2'd3 : dut.tiles_q[1:0];
     wire [16:0] state = {
         decision_ready, decision_valid,                   // 16:15
@@ -116,21 +129,25 @@ module tb_core #(
     initial begin
         cycle = 0;
         done = 1'b0;
-        for (i = 0; i < STATES; i = i + 1)
+        for (i = 0; i < STATES; i = i + 1) begin
             spent[i] = 0;
+        end
     end
 
     always @(posedge clk) begin
         cycle <= cycle + 1;
         done  <= !start && rst_n && rows_due != 0 && rows_out >= rows_due;
         if (start) begin
-            for (i = 0; i < STATES; i = i + 1)
+            for (i = 0; i < STATES; i = i + 1) begin
                 spent[i] = 0;
+            end
         end else if (finish) begin
             file = $fopen("states.bin", "wb");
-            for (i = 0; i < STATES; i = i + 1)
-                if (spent[i] != 0)
+            for (i = 0; i < STATES; i = i + 1) begin
+                if (spent[i] != 0) begin
                     $fwrite(file, "%u%u", i, spent[i]);
+                end
+            end
             $fclose(file);
         end else if (rst_n) begin
             spent[state] = spent[state] + 1;

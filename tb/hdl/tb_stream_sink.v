@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tb_stream_sink: drives ready from FILE: records of 8 bytes, most significant byte first: cycles ready, then cycles not ready.
-// At the end of the file it begins again.
+// tb_stream_sink: drives ready from FILE, which holds records of 8 bytes, most significant byte
+// first: cycles ready, then cycles not ready. At the end of the file it begins again.
 `default_nettype none
 
 module tb_stream_sink #(
@@ -22,10 +22,11 @@ module tb_stream_sink #(
         file = 0;
     end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (start) begin
-            if (file != 0)
+            if (file != 0) begin
                 $fclose(file);
+            end
             file = $fopen(FILE, "rb");
             if (file == 0) begin
                 $display("ERROR: %m cannot open %0s", FILE);
@@ -52,6 +53,7 @@ module tb_stream_sink #(
                 off_left = off_left - 1;
             end
         end
+    end
 
 endmodule
 

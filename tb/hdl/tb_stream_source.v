@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// tb_stream_source: plays a recorded stream into the design, so that no beat has to cross the simulator's interface.
-// FILE holds records of 4 + BYTES bytes, most significant byte first: the idle cycles before the beat, then its payload.
-// As a register would, the outputs change after the clock edge; while valid is low the payload is the complement of the last one.
+// tb_stream_source: plays a recorded stream into the design, so that no beat has to cross the
+// simulator's interface.
+//
+// FILE holds records of 4 + BYTES bytes, most significant byte first: the idle cycles before the
+// beat, then its payload. As a register would, the outputs change after the clock edge; while valid
+// is low the payload is the complement of the last one.
 `default_nettype none
 
 module tb_stream_source #(
     parameter WIDTH = 8,
     parameter FILE = "stream.bin"
 ) (
-    input  wire             clk,
-    input  wire             rst_n,
-    input  wire             start,      // one cycle: open the file; the first beat stands after it
-    output reg              valid,
-    input  wire             ready,
-    output reg  [WIDTH-1:0] payload
+    input  wire            clk,
+    input  wire            rst_n,
+    input  wire            start,   // one cycle: open the file; the first beat stands after it
+    output reg             valid,
+    input  wire            ready,
+    output reg [WIDTH-1:0] payload
 );
 
     localparam BYTES = (WIDTH + 7) / 8;
 
-    reg  [8*BYTES+31:0] record;
-    reg                 playing;
-    reg  [31:0]         idle;
-    integer             file, got;
+    reg [8*BYTES+31:0] record;
+    reg                playing;
+    reg [31:0]         idle;
+    integer            file, got;
 
     initial begin
         valid = 1'b0;
@@ -31,13 +34,14 @@ module tb_stream_source #(
         file = 0;
     end
 
-    always @(posedge clk)
+    always @(posedge clk) begin
         if (!rst_n) begin
             playing <= 1'b0;
             valid   <= 1'b0;
         end else if (start) begin
-            if (file != 0)
+            if (file != 0) begin
                 $fclose(file);
+            end
             file = $fopen(FILE, "rb");
             if (file == 0) begin
                 $display("ERROR: %m cannot open %0s", FILE);
@@ -46,16 +50,17 @@ module tb_stream_source #(
             playing <= 1'b1;
             valid   <= 1'b0;
             idle    <= 0;
-        end else if (valid && !ready)
-            ;
-        else if (playing) begin
+        end else if (valid && !ready) begin
+            playing <= playing;     // the beat waits
+        end else if (playing) begin
             if (idle > 1) begin
                 idle <= idle - 1;
             end else begin
-                if (idle == 1)
+                if (idle == 1) begin
                     got = 1;
-                else
+                end else begin
                     got = $fread(record, file);
+                end
                 if (got == 0) begin
                     playing <= 1'b0;
                     valid   <= 1'b0;
@@ -71,6 +76,7 @@ module tb_stream_source #(
                 end
             end
         end
+    end
 
 endmodule
 

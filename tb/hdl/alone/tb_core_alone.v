@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tb_core_alone: tb_core with a clock of its own and nothing behind the simulator's interface: what the RTL alone costs.
-// Plusarg +rows=N: rows of O that are due.
+// tb_core_alone: tb_core with a clock of its own and nothing behind the simulator's interface: what
+// the RTL alone costs. Plusarg +rows=N: rows of O that are due.
 `timescale 1ns / 1ps
 `default_nettype none
 
@@ -19,11 +19,13 @@ module tb_core_alone #(
     wire [31:0] cycle;
 
     tb_core #(
-        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
-        .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
     ) u_tb (
-        .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .rows_out(), .keys_in(), .q_in(), .v_in(), .done(done),
-        .rows_due(rows_due), .protocol_error(protocol_error), .error_v_count(), .counters(), .cycle(cycle)
+        .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .rows_out(), .keys_in(), .q_in(),
+        .v_in(), .done(done),
+        .rows_due(rows_due), .protocol_error(protocol_error), .error_v_count(), .counters(),
+        .cycle(cycle)
     );
 
     always #5 clk = !clk;
@@ -34,8 +36,9 @@ module tb_core_alone #(
         start = 1'b0;
         finish = 1'b0;
         rows_due = 1;
-        if (!$value$plusargs("rows=%d", rows_due))
+        if (!$value$plusargs("rows=%d", rows_due)) begin
             $display("ERROR: give +rows=N");
+        end
         repeat (4) @(negedge clk);
         rst_n = 1'b1;
         @(negedge clk) start = 1'b1;
