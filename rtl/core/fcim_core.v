@@ -96,8 +96,8 @@ module fcim_core #(
     localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY;
     localparam USER_BITS = POS_BITS + MULT_BITS + 2;    // with the key's bank and last
     localparam TILES_BITS = 8;      // more tiles than all banks and buffers hold
-    // the widest increment is rescale_amount, at the most lanes: AMOUNT_BITS for ROWS = 128 and
-    // BITS_PER_CYCLE = 8
+    // the widest increment is rescale_amount, whose AMOUNT_BITS grow with the lanes: 128 for
+    // ROWS = 128 and BITS_PER_CYCLE = 8
     localparam MOST_LANES = 128;
     localparam INC_BITS = ROW_MAX_BITS + 1 + $clog2(MOST_LANES + 1);
     // with one bit per cycle the ring refills while a block is in use; with all bits at once it
@@ -310,7 +310,7 @@ module fcim_core #(
     assign tile_done = m_o_valid && m_o_ready && m_o_last;
 
     // ---- counters; their order is COUNTERS in models/hardware/timeline.py
-    localparam [INC_BITS-1:0] ONE = 1;
+    localparam [INC_BITS-1:0] ONE          = 1;
     localparam [INC_BITS-1:0] VECTOR_BYTES = HEAD_DIM[INC_BITS-1:0];            // of Q, K or V
     localparam [INC_BITS-1:0] OUTPUT_BYTES = VECTOR_BYTES * (OUT_BITS / 8);     // of O
 

@@ -45,8 +45,7 @@ module fcim_ip_cim #(
     output wire [ELEM_SUM_BITS-1:0] m_col_ksum,
     output wire [USER_BITS-1:0]     m_col_user,
 
-    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were
-    // active
+    // activity: the array switched in the last cycle, and, only then valid, its active bit-lines
     output wire                     active,
     output wire [OPS_BITS-1:0]      bit_ops
 );

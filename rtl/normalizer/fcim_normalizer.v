@@ -52,7 +52,7 @@ module fcim_normalizer #(
     localparam CHUNK = READ_COLUMNS * OUT_BITS;
     localparam PIPE = OUT_BITS + 2;              // stages from rd data to the divider's result
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
-    localparam [LANE_BITS-1:0]  LAST_LANE  = LANES[LANE_BITS-1:0] - 1'b1;
+    localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
 
     // the whole drain moves or stands: it stands while a finished row is not taken
     wire enable = !(m_o_valid && !m_o_ready);

@@ -52,8 +52,8 @@ module fcim_op_cim #(
     input  wire [2*ROWS*BSUM_BITS-1:0]         blk_sum,
     output wire [1:0]                          slot_in_use,
 
-    // V, a slice at a time: data one cycle after the request, in offset binary, zero for keys that
-    // the block lacks
+    // V, a slice at a time: data one cycle after the request, in offset binary, zero for keys
+    // that the block lacks
     output wire                                v_rd,
     output wire [KEY_BITS-1:0]                 v_slice,
     output wire                                v_pop,    // with a block's last request
@@ -63,8 +63,8 @@ module fcim_op_cim #(
     output wire                                finish,
     output wire                                finish_bank,
 
-    // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds while
-    // rd_en is low
+    // row read port, READ_COLUMNS accumulators per read; data comes one cycle later and holds
+    // while rd_en is low
     input  wire                                rd_en,
     input  wire                                rd_bank,
     input  wire [PASS_BITS-1:0]                rd_pass,
@@ -72,8 +72,7 @@ module fcim_op_cim #(
     input  wire [PASS_BITS-1:0]                rd_chunk,
     output wire [READ_COLUMNS*ACC_BITS-1:0]    rd_data,
 
-    // activity: array switched in the last cycle, and, only then valid, how many bit-lines were
-    // active
+    // activity: the array switched in the last cycle, and, only then valid, its active bit-lines
     output wire                                active,
     output wire [OPS_BITS-1:0]                 bit_ops
 );

@@ -70,8 +70,7 @@ module fcim_online_softmax #(
     input  wire                            s_col_bank,
     input  wire                            s_col_last,
 
-    // what becomes of each block, in order; a block that is not skipped is exponentiated from then
-    // on
+    // what becomes of each block, in order; one that is not skipped is exponentiated from then on
     output wire                            m_decision_valid,
     input  wire                            m_decision_ready,
     output wire                            m_decision_skip,
@@ -119,8 +118,7 @@ module fcim_online_softmax #(
     localparam BUFFERS = 3;
 
     // buffers are used in turn
-    function [1:0] following;
-        input [1:0] buffer;
+    function [1:0] following(input [1:0] buffer);
         following = (buffer == 2'd2) ? 2'd0 : buffer + 2'd1;
     endfunction
 
@@ -137,8 +135,7 @@ module fcim_online_softmax #(
     ) u_scaler (
         .clk(clk), .rst_n(rst_n),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
-        .row_mult(row_mult),
-        .q_sum(q_sum), .row_shift(row_shift),
+        .row_mult(row_mult), .q_sum(q_sum), .row_shift(row_shift),
         .s_col_valid(s_col_valid), .s_col_ready(s_col_ready), .s_col_data(s_col_data),
         .s_col_ksum(s_col_ksum), .s_col_pos(s_col_pos), .s_col_mult(s_col_mult),
         .s_col_bank(s_col_bank), .s_col_last(s_col_last),

@@ -63,8 +63,8 @@ module fcim_row_max #(
 );
 
     localparam BUFFERS = 3;
-    localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
-    localparam signed [Z_BITS-1:0] MASKED = {1'b1, {(Z_BITS-1){1'b0}}};
+    localparam [PASS_BITS-1:0]     LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
+    localparam signed [Z_BITS-1:0] MASKED    = {1'b1, {(Z_BITS-1){1'b0}}};
 
     // ---- maxima of the scores: word {buffer, pass}
     reg [LANES*Z_BITS-1:0] zmax_q [0:(BUFFERS<<PASS_BITS)-1];

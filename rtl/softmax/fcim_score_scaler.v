@@ -67,12 +67,12 @@ module fcim_score_scaler #(
     output wire [LANE_COUNT_BITS-1:0]      z_saturations
 );
 
-    localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
-    localparam [KEY_BITS-1:0]   LAST_KEY   = {KEY_BITS{1'b1}};
     localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS;
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1;
-    localparam [ROWS-1:0]      ROW_0     = {{(ROWS-1){1'b0}}, 1'b1};
+    localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
+    localparam [KEY_BITS-1:0]  LAST_KEY  = {KEY_BITS{1'b1}};
     localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
+    localparam [ROWS-1:0]      ROW_0     = {{(ROWS-1){1'b0}}, 1'b1};
 
     // ---- row table: word {bank, pass}, an entry per lane; rows arrive in order
     reg  [LANES*ENTRY_BITS-1:0] table_q [0:(2<<PASS_BITS)-1];
