@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cocotb.triggers import Event, RisingEdge
+from cocotb.types import Logic
 from cocotb_bus.drivers import BitDriver, ValidatedBusDriver
 from cocotb_bus.monitors import BusMonitor
 
 from tb.common.clock import cycle
+from tb.common.stalls import ALWAYS_ON
 
 Beat = dict[str, int]
 Stalls = Iterator[tuple[int, int]]
+# Compared in every cycle, and a number would first become one of these.
+LOW, HIGH = Logic(0), Logic(1)
 
 
 def as_beats(beats: Iterable[Mapping[str, int] | int], fields: Sequence[str]) -> list[Beat]:
@@ -102,7 +106,7 @@ class StreamSource(ValidatedBusDriver):
             self._drive([beat[field] for field in self.fields])
             valid.value = 1
             await edge
-            while ready.value != 1:
+            while ready.value != HIGH:
                 await edge
         self._queued -= 1
         if not self._sendQ:
@@ -117,6 +121,18 @@ class StreamSink(BitDriver):
     def __init__(self, dut: Any, name: str, stalls: Stalls) -> None:
         super().__init__(getattr(dut, f"{name}_ready"), dut.clk, generator=stalls)
         self.start()
+
+    async def _cr_twiddler(self, generator: Stalls | None = None) -> None:
+        edge = RisingEdge(self._clk)
+        for on, off in self._generator:
+            self._signal.value = 1
+            if on >= ALWAYS_ON:     # asleep instead of awake at every edge
+                await Event().wait()
+            for _ in range(on):
+                await edge
+            self._signal.value = 0
+            for _ in range(off):
+                await edge
 
 
 class StreamMonitor(BusMonitor):
@@ -153,11 +169,12 @@ class StreamMonitor(BusMonitor):
     def _fail(self, problem: str) -> None:
         raise AssertionError(f"{self.name}: {problem} at cycle {cycle()}, after {len(self.beats)} beats")
 
-    def _bit(self, signal: str) -> str:
-        value = str(getattr(self.bus, signal).value)
-        if value not in ("0", "1"):
+    def _bit(self, signal: str, value: Logic) -> bool:
+        if value == HIGH:
+            return True
+        if value != LOW:
             self._fail(f"{signal} is {value}")
-        return value
+        return False
 
     def _number(self, field: str, bits: str) -> int:
         try:
@@ -170,17 +187,18 @@ class StreamMonitor(BusMonitor):
     async def _monitor_recv(self) -> None:
         edge = RisingEdge(self.clock)
         payload = [getattr(self.bus, field) for field in self.fields]
+        reset_n, valid_pin, ready_pin = self._reset_n, self.bus.valid, self.bus.ready
         waiting: list[str] | None = None
-        ready, offer = "0", 0
+        ready, offer = False, 0
         while True:
             await edge
-            if self._reset_n.value != 1:
+            if reset_n.value != HIGH:
                 waiting = None
                 continue
-            was, ready = ready, self._bit("ready")
+            was, ready = ready, self._bit("ready", ready_pin.value)
             if ready != was:
                 self.ready_changes.append(cycle())
-            if self._bit("valid") == "0":
+            if not self._bit("valid", valid_pin.value):
                 if waiting is not None:
                     self._fail("valid dropped before the beat was accepted")
                 continue
@@ -189,7 +207,7 @@ class StreamMonitor(BusMonitor):
                 field = next(f for f, old, new in zip(self.fields, waiting, bits, strict=True) if old != new)
                 self._fail(f"{field} changed while valid waited for ready")
             offer = cycle() if waiting is None else offer
-            waiting = bits if ready == "0" else None
-            if ready == "1":
+            waiting = None if ready else bits
+            if ready:
                 self.offers.append(offer)
                 self._recv({field: self._number(field, b) for field, b in zip(self.fields, bits, strict=True)})
