@@ -126,7 +126,7 @@ class Driver:
         part = slice(group * lanes, (group + 1) * lanes)
         dut.rd_z.value = pack(block.z[key][part], Z_BITS)
         mask = (1 << ROW_MAX_BITS) - 1
-        texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.reference[part]]
+        texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.row_max[part]]
         dut.rd_row_max.value = LogicArray("".join(reversed(texts)))
         dut.rd_shift.value = pack(block.shift[part], SHIFT_BITS) if key == 0 else self._noise(lanes * SHIFT_BITS)
 

@@ -135,13 +135,13 @@ class Checker:
         model, lanes = self.model, self.size.lanes
         block, (key, group) = model.blocks[-1], model.place(self.now)
         z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
-        reference = [_signed(bits) for bits in _lanes(self._bits("rd_row_max"), ROW_MAX_BITS)]
+        row_max = [_signed(bits) for bits in _lanes(self._bits("rd_row_max"), ROW_MAX_BITS)]
         shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
             coverage.sample_rescale(sums[group * lanes : (group + 1) * lanes], shift, self.size.sum_bits)
-        model.group(self.now, z, reference, shift)
-        coverage.sample_scores(z, reference, block.tau, self.size.prob_bits)
+        model.group(self.now, z, row_max, shift)
+        coverage.sample_scores(z, row_max, block.tau, self.size.prob_bits)
 
     def _feed_read(self) -> None:
         model, bank = self.model, self._number("sum_rd_bank")

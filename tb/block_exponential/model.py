@@ -100,7 +100,7 @@ class Model:
         self.blocks.append(block)
         self.pending.append(block)
 
-    def group(self, now: int, z: list[int], reference: list[int | None], shift: list[int] | None) -> Write:
+    def group(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None) -> Write:
         """What a group's address was answered with; ``shift`` counts with the first key."""
         block, (key, group) = self.blocks[-1], self.place(now)
         if key == 0 and group == 0 and block.first:
@@ -109,8 +109,8 @@ class Model:
         assert sums is not None, "the stimulus continues a tile that was never begun"
         for lane, value in enumerate(z):
             row = group * self.size.lanes + lane
-            m = reference[lane]
-            assert m is not None or value == spec.MASKED, "the stimulus has no reference for a visible score"
+            m = row_max[lane]
+            assert m is not None or value == spec.MASKED, "the stimulus has no running maximum for a visible score"
             p.append(0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits))
             if key == 0:
                 assert shift is not None

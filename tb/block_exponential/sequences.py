@@ -1,4 +1,4 @@
-"""Key blocks for ``fcim_block_exponential``: scores, references and rescale amounts that a judgement may give."""
+"""Key blocks for ``fcim_block_exponential``: scores, running maxima and rescale amounts that a judgement may give."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from tb.common import spec
 from tb.common.geometry import OCTAVE, Geometry
 
-REFERENCES = (-512, 511, 0, -1)
+ROW_MAXIMA = (-512, 511, 0, -1)
 
 
 @dataclass
 class BlockStimulus:
-    """Scores ``z[key][row]`` with ``reference[row]`` (None: X, as of a row that has seen no key) and ``shift[row]``."""
+    """Scores ``z[key][row]`` with ``row_max[row]`` (None: X, as of a row that has seen no key) and ``shift[row]``."""
 
     z: list[list[int]]
-    reference: list[int | None]
+    row_max: list[int | None]
     shift: list[int]
     tau: int
     buf: int
@@ -34,15 +34,15 @@ class BlockStimulus:
 
 
 def distances(g: np.random.Generator, tau: int, prob_bits: int) -> list[int | None]:
-    """Scores as steps from the reference, one of each kind: masked, largest, 1.0, below, last octave, below, any, far below."""
+    """Scores as steps from m, one of each kind: masked, largest, 1.0, below, last octave, below, any, far below."""
     last = (tau - prob_bits) * OCTAVE
     return [None, (tau + 1) * OCTAVE - 1, 0, -1, last, last - 1, int(g.integers(last, (tau + 1) * OCTAVE)),
             int(g.integers(-1023 * OCTAVE, last))]
 
 
-def score(reference: int, distance: int | None) -> int:
-    """The score at a distance from the reference, clamped as scores are."""
-    return spec.MASKED if distance is None else min(max(reference * OCTAVE + distance, spec.Z_MIN), spec.Z_MAX)
+def score(row_max: int, distance: int | None) -> int:
+    """The score at a distance from the running maximum, clamped as scores are."""
+    return spec.MASKED if distance is None else min(max(row_max * OCTAVE + distance, spec.Z_MIN), spec.Z_MAX)
 
 
 def draw_shift(g: np.random.Generator, size: Geometry) -> list[int]:
@@ -54,23 +54,23 @@ def draw_shift(g: np.random.Generator, size: Geometry) -> list[int]:
 def draw_block(g: np.random.Generator, size: Geometry, keys: int, tau: int) -> BlockStimulus:
     """Every kind of score in turn, from a random one on; rows that see none of the keys."""
     offset, blind = int(g.integers(8)), g.integers(0, 6, size.rows) == 0
-    reference: list[int | None] = [int(g.choice([*REFERENCES, int(g.integers(-512, 512))])) for _ in range(size.rows)]
+    row_max: list[int | None] = [int(g.choice([*ROW_MAXIMA, int(g.integers(-512, 512))])) for _ in range(size.rows)]
     z = []
     for key in range(keys):
         kinds = distances(g, tau, size.prob_bits)
         z.append([spec.MASKED if blind[row] else score(int(m or 0), kinds[(offset + key + row) % len(kinds)])
-                  for row, m in enumerate(reference)])
+                  for row, m in enumerate(row_max)])
     for row in np.flatnonzero(blind).tolist():
-        reference[row] = None if g.integers(0, 2) else reference[row]
-    return BlockStimulus(z, reference, draw_shift(g, size), tau, int(g.integers(4)))
+        row_max[row] = None if g.integers(0, 2) else row_max[row]
+    return BlockStimulus(z, row_max, draw_shift(g, size), tau, int(g.integers(4)))
 
 
 def plain_block(g: np.random.Generator, size: Geometry, keys: int, distance: Sequence[int | None],
                 shift: Sequence[int], tau: int = 0) -> BlockStimulus:
-    """Row r has ``distance[r]`` in every key, and ``shift[r]``; references are far from both ends."""
-    reference: list[int | None] = g.integers(-200, 200, size.rows).tolist()
-    z = [[score(int(m or 0), d) for m, d in zip(reference, distance, strict=True)] for _ in range(keys)]
-    return BlockStimulus(z, reference, list(shift), tau, int(g.integers(3)))
+    """Row r has ``distance[r]`` in every key, and ``shift[r]``; running maxima are far from both ends."""
+    row_max: list[int | None] = g.integers(-200, 200, size.rows).tolist()
+    z = [[score(int(m or 0), d) for m, d in zip(row_max, distance, strict=True)] for _ in range(keys)]
+    return BlockStimulus(z, row_max, list(shift), tau, int(g.integers(3)))
 
 
 def tile_of(blocks: list[BlockStimulus], bank: int) -> list[BlockStimulus]:

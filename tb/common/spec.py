@@ -43,8 +43,8 @@ def padding_pos(max_keys: int) -> int:
     return 2 * max_keys - 1
 
 
-def new_reference(m: int | None, column: Sequence[int], tau: int) -> tuple[int | None, int, int]:
-    """``(reference, shift, amount)`` after a block whose scaled scores for the row are ``column``; None: not set yet.
+def new_row_max(m: int | None, column: Sequence[int], tau: int) -> tuple[int | None, int, int]:
+    """``(row_max, shift, amount)`` after a block whose scaled scores for the row are ``column``; None: not set yet.
 
     ``amount`` is what a rescale adds to the amount counter, 0 where there was none.
     """
@@ -91,7 +91,7 @@ def probability(z: int, m: int, tau: int, prob_bits: int) -> int:
     n, f = d >> Z_FRAC, d & (2**Z_FRAC - 1)
     e = 16 - (prob_bits - 1) + tau - n
     if e < 1:
-        raise ValueError(f"z = {z} exceeds the reference {m} by more than tau = {tau} allows")
+        raise ValueError(f"z = {z} exceeds the running maximum {m} by more than tau = {tau} allows")
     return min(round_shift(MANTISSAS[f], e), 2**prob_bits - 1) if e < 18 else 0
 
 
@@ -105,7 +105,7 @@ def divide(acc: int, total: int) -> int:
 
 @dataclass
 class Row:
-    """What the engine keeps of a row: reference (None: it has seen no key), sum and accumulators."""
+    """What the engine keeps of a row: running maximum m (None: it has seen no key), sum and accumulators."""
 
     m: int | None = None
     total: int = 0
@@ -129,10 +129,10 @@ class Block:
 
 
 def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int) -> Block:
-    """Move the references and sums of ``rows`` over one block of scaled scores ``z[row][key]``."""
+    """Move the running maxima and sums of ``rows`` over one block of scaled scores ``z[row][key]``."""
     out = Block([], [], [], 0, 0)
     for row, column in zip(rows, z, strict=True):
-        row.m, shift, amount = new_reference(row.m, column, tau)
+        row.m, shift, amount = new_row_max(row.m, column, tau)
         p = [0 if v == MASKED else probability(v, row.m, tau, prob_bits) for v in column]
         row.total = round_shift(row.total, shift) + sum(p)
         out.p.append(p)
@@ -195,7 +195,7 @@ def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix,
     blocks, tile.saturations = scaled_blocks(q, q_pos, q_mult, k, k_pos, k_mult, shift, keys_per_block)
     if fused and len(blocks) > 1:
         for row, first, second in zip(tile.rows, blocks[0], blocks[1], strict=True):
-            row.m = new_reference(None, [*first, *second], tau)[0]  # known before either block is exponentiated
+            row.m = new_row_max(None, [*first, *second], tau)[0]  # known before either block is exponentiated
     for number, z in enumerate(blocks):
         keys = range(number * keys_per_block, number * keys_per_block + len(z[0]))
         block = block_step(tile.rows, z, tau, prob_bits)

@@ -15,8 +15,8 @@ from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.exp2 import coverage
 
-Element = tuple[int, int, int]  # z, reference, tau
-REF_MIN, REF_MAX = -(2 ** (ROW_MAX_BITS - 1)), 2 ** (ROW_MAX_BITS - 1) - 1
+Element = tuple[int, int, int]  # z, row_max, tau
+LOWEST, HIGHEST = -(2 ** (ROW_MAX_BITS - 1)), 2 ** (ROW_MAX_BITS - 1) - 1
 
 
 def below_zero(prob_bits: int) -> int:
@@ -31,7 +31,7 @@ def explain(got: str, elements: list[Element], prob_bits: int) -> str:
         want = spec.probability(*element, prob_bits)
         if set(bits) - {"0", "1"} or int(bits, 2) != want:
             shown = bits if set(bits) - {"0", "1"} else int(bits, 2)
-            return f"lane {lane}: p got {shown} expected {want} for (z, reference, tau) {element}"
+            return f"lane {lane}: p got {shown} expected {want} for (z, row_max, tau) {element}"
     return "lanes beyond the last"
 
 
@@ -59,12 +59,12 @@ async def run(dut: Any, elements: list[Element]) -> int:
     start_clock(dut)
     start_watchdog(len(cycles) + 20)
     edge = RisingEdge(dut.clk)
-    z, reference, tau_port, out = dut.z, dut.row_max, dut.tau, dut.p
+    z, row_max, tau_port, out = dut.z, dut.row_max, dut.tau, dut.p
     compared = 0
     await edge
     for i in range(len(cycles) + 1):
         if i < len(cycles):
-            z.value, reference.value, tau_port.value = words[i]
+            z.value, row_max.value, tau_port.value = words[i]
         await edge
         if i > 0:
             got = str(out.value)
@@ -73,10 +73,10 @@ async def run(dut: Any, elements: list[Element]) -> int:
     return compared
 
 
-def with_reference(g: np.random.Generator, d: int, tau: int) -> Element:
-    """An element at distance ``d`` from a random reference from which it can be reached."""
-    low = max(REF_MIN, -((d - spec.Z_MIN) >> spec.Z_FRAC))
-    high = min(REF_MAX, (spec.Z_MAX - d) >> spec.Z_FRAC)
+def with_row_max(g: np.random.Generator, d: int, tau: int) -> Element:
+    """An element at distance ``d`` from a random running maximum from which it can be reached."""
+    low = max(LOWEST, -((d - spec.Z_MIN) >> spec.Z_FRAC))
+    high = min(HIGHEST, (spec.Z_MAX - d) >> spec.Z_FRAC)
     m = int(g.integers(low, high + 1))
     return d + (m << spec.Z_FRAC), m, tau
 
@@ -84,27 +84,27 @@ def with_reference(g: np.random.Generator, d: int, tau: int) -> Element:
 @cocotb.test()
 async def every_fraction(dut: Any) -> None:
     """All 1024 fractions at every exponent from the largest legal one until nothing is left; three taus, one for one lane."""
-    size, g = Geometry(dut), rng("references")
+    size, g = Geometry(dut), rng("running maxima")
     prob_bits, top = size.prob_bits, size.tau_max
     middle = int(g.integers(1, top))
     taus = (middle,) if size.lanes == 1 else (0, middle, top)
-    elements = [with_reference(g, d, tau) for tau in taus
+    elements = [with_row_max(g, d, tau) for tau in taus
                 for d in range((tau - below_zero(prob_bits)) << spec.Z_FRAC, (tau + 1) << spec.Z_FRAC)]
     assert await run(dut, elements) >= 1024 * len(taus) * (below_zero(prob_bits) + 1)
 
 
 @cocotb.test()
 async def every_tau(dut: Any) -> None:
-    """Every tau: the masked code gives 0 at every reference, and so does all that lies far below it, to both ends."""
-    size, g = Geometry(dut), rng("references")
+    """Every tau: the masked code gives 0 at every running maximum, and so does all that lies far below it, to both ends."""
+    size, g = Geometry(dut), rng("running maxima")
     prob_bits, taus = size.prob_bits, range(size.tau_max + 1)
-    elements = [(spec.MASKED, m, tau) for tau in taus for m in (*range(REF_MIN, REF_MIN + 4), -1, 0, 1, REF_MAX)]
-    elements += [(spec.MASKED, m, 0) for m in range(REF_MIN, REF_MAX + 1)]
+    elements = [(spec.MASKED, m, tau) for tau in taus for m in (*range(LOWEST, LOWEST + 4), -1, 0, 1, HIGHEST)]
+    elements += [(spec.MASKED, m, 0) for m in range(LOWEST, HIGHEST + 1)]
     elements += [(z, m, tau) for tau in taus for z in (spec.Z_MIN, spec.Z_MIN + 1, -(2**18), -1, 0, 1)
-                 for m in (REF_MIN, -200, -16, -1, 0, 1, 16, 200, REF_MAX) if z - (m << spec.Z_FRAC) < (tau + 1) << spec.Z_FRAC]
-    elements += [(spec.Z_MAX, m, tau) for tau in taus for m in range(REF_MAX - tau, REF_MAX + 1)]
+                 for m in (LOWEST, -200, -16, -1, 0, 1, 16, 200, HIGHEST) if z - (m << spec.Z_FRAC) < (tau + 1) << spec.Z_FRAC]
+    elements += [(spec.Z_MAX, m, tau) for tau in taus for m in range(HIGHEST - tau, HIGHEST + 1)]
     for tau in taus:
         near = range((tau - below_zero(prob_bits)) << spec.Z_FRAC, (tau + 1) << spec.Z_FRAC, 61)
-        far = g.integers(spec.Z_MIN - (REF_MAX << spec.Z_FRAC), (tau + 1) << spec.Z_FRAC, 200).tolist()
-        elements += [with_reference(g, d, tau) for d in (*near, *far)]
+        far = g.integers(spec.Z_MIN - (HIGHEST << spec.Z_FRAC), (tau + 1) << spec.Z_FRAC, 200).tolist()
+        elements += [with_row_max(g, d, tau) for d in (*near, *far)]
     assert await run(dut, elements) >= 3000

@@ -93,7 +93,7 @@ class SoftmaxModel:
         elif self._waiting is not None:
             first, self._waiting = self._waiting, None
             for row, z in zip(self._rows, zip(*(c.z for c in first + block), strict=True), strict=True):
-                row.m = spec.new_reference(None, z, 0)[0]
+                row.m = spec.new_row_max(None, z, 0)[0]
             self._finish_block(first, opens=True, joint=True)
             self._finish_block(block, opens=False)
         else:

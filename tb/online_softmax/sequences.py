@@ -37,7 +37,7 @@ def falling(keys: int, size: Geometry, tau: int) -> list[int]:
 
 
 def edge_of_tau(keys: int, size: Geometry, tau: int) -> list[int]:
-    """A block, one as large as the lazy reference bears, then one step more."""
+    """A block, one as large as the lazy threshold bears, then one step more."""
     top = (tau + 1) * OCTAVE
     return ([1023] * size.keys_per_block + [top - 1] * size.keys_per_block + [top] * keys)[:keys]
 

@@ -1,4 +1,4 @@
-"""Row maximum: scores of chains of tiles in, references, amounts and the test for 0 out, in their cycles."""
+"""Row maximum: scores of chains of tiles in, running maxima, amounts and the test for 0 out, in their cycles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUDGET = 20_000
 
 @cocotb.test()
 async def chains_of_tiles(dut: Any) -> None:
-    """Every reference, amount, test for 0 and event."""
+    """Every running maximum, amount, test for 0 and event."""
     checker = Checker(dut)
     for name in ("z_valid", "z_buf", "z_first_key", "z_pass", "s_blk_valid", "rd_buf", "rd_pass"):
         getattr(dut, name).value = 0

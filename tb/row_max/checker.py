@@ -115,11 +115,11 @@ class Checker:
         number, group = self.asked
         block = self.blocks[number]
         word = int(str(self.dut.rd_row_max.value).replace("X", "0"), 2)
-        references = unpack(word, self.lanes, ROW_MAX_BITS, signed=True).tolist()
+        row_maxima = unpack(word, self.lanes, ROW_MAX_BITS, signed=True).tolist()
         shifts = unpack(int(self.dut.rd_shift.value), self.lanes, SHIFT_BITS).tolist()
-        want = self._part(block.reference, group)
-        wrong = [(lane, r, w) for lane, (r, w) in enumerate(zip(references, want)) if w is not None and r != w]
-        assert not wrong, f"block {number} group {group}: references (lane, got, expected) {wrong[:3]}"
+        want = self._part(block.row_max, group)
+        wrong = [(lane, r, w) for lane, (r, w) in enumerate(zip(row_maxima, want)) if w is not None and r != w]
+        assert not wrong, f"block {number} group {group}: running maxima (lane, got, expected) {wrong[:3]}"
         assert shifts == self._part(block.shift, group), f"block {number} group {group}: shifts {shifts}"
         if group == self.cpk - 1:
             self.read.popleft()

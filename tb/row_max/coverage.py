@@ -51,11 +51,11 @@ def sample_block(judged: Block, before: Block | None, after: Block | None, prob_
         for row, top in enumerate(own):
             GROUP.sample("block_reference.joint", _joint(top, _top(after.z[row])))
     if before is not None:
-        _rows(judged, before.reference, own)
+        _rows(judged, before.row_max, own)
     edges = [_FAR if top is None or m is None else (top >> spec.Z_FRAC) - m + prob_bits - judged.tau
-             for top, m in zip(own, judged.reference)]
+             for top, m in zip(own, judged.row_max)]
     _zero(judged, edges)
-    known = [m for m in judged.reference if m is not None]
+    known = [m for m in judged.row_max if m is not None]
     GROUP.sample_array("block_reference.reference", digitise(np.array(known, dtype=np.int64), (-512, -511, 0, 1, 511)))
 
 

@@ -21,20 +21,20 @@ class Block:
     joint: bool
     tau: int
     z: list[list[int]]
-    reference: list[int | None] = field(default_factory=list)   # None: the row has seen no key
+    row_max: list[int | None] = field(default_factory=list)   # None: the row has seen no key
     shift: list[int] = field(default_factory=list)
     amount: list[int] = field(default_factory=list)
     zero: bool = False
 
 
-def draw_scores(g: np.random.Generator, rows: int, reference: list[int | None], tau: int, prob_bits: int) -> list[list[int]]:
-    """A few keys per row, chosen around what decides: the reference, the threshold, the last probability, the ends, masked."""
+def draw_scores(g: np.random.Generator, rows: int, row_max: list[int | None], tau: int, prob_bits: int) -> list[list[int]]:
+    """A few keys per row, chosen around what decides: m, the threshold, the last probability, the ends, masked."""
     keys, edge = int(g.integers(1, 4)), tau - prob_bits
     far = bool(g.integers(0, 2))                                    # every row far below, or each row anything
     stray = int(g.integers(rows)) if g.integers(0, 2) else None     # ... but this one
     z = []
     for row in range(rows):
-        m = reference[row]
+        m = row_max[row]
         gone = far and row != stray
         steps = [edge - 1, edge - 2, -600] if gone else [edge, edge - 1, -1, 0, tau, tau + 1, 63, tau + 70, 300]
         hidden = g.integers(0, 4, keys) == 0 if m is not None or not gone else [True] * keys
@@ -44,33 +44,33 @@ def draw_scores(g: np.random.Generator, rows: int, reference: list[int | None], 
     return z
 
 
-def judge(block: Block, tile: list[Block], reference: list[int | None], prob_bits: int) -> list[int | None]:
-    """Fill in what must come of the block; gives the references after it."""
+def judge(block: Block, tile: list[Block], row_max: list[int | None], prob_bits: int) -> list[int | None]:
+    """Fill in what must come of the block; gives the running maxima after it."""
     zero = True
     for row, own in enumerate(block.z):
         column = own + tile[1].z[row] if block.joint else own
-        m, shift, amount = spec.new_reference(reference[row], column, block.tau)
-        block.reference.append(m)
+        m, shift, amount = spec.new_row_max(row_max[row], column, block.tau)
+        block.row_max.append(m)
         block.shift.append(shift)
         block.amount.append(amount)
         zero &= all(v == spec.MASKED or spec.probability(v, m, block.tau, prob_bits) == 0 for v in own)
     block.zero = zero
-    return list(block.reference)
+    return list(block.row_max)
 
 
 def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int) -> list[Block]:
-    """Tiles of one block to six, with the references that the scalar rules give."""
+    """Tiles of one block to six, with the running maxima that the scalar rules give."""
     blocks: list[Block] = []
     while len(blocks) < BLOCKS:
         tau, count = int(g.integers(0, min(TAU_MAX, prob_bits - 2) + 1)), int(g.integers(1, 7))
-        fused, reference = bool(g.integers(0, 2)) and count > 1, [None] * rows
+        fused, row_max = bool(g.integers(0, 2)) and count > 1, [None] * rows
         tile: list[Block] = []
         for index in range(count):
             block = Block(len(blocks) + index, index == 0, fused and index == 0, tau,
-                          draw_scores(g, rows, reference, tau, prob_bits))
+                          draw_scores(g, rows, row_max, tau, prob_bits))
             tile.append(block)
             if not block.joint:
                 for done in (tile if fused and index == 1 else [block]):
-                    reference = judge(done, tile, reference, prob_bits)
+                    row_max = judge(done, tile, row_max, prob_bits)
         blocks += tile
     return blocks

@@ -106,7 +106,7 @@ def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]
                 beyond = max(seen) // 1024 - m - tile.tau
                 kind = "far below" if beyond < -1 else "far above" if beyond > 1 else ("1 below", "at", "1 above")[beyond + 1]
                 found["reference.lazy"][f"{tile.tau}, {kind}"] += 1
-            m, _, _ = spec.new_reference(m, column, tile.tau)
+            m, _, _ = spec.new_row_max(m, column, tile.tau)
             for z in column:
                 if z == spec.MASKED:
                     found["exp.value"]["0, masked"] += 1
