@@ -60,8 +60,8 @@ class BankBfm:
     def _read(self) -> None:
         if not self._bits("rd_en"):
             return
-        bank, group, lane, chunk = (self._bits(f"rd_{name}") for name in ("bank", "group", "lane", "chunk"))
-        row, tile = group * self.size.lanes + lane, self.tiles[bank]
+        bank, pass_, lane, chunk = (self._bits(f"rd_{name}") for name in ("bank", "pass", "lane", "chunk"))
+        row, tile = pass_ * self.size.lanes + lane, self.tiles[bank]
         assert tile is not None, f"bank {bank} is read before its done pulse or after its release"
         legal = lane < self.size.lanes and row < tile.rows and chunk < self.size.cpk
         assert legal, f"read of row {row} chunk {chunk}; {tile.rows} rows are used"
