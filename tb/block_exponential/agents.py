@@ -122,8 +122,8 @@ class Driver:
             dut.rd_z.value, dut.rd_row_max.value = self._noise(lanes * Z_BITS), self._noise(lanes * ROW_MAX_BITS)
             dut.rd_shift.value = self._noise(lanes * SHIFT_BITS)
             return
-        key, group = divmod(index, size.cpk)
-        part = slice(group * lanes, (group + 1) * lanes)
+        key, pass_ = divmod(index, size.cpk)
+        part = slice(pass_ * lanes, (pass_ + 1) * lanes)
         dut.rd_z.value = pack(block.z[key][part], Z_BITS)
         mask = (1 << ROW_MAX_BITS) - 1
         texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.row_max[part]]

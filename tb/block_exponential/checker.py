@@ -79,8 +79,8 @@ class Checker:
         self._equal("p_we", int(write is not None))
         if write is None:
             return
-        of = f"block {write.block.number}, key {write.key}, group {write.group}"
-        for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_pass", write.group)):
+        of = f"block {write.block.number}, key {write.key}, pass {write.pass_}"
+        for name, value in (("p_slot", write.block.slot), ("p_key", write.key), ("p_pass", write.pass_)):
             self._equal(name, value, f", {of}")
         self._equal_lanes("p_data", self._bits("p_data"), self.size.prob_bits, write.p, of)
         self.written += 1
@@ -109,7 +109,7 @@ class Checker:
         if model.queue and self._bits("m_blk_ready") == "1":
             model.take(now)
         if model.walk(now) is not None:
-            self._feed_group()
+            self._feed_pass()
         if self._bits("sum_rd_en") == "1":
             self._feed_read()
         if self._bits("start") == "1":
@@ -131,16 +131,16 @@ class Checker:
         coverage.sample_start(block, self.size, behind, model.sums[block.bank] is not None)
         model.start(block)
 
-    def _feed_group(self) -> None:
+    def _feed_pass(self) -> None:
         model, lanes = self.model, self.size.lanes
-        block, (key, group) = model.blocks[-1], model.place(self.now)
+        block, (key, pass_) = model.blocks[-1], model.place(self.now)
         z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
         row_max = [_signed(bits) for bits in _lanes(self._bits("rd_row_max"), ROW_MAX_BITS)]
         shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
-            coverage.sample_rescale(sums[group * lanes : (group + 1) * lanes], shift, self.size.sum_bits)
-        model.group(self.now, z, row_max, shift)
+            coverage.sample_rescale(sums[pass_ * lanes : (pass_ + 1) * lanes], shift, self.size.sum_bits)
+        model.scores(self.now, z, row_max, shift)
         coverage.sample_scores(z, row_max, block.tau, self.size.prob_bits)
 
     def _feed_read(self) -> None:

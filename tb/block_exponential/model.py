@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tb.common import spec
 from tb.common.geometry import Geometry
 
-WRITE_DELAY = 2     # from a group's address to its write
+WRITE_DELAY = 2     # from the address of a pass to its write
 
 
 @dataclass
@@ -46,11 +46,11 @@ class ExpectedBlock:
 
 @dataclass(frozen=True)
 class Write:
-    """One group's probabilities."""
+    """The probabilities of one pass."""
 
     block: ExpectedBlock
     key: int
-    group: int
+    pass_: int
     p: list[int]
 
 
@@ -79,7 +79,7 @@ class Model:
             self.held[self.queue[0].slot] = self.queue[0]
 
     def walk(self, now: int) -> ExpectedBlock | None:
-        """The block whose groups are read in the cycle ``now``."""
+        """The block of which passes are read in the cycle ``now``."""
         return self.blocks[-1] if self.blocks and self.blocks[-1].start < now <= self.blocks[-1].end else None
 
     def ready(self, now: int) -> bool:
@@ -88,7 +88,7 @@ class Model:
         return walk is None or now == walk.end
 
     def place(self, now: int) -> tuple[int, int]:
-        """Key and group that are read in a cycle of a walk."""
+        """Key and pass that are read in a cycle of a walk."""
         return divmod(now - self.blocks[-1].start - 1, self.size.cpk)
 
     def idle(self, bank: int, now: int) -> bool:
@@ -100,15 +100,15 @@ class Model:
         self.blocks.append(block)
         self.pending.append(block)
 
-    def group(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None) -> Write:
-        """What a group's address was answered with; ``shift`` counts with the first key."""
-        block, (key, group) = self.blocks[-1], self.place(now)
-        if key == 0 and group == 0 and block.first:
+    def scores(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None) -> Write:
+        """What the address of a pass was answered with; ``shift`` counts with the first key."""
+        block, (key, pass_) = self.blocks[-1], self.place(now)
+        if key == 0 and pass_ == 0 and block.first:
             self.sums[block.bank] = [0] * self.size.rows
         sums, p = self.sums[block.bank], []
         assert sums is not None, "the stimulus continues a tile that was never begun"
         for lane, value in enumerate(z):
-            row = group * self.size.lanes + lane
+            row = pass_ * self.size.lanes + lane
             m = row_max[lane]
             assert m is not None or value == spec.MASKED, "the stimulus has no running maximum for a visible score"
             p.append(0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits))
@@ -120,7 +120,7 @@ class Model:
             block.total[row] += p[-1]
             sums[row] += p[-1]
             assert sums[row] < 1 << self.size.sum_bits, "the stimulus has too many keys in a tile"
-        write = self.writes[now + WRITE_DELAY] = Write(block, key, group, p)
+        write = self.writes[now + WRITE_DELAY] = Write(block, key, pass_, p)
         return write
 
     def take(self, now: int) -> None:

@@ -11,7 +11,7 @@ from tb.common.mutation import mutated_sources
 
 TOP, BENCH = "fcim_block_exponential", "tb.block_exponential.bench_block_exponential"
 NAMES = ("ROWS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
-# from one lane to one group; of the smallest sums every bit is needed
+# from one lane to one pass; of the smallest sums every bit is needed
 SIZES = [(16, 2, 8, 16, 1024), (8, 1, 8, 12, 64), (24, 8, 16, 16, 64), (24, 4, 8, 8, 128), (16, 1, 16, 16, 131072),
          (8, 8, 8, 8, 64), (24, 2, 64, 9, 64)]
 SMALL = (8, 2, 8, 12, 64)
@@ -41,9 +41,9 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
      "a_reset.*p_we is 1, "),
     ("take_slot_q <= 1'b0", "take_slot_q <= (take_slot_q === 1'b1)", "a_reset.*m_blk_valid is 0, expected 1"),
 ], ids=["ready-early", "ready-late", "slot-of-the-next-block", "tau-of-the-next-block", "sums-not-rescaled",
-        "every-key-rescales", "first-block-clears-nothing", "bank-of-the-next-block", "sums-of-the-next-group",
+        "every-key-rescales", "first-block-clears-nothing", "bank-of-the-next-block", "sums-of-the-next-pass",
         "shift-of-every-key", "last-key-of-the-next-block", "sum-of-another-lane", "sum-of-the-other-bank",
-        "reset-leaves-a-group", "reset-leaves-the-slot"])
+        "reset-leaves-a-pass", "reset-leaves-the-slot"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     sources = mutated_sources(tmp_path, f"rtl/softmax/{TOP}.v", old, new)
     with pytest.raises(BenchFailed, match=message):

@@ -21,8 +21,8 @@ class Geometry:
     """
 
     rows: int
-    lanes: int              # rows of a group, which are handled in one cycle
-    cpk: int                # CYCLES_PER_KEY, which is also the number of groups of rows
+    lanes: int              # rows of a pass, which are handled in one cycle
+    cpk: int                # CYCLES_PER_KEY, which is also the number of passes
     head_dim: int
     bits_per_cycle: int
     keys_per_block: int

@@ -89,7 +89,7 @@ class Checker:
         assert slot == block.slot, f"cycle {now}: a write to slot {slot}, block {block.number} belongs to {block.slot}"
         assert self.op_cim.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
         want = block.writes.pop(place, None)
-        assert want is not None, f"cycle {now}: block {block.number}: unexpected or second write of (key, group) {place}"
+        assert want is not None, f"cycle {now}: block {block.number}: unexpected or second write of (key, pass) {place}"
         bits = str(dut.p_data.value)
         assert bits == format(want, f"0{len(bits)}b"), self._explain_write(block, place, bits, want)
         self.writes.append((now, self._done))
@@ -100,7 +100,7 @@ class Checker:
         expected = format(want, f"0{lanes * width}b")
         parts = [slice((lanes - 1 - i) * width, (lanes - i) * width) for i in range(lanes)]
         wrong = [(i, bits[part], expected[part]) for i, part in enumerate(parts) if bits[part] != expected[part]]
-        return f"cycle {cycle()}: block {block.number}, (key, group) {place}: p (lane, got, expected) {wrong[:4]}"
+        return f"cycle {cycle()}: block {block.number}, (key, pass) {place}: p (lane, got, expected) {wrong[:4]}"
 
     def _count_events(self) -> None:
         for name in self.events:

@@ -29,7 +29,7 @@ class ExpectedBlock:
     first: bool
     last: bool
     joint: bool
-    writes: dict[tuple[int, int], int]  # (key, group): word
+    writes: dict[tuple[int, int], int]  # (key, pass): word
     shift: int
     p_sum: int
     rescaled: int

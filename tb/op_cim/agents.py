@@ -50,8 +50,8 @@ class SoftmaxBfm:
         self.todo.popleft()
         self.busy_banks.add(block.bank)
         for key in range(block.keys):
-            for group in range(size.cpk):
-                self.writes[now + P_DELAY + key * size.cpk + group] = (block, key, group)
+            for pass_ in range(size.cpk):
+                self.writes[now + P_DELAY + key * size.cpk + pass_] = (block, key, pass_)
         self.next_start = now + block.keys * size.cpk
         self.ready_from.append((self.next_start + P_DELAY, block))
 
@@ -62,9 +62,9 @@ class SoftmaxBfm:
         write = self.writes.pop(now, None)
         dut.p_we.value = write is not None
         if write is not None:
-            block, key, group = write
-            rows = block.p[key, group * size.lanes : (group + 1) * size.lanes]
-            values = (block.slot, key, group, pack(rows, size.prob_bits))
+            block, key, pass_ = write
+            rows = block.p[key, pass_ * size.lanes : (pass_ + 1) * size.lanes]
+            values = (block.slot, key, pass_, pack(rows, size.prob_bits))
         else:
             values = (*self.garbage.integers(0, 2, 2).tolist(), 0, int(self.garbage.integers(0, 1 << size.prob_bits)))
         dut.p_slot.value, dut.p_key.value, dut.p_pass.value, dut.p_data.value = values
@@ -177,10 +177,10 @@ class NormalizerBfm:
             rows = self.generator.permutation(size.rows)
             self.todo = [(int(row), chunk) for row in rows for chunk in range(size.cpk)]
         read = self.todo[-1] if self.todo and not (self.pauses and self.generator.integers(0, 3) == 0) else None
-        group, lane = divmod(read[0] if read else int(self.generator.integers(0, self.size.rows)), self.size.lanes)
+        pass_, lane = divmod(read[0] if read else int(self.generator.integers(0, self.size.rows)), self.size.lanes)
         chunk = read[1] if read else int(self.generator.integers(0, self.size.cpk))
         bank = self.complete[0].bank if read else int(self.generator.integers(0, 2))
-        for handle, value in ((self.dut.rd_en, read is not None), (self.dut.rd_bank, bank), (self.dut.rd_pass, group),
+        for handle, value in ((self.dut.rd_en, read is not None), (self.dut.rd_bank, bank), (self.dut.rd_pass, pass_),
                               (self.dut.rd_lane, lane), (self.dut.rd_chunk, chunk)):
             handle.value = int(value)
         return read

@@ -25,32 +25,32 @@ class Checker:
         size = Geometry(dut)
         self.lanes, self.cpk, self.prob_bits = size.lanes, size.cpk, size.prob_bits
         self.blocks = draw_blocks(self.g, size.rows, size.prob_bits)
-        self.writes: deque[tuple[Block, int, int]] = deque()      # block, key, group
+        self.writes: deque[tuple[Block, int, int]] = deque()      # block, key, pass
         self.written = self.opened = self.offered = self.freed = 0
         self.walk: int | None = None                # first cycle of the present judgement
         self.followed = False                       # ... which came right behind the one before
         self.judged: deque[tuple[int, int]] = deque()   # cycle, number
         self.read: deque[int] = deque()             # judged blocks, oldest first
-        self.asked: tuple[int, int] | None = None   # block and group at the read port
-        self.events: dict[int, tuple[int, int]] = {}    # cycle: rows and amount of a group
+        self.asked: tuple[int, int] | None = None   # block and pass at the read port
+        self.events: dict[int, tuple[int, int]] = {}    # cycle: rows and amount of a pass
         self.met = {"zero": 0, "rescaled": 0, "joint": 0, "back to back": 0}
 
-    def _part(self, values: list[int], group: int) -> list[int]:
-        return values[group * self.lanes : (group + 1) * self.lanes]
+    def _part(self, values: list[int], pass_: int) -> list[int]:
+        return values[pass_ * self.lanes : (pass_ + 1) * self.lanes]
 
     def _write(self) -> None:
-        """At most one group of scores; a block's buffer must be free."""
+        """Scores of at most one pass; a block's buffer must be free."""
         dut, g = self.dut, self.g
         if not self.writes and self.opened < len(self.blocks) and self.opened < self.freed + BUFFERS:
             block = self.blocks[self.opened]
             self.opened += 1
-            self.writes.extend((block, key, group) for key in range(len(block.z[0])) for group in range(self.cpk))
+            self.writes.extend((block, key, pass_) for key in range(len(block.z[0])) for pass_ in range(self.cpk))
         valid = bool(self.writes) and g.integers(0, 8) > 0
         dut.z_valid.value = int(valid)
         if valid:
-            block, key, group = self.writes.popleft()
-            dut.z_buf.value, dut.z_first_key.value, dut.z_pass.value = block.number % BUFFERS, int(key == 0), group
-            dut.z_data.value = pack(self._part([row[key] for row in block.z], group), Z_BITS)
+            block, key, pass_ = self.writes.popleft()
+            dut.z_buf.value, dut.z_first_key.value, dut.z_pass.value = block.number % BUFFERS, int(key == 0), pass_
+            dut.z_data.value = pack(self._part([row[key] for row in block.z], pass_), Z_BITS)
             self.last_write = not self.writes
         else:
             dut.z_data.value = pack(g.integers(0, 1 << 19, self.lanes), Z_BITS)
@@ -76,10 +76,10 @@ class Checker:
         """All outputs of the cycle ``now``."""
         dut = self.dut
         if self.walk is not None:
-            group, block = now - self.walk, self.blocks[self.offered]
-            last = group == self.cpk - 1
-            assert str(dut.s_blk_ready.value) == str(int(last)), f"cycle {now}: s_blk_ready in group {group} of {self.cpk}"
-            amounts = self._part(block.amount, group)
+            pass_, block = now - self.walk, self.blocks[self.offered]
+            last = pass_ == self.cpk - 1
+            assert str(dut.s_blk_ready.value) == str(int(last)), f"cycle {now}: s_blk_ready in pass {pass_} of {self.cpk}"
+            amounts = self._part(block.amount, pass_)
             self.events[now + 1] = (sum(a > 0 for a in amounts), sum(amounts))
             if last:
                 self.judged.append((now + 1, block.number))
@@ -112,21 +112,21 @@ class Checker:
         """What the read port gives."""
         if self.asked is None:
             return
-        number, group = self.asked
+        number, pass_ = self.asked
         block = self.blocks[number]
         word = int(str(self.dut.rd_row_max.value).replace("X", "0"), 2)
         row_maxima = unpack(word, self.lanes, ROW_MAX_BITS, signed=True).tolist()
         shifts = unpack(int(self.dut.rd_shift.value), self.lanes, SHIFT_BITS).tolist()
-        want = self._part(block.row_max, group)
+        want = self._part(block.row_max, pass_)
         wrong = [(lane, r, w) for lane, (r, w) in enumerate(zip(row_maxima, want)) if w is not None and r != w]
-        assert not wrong, f"block {number} group {group}: running maxima (lane, got, expected) {wrong[:3]}"
-        assert shifts == self._part(block.shift, group), f"block {number} group {group}: shifts {shifts}"
-        if group == self.cpk - 1:
+        assert not wrong, f"block {number} pass {pass_}: running maxima (lane, got, expected) {wrong[:3]}"
+        assert shifts == self._part(block.shift, pass_), f"block {number} pass {pass_}: shifts {shifts}"
+        if pass_ == self.cpk - 1:
             self.read.popleft()
             self.freed += 1
 
     def _ask(self) -> None:
-        """Groups of the oldest judged block in order; its buffer is free after the last one."""
+        """Passes of the oldest judged block in order; its buffer is free after the last one."""
         if self.asked is not None and self.asked[1] < self.cpk - 1:
             self.asked = (self.asked[0], self.asked[1] + 1)
         else:

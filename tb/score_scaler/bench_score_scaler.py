@@ -1,4 +1,4 @@
-"""Bench of ``fcim_score_scaler``: row tables and columns in, scaled scores group by group out, each in its own cycle."""
+"""Bench of ``fcim_score_scaler``: row tables and columns in, scaled scores pass by pass out, each in its own cycle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> Checker:
     checker = Checker(dut, pattern)
     columns, start = sum(len(t.keys) for t in tiles), cycle()
     start_clock(dut)
-    start_watchdog(columns * (checker.size.cpk + 40) + 3000, lambda: f"{checker.compared} groups came of {columns} columns")
+    start_watchdog(columns * (checker.size.cpk + 40) + 3000, lambda: f"{checker.compared} passes came of {columns} columns")
     await reset(dut)
     watcher = cocotb.start_soon(checker.watch())
     await checker.driver.send(tiles)
@@ -29,7 +29,7 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> Checker:
     for _ in range(SETTLE_CYCLES):
         await RisingEdge(dut.clk)
     watcher.cancel()
-    assert not checker.groups and not checker.freed, "groups are missing"
+    assert not checker.passes and not checker.freed, "passes are missing"
     assert (len(checker.columns), checker.compared, checker.tiles) == (columns, columns * checker.size.cpk, len(tiles))
     assert cycle() > start
     return checker

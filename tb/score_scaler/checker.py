@@ -16,7 +16,7 @@ from tb.score_scaler import coverage
 from tb.score_scaler.agents import COLUMN_FIELDS, TileDriver
 from tb.score_scaler.model import ColumnModel, ScaledColumn
 
-LATENCY = 3  # group g of a column accepted in cycle C has its turn in C + 1 + g, and two registers lie behind
+LATENCY = 3  # pass g of a column accepted in cycle C has its turn in C + 1 + g, and two registers lie behind
 
 
 class Checker:
@@ -29,7 +29,7 @@ class Checker:
         self.monitor = StreamMonitor(dut, "s_col", COLUMN_FIELDS, self.accept)
         self.driver = TileDriver(dut, self.size, self.source, pattern)
         self.room = sink_stalls(pattern, rng("stalls block_free"))
-        self.groups: dict[int, dict[str, int]] = {}  # expected outputs by cycle
+        self.passes: dict[int, dict[str, int]] = {}  # expected outputs by cycle
         self.freed: dict[int, int] = {}              # expected tile_scaled: bank by cycle
         self.columns: list[ScaledColumn] = []
         self.compared = self.tiles = self.held = 0
@@ -43,7 +43,7 @@ class Checker:
             part = slice(g * size.lanes, (g + 1) * size.lanes)
             end = column.end and g == size.cpk - 1
             coverage.sample_group(sum(column.saturated[part]), size.lanes)
-            self.groups[column.cycle + LATENCY + g] = {
+            self.passes[column.cycle + LATENCY + g] = {
                 "z_key": column.key, "z_pass": g, "z_block_end": int(end), "z_tile_end": int(end and column.last),
                 "z_data": pack(column.z[part], Z_BITS), "z_saturations": sum(column.saturated[part])}
         if column.last:
@@ -69,7 +69,7 @@ class Checker:
 
     def check_outputs(self, now: int) -> None:
         """``z`` and ``tile_scaled`` come in their cycles."""
-        dut, want = self.dut, self.groups.pop(now, None)
+        dut, want = self.dut, self.passes.pop(now, None)
         valid = str(dut.z_valid.value)
         assert valid == str(int(want is not None)), f"cycle {now}: z_valid is {valid}, expected {want}"
         if want is not None:
@@ -78,7 +78,7 @@ class Checker:
                 if bits != format(value, f"0{len(bits)}b"):
                     shown = (unpack(int(bits, 2), self.size.lanes, Z_BITS, signed=True).tolist(),
                              unpack(value, self.size.lanes, Z_BITS, signed=True).tolist()) if name == "z_data" else (bits, value)
-                    raise AssertionError(f"cycle {now}: {name} got {shown[0]} expected {shown[1]}, group {self.compared}")
+                    raise AssertionError(f"cycle {now}: {name} got {shown[0]} expected {shown[1]}, pass {self.compared}")
             self.compared += 1
         bank = self.freed.pop(now, None)
         scaled = str(dut.tile_scaled.value)
@@ -115,5 +115,5 @@ class Checker:
                 assert dut.block_open.value == 0, f"cycle {now}: block_open without a column"
             self.check_outputs(now)
             if dut.row_we.value == 1:
-                coverage.sample_table(bool(self.groups))
+                coverage.sample_table(bool(self.passes))
                 self.model.row_write(dut)
