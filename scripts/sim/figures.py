@@ -11,9 +11,9 @@ import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from models.quality.bounds import LOSS_DB
@@ -26,6 +26,7 @@ DPI = 120
 WIDTH_IN = 9.6
 PROBABILITY_FLOOR = 1e-6  # bottom of the logarithmic scale; below, an 8-bit operand no longer shows
 MAX_PIXELS = 512  # larger maps are shown by the maximum of each patch, so that single bright keys stay visible
+DRAWN, COLUMNS = 16, 4     # heads whose wrong values are drawn, and how many side by side
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class HeadPicture:
     layer: int
     attention: Tensor
     error: Tensor
+
+
+@dataclass(frozen=True)
+class WrongPicture:
+    """``wrong`` bool ``[Tq, D]`` of one head, whose first query token has position ``first``."""
+
+    name: str
+    first: int
+    wrong: Tensor
 
 
 def head_picture(name: str, layer: int, q: Tensor, k: Tensor, scale: float, out: Tensor, reference: Tensor) -> HeadPicture:
@@ -166,4 +176,24 @@ def error_figure(heads: Sequence[HeadRow]) -> bytes:
     _head_ticks(bottom, [h.name for h in heads])
     for axes in (top, bottom):
         style_axes(axes)
+    return as_png(figure)
+
+
+def wrong_figure(pictures: Sequence[WrongPicture]) -> bytes:
+    """A map per head of the first ``DRAWN``, wrong values in red; of larger maps a patch is red if any value in it is wrong."""
+    shown = pictures[:DRAWN]
+    columns = min(COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(WIDTH_IN, 0.5 + 2.3 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for place in axes.flat[len(shown):]:
+        place.set_axis_off()
+    for place, picture in zip(axes.flat, shown, strict=False):
+        tokens, channels = picture.wrong.shape
+        place.imshow(shrink(picture.wrong).numpy(), vmin=0, vmax=1, cmap=ListedColormap(["#f0f2f4", BAD]), aspect="auto",
+                     interpolation="nearest", extent=(0, channels, picture.first + tokens, picture.first))
+        place.set(xlabel="channel", ylabel="token")
+        place.set_title(f"{picture.name}: {int(picture.wrong.sum()):,} wrong", fontsize=9, color=INK, loc="left")
+        style_axes(place, grid=False)
+        place.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
     return as_png(figure)

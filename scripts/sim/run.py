@@ -30,11 +30,11 @@ from models.tensors.source import decode_step, load_tensors, tell_first_token
 from scripts.flow.processes import of_its_own, shown
 from scripts.flow.simulator import require_simulator
 from scripts.flow.tool_versions import git_state, tool_versions
+from scripts.sim.figures import HeadPicture, WrongPicture, head_picture
 from scripts.sim.jobs import GroupJob, GroupOutcome, run_jobs
 from scripts.sim.record import DONE, HeadRow, PhaseRun, SimRecord
-from scripts.sim.report import WORK_IN, HeadPicture, head_picture, reported, write_report
+from scripts.sim.report import WORK_IN, reported, write_report
 from scripts.sim.table import print_table
-from scripts.sim.wrong_figure import WrongPicture
 
 DEFAULT_GROUPS = 2          # KV groups simulated when no heads are named: what Icarus does in well under two minutes
 KEPT = 5                    # folders of failed runs, and of runs with a waveform, that stay

@@ -19,11 +19,10 @@ from models.hardware.counter_info import COUNTER_INFO
 from models.quality.bounds import BoundCheck, Cause
 from models.quality.metrics import compare
 from scripts.flow.tool_versions import git_state, tool_versions
-from scripts.sim.figures import shrink
+from scripts.sim.figures import HeadPicture, WrongPicture, head_picture, shrink
 from scripts.sim.record import HeadRow, PhaseRun, SimRecord, WrongValue, load_record
-from scripts.sim.report import HeadPicture, head_picture, reported, write_report
+from scripts.sim.report import reported, write_report
 from scripts.sim.table import failures, print_table
-from scripts.sim.wrong_figure import WrongPicture
 from tests.commands.report_schema import check_schema
 
 VOID = {"meta", "img", "br", "hr", "link"}
