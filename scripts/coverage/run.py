@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from models.errors import FcimError, run_cli
-from scripts.coverage import __main__ as report
 from scripts.flow.arguments import Parser
-from scripts.flow.coverage.model import SUFFIX as COVER_SUFFIX
+from scripts.flow.coverage.functional import SUFFIX as COVER_SUFFIX
+from scripts.flow.coverage.report import report
 from scripts.flow.processes import LOCK, locked, shown
 from scripts.flow.regress.record import FILE
 from scripts.flow.sources import ROOT
 from scripts.regress import main as regress
+from tb.coverage import INPUTS, new_coverage
 
 FOLDER = ROOT / "build" / "coverage"
 SLOWER = "4"        # time-outs with counters, against those without
@@ -57,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not any(data.glob("*.dat")) and not any(data.glob(f"*{COVER_SUFFIX}")):
             print(f"no coverage report: no job that passed left data; {shown(jobs)} says why")
             return 1
-        return max(code, report.main(["--data", str(data), "--regress", str(jobs / FILE), "--out", str(out)]))
+        whole = report(replace(INPUTS, data=data, record=jobs / FILE), new_coverage(), out)
+        return max(code, 0 if whole else 1)
 
 
 if __name__ == "__main__":

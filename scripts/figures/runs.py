@@ -12,14 +12,13 @@ from scripts.figures.pages import Piece
 from scripts.figures.reports import COVERAGE, Data
 from scripts.figures.text import exact, table, timed
 from scripts.figures.text import near as measured
-from scripts.flow.coverage.joined import functional_of
-from scripts.flow.coverage.page_parts import percent
-from scripts.flow.coverage.plan import load_plan
-from scripts.flow.coverage.plan_page import VERIFIED, feature_verdict, jobs_of, read_jobs, verdict_of
+from scripts.flow.coverage.functional import read_functional
+from scripts.flow.coverage.plan import VERIFIED, feature_verdict, jobs_of, load_plan, read_jobs, verdict_of
+from scripts.flow.coverage.results import percent
 from scripts.studies.language_model.bench import LENGTHS
 from scripts.studies.language_model.loss import bits_per_byte
 from scripts.studies.speed import FULL, SHORT
-from tb.coverage import new_coverage
+from tb.coverage import INPUTS, new_coverage
 
 README, ACCURACY = "README.md", "docs/accuracy.md"
 # What another processor's rounding may change: nats and bits per byte, perplexity, relative L1, SQNR
@@ -156,7 +155,7 @@ def bench_sim(data: Data | None) -> list[Piece]:
 
 def _plan(data_folder: str, record: str) -> tuple[int, int]:
     """Features of the verification plan that are verified, and all of them."""
-    plan, cov = load_plan(), functional_of(COVERAGE.path.parent / data_folder, new_coverage())
+    plan, cov = load_plan(INPUTS.plan), read_functional(COVERAGE.path.parent / data_folder, new_coverage())
     jobs = read_jobs(COVERAGE.path.parent / record)
     tests = {test: verdict_of(jobs_of(test, jobs)) for test in plan.tests()}
     verdicts = Counter(feature_verdict(f, cov, tests) for block in plan.blocks for f in block.features) if cov else Counter()

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 
 P = ParamSpec("P")
 FILE = os.environ.get("FCIM_COVER_FILE", "")

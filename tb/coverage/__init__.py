@@ -1,4 +1,4 @@
-"""All coverpoints, collected from the benches: whoever adds one to the ``coverage.py`` of its block is done here.
+"""All coverpoints, collected from the benches, and what this design's coverage is measured against.
 
 Beside this module lie the floors of the coverage numbers and the exclusions from code coverage.
 """
@@ -6,11 +6,15 @@ Beside this module lie the floors of the coverage numbers and the exclusions fro
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
+from scripts.flow.coverage.results import Inputs
+from scripts.flow.sources import ROOT
 
-BENCHES = Path(__file__).parents[1]
+BENCHES = ROOT / "tb"
+INPUTS = Inputs(data=ROOT / "build" / "coverage" / "data", design=ROOT / "rtl",
+                exclusions=BENCHES / "coverage" / "exclusions.yaml", floors=BENCHES / "coverage" / "floors.yaml",
+                plan=ROOT / "docs" / "verification_plan.yaml", regression=BENCHES / "workloads" / "regression.yaml")
 ATTRIBUTE = "COVERPOINTS"
 
 

@@ -19,9 +19,9 @@ from rich.text import Text
 from models.hardware.config import load_config
 from models.tensors.head_stats import HeadStats
 from models.tensors.source import FIXTURE
-from scripts.coverage.__main__ import numbers_table
-from scripts.flow.coverage.floors import Floors
+from scripts.flow.coverage.report import numbers_table
 from scripts.flow.coverage.results import Results, Tally
+from scripts.flow.coverage.rules import Floors
 from scripts.flow.regress.command import jobs_table
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import read_entries

@@ -15,7 +15,7 @@ from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from models.hardware.timeline import COUNTERS
-from scripts.flow.coverage.model import CoverGroup
+from scripts.flow.coverage.functional import CoverGroup
 from tb.common import spec
 from tb.core import corners
 from tb.core.configs import BYTE, NARROW, TINY

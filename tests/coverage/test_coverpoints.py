@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.flow.coverage.model import CoverPoint
+from scripts.flow.coverage.functional import CoverPoint
 from scripts.flow.coverage.plan import modules
 from scripts.flow.sources import ROOT
 from tb.coverage import coverage_modules, coverpoints, new_coverage

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.errors import FcimError
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 from scripts.flow.sources import ROOT
 from tb.common.coverage import cut_off, digitise, plane_states
 from tb.coverage import coverage_modules

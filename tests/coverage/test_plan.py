@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.errors import FcimError
-from scripts.flow.coverage.functional import functional_counts, functional_json, functional_problems, read_functional
-from scripts.flow.coverage.functional_page import functional_page, write_functional_page
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
-from scripts.flow.coverage.plan import PLAN, Block, Feature, Plan, load_plan, plan_problems, regression_entries
-from scripts.flow.coverage.plan_page import jobs_of, plan_page, read_jobs, verdict_of, write_plan_page
-from tb.coverage import coverpoints, new_coverage
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint, read_functional
+from scripts.flow.coverage.functional_pages import functional_page, plan_page
+from scripts.flow.coverage.plan import Block, Feature, Plan, jobs_of, load_plan, plan_problems, read_jobs, verdict_of
+from scripts.flow.coverage.report import write_functional_pages
+from tb.coverage import INPUTS, coverpoints, new_coverage
 
+PLAN, REGRESSION = INPUTS.plan, INPUTS.regression
 POINTS = coverpoints()
-BLOCKS = {point.name: point.block for point in POINTS}
 DIVIDER = "rtl/normalizer/fcim_divider.v"
 
 
@@ -39,11 +39,11 @@ def full(points: tuple[CoverPoint, ...] = POINTS) -> CoverGroup:
 
 # ---- the plan itself
 def test_the_plan_is_true_and_complete() -> None:
-    assert plan_problems(load_plan(), BLOCKS, regression_entries()) == []
+    assert plan_problems(load_plan(PLAN), new_coverage(), REGRESSION) == []
 
 
 def test_every_feature_has_points_and_tests() -> None:
-    features = [f for block in load_plan().blocks for f in block.features]
+    features = [f for block in load_plan(PLAN).blocks for f in block.features]
     assert features and all(f.points and f.tests and f.shows.endswith(".") for f in features)
 
 
@@ -59,12 +59,12 @@ def test_every_feature_has_points_and_tests() -> None:
     (plan_of(feature()), "the coverpoint 'divider.divisor' of fcim_divider is in no feature"),
 ])
 def test_an_untrue_plan_is_seen(plan: Plan, message: str) -> None:
-    assert message in "\n".join(plan_problems(plan, BLOCKS, {"heads"}))
+    assert message in "\n".join(plan_problems(plan, new_coverage(), REGRESSION))
 
 
 def test_names_of_tests_that_exist_are_no_problem() -> None:
     tests = ("tb/divider/test_divider.py::test_divider", "tb/divider/test_divider.py::test_divider[default]", "regress:heads")
-    problems = plan_problems(plan_of(feature(tests=tests)), BLOCKS, {"heads"})
+    problems = plan_problems(plan_of(feature(tests=tests)), new_coverage(), REGRESSION)
     assert problems and not [p for p in problems if "divider.reset" in p or "test_" in p]
 
 
@@ -110,12 +110,12 @@ def test_the_worst_job_decides(statuses: list[str], verdict: str) -> None:
 
 
 def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> None:
-    plan = load_plan()
+    plan = load_plan(PLAN)
     names = {test.removeprefix("regress:") for test in plan.tests()}
     passed = [job(name, "passed", name) for name in sorted(names)]
 
     def page_of(cov: CoverGroup, jobs: list[dict[str, str]]) -> str:
-        return plan_page(plan, cov, jobs, names)
+        return plan_page(plan, cov, jobs, REGRESSION)
 
     count = sum(len(block.features) for block in plan.blocks)
     page = page_of(full(), passed)
@@ -133,8 +133,8 @@ def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> No
 
 
 def test_an_untrue_plan_fails_its_page() -> None:
-    assert "FAILED" not in plan_page(load_plan(), full(), [], {test.removeprefix("regress:") for test in load_plan().tests()})
-    page = plan_page(plan_of(feature(tests=("regress:gone",))), full(), [], {"heads"})
+    assert "FAILED" not in plan_page(load_plan(PLAN), full(), [], REGRESSION)
+    page = plan_page(plan_of(feature(tests=("regress:gone",))), full(), [], REGRESSION)
     assert "FAILED" in page and "has no entry of that name" in page
 
 
@@ -150,23 +150,32 @@ def test_a_record_of_something_else_is_refused(text: str, tmp_path: Path) -> Non
 def test_holes_and_what_cannot_be_are_shown(tmp_path: Path) -> None:
     cov = full()
     assert "COMPLETE" in functional_page(cov) and "Never hit" not in functional_page(cov)
-    assert functional_counts(cov)[:2] == (cov.score().goals,) * 2 and not functional_problems(cov)
+    assert cov.score().hit == cov.score().goals > 0 and not cov.problems()
     cov.counts["divider.divisor"][0] = 0
     page = functional_page(cov)
     assert "1 bin was never hit" in page and "Never hit" in page and page.count('class="bin hole"') == 1
-    assert functional_json(cov)["holes"] == {"divider.divisor": ["0"]}
+    assert {name: cov.holes(name) for name in cov.points if cov.holes(name)} == {"divider.divisor": ["0"]}
     cov.sample("overlap.tiles", "0, IP-CIM")
     page = functional_page(cov)
-    assert "IMPOSSIBLE" in page and 'class="broken"' in page and "overlap.tiles: 0, IP-CIM" in "".join(functional_problems(cov))
+    assert "IMPOSSIBLE" in page and 'class="broken"' in page and "overlap.tiles: 0, IP-CIM" in "".join(cov.problems())
     cov.save(tmp_path / "data" / "x.cover.json")
-    assert read_functional(tmp_path / "data", new_coverage()).as_dict() == cov.as_dict()
+    merged = read_functional(tmp_path / "data", new_coverage())
+    assert merged is not None and merged.as_dict() == cov.as_dict()
+    assert read_functional(tmp_path / "none", new_coverage()) is read_functional(tmp_path, new_coverage()) is None
 
 
-def test_pages_are_written_into_a_folder_or_by_name(tmp_path: Path) -> None:
+def test_pages_stand_alone(tmp_path: Path) -> None:
     (tmp_path / "regress.json").write_text(json.dumps({"jobs": [job("heads", "passed")]}))
-    cov = new_coverage()
-    assert write_functional_page(tmp_path, cov) == tmp_path / "functional.html"
-    assert write_plan_page(tmp_path / "p.html", load_plan(), cov, tmp_path / "regress.json") == tmp_path / "p.html"
-    for path in tmp_path.glob("*.html"):
-        text = path.read_text()
+    links = write_functional_pages(tmp_path, replace(INPUTS, record=tmp_path / "regress.json"), new_coverage())
+    assert links == [("functional coverage", "functional.html"), ("verification plan", "plan.html")]
+    for _, name in links:
+        text = (tmp_path / name).read_text()
         assert text.startswith("<!DOCTYPE html>") and "http" not in text and "<script" not in text
+
+
+def test_pages_escape_what_they_show() -> None:
+    odd = CoverPoint("toy.<b>", "fcim_divider", "<i>shows</i>", ("<bin>", 'with "quotes"'), ignored={"<bin>": "<why>"})
+    page = functional_page(CoverGroup((odd,)))
+    for tag in ("<b>b", "<i>shows", "<bin>", "<why>"):
+        assert tag not in page
+    assert "&lt;bin&gt;: ignored, &lt;why&gt;" in page and "with &#34;quotes&#34;: 0 hits" in page

@@ -8,7 +8,7 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.coverage.results import Results, collect
-from tests.simulated.coverage_design.handmade import BLOCK, ELSE, IF, HandMade, rows, toggles
+from tests.flow.coverage_data import BLOCK, ELSE, IF, HandMade, rows, toggles
 
 
 @pytest.fixture

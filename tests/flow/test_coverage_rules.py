@@ -10,7 +10,7 @@ from models.errors import FcimError
 from scripts.flow.coverage.results import Results
 from scripts.flow.files import write_atomic
 from scripts.flow.regress.record import JobRecord, Record
-from tests.simulated.coverage_design.handmade import BLOCK, ELSE, IF, NO_FLOORS, HandMade, toggles
+from tests.flow.coverage_data import BLOCK, ELSE, IF, NO_FLOORS, HandMade, toggles
 
 
 @pytest.fixture
@@ -78,14 +78,14 @@ def test_exclusions_are_read_strictly(bench: HandMade, text: str, message: str) 
 def test_below_a_floor_fails_and_says_by_how_much(bench: HandMade, capsys: pytest.CaptureFixture[str]) -> None:
     bench.run("one", {BLOCK: 5, IF: 0, ELSE: 5})
     bench.floors.write_text(NO_FLOORS.replace("branch: 0", "branch: 62.5"))
-    assert bench.main() == 1
+    assert not bench.report()
     assert "BELOW by 12.50" in capsys.readouterr().out and "12.50 points below" in (bench.out / "index.html").read_text()
 
 
 def test_floors_are_only_ever_raised(bench: HandMade, capsys: pytest.CaptureFixture[str]) -> None:
     bench.run("one", {BLOCK: 5, IF: 0, ELSE: 5})
     bench.floors.write_text("# say why\nmargin: 0.5\nline: 10   # low\nbranch: 70\nexpression: 0\ntoggle: 0\nfunctional: 0\n")
-    assert bench.main("--update-floors") == 1
+    assert not bench.report(update_floors=True)
     assert bench.floors.read_text() == ("# say why\nmargin: 0.5\nline: 74.5   # low\nbranch: 70\nexpression: 0\ntoggle: 0\n"
                                         "functional: 0\n")
     assert "floors raised: line to 74.5" in capsys.readouterr().out
@@ -122,16 +122,17 @@ def job_record(bench: HandMade, *statuses: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("statuses", "code", "said"), [
-    (["passed", "passed"], 0, None),
-    (["passed", "failed"], 1, "1 of 2 jobs passed, 1 failed), and what did not pass counts for nothing here: entry#1@icarus"),
-    (["passed", "timeout"], 1, "1 of 2 jobs passed, 1 timed out"), (["passed", "not run"], 1, "1 of 2 jobs passed, 1 not run"),
-    (["failed"] * 9, 1, "entry#4@icarus and 4 more"),
+@pytest.mark.parametrize(("statuses", "good", "said"), [
+    (["passed", "passed"], True, None),
+    (["passed", "failed"], False, "1 of 2 jobs passed, 1 failed), and what did not pass counts for nothing here: entry#1@icarus"),
+    (["passed", "timeout"], False, "1 of 2 jobs passed, 1 timed out"),
+    (["passed", "not run"], False, "1 of 2 jobs passed, 1 not run"),
+    (["failed"] * 9, False, "entry#4@icarus and 4 more"),
 ], ids=["passed", "failed", "timeout", "not-run", "many"])
 def test_jobs_that_did_not_pass_fail_the_report_although_the_floors_hold(
-        bench: HandMade, statuses: list[str], code: int, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+        bench: HandMade, statuses: list[str], good: bool, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     bench.run("one", {BLOCK: 5, IF: 5, ELSE: 5})
-    assert bench.main("--regress", str(job_record(bench, *statuses))) == code
+    assert bench.report(job_record(bench, *statuses)) == good
     page, printed = (bench.out / "index.html").read_text(), capsys.readouterr().out
     assert '<a href="regress/index.html">the jobs</a>' in page
     assert ("PASSED" in page) == (said is None) and (said is None or (said in page and said in printed and "FAILED" in page))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from scripts.coverage import run
+from scripts.flow.coverage.functional import CoverGroup
+from scripts.flow.coverage.results import Inputs
 from scripts.flow.processes import LOCK, locked
 from scripts.flow.sources import ROOT
 from tests.flow.regress_lists import entry, environment, write_list
@@ -29,9 +31,14 @@ def test_jobs_and_report_have_one_exit_code(jobs: int, report: int, code: int, t
 
     reported = []
     monkeypatch.setattr(run, "regress", regress)
-    monkeypatch.setattr(run.report, "main", lambda arguments: reported.append(arguments) or report)
+
+    def write(inputs: Inputs, empty: CoverGroup, out: Path) -> bool:
+        reported.append((inputs.data, inputs.record, out))
+        return not report
+
+    monkeypatch.setattr(run, "report", write)
     assert run.main(["--out", str(tmp_path), "--seed", "5"]) == code
-    assert len(reported) == (jobs <= 1)
+    assert reported == [(tmp_path / "data", tmp_path / "regress" / "regress.json", tmp_path)] * (jobs <= 1)
 
 
 def test_nothing_of_the_run_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

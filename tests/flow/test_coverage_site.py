@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
-from scripts.flow.coverage.lcov import tracefile
-from scripts.flow.coverage.page_parts import count, percent
-from scripts.flow.coverage.points import CodePoint, readable
-from scripts.flow.coverage.ranges import bit_ranges, describe
-from tests.simulated.coverage_design.handmade import BLOCK, ELSE, IF, MODULE, HandMade, rows, toggles
+from scripts.flow.coverage.code_pages import tracefile
+from scripts.flow.coverage.points import CodePoint, bit_ranges, describe, readable
+from scripts.flow.coverage.results import percent, short_count
+from tests.flow.coverage_data import BLOCK, ELSE, IF, MODULE, HandMade, rows, toggles
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def test_the_site_is_complete_and_escapes_the_source(bench: HandMade) -> None:
                       **dict.fromkeys(toggles("clk"), 9)})
     (bench.out / "source").mkdir(parents=True)
     (bench.out / "source" / "hdl.gone.v.html").write_text("an older report's page")
-    assert bench.main() == 0
+    assert bench.report()
     names = sorted(p.relative_to(bench.out).as_posix() for p in bench.out.rglob("*") if p.is_file())
     assert names == ["coverage.info", "coverage.json", "index.html", "source/hdl.m.v.html"]
     page = (bench.out / "source" / "hdl.m.v.html").read_text()
@@ -42,7 +41,7 @@ def test_the_site_is_complete_and_escapes_the_source(bench: HandMade) -> None:
 def test_nothing_is_written_if_the_data_are_bad(bench: HandMade) -> None:
     (bench.data / "bench_x-0-0.dat").write_text("# SystemC::Coverage-3\nrubbish\n")
     with pytest.raises(FcimError):
-        bench.main()
+        bench.report()
     assert not bench.out.exists()
 
 
@@ -91,4 +90,4 @@ def test_rows_are_readable(text: str, plain: str) -> None:
 
 def test_only_what_is_complete_is_a_hundred_percent() -> None:
     assert (percent(99.99), percent(100.0), percent(None)) == ("99.9 %", "100.0 %", "\N{EN DASH}")
-    assert [count(n) for n in (0, 9999, 12_345, 4_560_000, 7 * 10**9)] == ["0", "9,999", "12.3k", "4.56M", "7G"]
+    assert [short_count(n) for n in (0, 9999, 12_345, 4_560_000, 7 * 10**9)] == ["0", "9,999", "12.3k", "4.56M", "7G"]

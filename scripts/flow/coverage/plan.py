@@ -1,13 +1,15 @@
-"""The verification plan: which features each Verilog module has, which cover points show them, which tests hit those.
+"""The verification plan: which features each Verilog module has, which coverpoints show them, which tests check them.
 
-``docs/verification_plan.yaml`` is written by hand; this module reads it strictly and says where it is not true.
+It is written by hand; this module reads it strictly, says where it is not true, and joins it with what the last runs gave.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,20 @@ from typing import Any
 import yaml
 
 from models.errors import FcimError
+from scripts.flow.coverage.functional import CoverGroup
+from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT, rtl_files
 
-PLAN = ROOT / "docs" / "verification_plan.yaml"
-REGRESSION = ROOT / "tb" / "workloads" / "regression.yaml"
 REGRESS = "regress:"
+PASSED, FAILED, PARTLY, NOT_RUN = "passed", "failed", "partly run", "not run"
+VERIFIED, HOLES = "verified", "holes"
+Job = Mapping[str, Any]
 _MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: what must hold (``shows``), the points that show it was exercised, the tests that check it."""
+    """One feature: what must hold (``shows``), the coverpoints that show it was exercised, the tests that check it."""
 
     name: str
     shows: str
@@ -72,7 +77,7 @@ def _feature(data: Any, where: str, path: Path) -> Feature:
     return Feature(name, shows, tuple(points), tuple(tests))
 
 
-def load_plan(path: Path = PLAN) -> Plan:
+def load_plan(path: Path) -> Plan:
     """Read a plan.
 
     Raises:
@@ -95,7 +100,7 @@ def load_plan(path: Path = PLAN) -> Plan:
     return Plan(tuple(blocks))
 
 
-def regression_entries(path: Path = REGRESSION) -> set[str]:
+def regression_entries(path: Path) -> set[str]:
     """Names of the regression list's entries; empty if there is no list.
 
     Raises:
@@ -115,10 +120,10 @@ def modules() -> dict[str, str]:
     return {name: str(path.relative_to(ROOT)) for path in rtl_files() for name in _MODULE.findall(path.read_text())}
 
 
-def _test_problem(test: str, entries: Collection[str]) -> str | None:
+def _test_problem(test: str, regression: Path, entries: Collection[str]) -> str | None:
     """What is wrong with a test's name, or None."""
     if test.startswith(REGRESS):
-        return None if test.removeprefix(REGRESS) in entries else f"{REGRESSION.relative_to(ROOT)} has no entry of that name"
+        return None if test.removeprefix(REGRESS) in entries else f"{shown(regression)} has no entry of that name"
     file, _, node = test.partition("::")
     path = ROOT / file
     if not re.fullmatch(r"test_\w+\.py", path.name) or not path.is_file():
@@ -127,14 +132,14 @@ def _test_problem(test: str, entries: Collection[str]) -> str | None:
     return None if not node or node.partition("[")[0] in functions else "the file has no such test"
 
 
-def plan_problems(plan: Plan, points: Mapping[str, str], entries: Collection[str]) -> list[str]:
+def plan_problems(plan: Plan, group: CoverGroup, regression: Path) -> list[str]:
     """Where the plan is not true or not complete, one line each.
 
     Args:
-        points: every cover point and the module that it is about.
-        entries: names of the regression's entries.
+        group: has every coverpoint.
+        regression: the list of the regression's entries.
     """
-    problems, design = [], modules()
+    problems, design, entries = [], modules(), regression_entries(regression)
     planned = {block.module: block.file for block in plan.blocks}
     problems += [f"module {name} ({file}) is not in the plan" for name, file in design.items() if name not in planned]
     used: set[str] = set()
@@ -143,11 +148,64 @@ def plan_problems(plan: Plan, points: Mapping[str, str], entries: Collection[str
             problems.append(f"{block.file} has no module {block.module}")
         for feature in block.features:
             where = f"{block.module}, '{feature.name}'"
-            problems += [f"{where}: there is no coverpoint '{name}'" for name in feature.points if name not in points]
+            problems += [f"{where}: there is no coverpoint '{name}'" for name in feature.points if name not in group.points]
             used |= set(feature.points)
             for test in feature.tests:
-                problem = _test_problem(test, entries)
+                problem = _test_problem(test, regression, entries)
                 if problem:
                     problems.append(f"{where}: {test}: {problem}")
-    problems += [f"the coverpoint '{name}' of {module} is in no feature" for name, module in points.items() if name not in used]
+    problems += [f"the coverpoint '{name}' of {point.block} is in no feature" for name, point in group.points.items()
+                 if name not in used]
     return problems
+
+
+# ---- joined with what the last runs gave
+def read_jobs(path: Path | None) -> list[Job]:
+    """The jobs of a regression's record; none if ``path`` is None or there is no such file.
+
+    Raises:
+        FcimError: the file is no record of a regression.
+    """
+    if path is None or not path.is_file():
+        return []
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        data = None
+    jobs = data.get("jobs") if isinstance(data, dict) else data
+    keys = {"name", "module", "status"}
+    if not isinstance(jobs, list) or not all(isinstance(job, dict) and keys <= job.keys() for job in jobs):
+        raise FcimError(f"{path} is no record of a regression; run: make regress")
+    return jobs
+
+
+def jobs_of(test: str, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that ran a test of the plan, or all or part of its file."""
+    if test.startswith(REGRESS):
+        return [job for job in jobs if job["name"] == test.removeprefix(REGRESS)]
+
+    def ran(module: str) -> bool:
+        module = module.rstrip("/")
+        return module == test or module.startswith((f"{test}::", f"{test}[")) or test.startswith((f"{module}::", f"{module}/"))
+
+    return [job for job in jobs if ran(str(job["module"]))]
+
+
+def verdict_of(jobs: Sequence[Job]) -> str:
+    """passed, failed, partly run or not run."""
+    statuses = Counter(str(job["status"]) for job in jobs)
+    if not statuses or set(statuses) == {NOT_RUN}:
+        return NOT_RUN
+    if set(statuses) - {PASSED, NOT_RUN}:
+        return FAILED
+    return PARTLY if statuses[NOT_RUN] else PASSED
+
+
+def feature_verdict(feature: Feature, group: CoverGroup, tests: Mapping[str, str]) -> str:
+    """failed before not run before holes before verified; partly run counts as not run."""
+    found = {tests[test] for test in feature.tests}
+    if FAILED in found or group.score(feature.points).illegal:
+        return FAILED
+    if found != {PASSED}:
+        return NOT_RUN
+    return HOLES if any(group.holes(name) for name in feature.points) else VERIFIED

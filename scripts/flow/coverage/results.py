@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +11,35 @@ from typing import Any
 
 from models.errors import FcimError
 from scripts.flow.coverage.database import Database, read_folder
-from scripts.flow.coverage.exclusions import Use, apply_exclusions, load_exclusions
-from scripts.flow.coverage.floors import FUNCTIONAL, Floors, load_floors
 from scripts.flow.coverage.points import TYPES, USER, CodePoint, file_points
+from scripts.flow.coverage.rules import FUNCTIONAL, Floors, Use, apply_exclusions, load_exclusions, load_floors
 
 SCHEMA = 1
 SOURCES = (".v", ".vh", ".sv", ".svh")
 MODULES = (".v", ".sv")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured, and against what.
+
+    Args:
+        data: folder of the runs' data.
+        design: folder of the Verilog files that count.
+        exclusions: YAML file of excluded points.
+        floors: YAML file of the numbers' floors.
+        plan: YAML file of the verification plan.
+        regression: YAML list of the regression's entries, which the plan may name.
+        record: record of the regression, for the verification plan's page; without one every test counts as not run.
+    """
+
+    data: Path
+    design: Path
+    exclusions: Path
+    floors: Path
+    plan: Path
+    regression: Path
+    record: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,23 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.hit + other.hit, self.total + other.total, self.excluded + other.excluded)
+
+    def __str__(self) -> str:
+        """``12 of 13``; nothing if there is nothing to cover."""
+        return f"{self.hit:,} of {self.total:,}" if self.total else ""
+
+
+def percent(value: float | None) -> str:
+    """``99.9 %``, rounded down so that only what is complete says 100; a dash for None."""
+    return "\N{EN DASH}" if value is None else f"{math.floor(value * 10 + 1e-9) / 10:.1f} %"
+
+
+def short_count(number: int) -> str:
+    """A count in at most five characters."""
+    for limit, size, unit in ((10**4, 1, ""), (10**6, 10**3, "k"), (10**9, 10**6, "M"), (10**12, 10**9, "G")):
+        if number < limit:
+            return f"{number:,}" if size == 1 else f"{number / size:.3g}{unit}"
+    return f"{number:.1e}"
 
 
 def tally(points: Iterable[CodePoint]) -> Tally:

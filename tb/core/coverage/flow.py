@@ -10,7 +10,7 @@ import numpy as np
 from models.hardware.config import HardwareConfig
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import COUNTERS
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 from tb.core.coverage.decisions import MAY_SKIP
 
 HANDSHAKES = ("neither", "valid waits", "ready waits", "moves")         # number: 2 * ready + valid

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.hardware.config import HardwareConfig
 from models.hardware.tile import TileJob, TileResult
-from scripts.flow.coverage.model import CoverGroup
+from scripts.flow.coverage.functional import CoverGroup
 from tb.core.coverage.decisions import sample_decisions, sample_neighbours, stalls_seen
 from tb.core.coverage.flow import sample_flow
 from tb.core.coverage.internals import internals_of

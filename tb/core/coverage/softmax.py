@@ -7,7 +7,7 @@ import numpy as np
 from models.hardware import numerics as nx
 from models.hardware.config import Z_FRAC, HardwareConfig
 from models.hardware.tile import TileJob
-from scripts.flow.coverage.model import CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 from tb.common.coverage import ROUNDING_AXES, cut_off, digitise, numbers
 from tb.core.coverage.internals import Internals
 

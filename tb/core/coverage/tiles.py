@@ -8,7 +8,7 @@ import numpy as np
 
 from models.hardware.config import HardwareConfig
 from models.hardware.tile import TileJob, TileResult
-from scripts.flow.coverage.model import SEPARATOR, CoverGroup, CoverPoint
+from scripts.flow.coverage.functional import SEPARATOR, CoverGroup, CoverPoint
 from tb.common.coverage import OPERAND_VALUES, PLANE_STATES, PLANES, digitise, numbers, plane_states
 from tb.core.coverage.internals import Internals
 

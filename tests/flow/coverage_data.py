@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.coverage.__main__ import main
-from scripts.flow.coverage.results import Results, collect
+from scripts.flow.coverage.functional import CoverGroup
+from scripts.flow.coverage.report import report
+from scripts.flow.coverage.results import Inputs, Results, collect
 
 MODULE = """\
 // a file of the design
@@ -52,9 +53,11 @@ class HandMade:
     def collect(self) -> Results:
         return collect(self.data, self.design, self.exclusions, self.floors)
 
-    def main(self, *more: str) -> int:
-        return main(["--data", str(self.data), "--design", str(self.design), "--out", str(self.out), "--floors", str(self.floors),
-                     "--exclusions", str(self.exclusions), *more])
+    def report(self, record: Path | None = None, update_floors: bool = False) -> bool:
+        """The whole report of a design without coverpoints, and so without a verification plan."""
+        nothing = self.design.parent / "none.yaml"
+        inputs = Inputs(self.data, self.design, self.exclusions, self.floors, nothing, nothing, record)
+        return report(inputs, CoverGroup(()), self.out, update_floors)
 
 
 def toggles(name: str, *edges: str) -> list[Entry]:

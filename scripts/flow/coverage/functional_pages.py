@@ -1,0 +1,91 @@
+"""Pages of the functional coverage and of the verification plan: what the runs have met, what is missing in red."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.flow.coverage.functional import CoverGroup, CoverPoint
+from scripts.flow.coverage.plan import (
+    FAILED,
+    HOLES,
+    NOT_RUN,
+    PARTLY,
+    PASSED,
+    VERIFIED,
+    Feature,
+    Job,
+    Plan,
+    feature_verdict,
+    jobs_of,
+    plan_problems,
+    verdict_of,
+)
+from scripts.flow.coverage.results import percent, short_count
+from scripts.flow.html import render
+
+TEMPLATES = Path(__file__).parent / "templates"
+FUNCTIONAL_PAGE, PLAN_PAGE = "functional.html", "plan.html"
+SOURCES = {"record": "whole engine", "bench": "bench"}
+STYLES = {verdict: f"is-{verdict.replace(' ', '-')}" for verdict in (VERIFIED, HOLES, PASSED, PARTLY, NOT_RUN, FAILED)}
+
+
+# ---- functional coverage
+def _bin(point: CoverPoint, name: str, hits: int) -> dict[str, Any]:
+    """What the page shows of a bin; ``kind`` is empty (hit), hole, out (no goal) or broken (illegal and hit)."""
+    reason = point.reasons.get(name)
+    title = f"{name}: {hits:,} hits" + (f"; {reason[0]}: {reason[1]}" if reason else "")
+    kind = "broken" if reason and hits and reason[0] == "illegal" else "out" if reason else "" if hits else "hole"
+    return {"name": name, "hits": hits, "count": short_count(hits), "kind": kind, "title": title}
+
+
+def _point(group: CoverGroup, name: str) -> dict[str, Any]:
+    """What the page shows of a coverpoint."""
+    point = group.point(name)
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for bin_name, reason in point.reasons.items():
+        reasons.setdefault(reason, []).append(bin_name)
+    return {"name": name, "shows": point.shows, "source": SOURCES[point.source], "axes": point.axes, "score": group.score([name]),
+            "holes": group.holes(name), "bins": [_bin(point, b, n) for b, n in group.hits(name).items()], "reasons": reasons}
+
+
+def functional_page(group: CoverGroup) -> str:
+    """The page as HTML: per block its coverpoints with the hits of every bin."""
+    blocks = [{"name": block, "score": group.score(names), "points": [_point(group, name) for name in names]}
+              for block, names in group.by_block().items()]
+    return render(TEMPLATES, "functional.html.j2", group=group, blocks=blocks, score=group.score(), problems=group.problems(),
+                  complete=sum(not point["holes"] for block in blocks for point in block["points"]), percent=percent)
+
+
+# ---- verification plan
+def plan_page(plan: Plan, group: CoverGroup, jobs: Sequence[Job], regression: Path) -> str:
+    """The page as HTML: features, their coverpoints and tests, joined with what the last runs gave.
+
+    Args:
+        jobs: of the last regression.
+        regression: the list of the regression's entries.
+    """
+    ran = {test: jobs_of(test, jobs) for test in plan.tests()}
+    tests = {test: verdict_of(found) for test, found in ran.items()}
+
+    def shown(feature: Feature) -> dict[str, Any]:
+        return {"name": feature.name, "shows": feature.shows, "points": feature.points, "tests": feature.tests,
+                "verdict": feature_verdict(feature, group, tests)}
+
+    blocks = []
+    for block in plan.blocks:
+        features = [shown(feature) for feature in block.features]
+        names = list(dict.fromkeys(name for feature in block.features for name in feature.points))
+        blocks.append({"module": block.module, "file": block.file, "features": features, "score": group.score(names),
+                       "verdicts": Counter(feature["verdict"] for feature in features)})
+    failed = [f"{block['module']}: {feature['name']}" for block in blocks for feature in block["features"]
+              if feature["verdict"] == FAILED]
+    points = {name: {"score": group.score([name]), "holes": group.holes(name)} for name in group.points}
+    return render(TEMPLATES, "plan.html.j2", blocks=blocks, wrong=[*plan_problems(plan, group, regression), *failed],
+                  verdicts=sum((block["verdicts"] for block in blocks), Counter()), score=group.score(), points=points,
+                  features=sum(len(block.features) for block in plan.blocks), kinds=(VERIFIED, HOLES, NOT_RUN, FAILED),
+                  tests={test: {"verdict": verdict, "jobs": len(ran[test])} for test, verdict in tests.items()}, styles=STYLES,
+                  passed=sum(verdict == PASSED for verdict in tests.values()),
+                  complete=sum(not point["holes"] for point in points.values()))
