@@ -1,4 +1,4 @@
-"""The schedule model: cycles and counters of a run, exactly as the RTL counts them, without running it.
+"""The timeline model: cycles and counters of a run, exactly as the RTL counts them, without running it.
 
 It follows the handshake rules of ``docs/engine.md``. What the streams do outside comes in as a
 :class:`~models.hardware.pace.Pace`; without one they are always ready.
@@ -12,14 +12,10 @@ from dataclasses import dataclass, field
 
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
+from models.hardware.interface import COUNTERS
 from models.hardware.pace import EARLY, Pace, Ready, offers
 from models.hardware.tile import TileJob, TileResult
 
-COUNTERS = (
-    "cycles", "tiles", "keys", "blocks", "q_bytes", "k_bytes", "v_bytes", "o_bytes", "ip_busy", "op_busy", "zero_blocks",
-    "rescaled_rows", "rescale_amount", "saturations", "stall_softmax", "stall_q", "stall_k", "stall_v", "stall_op",
-    "stall_bank", "stall_o", "ip_bit_ops", "op_bit_ops", "skipped_blocks", "stall_decision",
-)
 # those that depend on when the streams are ready
 TIMING_COUNTERS = ("cycles", *(name for name in COUNTERS if name.startswith("stall_")))
 
@@ -237,8 +233,8 @@ def handshakes(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Se
     return Prediction({**run.taken, "o": run.drain.taken}, {"decision": run.asked, "o": run.drain.offered}, run.stalls)
 
 
-def schedule(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
-             ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> dict[str, int]:
+def predict_cycles(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
+                   ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> dict[str, int]:
     """The counters of cycles and stalls alone, see :func:`handshakes`."""
     return handshakes(cfg, shapes, fused, ran, pace).counters
 

@@ -7,7 +7,7 @@ import json
 import math
 
 from models.hardware.config import Z_BITS, Z_FRAC, HardwareConfig, config_names, load_config
-from models.hardware.timeline import schedule
+from models.hardware.timeline import predict_cycles
 from models.tensors.source import FIXTURE
 from scripts.figures.machine import fill
 from scripts.figures.pages import Piece
@@ -120,4 +120,4 @@ def jobs() -> list[Piece]:
 def bench_cycles(tokens: int) -> int:
     """Cycles of the head that ``make bench-sim`` simulates, which depend on its length alone."""
     cfg = load_config("default")
-    return schedule(cfg, [(t.q.shape[0], t.k.shape[0]) for t in head(cfg, tokens, 1)])["cycles"]
+    return predict_cycles(cfg, [(t.q.shape[0], t.k.shape[0]) for t in head(cfg, tokens, 1)])["cycles"]

@@ -21,7 +21,7 @@ from models.hardware.tiling import assemble, build_tiles, ideal_cycles
 from scripts.sim.record import WrongValue
 
 if TYPE_CHECKING:
-    from tb.core.environment import EngineRun
+    from tb.core.checker import EngineRun
 
 POLL_SECONDS = 0.5
 LISTED = 100        # wrong values of a run that are listed one by one
@@ -92,7 +92,7 @@ def _work(folder: Path, cfg: HardwareConfig, options: TileOptions, sim: str, see
     """
     from models.hardware.tile import TileResult
     from scripts.flow.simulator import BenchFailed, RunOptions
-    from tb.core.environment import BENCHES, run_core
+    from tb.core.run import BENCHES, run_core
 
     torch.set_num_threads(1)
     os.environ["FCIM_RUNS"] = str(folder)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import FcimError
-from models.hardware.counter_info import COUNTER_INFO
+from models.hardware.interface import COUNTER_INFO
 from models.quality.bounds import LOSS_CHECK
 from scripts.flow.files import replaced
 from scripts.flow.html import render

@@ -21,7 +21,7 @@ from models.hardware.config import HardwareConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import build_tiles
-from models.hardware.timeline import schedule
+from models.hardware.timeline import predict_cycles
 from models.quality.bounds import BoundCheck, check_floors, floors_apply, judge_group
 from models.quality.reference import reference_attention
 from models.tensors.attention_tensors import AttentionTensors, HeadGroup
@@ -62,7 +62,7 @@ class Phase:
         for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
             tiles = build_tiles(cfg, group, **asdict(options))
             shapes = [(t.q.shape[0], t.k.shape[0]) for t in tiles]
-            cycles = schedule(cfg, shapes, [t.fused for t in tiles])["cycles"]
+            cycles = predict_cycles(cfg, shapes, [t.fused for t in tiles])["cycles"]
             self.parts.append(part)
             self.jobs.append(GroupJob(f"layer {self.layer}, KV head {part.kv}, {name}", self.layer, part.kv, name,
                                       list(part.heads), group, sum(keys for _, keys in shapes), cycles))

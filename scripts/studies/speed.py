@@ -24,17 +24,19 @@ import numpy as np
 from models.errors import FcimError
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
+from models.hardware.interface import CORE
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles, tokens_per_tile
-from models.hardware.timeline import predict, schedule
+from models.hardware.timeline import predict, predict_cycles
 from scripts.flow.bench_environment import own_environment
 from scripts.flow.processes import WORK
 from scripts.flow.simulator import FASTEST_ARGS, RunOptions, require_simulator
 from scripts.flow.sources import ROOT, rtl_files
 from scripts.flow.tables import Column, Table
-from tb.core.environment import BENCHES, PLAYER, run_core, stream_arrays
 from tb.core.played import idle_cycles, read_beats, write_sink, write_source
+from tb.core.run import BENCHES, PLAYER, run_core
 from tb.core.sequences import random_group
+from tb.core.transactions import stream_arrays
 
 GROUPS = (1, 3, 4, 8, 16)   # query heads on a KV head
 BLOCKS = (16, 32, 64)       # keys per block
@@ -48,7 +50,7 @@ def share_of_ideal(cfg: HardwareConfig, group: int, tokens: int, fused: bool = F
     ``fused`` if every tile is."""
     step = tokens_per_tile(cfg, group)
     shapes = [(min(step, tokens - first) * group, min(first + step, tokens)) for first in range(0, tokens, step)]
-    return cfg.cycles_per_key * sum(keys for _, keys in shapes) / schedule(cfg, shapes, [fused] * len(shapes))["cycles"]
+    return cfg.cycles_per_key * sum(keys for _, keys in shapes) / predict_cycles(cfg, shapes, [fused] * len(shapes))["cycles"]
 
 
 def share_table(base: HardwareConfig, tokens: int) -> Table:
@@ -149,7 +151,7 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
         folder = Path(place)
         for stream in "qkv":
             beats = len(streams[f"{stream}_last"])
-            write_source(folder / f"{stream}.bin", stream, streams, cfg.pos_bits, idle_cycles(None, beats))
+            write_source(folder / f"{stream}.bin", CORE[stream], cfg, streams, idle_cycles(None, beats))
         for stream in ("o", "decision"):
             write_sink(folder / f"{stream}_ready.bin", repeat((1 << 30, 0)))
         sources, build = [*rtl_files(), *PLAYER, ALONE], folder / "build"
@@ -162,7 +164,7 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
             raise FcimError(f"Verilator could not build {ALONE.name}:\n{built.stdout[-1500:]}")
         done, cost = spent(lambda: subprocess.run([build / f"V{ALONE.stem}", f"+rows={len(expected)}"], cwd=folder,
                                                   capture_output=True, text=True, check=False))
-        got = read_beats(folder / "o_beats.bin", "o", cfg.head_dim, 16, cfg.pos_bits)
+        got = read_beats(folder / "o_beats.bin", CORE["o"], cfg)
     if "error 0" not in done.stdout or not np.array_equal(got["o_data"], expected):
         raise FcimError(f"{name}: the RTL differs from the golden model; run: make test")
     return Line(name, tokens, predict(cfg, tiles)["cycles"], mac_count(tiles), cost.children, 0.0, cost.children)

@@ -1,6 +1,6 @@
 """``fcim_core`` inside ``tb_core``: streams are played from files and recorded into files, so that Python only waits.
 
-The same environment and the same record as :mod:`tb.core.bench_core`, except ENGINE_WATCH; beside it the record holds
+The same variables and the same record as :mod:`tb.core.bench_core`, except ENGINE_WATCH; beside it the record holds
 ``state_counts`` ``[n, 2]``, the states of the engine and the cycles spent in each (``tb/hdl/tb_core.v``), and the
 ``seconds`` that the simulator ran alone.
 """
@@ -16,10 +16,12 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
+from models.hardware.interface import CORE
 from tb.common.clock import PERIOD_NS, reset, start_clock, start_watchdog
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls
-from tb.core.bench_core import SETTLE_CYCLES, each_engine_pattern, read_counters, save_record, stalls
+from tb.core.agents import config_of, each_engine_pattern, read_counters, save_record, stalls
+from tb.core.bench_core import SETTLE_CYCLES
 from tb.core.played import beats_due, idle_cycles, missing, read_beats, read_ready, read_states, write_sink, write_source
 
 PROGRESS_CYCLES = 2000
@@ -45,12 +47,12 @@ async def report_progress(dut: Any, path: Path) -> None:
 async def run_streams(dut: Any, pattern: str) -> None:
     """One run from reset."""
     streams = dict(np.load(os.environ["ENGINE_STREAMS"]))
-    head_dim, pos_bits = streams["q_data"].shape[1], int(os.environ["ENGINE_POS_BITS"])
-    due = beats_due(streams)
-    for name in "qkv":
-        write_source(Path(f"{name}.bin"), name, streams, pos_bits, idle_cycles(stalls(name, pattern), due[name]))
-    for name in ("o", "decision"):
-        write_sink(Path(f"{name}_ready.bin"), stalls(name, pattern) or sink_stalls("none", rng("unused")))
+    cfg, due = config_of(dut), beats_due(streams)
+    for name, stream in CORE.items():
+        if stream.inward:
+            write_source(Path(f"{name}.bin"), stream, cfg, streams, idle_cycles(stalls(name, pattern), due[name]))
+        else:
+            write_sink(Path(f"{name}_ready.bin"), stalls(name, pattern) or sink_stalls("none", rng("unused")))
 
     dut.start.value = 0
     dut.finish.value = 0
@@ -76,14 +78,13 @@ async def run_streams(dut: Any, pattern: str) -> None:
     if dut.protocol_error.value != 0:
         raise AssertionError("a stream broke its protocol; the log's ERROR lines say which and when")
     accepted = seen()
-    record: dict[str, Any] = {"counters": np.array(read_counters(dut)), "error_v_count": int(dut.error_v_count.value),
+    record: dict[str, Any] = {"counters": np.array([*read_counters(dut).values()]), "error_v_count": int(dut.error_v_count.value),
                               "end_cycle": int(dut.cycle.value), "state_counts": read_states(Path("states.bin")),
                               "seconds": seconds}
-    for name in ("q", "k", "v", "o", "decision"):
-        lanes, lane_bits = 0 if name == "decision" else head_dim, 16 if name == "o" else 8
-        record |= read_beats(Path(f"{name}_beats.bin"), name, lanes, lane_bits, pos_bits)
+    for name, stream in CORE.items():
+        record |= read_beats(Path(f"{name}_beats.bin"), stream, cfg)
+        if not stream.inward:
+            record |= read_ready(Path(f"{name}_beats.bin.ready"), name)
         if name in accepted and len(record[f"{name}_cycle"]) != accepted[name]:
             raise AssertionError(f"{name}_beats.bin holds {len(record[f'{name}_cycle'])} beats, {accepted[name]} were counted")
-    for name in ("o", "decision"):
-        record |= read_ready(Path(f"{name}_beats.bin.ready"), name)
     save_record(record, pattern)

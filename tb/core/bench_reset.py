@@ -11,42 +11,45 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from models.hardware.counter_info import COUNTER_INFO
+from models.hardware.interface import CORE, Stream
 from tb.common.clock import reset
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamSink, StreamSource
 from tb.core import coverage
-from tb.core.bench_core import FIELDS, each_engine_pattern, read_counters, record_run
+from tb.core.agents import config_of, each_engine_pattern, read_counters
+from tb.core.bench_core import record_run
 
 CERTAIN_ERROR = 350    # cycles after which a block has met values that end wrongly
 
 
 async def disturb(dut: Any, pattern: str) -> None:
     """Random tiles for a random number of cycles; every value claims to be its tile's last, so K and V soon disagree."""
-    generator = rng("disturb")
+    generator, cfg = rng("disturb"), config_of(dut)
 
     def word(width: int) -> int:
         return int.from_bytes(generator.bytes(-(-width // 8)), "little") & ((1 << width) - 1)
 
-    def beats(name: str) -> list[Beat]:
-        widths = {field: len(getattr(dut, f"s_{name}_{field}")) for field in FIELDS[name]}
-        last = {"q": 0.2, "k": 0.04, "v": 1.0}[name]
+    def beats(stream: Stream) -> list[Beat]:
+        widths = {field.name: field.width(cfg) for field in stream.fields}
+        last = {"q": 0.2, "k": 0.04, "v": 1.0}[stream.name]
         return [{f: int(generator.random() < last) if f == "last" else 0 if f == "tau" else word(w) for f, w in widths.items()}
                 for _ in range(300)]
 
-    sources = [StreamSource(dut, f"s_{name}", fields, source_stalls(pattern, rng(f"disturb {name}")))
-               for name, fields in FIELDS.items()]
-    sinks = [StreamSink(dut, f"m_{name}", sink_stalls(pattern, rng(f"disturb {name}"))) for name in ("o", "decision")]
+    inward = [stream for stream in CORE.values() if stream.inward]
+    sources = [StreamSource(dut, stream.port, stream.names, source_stalls(pattern, rng(f"disturb {stream.name}")))
+               for stream in inward]
+    sinks = [StreamSink(dut, stream.port, sink_stalls(pattern, rng(f"disturb {stream.name}")))
+             for stream in CORE.values() if not stream.inward]
     await reset(dut)
-    for name, source in zip(FIELDS, sources, strict=True):
-        source.append(beats(name))
+    for stream, source in zip(inward, sources, strict=True):
+        source.append(beats(stream))
     longest = int(os.environ["ENGINE_ABORT"])
     cycles = int(generator.integers(longest // 2, longest + 1))
     await ClockCycles(dut.clk, cycles)
     dut._log.info(f"reset after {cycles} cycles")
     assert int(dut.counters.value) != 0, "nothing was going on"
-    counted = dict(zip(COUNTER_INFO, read_counters(dut), strict=True))
+    counted = read_counters(dut)
     coverage.sample_reset(counted["keys"], counted["o_bytes"], error=dut.error_v_count.value == 1)
     if cycles >= CERTAIN_ERROR:
         assert dut.error_v_count.value == 1, "values of another length than the keys were not noticed"
@@ -55,8 +58,8 @@ async def disturb(dut: Any, pattern: str) -> None:
         source.kill()
     for sink in sinks:
         sink.stop()
-    for name in FIELDS:
-        getattr(dut, f"s_{name}_valid").value = 0
+    for stream in inward:
+        getattr(dut, f"{stream.port}_valid").value = 0
 
 
 @cocotb.test()

@@ -1,6 +1,6 @@
 """The files of ``tb/hdl``: streams that :mod:`tb_stream_source` plays, and the beats that :mod:`tb_stream_recorder` wrote.
 
-A payload is the stream's data, lane 0 in the low bits, and above it the other fields in the order of :data:`LAYOUT`.
+A payload is the stream's data, lane 0 in the low bits, and above it the other fields in the order of the interface.
 """
 
 from __future__ import annotations
@@ -11,14 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-# bits of the fields above the data, of which decision has none; None is POS_BITS
-LAYOUT: dict[str, tuple[tuple[str, int | None], ...]] = {
-    "q": (("pos", None), ("mult", 16), ("shift", 6), ("tau", 4), ("fused", 1), ("skip", 1), ("last", 1)),
-    "k": (("pos", None), ("mult", 16), ("last", 1)),
-    "v": (("last", 1),),
-    "o": (("empty", 1), ("last", 1)),
-    "decision": (("skip", 1), ("last", 1)),
-}
+from models.hardware.config import EngineConfig
+from models.hardware.interface import Stream
+
 HEAD_BYTES = 8          # of a record, before its payload: the cycles of acceptance and of the first offer
 SINK_PAIRS = 4096       # after so many pauses the sink's rhythm repeats
 
@@ -37,13 +32,13 @@ def idle_cycles(stalls: Iterator[tuple[int, int]] | None, beats: int) -> np.ndar
         idle[at] += off
 
 
-def write_source(path: Path, name: str, streams: Mapping[str, np.ndarray], pos_bits: int, idle: np.ndarray) -> None:
-    """Write the stream ``name`` of arrays ``<name>_<field>``; data rows are bytes, lane 0 first."""
-    data = np.ascontiguousarray(streams[f"{name}_data"]).view(np.uint8)
+def write_source(path: Path, stream: Stream, cfg: EngineConfig, streams: Mapping[str, np.ndarray], idle: np.ndarray) -> None:
+    """Write a stream from its arrays ``<stream>_<field>``; data rows are bytes, lane 0 first."""
+    data = np.ascontiguousarray(streams[f"{stream.name}_data"]).view(np.uint8)
     above, shift = np.zeros(len(data), dtype=np.uint64), 0
-    for field, bits in LAYOUT[name]:
-        above |= streams[f"{name}_{field}"].astype(np.uint64) << np.uint64(shift)
-        shift += pos_bits if bits is None else bits
+    for field in stream.numbers:
+        above |= streams[f"{stream.name}_{field.name}"].astype(np.uint64) << np.uint64(shift)
+        shift += field.width(cfg)
     high = above.astype(">u8")[:, None].view(np.uint8)[:, 8 - (shift + 7) // 8:]
     first = idle.astype(">u4")[:, None].view(np.uint8)
     path.write_bytes(np.concatenate([first, high, data[:, ::-1]], axis=1).tobytes())
@@ -54,16 +49,16 @@ def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
     path.write_bytes(np.array(list(islice(stalls, SINK_PAIRS)), dtype=">u4").tobytes())
 
 
-def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int) -> dict[str, np.ndarray]:
-    """Recorded beats as arrays ``<name>_<field>``: data int8 or int16 ``[beats, lanes]`` (none with 0 lanes); the rest, the
-    cycle of acceptance ``<name>_cycle`` and that of the first offer ``<name>_offer`` ``[beats]``.
+def read_beats(path: Path, stream: Stream, cfg: EngineConfig) -> dict[str, np.ndarray]:
+    """Recorded beats as arrays ``<stream>_<field>``: data int8 or int16 ``[beats, lanes]``, if there are any; the rest, the
+    cycle of acceptance ``<stream>_cycle`` and that of the first offer ``<stream>_offer`` int64 ``[beats]``.
 
     Raises:
         ValueError: the file ends within a record.
     """
-    data_bytes = lanes * lane_bits // 8
-    above_bits = sum(pos_bits if bits is None else bits for _, bits in LAYOUT[name])
-    size = HEAD_BYTES + (8 * data_bytes + above_bits + 31) // 32 * 4
+    name, data = stream.name, stream.data
+    data_bytes = data.width(cfg) // 8 if data else 0
+    size = HEAD_BYTES + (stream.width(cfg) + 31) // 32 * 4
     raw = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     if raw.size % size:
         raise ValueError(f"{path.name} holds {raw.size} bytes, which is no multiple of its records' {size}")
@@ -74,12 +69,13 @@ def read_beats(path: Path, name: str, lanes: int, lane_bits: int, pos_bits: int)
     word = above.view("<u8")[:, 0]
     head = np.ascontiguousarray(raw[:, :HEAD_BYTES]).view("<u4").astype(np.int64)
     arrays = {f"{name}_cycle": head[:, 0], f"{name}_offer": head[:, 1]}
-    if data_bytes:
-        arrays[f"{name}_data"] = np.ascontiguousarray(payload[:, :data_bytes]).view("<i1" if lane_bits == 8 else "<i2")
+    if data:
+        lane_bytes = data_bytes // getattr(cfg, data.lanes)
+        arrays[f"{name}_{data.name}"] = np.ascontiguousarray(payload[:, :data_bytes]).view(f"<i{lane_bytes}")
     shift = 0
-    for field, bits in LAYOUT[name]:
-        width = pos_bits if bits is None else bits
-        arrays[f"{name}_{field}"] = ((word >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.int64)
+    for field in stream.numbers:
+        width = field.width(cfg)
+        arrays[f"{name}_{field.name}"] = ((word >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.int64)
         shift += width
     return arrays
 

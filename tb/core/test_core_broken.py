@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from models.hardware.golden import run_tile
+from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob, TileResult
-from models.hardware.timeline import COUNTERS, predict_run
+from models.hardware.timeline import predict_run
 from scripts.flow.simulator import BenchFailed, RunOptions
 from tb.common.mutation import mutated_sources
-from tb.core import environment as engine_run
+from tb.core import model
+from tb.core.checker import assert_ok, check_record, describe
 from tb.core.configs import TINY
-from tb.core.environment import check_record, run_core, stream_arrays, streamed_values
+from tb.core.run import run_core
 from tb.core.sequences import UNIT, blocks, exact_tile, levels_tile, random_tile
-from tb.core.verdict import assert_ok, describe
+from tb.core.transactions import stream_arrays, streamed_values
 
 Record = dict[str, np.ndarray]
 
@@ -229,7 +231,7 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
         result.out[-1, 0] ^= 1
         return result
 
-    monkeypatch.setattr(engine_run, "run_tile", corrupted)
+    monkeypatch.setattr(model, "run_tile", corrupted)
     run, = run_core(TINY, tiles, options=RunOptions(seed=seed))
     assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
 

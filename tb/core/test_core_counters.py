@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.hardware.timeline import COUNTERS, predict
+from models.hardware.interface import COUNTERS
+from models.hardware.timeline import predict
 from scripts.flow.simulator import RunOptions
-from tb.core import corners, environment
+from tb.core import run as core_run
+from tb.core import sequences
+from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY, small
 from tb.core.coverage.run import sample_run
-from tb.core.environment import EngineRun, run_core
+from tb.core.run import run_core
 from tb.core.sequences import flagged, random_tiles, shaped_tiles, vanishing_tiles
-from tb.core.verdict import assert_ok
 from tb.coverage import new_coverage
 
 # stream, its rhythm (cycles on, off), and the counters that its slowness must raise
@@ -54,7 +56,7 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     shapes = [(8, 1)] * 5 + [(1, 3)] * 6 + [(8, 24)] * 2
     crowded = run_core(cfg, tiles := shaped_tiles(cfg, generator, shapes), options=RunOptions(seed=seed), watch=True)
     assert_ok(crowded, tiles, expected=1)
-    tiles = list({**corners.saturation(TINY, generator), **corners.visibility(TINY, generator)}.values())
+    tiles = list({**sequences.saturation(TINY, generator), **sequences.visibility(TINY, generator)}.values())
     tiles += vanishing_tiles(TINY, generator, 8)
     varied = run_core(TINY, tiles, ("none", "both"), RunOptions(seed=seed), watch=True)
     assert_ok(varied, tiles, expected=2)
@@ -74,11 +76,11 @@ def test_states_agree_with_the_counters(seed: int, generator: np.random.Generato
         records.append(record)
         return check(cfg, tiles, record, pattern, *rest)
 
-    check = environment.check_record
-    monkeypatch.setattr(environment, "check_record", keep)
+    check = core_run.check_record
+    monkeypatch.setattr(core_run, "check_record", keep)
     cfg = small(4)
     tiles = flagged(generator, random_tiles(cfg, generator, 6, keys=11))
-    runs = run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed), bench=environment.BENCHES["files"])
+    runs = run_core(cfg, tiles, ("none", "both"), RunOptions(seed=seed), bench=core_run.BENCHES["files"])
     assert len(records) == 2 and all(run.ok for run in runs)
     for record in records:
         word, spent = record["state_counts"].T

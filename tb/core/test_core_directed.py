@@ -11,22 +11,22 @@ from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
 from tb.common.stalls import PATTERNS
-from tb.core import corners
+from tb.core import sequences
+from tb.core.checker import assert_ok
 from tb.core.configs import BYTE, NARROW, TINY
-from tb.core.environment import run_core
-from tb.core.verdict import assert_ok
+from tb.core.run import run_core
 
 # topics that share a run
 CASES = {
-    "maxima": (TINY, (corners.maxima, corners.rescales)),
-    "ranges": (TINY, (corners.extremes, corners.saturation, corners.scales, corners.probabilities)),
-    "visibility": (TINY, (corners.visibility,)),
-    "framing": (TINY, (corners.framing, corners.lazy)),
-    "narrow": (NARROW, (corners.probabilities, corners.lazy, corners.largest_sums, corners.saturated_output)),
-    "rounding": (BYTE, (corners.rounding,)),
-    "decisions": (TINY, (corners.skips, corners.joint_starts)),
-    "decisions-narrow": (NARROW, (corners.skips, corners.joint_starts)),
-    "decisions-byte": (BYTE, (corners.skips, corners.joint_starts)),
+    "maxima": (TINY, (sequences.maxima, sequences.rescales)),
+    "ranges": (TINY, (sequences.extremes, sequences.saturation, sequences.scales, sequences.probabilities)),
+    "visibility": (TINY, (sequences.visibility,)),
+    "framing": (TINY, (sequences.framing, sequences.lazy)),
+    "narrow": (NARROW, (sequences.probabilities, sequences.lazy, sequences.largest_sums, sequences.saturated_output)),
+    "rounding": (BYTE, (sequences.rounding,)),
+    "decisions": (TINY, (sequences.skips, sequences.joint_starts)),
+    "decisions-narrow": (NARROW, (sequences.skips, sequences.joint_starts)),
+    "decisions-byte": (BYTE, (sequences.skips, sequences.joint_starts)),
 }
 
 
@@ -39,10 +39,10 @@ def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
 
 def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     """Each topic's tiles really provoke it, counted by hand or seen in the model's counts and outputs."""
-    def stats(topic: Callable[..., corners.Tiles], cfg: HardwareConfig = TINY) -> dict:
+    def stats(topic: Callable[..., sequences.Tiles], cfg: HardwareConfig = TINY) -> dict:
         return {name: run_tile(cfg, tile) for name, tile in topic(cfg, generator).items()}
 
-    maxima = stats(corners.maxima)
+    maxima = stats(sequences.maxima)
     assert maxima["all equal"].stats.rescaled_rows == 0
     assert maxima["rising by octaves"].stats.rescaled_rows == 2 * TINY.rows     # every block but the first
     assert maxima["falling with every key"].stats.rescaled_rows == 0
@@ -51,11 +51,11 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert maxima["maximum in block 0 of 3 at key 0"].stats.zero_blocks == 2
     assert all(maxima[f"maximum in block 2 of 3 at key {at}"].stats.rescaled_rows >= TINY.rows for at in (0, 7))
 
-    extremes = stats(corners.extremes)
+    extremes = stats(sequences.extremes)
     assert (extremes["q -128 k -128 v -128"].out == -32768).all()
     assert (extremes["q 127 k 127 v 127"].out == 127 * 256).all()
 
-    visibility = stats(corners.visibility)
+    visibility = stats(sequences.visibility)
     assert visibility["half of the rows see no key"].empty.sum() == TINY.rows // 2
     for name in ("no row sees a key", "nothing but padding", "one key, unseen"):
         assert visibility[name].empty.all() and (visibility[name].out == 0).all()
@@ -63,7 +63,7 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert not visibility["each row sees just the key at its own position"].empty.any()
     assert not visibility["rows that see their first key in the last block"].empty.any()
 
-    saturation = stats(corners.saturation)
+    saturation = stats(sequences.saturation)
     # of +-466031 ... +-466035 times 9/8 the last two leave [-2**19 + 1, 2**19 - 1]
     assert saturation["around both limits"].stats.saturations == 4 * TINY.rows
     assert saturation["the code of a masked score"].stats.saturations == TINY.rows
@@ -72,12 +72,12 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert saturation["lowest and then highest reference"].stats.rescale_amount == TINY.rows * 1023   # from -512 to 511
 
     # a new maximum moves the reference in the third block and in the fourth, never in the second
-    for name, result in stats(corners.lazy).items():
+    for name, result in stats(sequences.lazy).items():
         assert result.stats.rescaled_rows == 2 * TINY.rows, name
-    assert stats(corners.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
-    assert stats(corners.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
+    assert stats(sequences.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
+    assert stats(sequences.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
 
-    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(corners.skips).items()}
+    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(sequences.skips).items()}
     assert ran["all but the first vanish"] == "r----" and ran["all but the last vanish"] == "---r"
     assert ran["only the middle runs"] == "-r-" and ran["every other one runs"] == "r-r-r-r"
     assert ran["nothing but padding: the last block runs"] == "-r" and ran["one block of padding"] == "r"
@@ -85,7 +85,7 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert all(ran[f"at the edge, tau {tau}"] == "rr-r" for tau in (0, 1, 8))
     assert all(ran[f"row {row} alone keeps every block"] == "rrrr" for row in (0, 8, 15)) and ran["not allowed to skip"] == "rrr"
 
-    joint = stats(corners.joint_starts)
+    joint = stats(sequences.joint_starts)
     assert joint["the second block is larger, skip False"].stats.rescaled_rows == 0
     assert joint["the second block is smaller, skip False"].stats.rescaled_rows == TINY.rows
     assert joint["the first block vanishes, skip True"].ran.tolist() == [False, True, False]
@@ -93,9 +93,9 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     seen = joint["rows that see their first key in any block, skip False"]
     assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
 
-    for name, result in stats(corners.largest_sums, NARROW).items():
+    for name, result in stats(sequences.largest_sums, NARROW).items():
         assert (result.out == int(name.split()[-1]) * 256).all()
-    sums = corners.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
+    sums = sequences.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
     assert (sums % 2 == 1).all() and (sums > 0).any() and (sums < 0).any()
-    ends = {int(value) for result in stats(corners.saturated_output, NARROW).values() for value in result.out.unique()}
+    ends = {int(value) for result in stats(sequences.saturated_output, NARROW).values() for value in result.out.unique()}
     assert {-32768, 32767} <= ends                                              # no average of values from -128 to 127

@@ -11,12 +11,12 @@ from models.hardware.tile import TileJob
 from scripts.flow.simulator import BenchFailed, RunOptions, require_simulator
 from tb.common.mutation import mutated_sources
 from tb.common.stalls import PATTERNS
+from tb.core.checker import assert_ok
 from tb.core.configs import TINY
-from tb.core.environment import BENCHES, run_core
 from tb.core.played import idle_cycles
+from tb.core.run import BENCHES, run_core
 from tb.core.sequences import flagged, random_tiles, vanishing_tiles
 from tb.core.test_core_broken import BUDGET, MUTANTS, provoking_tiles
-from tb.core.verdict import assert_ok
 
 FILES = BENCHES["files"]
 

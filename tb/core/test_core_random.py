@@ -14,10 +14,10 @@ from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from scripts.flow.simulator import RunOptions
 from tb.common.stalls import PATTERNS
+from tb.core.checker import assert_ok
 from tb.core.configs import BYTE, NARROW, TINY
-from tb.core.environment import run_core
+from tb.core.run import run_core
 from tb.core.sequences import KINDS, decode, flagged, prefill, random_tile, random_tiles, vanishing_tiles
-from tb.core.verdict import assert_ok
 
 
 @pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]], ids="-".join)

@@ -9,10 +9,11 @@ import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.stalls import PATTERNS
+from tb.core.checker import assert_ok
 from tb.core.configs import TINY
-from tb.core.environment import run_core, stream_arrays
+from tb.core.run import run_core
 from tb.core.sequences import random_tiles
-from tb.core.verdict import assert_ok
+from tb.core.transactions import stream_arrays
 
 
 @pytest.mark.parametrize("longest", [8, 40, 700])

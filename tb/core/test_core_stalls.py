@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.hardware.timeline import COUNTERS
+from models.hardware.interface import COUNTERS
 from scripts.flow.simulator import RunOptions
 from tb.common.mutation import faulty_sources
+from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY
-from tb.core.environment import BENCHES, EngineRun, run_core
+from tb.core.run import BENCHES, run_core
 from tb.core.test_core_broken import provoking_tiles
-from tb.core.verdict import assert_ok
 
 ENGINE, SOFTMAX = "rtl/core/fcim_core.v", "rtl/softmax/fcim_online_softmax.v"
 STALLS = [name for name in COUNTERS if name.startswith("stall_")]

@@ -10,10 +10,10 @@ import pytest
 from models.hardware.config import HardwareConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
+from tb.core.checker import assert_ok
 from tb.core.configs import SWEEP
-from tb.core.environment import run_core
+from tb.core.run import run_core
 from tb.core.sequences import levels_tile, random_tile
-from tb.core.verdict import assert_ok
 
 VALUES = {"rows": (8, 16, 24, 40, 64, 96, 128), "head_dim": (16, 32, 64, 128), "bits_per_cycle": (1, 2, 4, 8),
           "keys_per_block": (8, 16, 32, 64), "prob_bits": tuple(range(8, 17)), "max_keys": tuple(64 << i for i in range(12))}

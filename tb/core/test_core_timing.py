@@ -1,4 +1,4 @@
-"""Cycles: the RTL against the table of docs/engine.md beat by beat, the schedule model against both, and the efficiency."""
+"""Cycles: the RTL against the table of docs/engine.md beat by beat, the timeline model against both, and the efficiency."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from models.hardware.config import HardwareConfig, load_config
 from models.hardware.pace import Pace
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles, ideal_cycles
-from models.hardware.timeline import handshakes, predict, schedule
+from models.hardware.timeline import handshakes, predict, predict_cycles
 from scripts.flow.simulator import RunOptions
+from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY, small
 from tb.core.cycle_table import cycle_table
-from tb.core.environment import EngineRun, keys_of_blocks, run_core
+from tb.core.run import run_core
 from tb.core.sequences import UNIT, blocks, exact_tile, prefill, random_group, shaped_tiles, vanishing_tiles
-from tb.core.verdict import assert_ok
+from tb.core.transactions import keys_of_blocks
 
 GROUPS = (1, 3, 4, 8, 16)
 EVENTS = {"q": "R", "k": "A", "v": "V", "decision": "E", "o": "O"}       # acceptances, by the page's names
@@ -61,7 +62,7 @@ def test_every_beat_of_skipping_tiles_comes_in_its_cycle(bits_per_cycle: int, se
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Generator) -> None:
-    """The schedule model and the page, on many random lists of shapes: last row, and stalls of the first keys."""
+    """The timeline model and the page, on many random lists of shapes: last row, and stalls of the first keys."""
     for _ in range(150):
         cfg = small(bits_per_cycle, rows=int(generator.choice([8, 16, 64])), head_dim=64,
                     keys_per_block=int(generator.choice([8, 16, 32])), max_keys=1024)
@@ -73,13 +74,14 @@ def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Gen
         for runs in ran:
             runs[int(generator.integers(len(runs)))] = True
         events = cycle_table(cfg, shapes, fused, ran)
-        got = schedule(cfg, shapes, fused, ran)
+        got = predict_cycles(cfg, shapes, fused, ran)
         assert got["cycles"] == events.O[-1] + 1, (cfg, shapes)
         columns = sum(c - (h + 1) for c, h in zip(events.C, events.H, strict=True))
         assert got["stall_softmax"] == columns, (cfg, shapes)
-        plain = schedule(cfg, shapes)
-        assert got["cycles"] <= schedule(cfg, shapes, fused)["cycles"] >= plain["cycles"], (cfg, shapes)
-        assert plain["cycles"] == cycle_table(cfg, shapes).O[-1] + 1 == schedule(cfg, shapes, [False] * len(shapes))["cycles"]
+        plain = predict_cycles(cfg, shapes)
+        assert got["cycles"] <= predict_cycles(cfg, shapes, fused)["cycles"] >= plain["cycles"], (cfg, shapes)
+        assert plain["cycles"] == cycle_table(cfg, shapes).O[-1] + 1
+        assert plain["cycles"] == predict_cycles(cfg, shapes, [False] * len(shapes))["cycles"]
 
 
 def random_pace(generator: np.random.Generator, rows: int, keys: int, values: int) -> Pace:
@@ -94,7 +96,7 @@ def random_pace(generator: np.random.Generator, rows: int, keys: int, values: in
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_handshakes_equal_the_table_at_any_pace(bits_per_cycle: int, generator: np.random.Generator) -> None:
-    """The schedule model and the page, beat by beat, on random lists of shapes and streams that pause."""
+    """The timeline model and the page, beat by beat, on random lists of shapes and streams that pause."""
     late = 0
     for _ in range(100):
         cfg = small(bits_per_cycle, keys_per_block=int(generator.choice([8, 16])), max_keys=1024)
@@ -111,7 +113,7 @@ def test_handshakes_equal_the_table_at_any_pace(bits_per_cycle: int, generator: 
         got, events = handshakes(cfg, shapes, fused, ran, pace), cycle_table(cfg, shapes, fused, ran, pace)
         taken, offered = {name: getattr(events, event) for name, event in EVENTS.items()}, {"decision": events.P, "o": events.W}
         assert got.taken == taken and got.offered == offered, (cfg, shapes, fused, ran, pace)
-        late += got.counters["cycles"] > schedule(cfg, shapes, fused, ran)["cycles"]
+        late += got.counters["cycles"] > predict_cycles(cfg, shapes, fused, ran)["cycles"]
     assert late > 50
 
 
@@ -126,8 +128,8 @@ def test_share_of_the_ideal(heads: int, generator: np.random.Generator) -> None:
     step = 64 // heads
     ideal = 8 * sum(min(first + step, 1024) for first in range(0, 1024, step))
     assert ideal_cycles(cfg, tiles) == ideal
-    assert ideal >= SHARE * schedule(cfg, shapes)["cycles"]
-    assert ideal >= SHARE * schedule(cfg, shapes, [True] * len(shapes))["cycles"]
+    assert ideal >= SHARE * predict_cycles(cfg, shapes)["cycles"]
+    assert ideal >= SHARE * predict_cycles(cfg, shapes, [True] * len(shapes))["cycles"]
 
 
 def test_share_of_the_ideal_in_rtl(seed: int, generator: np.random.Generator) -> None:
@@ -153,7 +155,7 @@ def test_a_fused_start_costs_a_block_once() -> None:
     for name in ("default", "tiny"):
         cfg = load_config(name)
         shapes = [(cfg.rows, 5 * cfg.keys_per_block)] * 6
-        plain, fused = schedule(cfg, shapes), schedule(cfg, shapes, [True] * 6)
+        plain, fused = predict_cycles(cfg, shapes), predict_cycles(cfg, shapes, [True] * 6)
         assert fused["cycles"] - plain["cycles"] == cfg.block_cycles and not fused["stall_softmax"]
 
 

@@ -15,10 +15,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
 from tb.common.stream import Beat
-from tb.core.bench_core import read_counters
+from tb.core.agents import read_counters
 from tb.engine import coverage
-from tb.engine.bench_engine import Surroundings
-from tb.engine.memory import Memory
+from tb.engine.agents import EngineAgents, Memory
 
 BUDGET = 20_000
 QUIET = 400     # cycles in which nothing more moves
@@ -38,17 +37,17 @@ class Marked(deque[tuple[int, Beat]]):
         self.number -= 1
 
 
-async def start(dut: Any) -> Surroundings:
+async def start(dut: Any) -> EngineAgents:
     """A run from reset, under way."""
     dut.clear.value = 0
     start_clock(dut)
     start_watchdog(BUDGET)
-    around = Surroundings(dut, np.load(os.environ["ENGINE_STREAMS"]), "none", "status")
+    around = EngineAgents(dut, np.load(os.environ["ENGINE_STREAMS"]), "none", "status")
     await reset(dut)
     return around
 
 
-async def flags_after(dut: Any, memory: Memory, around: Surroundings, number: int) -> tuple[int, int]:
+async def flags_after(dut: Any, memory: Memory, around: EngineAgents, number: int) -> tuple[int, int]:
     """``(error_order, error_v_count)`` once nothing moves any more, the memory's word ``number`` being wrongly the last."""
     memory.due = Marked(number)
     await around.send()
@@ -92,10 +91,10 @@ async def clear(dut: Any) -> None:
         await edge
         rows -= dut.m_o_valid.value == 1 and dut.m_o_ready.value == 1
     await ClockCycles(dut.clk, 2)
-    assert read_counters(dut)[0] > 0 and (dut.error_order.value, dut.error_v_count.value) == (0, 0)
+    assert read_counters(dut)["cycles"] > 0 and (dut.error_order.value, dut.error_v_count.value) == (0, 0)
     dut.clear.value = 1
     await edge
     dut.clear.value = 0
     await ClockCycles(dut.clk, 2)
-    assert not any(read_counters(dut)), "clear leaves a counter"
+    assert not any(read_counters(dut).values()), "clear leaves a counter"
     coverage.sample_flags(0, 0)

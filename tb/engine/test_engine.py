@@ -16,12 +16,12 @@ from models.hardware.tile import TileJob
 from models.tensors.source import load_tensors
 from scripts.flow.simulator import RunOptions, require_simulator
 from tb.common.stalls import PATTERNS
+from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import BYTE, NARROW, TINY, small
-from tb.core.environment import EngineRun
 from tb.core.sequences import flagged, random_group, random_tile, random_tiles, shaped_tiles, vanishing_tiles
-from tb.core.verdict import assert_ok
-from tb.engine.fetches import Fetch, attention_tiles, fetched
-from tb.engine.run import most_ahead, run_engine
+from tb.engine.checker import most_ahead
+from tb.engine.run import run_engine
+from tb.engine.sequences import Fetch, attention_tiles, fetched
 
 FLAGS = ((False, False), (False, True), (True, False), (True, True))
 

@@ -14,8 +14,9 @@ from tb.core.configs import TINY
 from tb.core.sequences import levels_tile, random_tile
 from tb.core.test_core_stalls import FAULTS as STALL_FAULTS
 from tb.core.test_core_stalls import STALLS
-from tb.engine.fetches import Fetch, fetch_arrays, fetched
-from tb.engine.run import TOP, expected_requests, run_engine
+from tb.engine.checker import expected_requests
+from tb.engine.run import TOP, run_engine
+from tb.engine.sequences import Fetch, fetch_arrays, fetched
 
 TOP_FILE, QUEUE, SCHEDULER = "rtl/engine/fcim_engine.v", "rtl/stream/fcim_block_queue.v", "rtl/stream/fcim_key_scheduler.v"
 STATUS = "tb.engine.bench_status"

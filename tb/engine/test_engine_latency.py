@@ -8,12 +8,12 @@ import pytest
 from models.hardware.config import HardwareConfig
 from models.hardware.timeline import predict
 from scripts.flow.simulator import RunOptions
+from tb.core.checker import assert_ok
 from tb.core.configs import small
 from tb.core.cycle_table import cycle_table
 from tb.core.sequences import flagged, shaped_tiles, vanishing_tiles
-from tb.core.verdict import assert_ok
-from tb.engine.fetches import Fetch, fetched
 from tb.engine.run import HEAD_START, run_engine
+from tb.engine.sequences import Fetch, fetched
 
 AHEAD = 8
 ENDS = [1, 8]       # bits per cycle: eight cycles per key, and one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.flow.simulator import RunOptions, run_bench
-from tb.core.environment import PLAYER
+from tb.core.run import PLAYER
 from tb.hdl.bench_stream_recorder import WIDTH
 
 

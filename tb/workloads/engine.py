@@ -14,8 +14,8 @@ from models.hardware.tile import TileJob
 from scripts.flow.regress.job import Job, Outcome
 from scripts.flow.simulator import BenchFailed, RunOptions
 from tb.common.stalls import PATTERNS
-from tb.core.environment import BENCHES, EngineRun, run_core
-from tb.core.verdict import describe
+from tb.core.checker import EngineRun, describe
+from tb.core.run import BENCHES, run_core
 
 
 def generator(job: Job, name: str = "") -> np.random.Generator:

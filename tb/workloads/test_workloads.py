@@ -15,7 +15,7 @@ from models.hardware.config import load_config
 from models.hardware.golden import run_tile
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job, Outcome
-from tb.core import environment as engine_run
+from tb.core import model
 from tb.core.sequences import exact_tile, random_tiles
 from tb.workloads import LIST, attention
 from tb.workloads.order import flagged, reordered, some_vanish
@@ -106,7 +106,7 @@ def test_one_wrong_bit_fails(seed: int, tmp_path: Path, monkeypatch: pytest.Monk
         result.out[0, 0] ^= 1
         return result
 
-    monkeypatch.setattr(engine_run, "run_tile", corrupted)
+    monkeypatch.setattr(model, "run_tile", corrupted)
     outcome = run("heads", seed, tmp_path)
     assert not outcome.passed and "rows differ" in outcome.message and outcome.metrics["mismatches"] > 0
 

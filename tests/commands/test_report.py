@@ -15,7 +15,7 @@ import torch
 
 from models.errors import FcimError
 from models.hardware.config import load_config
-from models.hardware.counter_info import COUNTER_INFO
+from models.hardware.interface import COUNTER_INFO
 from models.quality.bounds import BoundCheck, Cause
 from models.quality.metrics import compare
 from scripts.flow.tool_versions import git_state, tool_versions

@@ -12,12 +12,12 @@ import torch
 
 from models.hardware.config import HardwareConfig, load_config
 from models.hardware.golden import run_tile
+from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
-from models.hardware.timeline import COUNTERS
 from scripts.flow.coverage.functional import CoverGroup
 from tb.common import spec
-from tb.core import corners
+from tb.core import sequences
 from tb.core.configs import BYTE, NARROW, TINY
 from tb.core.coverage.decisions import order_of, stalls_seen
 from tb.core.coverage.run import sample_run
@@ -47,7 +47,7 @@ def hits(cov: CoverGroup, name: str) -> dict[str, int]:
 
 def test_lazy_reference_by_hand(generator: np.random.Generator) -> None:
     """Each tile: first block sets -7, the next lies at the reference plus tau, then twice one above."""
-    tiles = corners.lazy(TINY, generator)
+    tiles = sequences.lazy(TINY, generator)
     cov = sampled(TINY, list(tiles.values()))
     rows = TINY.rows
     assert hits(cov, "reference.lazy") == {f"{tau}, {kind}": n * rows for tau in range(9)
@@ -312,13 +312,14 @@ def test_the_edge_of_a_block_that_vanishes_by_hand(tau: int, name: str, generato
 
 # ---- all of a run
 def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
-    tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1), *corners.rescales(TINY, generator).values(),
-             *corners.saturation(TINY, generator).values(), *corners.visibility(TINY, generator).values(),
-             *corners.skips(TINY, generator).values(), *corners.joint_starts(TINY, generator).values()]
+    tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1),
+             *sequences.rescales(TINY, generator).values(), *sequences.saturation(TINY, generator).values(),
+             *sequences.visibility(TINY, generator).values(),
+             *sequences.skips(TINY, generator).values(), *sequences.joint_starts(TINY, generator).values()]
     tiles += [tile for name in SCHEDULES for tile in prefill(TINY, generator, 1, 40, schedule=name)]
     cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
     flow = sampled(TINY, *skipping_record())
-    narrow = sampled(NARROW, list(corners.probabilities(NARROW, generator).values()))
+    narrow = sampled(NARROW, list(sequences.probabilities(NARROW, generator).values()))
     counts = [group.counts for group in (cov, flow, narrow)]
     missing = [p.name for p in coverpoints() if p.source == "record" and not any(count[p.name].any() for count in counts)]
     assert missing == []

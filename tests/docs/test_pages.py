@@ -62,7 +62,7 @@ def test_a_broken_link_is_seen(link: str, tmp_path: Path) -> None:
 
 
 def named_files(page: Path) -> list[str]:
-    """Paths in code spans that look like files of the project, as in `tb/core/corners.py`."""
+    """Paths in code spans that look like files of the project, as in `tb/core/sequences.py`."""
     spans = re.findall(r"`([\w./-]+)`", FENCE.sub("", page.read_text()))
     folders = ("rtl/", "tb/", "models/", "scripts/", "config/", "docs/")
     return [span for span in spans if span.startswith(folders) and not span.startswith(EXAMPLES)]

@@ -19,7 +19,7 @@ from models.hf_attention.settings import Quantisation
 from models.tensors.source import FIXTURE, open_checkpoint
 from models.tensors.text import default_text
 from scripts.flow.simulator import RunOptions
-from tb.core.environment import run_core
+from tb.core.run import run_core
 from tests.hf_attention.conftest import small_llama
 
 LAYER = 1

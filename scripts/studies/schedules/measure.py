@@ -15,7 +15,7 @@ import torch
 from models.hardware.config import HardwareConfig
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import assemble, tokens_per_tile
-from models.hardware.timeline import schedule as schedule_of
+from models.hardware.timeline import predict_cycles
 from models.quality.metrics import HeadMetrics, compare_heads
 from models.quality.reference import reference_attention
 from models.tensors.attention_tensors import AttentionTensors
@@ -127,7 +127,7 @@ def _cycles(cfg: HardwareConfig, shapes: tuple[tuple[int, int], ...], fused: boo
     blocks = [-(-keys // cfg.keys_per_block) for _, keys in shapes]
     ends = list(accumulate(blocks))
     flags = [[bool(byte) for byte in ran[end - count:end]] for count, end in zip(blocks, ends, strict=True)]
-    return schedule_of(cfg, shapes, [fused] * len(shapes), flags)["cycles"]
+    return predict_cycles(cfg, shapes, [fused] * len(shapes), flags)["cycles"]
 
 
 def _score(cfg: HardwareConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, setting: TileOptions,

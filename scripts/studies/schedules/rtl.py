@@ -17,7 +17,8 @@ from scripts.studies.schedules.outputs import run_group
 from scripts.studies.schedules.row_max import walk
 from scripts.studies.schedules.scores import block_maxima, group_scores
 from scripts.studies.schedules.sources import planted_sink
-from tb.core.environment import EngineRun, run_core
+from tb.core.checker import EngineRun
+from tb.core.run import run_core
 
 TOKENS = 256
 DECODE_TOKENS = 512

@@ -9,9 +9,9 @@ import numpy as np
 
 from models.hardware import numerics as nx
 from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES, key_order
 from models.hardware.tile import TileJob, TileResult
-from models.hardware.timeline import COUNTERS
 from scripts.flow.coverage.functional import SEPARATOR, CoverGroup, CoverPoint
 from tb.common.coverage import FIRST_REFERENCE, Bins, digitise, numbers, one_some_all
 from tb.core.coverage.internals import Internals

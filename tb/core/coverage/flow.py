@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.hardware.config import HardwareConfig
+from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob, TileResult
-from models.hardware.timeline import COUNTERS
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 from tb.core.coverage.decisions import MAY_SKIP
 

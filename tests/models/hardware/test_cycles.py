@@ -1,4 +1,4 @@
-"""The schedule model against schedules worked out by hand from the table of docs/engine.md."""
+"""The timeline model against timelines worked out by hand from the table of docs/engine.md."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 
 from models.hardware.config import HardwareConfig, load_config
 from models.hardware.golden import run_tile
+from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob
-from models.hardware.timeline import COUNTERS, TIMING_COUNTERS, predict, schedule
+from models.hardware.timeline import TIMING_COUNTERS, predict, predict_cycles
 
 STALLS = TIMING_COUNTERS[1:]
 
@@ -22,7 +23,7 @@ def cfg(bits_per_cycle: int) -> HardwareConfig:
 
 def check(bits_per_cycle: int, shapes: list[tuple[int, int]], cycles: int, fused: list[bool] | None = None,
           ran: list[list[bool]] | None = None, **stalls: int) -> None:
-    got = schedule(cfg(bits_per_cycle), shapes, fused, ran)
+    got = predict_cycles(cfg(bits_per_cycle), shapes, fused, ran)
     assert got == {"cycles": cycles, **{name: stalls.pop(name, 0) for name in STALLS}} and not stalls
 
 
@@ -55,7 +56,7 @@ def test_two_blocks_that_are_judged_as_one() -> None:
     """As two blocks above, fused: J[0] = C[15]+7 = 89, E[0] 94, X[0] 129; J[1] = max(89, 89+4) = 93, E[1] = max(98, 94+32) = 126,
     X[1] = max(126+35, 129+32) = 161; D = 161+39 = 200; row 15 out 283. One block alone waits for nothing."""
     check(2, [(16, 16)], 284, fused=[True], stall_q=17)
-    check(2, [(1, 1)], schedule(cfg(2), [(1, 1)])["cycles"], fused=[True], stall_q=2)
+    check(2, [(1, 1)], predict_cycles(cfg(2), [(1, 1)])["cycles"], fused=[True], stall_q=2)
 
 
 def test_skipped_blocks() -> None:
@@ -122,7 +123,7 @@ def test_a_fourth_block_waits_for_a_score_buffer() -> None:
 def test_a_long_stream_has_no_bubble(bits_per_cycle: int) -> None:
     """Once it runs, each further block costs exactly its keys."""
     config = cfg(bits_per_cycle)
-    runs = [schedule(config, [(16, 8 * blocks)])["cycles"] for blocks in range(1, 8)]
+    runs = [predict_cycles(config, [(16, 8 * blocks)])["cycles"] for blocks in range(1, 8)]
     assert {b - a for a, b in zip(runs, runs[1:])} == {config.block_cycles}
 
 
@@ -130,7 +131,7 @@ def test_a_long_stream_has_no_bubble(bits_per_cycle: int) -> None:
 def test_full_tiles_follow_each_other_without_a_bubble(bits_per_cycle: int) -> None:
     """A tile more costs its keys: its Q came and the tile before is drained meanwhile."""
     config = cfg(bits_per_cycle)
-    runs = [schedule(config, [(16, 64)] * tiles)["cycles"] for tiles in range(1, 6)]
+    runs = [predict_cycles(config, [(16, 64)] * tiles)["cycles"] for tiles in range(1, 6)]
     assert {b - a for a, b in zip(runs, runs[1:])} == {64 * config.cycles_per_key}
 
 
@@ -150,7 +151,7 @@ def test_counts_that_follow_from_the_shapes() -> None:
         "tiles": 2, "keys": 18, "blocks": 3, "q_bytes": 5 * 16, "k_bytes": 18 * 16, "v_bytes": 18 * 16, "o_bytes": 5 * 32,
         "ip_busy": 18 * 4, "op_busy": 3 * 32, "zero_blocks": 0, "rescaled_rows": 0, "rescale_amount": 0, "saturations": 0,
         "ip_bit_ops": 18 * 16, "op_bit_ops": 18 * 16 * 7, "skipped_blocks": 0}
-    assert {name: got[name] for name in ("cycles", *STALLS)} == schedule(config, [(3, 10), (2, 8)])
+    assert {name: got[name] for name in ("cycles", *STALLS)} == predict_cycles(config, [(3, 10), (2, 8)])
     assert got["stall_k"] == got["stall_o"] == got["stall_decision"] == 0
 
 
@@ -162,7 +163,8 @@ def test_counts_of_skipped_blocks() -> None:
     got = predict(config, jobs)
     assert {name: got[name] for name in ("blocks", "zero_blocks", "skipped_blocks", "v_bytes", "op_busy", "op_bit_ops")} == {
         "blocks": 3, "zero_blocks": 1, "skipped_blocks": 1, "v_bytes": 16 * 16, "op_busy": 2 * 32, "op_bit_ops": 16 * 16 * 7}
-    assert {name: got[name] for name in ("cycles", *STALLS)} == schedule(config, [(3, 10), (2, 8)], None, [[True, False], [True]])
+    timed = predict_cycles(config, [(3, 10), (2, 8)], None, [[True, False], [True]])
+    assert {name: got[name] for name in ("cycles", *STALLS)} == timed
 
 
 def test_every_counter_is_predicted() -> None:
@@ -188,8 +190,8 @@ def test_no_engine_beats_the_bound(seed: int) -> None:
         for _ in range(20):
             shapes = [(int(generator.integers(1, config.rows + 1)), int(generator.integers(1, 60))) for _ in range(5)]
             fused = [bool(f) for f in generator.integers(0, 2, 5)]
-            cycles = schedule(config, shapes)["cycles"]
-            assert schedule(config, shapes, fused)["cycles"] >= cycles
+            cycles = predict_cycles(config, shapes)["cycles"]
+            assert predict_cycles(config, shapes, fused)["cycles"] >= cycles
             assert cycles > config.cycles_per_key * sum(keys for _, keys in shapes)
-            assert schedule(config, shapes[:4])["cycles"] < cycles
-            assert schedule(config, [(shapes[0][0], shapes[0][1] + config.keys_per_block), *shapes[1:]])["cycles"] >= cycles
+            assert predict_cycles(config, shapes[:4])["cycles"] < cycles
+            assert predict_cycles(config, [(shapes[0][0], shapes[0][1] + config.keys_per_block), *shapes[1:]])["cycles"] >= cycles

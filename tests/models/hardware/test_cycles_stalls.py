@@ -1,4 +1,4 @@
-"""The schedule model at the pace of slow streams, against schedules worked out by hand from the page's table and its counters.
+"""The timeline model at the pace of slow streams, against timelines worked out by hand from the page's table and its counters.
 
 One key per cycle and eight to a block throughout. If nothing is slow, a tile of one row and one key has R 0, its bank readable
 at 2, A 2, H 3, C 4, J 8, E 10, X 14, D 26 and its row out in 46 (``test_cycles.py``).

@@ -12,7 +12,7 @@ from models.hardware.config import HardwareConfig
 from models.hardware.schedules import SCHEDULES, blocks, key_order
 from models.hardware.tile import QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
-from tb.core.environment import stream_arrays
+from tb.core.transactions import stream_arrays
 
 
 @dataclass(frozen=True)
