@@ -33,11 +33,11 @@ module fcim_engine #(
     input  wire                             clk,
     input  wire                             rst_n,
 
-    // query tiles, in the order of those of Q
+    // query tiles, in the order of those of Q; 0 natural, 1 diagonal_first, 2 sink_diagonal
     input  wire                             s_tile_valid,
     output wire                             s_tile_ready,
     input  wire [POS_BITS-1:0]              s_tile_keys,       // 1 to MAX_KEYS
-    input  wire [1:0]                       s_tile_schedule,   // 0 to 2: docs/requests.md
+    input  wire [1:0]                       s_tile_schedule,
 
     // rows of Q
     input  wire                             s_q_valid,

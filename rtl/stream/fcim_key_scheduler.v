@@ -21,11 +21,11 @@ module fcim_key_scheduler #(
     input  wire                  clk,
     input  wire                  rst_n,
 
-    // tiles
+    // tiles; 0 natural, 1 diagonal_first, 2 sink_diagonal; 3 is taken as natural
     input  wire                  s_tile_valid,
     output wire                  s_tile_ready,
     input  wire [INDEX_BITS:0]   s_tile_keys,       // 1 to MAX_KEYS
-    input  wire [1:0]            s_tile_schedule,   // docs/requests.md; 3 is 0
+    input  wire [1:0]            s_tile_schedule,
 
     // blocks
     output wire                  m_blk_valid,
