@@ -30,7 +30,7 @@ def hierarchy(config: str, folder: Path) -> dict[str, int]:
     """Every signal below ``fcim_core`` with its width, as Icarus writes it into a waveform."""
     (folder / "dump.v").write_text(DUMP)
     values = [f"-Pfcim_core.{name}={value}" for name, value in load_config(config).verilog_parameters().items()]
-    subprocess.run(["iverilog", "-g2005", "-s", "fcim_core", "-s", "dump", *values, "-o", folder / "dump.vvp",
+    subprocess.run(["iverilog", "-g2012", "-s", "fcim_core", "-s", "dump", *values, "-o", folder / "dump.vvp",
                     "-f", "fusioncim.f", folder / "dump.v"], cwd=ROOT, check=True)
     subprocess.run(["vvp", "-n", "dump.vvp"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     scope, found = [], {}
