@@ -329,27 +329,36 @@ module fcim_core #(
     wire o_accept = m_o_valid && m_o_ready;
     wire running  = (tiles_q != 0) || q_accept;
 
+    wire skipped_block  = decision_accept && m_decision_skip;
+    wire zero_block     = decision_accept && decision_zero;
+    wire stall_decision = m_decision_valid && !m_decision_ready;
+    wire stall_o        = m_o_valid && !m_o_ready;
+    wire stall_v        = blk_valid && op_ready && !v_blk_valid;
+    wire stall_k        = running && key_open && ip_ready && !s_k_valid;
+    wire stall_q        = running && s_k_valid && ip_ready && !key_open;
+    wire stall_softmax  = col_valid && !col_ready;
+
     // a counter's increment: so much if it counts in this cycle
     function [INC_BITS-1:0] add(input counts, input [INC_BITS-1:0] amount);
         add = counts ? amount : {INC_BITS{1'b0}};
     endfunction
 
     wire [COUNTERS*INC_BITS-1:0] increments = {
-        add(m_decision_valid && !m_decision_ready, ONE),                    // 24 stall_decision
-        add(decision_accept && m_decision_skip, ONE),                       // 23 skipped_blocks
+        add(stall_decision, ONE),                                           // 24 stall_decision
+        add(skipped_block, ONE),                                            // 23 skipped_blocks
         add(op_active, {{(INC_BITS-OPS_BITS){1'b0}}, op_ops}),              // 22 op_bit_ops
         add(ip_active, {{(INC_BITS-OPS_BITS){1'b0}}, ip_ops}),              // 21 ip_bit_ops
-        add(m_o_valid && !m_o_ready, ONE),                                  // 20 stall_o
+        add(stall_o, ONE),                                                  // 20 stall_o
         add(ev_wait_bank, ONE),                                             // 19 stall_bank
         add(ev_wait_slot, ONE),                                             // 18 stall_op
-        add(blk_valid && op_ready && !v_blk_valid, ONE),                    // 17 stall_v
-        add(running && key_open && ip_ready && !s_k_valid, ONE),            // 16 stall_k
-        add(running && s_k_valid && ip_ready && !key_open, ONE),            // 15 stall_q
-        add(col_valid && !col_ready, ONE),                                  // 14 stall_softmax
+        add(stall_v, ONE),                                                  // 17 stall_v
+        add(stall_k, ONE),                                                  // 16 stall_k
+        add(stall_q, ONE),                                                  // 15 stall_q
+        add(stall_softmax, ONE),                                            // 14 stall_softmax
         add(1'b1, {{(INC_BITS-LANE_COUNT_BITS){1'b0}}, ev_saturations}),    // 13 saturations
         add(1'b1, {{(INC_BITS-AMOUNT_BITS){1'b0}}, ev_amount}),             // 12 rescale_amount
         add(1'b1, {{(INC_BITS-LANE_COUNT_BITS){1'b0}}, ev_rescaled}),       // 11 rescaled_rows
-        add(decision_accept && decision_zero, ONE),                         // 10 zero_blocks
+        add(zero_block, ONE),                                               // 10 zero_blocks
         add(op_active, ONE),                                                // 9 op_busy
         add(ip_active, ONE),                                                // 8 ip_busy
         add(o_accept, OUTPUT_BYTES),                                        // 7 o_bytes

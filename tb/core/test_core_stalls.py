@@ -25,15 +25,15 @@ RHYTHMS = {"q": (1, 2), "k": (20, 15), "v": (1, 5), "o": (1, 5), "decision": (2,
 
 # the right condition and one in which a term is lost or added; what it then counts
 OTHERWISE = {
-    "stall_softmax": (ENGINE, "col_valid && !col_ready, ONE", "col_valid, ONE"),                    # also the cycle of acceptance
+    "stall_softmax": (ENGINE, "= col_valid && !col_ready;", "= col_valid;"),                        # also the cycle of acceptance
     "stall_q": (ENGINE, "running && s_k_valid && ip_ready && !key_open", "running && s_k_valid && !key_open"),  # IP-CIM busy
     "stall_k": (ENGINE, "running && key_open && ip_ready && !s_k_valid", "running && ip_ready && !s_k_valid"),  # no Q there
     "stall_v": (ENGINE, "blk_valid && op_ready && !v_blk_valid", "blk_valid && !v_blk_valid"),                  # OP-CIM busy
     "stall_op": (SOFTMAX, "can_run && !skip && !slot_idle", "can_run && !slot_idle"),       # also blocks that are skipped
     "stall_bank": (SOFTMAX, "can_run && !skip && slot_idle && !bank_free", "can_run && !skip && !bank_free"),   # no room either
-    "stall_o": (ENGINE, "m_o_valid && !m_o_ready, ONE", "m_o_valid && !m_o_ready && !m_o_last, ONE"),     # not a tile's last row
-    "stall_decision": (ENGINE, "m_decision_valid && !m_decision_ready, ONE",
-                       "m_decision_valid && !m_decision_ready && !m_decision_skip, ONE"),   # nor skipped blocks
+    "stall_o": (ENGINE, "= m_o_valid && !m_o_ready;", "= m_o_valid && !m_o_ready && !m_o_last;"),     # not a tile's last row
+    "stall_decision": (ENGINE, "= m_decision_valid && !m_decision_ready;",
+                       "= m_decision_valid && !m_decision_ready && !m_decision_skip;"),   # nor skipped blocks
 }
 ONES = " | ".join(f"({{{{(COUNTERS*INC_BITS-1){{1'b0}}}}, 1'b1}} << {COUNTERS.index(name)}*INC_BITS)" for name in STALLS)
 BY_TWO = (ENGINE, ".increments(increments)", f".increments(increments + (increments & ({ONES})))")
