@@ -1,12 +1,12 @@
 """The engine's interface, declared once: streams, status pins and counters of ``fcim_core`` and ``fcim_engine``.
 
-Benches drive and record what is written here, the tables of docs/engine.md are printed from it, and a test compares it with the
+Benches drive and record what is written here, the tables of docs/streams.md and docs/requests.md are printed from it, and a test compares it with the
 ports of the elaborated RTL. It imports no tensors, so that it loads inside a simulator in no time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class Field(NamedTuple):
         return bits * (getattr(cfg, self.lanes) if self.lanes else 1)
 
     def text(self) -> str:
-        """As docs/engine.md writes it: ``pos [POS_BITS]``, with nothing behind a single bit."""
+        """As the documentation writes it: ``pos [POS_BITS]``, with nothing behind a single bit."""
         bits = _EXPRESSIONS.get(self.bits, self.bits.upper()) if isinstance(self.bits, str) else str(self.bits)
         width = f"{self.lanes.upper()}*{bits}" if self.lanes else bits
         return f"`{self.name}`" if width == "1" else f"`{self.name} [{width}]`"
@@ -160,13 +160,24 @@ COUNTER_INFO: Mapping[str, Counter] = {
 COUNTERS = tuple(COUNTER_INFO)
 
 CORE_PINS = (
-    Pin("clear", True, 1, "(one cycle) zeroes the counters"),
-    Pin("tile_done", False, 1, "(one cycle, with the last output beat of a tile)"),
-    Pin("error_v_count", False, 1, "(sticky: K and V disagree on the keys of a block)"),
-    Pin("counters", False, len(COUNTERS) * COUNTER_BITS, f"(flat, {COUNTER_BITS} bits each, see `Counters`)"),
+    Pin("clk", True, 1, "clock"),
+    Pin("rst_n", True, 1, "reset, active low and synchronous"),
+    Pin("clear", True, 1, "high for one cycle: the counters go to 0"),
+    Pin("tile_done", False, 1, "high for one cycle, with the last output beat of a tile"),
+    Pin("error_v_count", False, 1, "sticky until reset: K and V disagree on the keys of a block"),
+    Pin("counters", False, len(COUNTERS) * COUNTER_BITS,
+        f"{len(COUNTERS)} counters of {COUNTER_BITS} bits, number 0 in the low bits, see `Counters`"),
 )
-ENGINE_PINS = (*CORE_PINS, Pin("error_order", False, 1, "is sticky until reset"))
-CLOCKING = (Pin("clk", True, 1, "clock"), Pin("rst_n", True, 1, "is active low and synchronous"))
+ENGINE_PINS = (*CORE_PINS, Pin("error_order", False, 1, "sticky until reset: a decision on no block that was asked for"))
+
+
+def ports(streams: Mapping[str, Stream], pins: Sequence[Pin], cfg: EngineConfig) -> dict[str, tuple[bool, int]]:
+    """Every port of a top by its name: whether it leads inward, and its width."""
+    found = {pin.name: (pin.inward, pin.bits) for pin in pins}
+    for stream in streams.values():
+        found |= {f"{stream.port}_valid": (stream.inward, 1), f"{stream.port}_ready": (not stream.inward, 1)}
+        found |= {f"{stream.port}_{field.name}": (stream.inward, field.width(cfg)) for field in stream.fields}
+    return found
 
 
 def unpack_counters(word: int) -> dict[str, int]:
@@ -176,14 +187,20 @@ def unpack_counters(word: int) -> dict[str, int]:
 
 
 def streams_table(streams: Mapping[str, Stream]) -> str:
-    """The table of streams in docs/engine.md, in Markdown."""
+    """The table of streams of a page, in Markdown."""
     rows = [f"| `{stream.port}` | {', '.join(field.text() for field in stream.fields)} | {stream.beat} |"
             for stream in streams.values()]
     return "\n".join(["| stream | signals | one beat |", "| --- | --- | --- |", *rows])
 
 
+def pins_table(pins: Sequence[Pin]) -> str:
+    """The table of pins beside the streams, in Markdown."""
+    rows = [f"| `{pin.name}` | {'in' if pin.inward else 'out'} | {pin.bits} | {pin.meaning} |" for pin in pins]
+    return "\n".join(["| pin | direction | bits | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
 def counters_table() -> str:
-    """The table of counters in docs/engine.md, in Markdown."""
+    """The table of counters of docs/streams.md, in Markdown."""
     rows = [f"| {number} | `{name}` | {info.unit} | {info.counts}{': ' if info.rule else ''}{info.rule} |"
             for number, (name, info) in enumerate(COUNTER_INFO.items())]
     return "\n".join(["| number | name | unit | counts |", "| --- | --- | --- | --- |", *rows])

@@ -309,7 +309,7 @@ module fcim_core #(
 
     assign tile_done = m_o_valid && m_o_ready && m_o_last;
 
-    // ---- counters; their order is COUNTERS in models/hardware/timeline.py
+    // ---- counters; their order is COUNTERS in models/hardware/interface.py
     localparam [INC_BITS-1:0] ONE          = 1;
     localparam [INC_BITS-1:0] VECTOR_BYTES = HEAD_DIM[INC_BITS-1:0];            // of Q, K or V
     localparam [INC_BITS-1:0] OUTPUT_BYTES = VECTOR_BYTES * (OUT_BITS / 8);     // of O
