@@ -1,7 +1,7 @@
 """The engine's interface, declared once: streams, status pins and counters of ``fcim_core`` and ``fcim_engine``.
 
-Benches drive and record what is written here, the tables of docs/streams.md and docs/requests.md are printed from it, and a test compares it with the
-ports of the elaborated RTL. It imports no tensors, so that it loads inside a simulator in no time.
+Benches drive and record what is written here, the tables of docs/streams.md and docs/requests.md are printed from it, and a test
+compares it with the ports of the elaborated RTL. It imports no tensors, so that it loads inside a simulator in no time.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ Widths = dict[str, tuple[str, int]]
 
 def elaborated(top: str, cfg: EngineConfig, sources: list[Path], folder: Path) -> dict[str, Widths]:
     """Per module of the design, of every signal its direction (INPUT, OUTPUT or NONE) and its width."""
-    command = [require_simulator("verilator"), "--json-only", "-Wno-fatal", "-Wno-lint", "--Mdir", str(folder), "--top-module", top,
-               *(f"-G{name}={value}" for name, value in cfg.verilog_parameters().items()),
+    command = [require_simulator("verilator"), "--json-only", "-Wno-fatal", "-Wno-lint", "--Mdir", str(folder),
+               "--top-module", top, *(f"-G{name}={value}" for name, value in cfg.verilog_parameters().items()),
                *(f"-I{place}" for place in include_folders()), *map(str, sources)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
