@@ -12,9 +12,10 @@ from typing import Any
 
 from cocotb.types import LogicArray
 
+from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
 from tb.block_exponential.model import Model
 from tb.block_exponential.sequences import BlockStimulus
-from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
 from tb.block_exponential import coverage
 from tb.block_exponential.agents import START_FIELDS
 from tb.block_exponential.model import ExpectedBlock, Model
-from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import unpack
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.hardware.config import TAU_MAX
 from tb.common import spec
 
-Z_BITS, ROW_MAX_BITS, SHIFT_BITS, MULT_BITS = 20, 10, 6, 16     # scaled score, running maximum, rescale amount, multiplier
 OCTAVE = 1 << spec.Z_FRAC       # scaled scores one power of two apart
-TAU_MAX = 8
 PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS",
               "LANES", "POS_BITS", "SUM_BITS", "ACC_BITS")      # these count only where what they follow from is missing
 

@@ -8,12 +8,12 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import COUNTER_BITS
 from tb.common.clock import reset, start_clock, start_watchdog
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.counters import coverage
 
-WIDTH = 48
 CYCLES = 250
 
 
@@ -22,8 +22,8 @@ class Counters:
 
     def __init__(self, dut: Any) -> None:
         self.dut, self.edge = dut, RisingEdge(dut.clk)
-        assert len(dut.counters) % WIDTH == 0, f"{len(dut.counters)} bits are no whole number of counters"
-        self.count = len(dut.counters) // WIDTH
+        assert len(dut.counters) % COUNTER_BITS == 0, f"{len(dut.counters)} bits are no whole number of counters"
+        self.count = len(dut.counters) // COUNTER_BITS
         self.bits = len(dut.increments) // self.count
         self.values = [0] * self.count
         self.compared = 0
@@ -46,10 +46,11 @@ class Counters:
         self.dut.increments.value, self.dut.clear.value = pack(np.array(increments, dtype=object), self.bits), clear
         await self.edge
         got = int(self.dut.counters.value)
-        assert got == pack(np.array(self.values, dtype=object), WIDTH), f"cycle {self.compared}: {got:#x}, expected {self.values}"
+        expected = pack(np.array(self.values, dtype=object), COUNTER_BITS)
+        assert got == expected, f"cycle {self.compared}: {got:#x}, expected {self.values}"
         self.compared += 1
-        coverage.sample_step(self.values, increments, clear, self.bits, WIDTH)
-        self.values = [0 if clear else (v + i) % (1 << WIDTH) for v, i in zip(self.values, increments, strict=True)]
+        coverage.sample_step(self.values, increments, clear, self.bits, COUNTER_BITS)
+        self.values = [0 if clear else (v + i) % (1 << COUNTER_BITS) for v, i in zip(self.values, increments, strict=True)]
 
     def random(self, generator: np.random.Generator) -> list[int]:
         """Increments of all sizes, zero and the largest among them."""
@@ -92,6 +93,6 @@ async def long_counts(dut: Any) -> None:
     for _ in range(CYCLES):
         await counters.step([(1 << counters.bits) - 1] * counters.count)
     top = CYCLES * ((1 << counters.bits) - 1)
-    assert counters.values == [top % (1 << WIDTH)] * counters.count
+    assert counters.values == [top % (1 << COUNTER_BITS)] * counters.count
     await counters.step([0] * counters.count, clear=1)
     await counters.step([0] * counters.count)

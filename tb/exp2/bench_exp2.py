@@ -8,9 +8,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import ROW_MAX_BITS, Z_BITS
 from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
-from tb.common.geometry import ROW_MAX_BITS, Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack
 from tb.common.rng import rng
 from tb.exp2 import coverage

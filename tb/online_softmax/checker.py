@@ -7,9 +7,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import SHIFT_BITS
 from tb.common.bench import Bench
 from tb.common.clock import cycle
-from tb.common.geometry import SHIFT_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.rng import rng
 from tb.common.stream import Beat
 from tb.online_softmax.agents import NormalizerBfm, OpCimBfm

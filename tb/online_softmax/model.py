@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models.hardware.config import SHIFT_BITS
 from tb.common import spec
-from tb.common.geometry import SHIFT_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack
 from tb.common.stream import Beat
 from tb.score_scaler.model import ColumnModel, ScaledColumn

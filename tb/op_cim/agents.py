@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tb.common.geometry import SHIFT_BITS, Geometry
+from models.hardware.config import SHIFT_BITS
+from tb.common.geometry import Geometry
 from tb.common.pack import pack, unpack
 from tb.op_cim import coverage
 from tb.op_cim.model import Block

@@ -7,8 +7,9 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
 from tb.common.clock import cycle
-from tb.common.geometry import ROW_MAX_BITS, SHIFT_BITS, Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.row_max import coverage

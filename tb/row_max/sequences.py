@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.hardware.config import TAU_MAX
 from tb.common import spec
-from tb.common.geometry import OCTAVE, TAU_MAX
+from tb.common.geometry import OCTAVE
 
 BLOCKS = 150
 

@@ -9,9 +9,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import MULT_BITS, Z_BITS
 from tb.common import spec
 from tb.common.clock import start_clock, start_watchdog
-from tb.common.geometry import MULT_BITS, Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.score_lanes import coverage

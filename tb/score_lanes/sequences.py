@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from models.hardware.config import MULT_BITS
 from tb.common import spec
-from tb.common.geometry import MULT_BITS, Geometry
+from tb.common.geometry import Geometry
 
 
 def column(g: np.random.Generator, size: Geometry) -> dict[str, Any]:

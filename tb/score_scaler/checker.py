@@ -6,8 +6,9 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import Z_BITS
 from tb.common.clock import cycle
-from tb.common.geometry import Z_BITS, Geometry
+from tb.common.geometry import Geometry
 from tb.common.pack import pack, unpack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
