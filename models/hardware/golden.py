@@ -20,9 +20,9 @@ from models.hardware.tile import TileJob, TileResult, TileStats
 
 @dataclass
 class RowState:
-    """What the engine keeps per row: integer reference, whether it is set, row sum, accumulators."""
+    """What the engine keeps per row: running maximum (an integer), whether it is set, row sum, accumulators."""
 
-    reference: Tensor
+    row_max: Tensor
     seen: Tensor
     row_sum: Tensor
     acc: Tensor
@@ -47,18 +47,18 @@ def check_tile(cfg: HardwareConfig, tile: TileJob) -> None:
     cfg.check_tau(tile.tau)
 
 
-def move_reference(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
-    """Moves the rows' references on and gives the rescale amounts ``[R]``, 0 where a reference stays.
+def move_row_max(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
+    """Moves the rows' running maxima on and gives the rescale amounts ``[R]``, 0 where one stays.
 
     Args:
         zmax: maxima ``[R]`` of the block's scaled scores (for a fused first block, of the first two blocks'),
             MASKED where the row sees none of its keys.
     """
     visible = zmax != nx.MASKED
-    candidate = nx.reference_candidate(zmax)
-    move = visible & state.seen & (candidate > state.reference + tile.tau)
-    amount = torch.where(move, candidate - state.reference, torch.zeros_like(candidate))
-    state.reference = torch.where(move | (visible & ~state.seen), candidate, state.reference)
+    candidate = nx.row_max_candidate(zmax)
+    move = visible & state.seen & (candidate > state.row_max + tile.tau)
+    amount = torch.where(move, candidate - state.row_max, torch.zeros_like(candidate))
+    state.row_max = torch.where(move | (visible & ~state.seen), candidate, state.row_max)
     state.seen = state.seen | visible
     return amount
 
@@ -69,7 +69,7 @@ def accumulate(cfg: HardwareConfig, tile: TileJob, state: RowState, z: Tensor, v
     Args:
         z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``. amount: rescale amounts ``[R]``.
     """
-    p = nx.probability(z, state.reference.unsqueeze(-1), tile.tau, cfg.prob_bits)
+    p = nx.probability(z, state.row_max.unsqueeze(-1), tile.tau, cfg.prob_bits)
     shift = nx.clamp_rescale(amount)
     state.row_sum = nx.round_shift(state.row_sum, shift) + p.sum(-1)
     state.acc = nx.round_shift(state.acc, shift.unsqueeze(-1)) + (p.double() @ v).long()
@@ -101,10 +101,10 @@ def run_tile(cfg: HardwareConfig, tile: TileJob) -> TileResult:
     values = tile.v.double()
     for block, span in enumerate(spans):
         zmax = z[:, span].amax(-1)
-        # A fused tile's first reference already covers its second block, so that block never moves one.
+        # A fused tile's first running maximum already covers its second block, so that block never moves one.
         ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
-        amount = move_reference(tile, state, ahead)
-        zero = not bool(nx.probability(zmax, state.reference, tile.tau, cfg.prob_bits).any())
+        amount = move_row_max(tile, state, ahead)
+        zero = not bool(nx.probability(zmax, state.row_max, tile.tau, cfg.prob_bits).any())
         only_chance = block == len(spans) - 1 and not bool(ran.any())  # the OP-CIM has to see one block of every tile
         ran[block] = not (tile.skip and zero) or only_chance
         if ran[block]:

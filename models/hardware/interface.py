@@ -135,7 +135,8 @@ COUNTER_INFO: Mapping[str, Counter] = {
     "ip_busy": Counter("cycles", "in which the IP-CIM's array switches"),
     "op_busy": Counter("cycles", "in which the OP-CIM's array switches"),
     "zero_blocks": Counter("key blocks", "whose probabilities are all 0, skipped or not"),
-    "rescaled_rows": Counter("rows", "rescaled: the reference moved on and the accumulators were shifted, which costs no cycle"),
+    "rescaled_rows": Counter("rows", "rescaled: the running maximum moved on and the accumulators were shifted, which costs no "
+                             "cycle"),
     "rescale_amount": Counter("bits", "by which rescales shifted, in all"),
     "saturations": Counter("scores", "visible to their row that were clamped"),
     "stall_softmax": Counter("cycles", "a finished column waits for the softmax unit; not lost time by itself: after one delay "

@@ -43,8 +43,8 @@ def scale_score(score: Tensor, q_mult: Tensor, k_mult: Tensor, shift: int) -> tu
     return clamped, clamped != z
 
 
-def reference_candidate(zmax: Tensor) -> Tensor:
-    """The integer reference that a block's maximum asks for: its floor in log2 units."""
+def row_max_candidate(zmax: Tensor) -> Tensor:
+    """The running maximum that a block's maximum asks for: its floor in log2 units."""
     return zmax >> Z_FRAC
 
 
@@ -56,12 +56,12 @@ def exp2_mantissa(fraction: Tensor) -> Tensor:
     return base + round_shift((EXP2_KNOTS[index + 1] - base) * low, EXP2_LOW_BITS)
 
 
-def probability(z: Tensor, reference: Tensor, tau: int, prob_bits: int) -> Tensor:
-    """``2**(z - reference)`` with 1.0 = ``2**(prob_bits - 1 - tau)``; 0 where ``z`` is MASKED.
+def probability(z: Tensor, row_max: Tensor, tau: int, prob_bits: int) -> Tensor:
+    """``2**(z - row_max)`` with 1.0 = ``2**(prob_bits - 1 - tau)``; 0 where ``z`` is MASKED.
 
     With 8 or 9 bits the largest fractions would round up to ``2**prob_bits``; they are clamped below it.
     """
-    d = z - (reference << Z_FRAC)
+    d = z - (row_max << Z_FRAC)
     shift = MANT_FRAC - (prob_bits - 1) + tau - (d >> Z_FRAC)
     mantissa = exp2_mantissa(d & ((1 << Z_FRAC) - 1))
     p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO)).clamp(max=(1 << prob_bits) - 1)

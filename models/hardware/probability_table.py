@@ -1,4 +1,4 @@
-"""Probabilities looked up by a score's distance from its row's reference, for code that takes many scores at once."""
+"""Probabilities looked up by a score's distance from its row's running maximum, for code that takes many scores at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ CPU = torch.device("cpu")
 
 
 def lowest_distance(tau: int, prob_bits: int) -> int:
-    """The largest distance from the reference, in units of z, whose probability is 0; so is that of every one below it."""
+    """The largest distance from the running maximum, in units of z, whose probability is 0; so is that of every one below it."""
     return ((tau - prob_bits) << nx.Z_FRAC) - 1
 
 
 @lru_cache
 def probability_table(tau: int, prob_bits: int, device: torch.device = CPU) -> Tensor:
-    """Probabilities by distance from the reference in units of z, float64 ``[n]``; shared by all callers, not to be changed.
+    """Probabilities by distance from the running maximum in units of z, float64 ``[n]``; shared by all callers:
+    not to be changed.
 
     Entry i is that of the distance ``lowest_distance(tau, prob_bits) + i``. A caller clamps the index: entry 0 stands for
     all smaller distances (and for hidden scores), the last for the largest that a threshold of ``tau`` leaves,

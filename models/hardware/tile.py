@@ -14,7 +14,7 @@ class TileJob:
 
     ``q`` int8 ``[R, D]``, ``q_pos`` and ``q_mult`` int64 ``[R]``; ``k``, ``v`` int8 ``[n, D]``,
     ``k_pos`` and ``k_mult`` int64 ``[n]``; ``shift`` 0 to 63, ``tau`` 0 to 8.
-    ``fused``: the first reference of every row is taken over the first two key blocks. ``skip``: a block whose
+    ``fused``: the first running maximum of every row is taken over the first two key blocks. ``skip``: a block whose
     probabilities are all 0 is left out; ``v`` holds its values all the same, :attr:`TileResult.ran` says which are streamed.
     """
 

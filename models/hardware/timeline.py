@@ -20,11 +20,11 @@ from models.hardware.tile import TileJob, TileResult
 TIMING_COUNTERS = ("cycles", *(name for name in COUNTERS if name.startswith("stall_")))
 
 BUFFERS = 3         # blocks of scores between the scaling and the exponentials
-PIPE_SCALE = 3      # from the last group's turn in the scaler until the block counts as scaled
-PIPE_JUDGE = 1      # from the last group's turn in the judgement until the block counts as judged
+PIPE_SCALE = 3      # from the last pass's turn in the scaler until the block counts as scaled
+PIPE_JUDGE = 1      # from the last pass's turn in the judgement until the block counts as judged
 PIPE_EXP = 3        # from a block's last exponential until its probabilities are there
 PIPE_ROW_LOAD = 2   # from a row's acceptance until its bank is loaded
-PIPE_RMW = 3        # from the cycle after the last slice's read-modify-write has begun its last group until the drain starts
+PIPE_RMW = 3        # from the cycle after the last slice's read-modify-write has begun its last pass until the drain starts
 PIPE_SKIP = 2       # from the decision to skip a tile's last block until the drain starts
 PIPE_DIVIDE = 20    # from a row's first read until the first part of it is out
 

@@ -88,7 +88,7 @@ def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[Qu
             ahead[x.plan.first_tile[1]:] = x.scores(1)
             zmax = torch.maximum(zmax, ahead.amax(-1))
         visible = zmax != HIDDEN
-        candidate = nx.reference_candidate(zmax)
+        candidate = nx.row_max_candidate(zmax)
         m, known = reference[first:], seen[first:]
         move = visible & known & (candidate > m + options.tau)
         amount = torch.where(move, candidate - m, 0)

@@ -158,7 +158,7 @@ def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[Ti
 
 
 def vanishing_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
-    """Tiles with random flags in which any blocks vanish, in any order: far below the rows' references, or padding.
+    """Tiles with random flags in which any blocks vanish, in any order: far below the rows' running maxima, or padding.
 
     The first two are sure, whatever is drawn: all blocks but their first vanish, in the first tile as blocks that are
     skipped, in the second as blocks that run.
@@ -282,7 +282,7 @@ def saturation(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
         "far beyond both limits": wild, "clamped, seen by some": half_seen, "clamped, seen by none": unseen,
         "around both limits": exact_tile(cfg, g, near, q_mult=9, shift=3),
         "the code of a masked score": exact_tile(cfg, g, [-466034, -466033], q_mult=9, shift=3),
-        "lowest and then highest reference": exact_tile(
+        "lowest and then highest maximum": exact_tile(
             cfg, g, [-480000] * cfg.keys_per_block + [480000] * cfg.keys_per_block, q_mult=9, shift=3),
     }
 
@@ -330,7 +330,7 @@ def rescales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
 
 
 def lazy(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
-    """Every tau: a candidate at the reference plus tau stays, one more moves; the fraction does not matter."""
+    """Every tau: a candidate at the running maximum plus tau stays, one more moves; the fraction does not matter."""
     return {f"tau {tau}": exact_tile(cfg, g, blocks(cfg, [
         -7 * UNIT, (tau - 7) * UNIT + UNIT - 1, (tau - 6) * UNIT, (2 * tau - 5) * UNIT]), tau=tau)
         for tau in range(cfg.max_tau() + 1)}
@@ -359,7 +359,7 @@ def skips(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
 
 
 def joint_starts(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
-    """Fused tiles: the first reference over two blocks, one, rows that see one of them only; with and without skipping."""
+    """Fused tiles: the first running maximum over two blocks, one, rows that see one of them only; with and without skipping."""
     low, tiles = -(cfg.prob_bits + 9), {}
     for skip in (False, True):
         for name, levels, short in (

@@ -41,7 +41,7 @@ MUTANTS = {
         "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(1'b0)"),
     "a fused tile does not wait for its second block": (
         "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
-    "references change while a block uses them": (
+    "running maxima change while a block uses them": (
         "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"decision": (1, 30)}),
     "a block vanishes an octave too early": (
         "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[ROW_MAX_BITS+1:0])", "$signed(PROB_BITS[ROW_MAX_BITS+1:0]) - 1"),

@@ -69,9 +69,9 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert saturation["the code of a masked score"].stats.saturations == TINY.rows
     assert saturation["clamped, seen by none"].stats.saturations == 0
     assert 0 < saturation["clamped, seen by some"].stats.saturations < saturation["far beyond both limits"].stats.saturations
-    assert saturation["lowest and then highest reference"].stats.rescale_amount == TINY.rows * 1023   # from -512 to 511
+    assert saturation["lowest and then highest maximum"].stats.rescale_amount == TINY.rows * 1023   # from -512 to 511
 
-    # a new maximum moves the reference in the third block and in the fourth, never in the second
+    # a new maximum moves the running maximum in the third block and in the fourth, never in the second
     for name, result in stats(sequences.lazy).items():
         assert result.stats.rescaled_rows == 2 * TINY.rows, name
     assert stats(sequences.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows

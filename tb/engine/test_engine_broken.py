@@ -48,7 +48,7 @@ def test_flags_and_clear(seed: int, tmp_path: Path) -> None:
 
 
 def provoking(generator: np.random.Generator) -> list[Fetch]:
-    """Tiles in which every connection counts: blocks vanish first, last and in between, references move, flags differ."""
+    """Tiles in which every connection counts: blocks vanish first, last and in between, running maxima move, flags differ."""
     low = -(TINY.prob_bits + 9)
     tiles = [random_tile(TINY, generator, rows=9, keys=29, tau=3), levels_tile(TINY, generator, [low, 3, low, 0, low], 3, 5),
              random_tile(TINY, generator, rows=16, keys=90, order="natural"), levels_tile(TINY, generator, [3, 9, low], 0, 2),

@@ -46,9 +46,9 @@ def _parts(cfg: HardwareConfig, tensors: AttentionTensors, tau: int,
     groups = quantise(tensors)
     for order in orders:
         for group, part in zip(groups, tensors.by_group(), strict=True):
-            mine = build_tiles(cfg, group, tau, order.schedule, order.fused, order.skip)
-            parts.append(_Part(order, group, part, slice(len(tiles), len(tiles) + len(mine))))
-            tiles += mine
+            cut = build_tiles(cfg, group, tau, order.schedule, order.fused, order.skip)
+            parts.append(_Part(order, group, part, slice(len(tiles), len(tiles) + len(cut))))
+            tiles += cut
     return parts, tiles
 
 

@@ -47,8 +47,8 @@ class Tap:
             done = 0
             for head, (group, part) in enumerate(zip(groups, tiles, strict=True)):
                 count = sum(tile.q.shape[0] for tile in part)
-                mine = slice(done, done + count)
-                wanted = assemble(group, [TileResult(run.out[mine], run.empty[mine])])
+                rows_here = slice(done, done + count)
+                wanted = assemble(group, [TileResult(run.out[rows_here], run.empty[rows_here])])
                 done += count
                 got = rows.view(rows.shape[1], len(groups), -1, q.shape[-1])[:, head].transpose(0, 1)
                 assert torch.equal(got, wanted[..., :q.shape[-1]]) and not wanted[..., q.shape[-1]:].any()

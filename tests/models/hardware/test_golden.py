@@ -143,7 +143,7 @@ def test_probability_of_every_fraction(prob_bits: int) -> None:
 
 def test_reference_and_rescale() -> None:
     z = [spec.Z_MIN, spec.Z_MAX, *(sign * k * 1024 + d for k in range(9) for d in (-1, 0, 1) for sign in (1, -1))]
-    assert nx.reference_candidate(ints(z)).tolist() == [spec.new_row_max(None, [x], 0)[0] for x in z]
+    assert nx.row_max_candidate(ints(z)).tolist() == [spec.new_row_max(None, [x], 0)[0] for x in z]
     amounts = [1, 62, 63, 64, 1023]
     assert nx.clamp_rescale(ints(amounts)).tolist() == [spec.new_row_max(-512, [(a - 512) * 1024], 0)[1] for a in amounts]
 
