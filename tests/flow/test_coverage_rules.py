@@ -65,7 +65,7 @@ def test_signals_bits_and_edges(bench: HandMade, fields: str, left: list[str] | 
     ("- {file: hdl/m.v, reason: x, match: '('}", "no regular expression"),
     ("- {file: hdl/m.v, reason: x, lines: some}", "no list such as"),
     ("file: hdl/m.v", "must hold a list"),
-    ("- [", "no valid YAML"),
+    ("- [", "is not valid YAML"),
     ("- hdl/m.v", "is no mapping"),
 ])
 def test_exclusions_are_read_strictly(bench: HandMade, text: str, message: str) -> None:

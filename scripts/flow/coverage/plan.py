@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from models.errors import FcimError
 from scripts.flow.coverage.functional import CoverGroup
+from scripts.flow.coverage.rules import load_yaml
 from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT, rtl_files
 
@@ -83,12 +82,7 @@ def load_plan(path: Path) -> Plan:
     Raises:
         FcimError: it cannot be read or has another form than expected; the message says where.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FcimError(f"cannot read {path} ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
+    data = load_yaml(path, "the plan")
     blocks: list[Block] = []
     for entry in _fields(data, {"blocks": list}, "the plan", path)[0]:
         where = f"block '{entry.get('module') if isinstance(entry, dict) else entry}'"
@@ -104,14 +98,11 @@ def regression_entries(path: Path) -> set[str]:
     """Names of the regression list's entries; empty if there is no list.
 
     Raises:
-        FcimError: it is not valid YAML.
+        FcimError: it cannot be read or is not valid YAML.
     """
     if not path.is_file():
         return set()
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
+    entries = load_yaml(path, "the regression's list")
     return {str(entry["name"]) for entry in entries or () if isinstance(entry, dict) and "name" in entry}
 
 

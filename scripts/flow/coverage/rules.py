@@ -27,6 +27,21 @@ NAMES = (*TYPES, FUNCTIONAL)
 MARGIN = "margin"
 
 
+def load_yaml(path: Path, what: str) -> Any:
+    """What a YAML file of ours holds; ``what`` it is, for the message.
+
+    Raises:
+        FcimError: it cannot be read or is not valid.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FcimError(f"cannot read {what} {path} ({error.strerror or error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FcimError(f"{path} is not valid YAML ({' '.join(str(error).split())}); mend the file") from None
+
+
+# ---- exclusions
 @dataclass(frozen=True)
 class Exclusion:
     """One entry.
@@ -139,12 +154,7 @@ def load_exclusions(path: Path, files: Iterable[str]) -> list[Exclusion]:
     Raises:
         FcimError: the file is missing or not understood, or an entry names no file of the design.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FcimError(f"cannot read the exclusions {path} ({error.strerror or error}); an empty file means none") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FcimError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+    data = load_yaml(path, "the exclusions")
     if not isinstance(data, list | None):
         raise FcimError(f"{path} must hold a list of exclusions, each with {', '.join(KEYS)}")
     files = list(files)
@@ -201,12 +211,7 @@ def load_floors(path: Path) -> Floors:
     Raises:
         FcimError: the file is missing or not understood, or a number is missing or none of a percentage.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FcimError(f"cannot read the floors {path} ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FcimError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+    data = load_yaml(path, "the floors")
     if not isinstance(data, dict):
         raise FcimError(f"{path} must hold one percentage for each of {', '.join(NAMES)}")
     for name in data:
