@@ -19,7 +19,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "coverage", help="folder to write to")
     parser.add_argument("--regress", type=Path, help="record of the regression, for the verification plan's page")
     parser.add_argument("--design", type=Path, default=INPUTS.design, help="folder of the Verilog files that count")
-    parser.add_argument("--exclusions", type=Path, default=INPUTS.exclusions, help="YAML file of excluded points (an empty one: none)")
+    parser.add_argument("--exclusions", type=Path, default=INPUTS.exclusions, help="YAML file of excluded points; empty for none")
     parser.add_argument("--floors", type=Path, default=INPUTS.floors, help="YAML file of the numbers' floors")
     parser.add_argument("--update-floors", action="store_true", help="raise the floors to what was reached; never lower one")
     return parser.parse_args(arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from tb.coverage import INPUTS, coverpoints, new_coverage
 PLAN, REGRESSION = INPUTS.plan, INPUTS.regression
 POINTS = coverpoints()
 DIVIDER = "rtl/normalizer/fcim_divider.v"
+
+
+@cache
+def the_plan() -> Plan:
+    return load_plan(PLAN)
 
 
 def feature(points: tuple[str, ...] = ("divider.reset",), tests: tuple[str, ...] = ("tb/divider/test_divider.py",)) -> Feature:
@@ -39,11 +45,11 @@ def full(points: tuple[CoverPoint, ...] = POINTS) -> CoverGroup:
 
 # ---- the plan itself
 def test_the_plan_is_true_and_complete() -> None:
-    assert plan_problems(load_plan(PLAN), new_coverage(), REGRESSION) == []
+    assert plan_problems(the_plan(), new_coverage(), REGRESSION) == []
 
 
 def test_every_feature_has_points_and_tests() -> None:
-    features = [f for block in load_plan(PLAN).blocks for f in block.features]
+    features = [f for block in the_plan().blocks for f in block.features]
     assert features and all(f.points and f.tests and f.shows.endswith(".") for f in features)
 
 
@@ -110,7 +116,7 @@ def test_the_worst_job_decides(statuses: list[str], verdict: str) -> None:
 
 
 def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> None:
-    plan = load_plan(PLAN)
+    plan = the_plan()
     names = {test.removeprefix("regress:") for test in plan.tests()}
     passed = [job(name, "passed", name) for name in sorted(names)]
 
@@ -133,7 +139,7 @@ def test_a_feature_is_verified_only_if_all_passed_and_nothing_is_missing() -> No
 
 
 def test_an_untrue_plan_fails_its_page() -> None:
-    assert "FAILED" not in plan_page(load_plan(PLAN), full(), [], REGRESSION)
+    assert "FAILED" not in plan_page(the_plan(), full(), [], REGRESSION)
     page = plan_page(plan_of(feature(tests=("regress:gone",))), full(), [], REGRESSION)
     assert "FAILED" in page and "has no entry of that name" in page
 

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def modules() -> dict[str, str]:
     return {name: str(path.relative_to(ROOT)) for path in rtl_files() for name in _MODULE.findall(path.read_text())}
 
 
+@cache
+def _functions(path: Path, _changed: int) -> frozenset[str]:
+    """Names of the functions of a file, which is read again only if it was changed."""
+    return frozenset(n.name for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef))
+
+
 def _test_problem(test: str, regression: Path, entries: Collection[str]) -> str | None:
     """What is wrong with a test's name, or None."""
     if test.startswith(REGRESS):
@@ -119,8 +126,8 @@ def _test_problem(test: str, regression: Path, entries: Collection[str]) -> str 
     path = ROOT / file
     if not re.fullmatch(r"test_\w+\.py", path.name) or not path.is_file():
         return "there is no such file of tests"
-    functions = {n.name for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)}
-    return None if not node or node.partition("[")[0] in functions else "the file has no such test"
+    known = not node or node.partition("[")[0] in _functions(path, path.stat().st_mtime_ns)
+    return None if known else "the file has no such test"
 
 
 def plan_problems(plan: Plan, group: CoverGroup, regression: Path) -> list[str]:

@@ -25,6 +25,7 @@ KEYS = ("file", "lines", "match", "types", "objects", "bits", "reason")
 FUNCTIONAL = "functional"
 NAMES = (*TYPES, FUNCTIONAL)
 MARGIN = "margin"
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)      # the one in C, where there is one, is ten times as fast
 
 
 def load_yaml(path: Path, what: str) -> Any:
@@ -34,7 +35,7 @@ def load_yaml(path: Path, what: str) -> Any:
         FcimError: it cannot be read or is not valid.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
     except OSError as error:
         raise FcimError(f"cannot read {what} {path} ({error.strerror or error})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
