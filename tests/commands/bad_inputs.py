@@ -1,4 +1,4 @@
-"""The table of bad inputs and hostile environments: what is typed, and what comes of it. To add one, append a row.
+"""The table of bad inputs: what is typed, and what comes of it. To add one, append a row. And how tests start commands.
 
 ``@name`` in a call is a file or folder of :func:`make_files`, ``+`` a blank; ``^`` is left out, so that a word that no test may
 hold does not stand here either.
@@ -7,14 +7,38 @@ hold does not stand here either.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from scripts.flow.sources import ROOT
+
 # who notices: make's check, the quick one before PyTorch is loaded, or the command itself
 CHECK, CALL, COMMAND = "check", "call", "command"
+FROM_OUTSIDE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "SEED", "SIM", "WAVES", "JOBS", "TEST", "FCIM_COVERAGE")
+TARGETS = [word for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("TARGETS :=")
+           for word in line.split()[2:]]
+
+
+def quiet_environment(**more: str) -> dict[str, str]:
+    """The environment without what the caller of the tests has given to them."""
+    return {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE} | more
+
+
+def run(command: list[str], place: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A process with its output."""
+    return subprocess.run(command, cwd=place, env=quiet_environment(**environment), text=True, capture_output=True, check=False)
+
+
+def python(code: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """What Python does with some lines; ``more`` goes to subprocess."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE, check=False,
+                          env=quiet_environment(**more.pop("environment", {})), **more)
 
 
 class Bad(NamedTuple):

@@ -19,6 +19,7 @@ from models.hardware.interface import COUNTER_INFO
 from models.quality.bounds import BoundCheck, Cause
 from models.quality.metrics import compare
 from scripts.flow.tool_versions import git_state, tool_versions
+from scripts.sim import figures
 from scripts.sim.figures import HeadPicture, WrongPicture, head_picture, shrink
 from scripts.sim.record import HeadRow, PhaseRun, SimRecord, WrongValue, load_record
 from scripts.sim.report import reported, write_report
@@ -27,6 +28,18 @@ from tests.commands.report_schema import check_schema
 
 VOID = {"meta", "img", "br", "hr", "link"}
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Asked for by tests that are about pictures."""
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere a picture is no picture, since to draw the many of a page takes seconds."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(figures, "as_png", lambda figure: PNG)
 
 
 def made_up(layers: int = 2, groups: int = 2, tokens: int = 48) -> tuple[SimRecord, list[HeadPicture]]:
@@ -159,7 +172,7 @@ def test_input_out_of_range_is_said_and_is_no_failure(tmp_path: Path) -> None:
         assert f"saturations (costs {record.heads[2].name} prefill 2.50 dB, and one more head): {cause.text}" in told
 
 
-def test_wrong_values_are_listed_and_drawn(tmp_path: Path) -> None:
+def test_wrong_values_are_listed_and_drawn(tmp_path: Path, drawn: None) -> None:
     """On the page all of the list and a picture; in the terminal the first ten and how many there are."""
     record, _ = made_up(layers=1)
     record.heads[0] = replace(record.heads[0], mismatches=230)
@@ -211,7 +224,7 @@ def test_nothing_simulated_is_a_fail(tmp_path: Path) -> None:
     parse(write_report(record, folder=tmp_path)[1])
 
 
-def test_page_is_whole_and_needs_no_network(tmp_path: Path) -> None:
+def test_page_is_whole_and_needs_no_network(tmp_path: Path, drawn: None) -> None:
     record, pictures = made_up()
     page = parse(write_report(record, pictures, tmp_path)[1])
     text = " ".join(page.text)
@@ -222,11 +235,12 @@ def test_page_is_whole_and_needs_no_network(tmp_path: Path) -> None:
     assert len(page.sources) == len(pictures) + 4, "a picture per layer and two charts per phase"
     for source in page.sources:
         kind, _, data = source.partition(",")
-        assert kind == "data:image/png;base64" and base64.b64decode(data, validate=True).startswith(PNG)
+        assert kind == "data:image/png;base64" and base64.b64decode(data, validate=True).startswith(PNG) and len(data) > 1000
 
 
 @pytest.mark.parametrize("case", ["perfect", "useless", "one token"])
-def test_extreme_heads_can_be_drawn(case: str, tmp_path: Path) -> None:
+def test_extreme_heads_can_be_drawn(case: str, tmp_path: Path, drawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "DPI", 40)
     record, pictures = made_up(layers=1, groups=1, tokens=1 if case == "one token" else 8)
     for i, head in enumerate(record.heads):
         reference = torch.zeros(4, 8) if case == "useless" else torch.ones(4, 8)

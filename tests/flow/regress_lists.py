@@ -1,17 +1,22 @@
-"""Small lists for the tests of the regression runner, and the runner as a process."""
+"""Small lists for the tests of the regression runner, and the runner in this process or as one of its own."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import pytest
 import yaml
 
-from scripts.flow.sources import ROOT
+from models.errors import run_cli
+from scripts import regress as runner
 from scripts.flow.strays import VARIABLE
 
 WORKLOAD = "tests.flow.regress_workload"
@@ -31,10 +36,14 @@ def write_list(folder: Path, *entries: dict[str, Any]) -> Path:
     return path
 
 
-def command(path: Path, *arguments: str) -> list[str]:
-    """The runner's command on that list, with its reports in ``out`` beside it."""
-    out = path.parent / "out"
-    return [sys.executable, "-m", "scripts.regress", "--file", str(path), "--out", str(out), "--jobs", "4", *arguments]
+def arguments(path: Path, *more: str) -> list[str]:
+    """The runner's arguments for that list, with its reports in ``out`` beside it."""
+    return ["--file", str(path), "--out", str(path.parent / "out"), "--jobs", "4", *more]
+
+
+def command(path: Path, *more: str) -> list[str]:
+    """The runner's command with those arguments, for a process of its own."""
+    return [sys.executable, "-m", "scripts.regress", *arguments(path, *more)]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -42,10 +51,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k not in NAMES}, **more}
 
 
-def regress(path: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    return subprocess.run(command(path, *arguments), cwd=ROOT, text=True, capture_output=True, check=False,
-                          env=environment(**more))
+def regress(path: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, in this process, which has loaded what it needs; its jobs are processes as always."""
+    out, errors = io.StringIO(), io.StringIO()
+    given = environment(**variables)
+    with (mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(errors),
+          pytest.raises(SystemExit) as stop):
+        run_cli(lambda: runner.main(arguments(path, *more)))
+    return subprocess.CompletedProcess(more, stop.value.code, out.getvalue(), errors.getvalue())
 
 
 def load(path: Path, below: str = "") -> dict[str, Any]:

@@ -20,9 +20,15 @@ from models.tensors.source import FIXTURE, open_checkpoint
 from models.tensors.text import default_text
 from scripts.flow.simulator import RunOptions
 from tb.core.run import run_core
-from tests.hf_attention.conftest import small_llama
+from tests.hf_attention.conftest import VOCABULARY, small_llama
 
 LAYER = 1
+
+
+@pytest.fixture
+def ids(seed: int) -> Tensor:
+    """Token ids ``[3, 41]``: no multiple of a tile or of a key block."""
+    return torch.randint(3, VOCABULARY, (3, 41), generator=torch.Generator().manual_seed(seed + 2))
 
 
 class Tap:

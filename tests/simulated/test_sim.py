@@ -1,31 +1,61 @@
-"""``make sim``'s command: a small run from end to end, its exit codes, and what it says to a user's mistakes."""
+"""``make sim``'s command: a small run from end to end, its exit codes, and what it says to a user's mistakes.
+
+Processes of its own, as the Makefile starts them, where they are what is tested; else :func:`run_here`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.errors import run_cli
+from models.hardware.config import HardwareConfig
+from models.hardware.tile import TileJob, TileResult
 from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT
+from scripts.sim import __main__ as sim
+from scripts.sim import jobs
+from tb.core import environment as engine
 from tests.commands.report_schema import check_schema
 from tests.flow.test_regress_kill import wait_until
 
 HEADS, KV_HEADS, TOKENS, HEAD_DIM = 4, 2, 24, 32
 
 
-def run_sim(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_sim(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as the Makefile does."""
     return subprocess.run([sys.executable, "-m", "scripts.sim", *arguments], cwd=ROOT, text=True, capture_output=True,
-                          check=False, env={**os.environ, **environment})
+                          check=False)
+
+
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """The command in this process and its engine runs in a thread, where PyTorch is loaded already; simulators as always."""
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setenv("FCIM_RUNS", "set by every run")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["sim", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            run_cli(sim.main)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, stop.value.code, out, err)
+
+    return run
 
 
 @pytest.fixture
@@ -79,10 +109,10 @@ def test_small_run(tensors: Path, tmp_path: Path, seed: int) -> None:
     assert not list((tmp_path / "out" / "runs").iterdir()) and not (tmp_path / "out" / "kept").exists()
 
 
-def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int) -> None:
+def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int, run_here: Here) -> None:
     """Order of the keys, first step, skipping and threshold reach the engine, the record and the line that repeats the run."""
-    done = run_sim("--tensors", str(tensors), "--out", str(tmp_path / "out"), "--seed", str(seed), "--schedule", "sink_diagonal",
-                   "--fused", "--skip", "--tau", "2", "--heads", "0-1", "--jobs", "1")
+    done = run_here("--tensors", str(tensors), "--out", str(tmp_path / "out"), "--seed", str(seed), "--schedule",
+                    "sink_diagonal", "--fused", "--skip", "--tau", "2", "--heads", "0-1")
     assert done.returncode == 0, done.stdout + done.stderr
     report = report_in(tmp_path / "out")
     assert report["totals"]["mismatches"] == 0 and report["totals"]["counter_mismatches"] == 0
@@ -91,13 +121,13 @@ def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int) -> None:
     assert all(word in report["command"] for word in ("SCHEDULE=sink_diagonal", "FUSED=1", "SKIP=1", "TAU=2"))
 
 
-def test_smaller_heads_out_of_range(tmp_path: Path, seed: int) -> None:
+def test_smaller_heads_out_of_range(tmp_path: Path, seed: int, run_here: Here) -> None:
     """Heads of 24 channels whose scores saturate: padded, which is said, right on every bit, outside, and no failure."""
     g = np.random.default_rng(seed)
     path, out = tmp_path / "tensors.npz", tmp_path / "out"
     np.savez(path, **{name: (scale * g.standard_normal((1, 12, 24))).astype(np.float32)
                       for name, scale in (("q", 60), ("k", 60), ("v", 1))})
-    done = run_sim("--tensors", str(path), "--out", str(out), "--jobs", "1")
+    done = run_here("--tensors", str(path), "--out", str(out))
     report = report_in(out)
     assert done.returncode == 0 and report["verdict_kind"] == "OUTSIDE", done.stdout + done.stderr
     check_schema(report)
@@ -107,25 +137,30 @@ def test_smaller_heads_out_of_range(tmp_path: Path, seed: int) -> None:
     assert "saturations (costs H0 " in done.stdout and "scale Q or K down" in done.stdout
 
 
-def test_a_smaller_configuration_takes_the_fixture(tmp_path: Path) -> None:
+def test_a_smaller_configuration_takes_the_fixture(tmp_path: Path, run_here: Here) -> None:
     """CONFIG=tiny on the default model: its first channels, said aloud."""
-    done = run_sim("--config", "tiny", "--tokens", "1", "--heads", "0", "--out", str(tmp_path / "out"), "--jobs", "1")
+    done = run_here("--config", "tiny", "--tokens", "1", "--heads", "0", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "first 32 channels" in done.stdout and "first 32 channels" in report_in(tmp_path / "out")["fit"]
 
 
-def test_broken_result_fails(tensors: Path, tmp_path: Path) -> None:
+def test_broken_result_fails(tensors: Path, tmp_path: Path, run_here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a golden model that is off by one in one place the command says FAIL, exits with 1, and shows where it is.
 
     The run that follows is refused: nobody can take the report of the first one for its own.
     """
-    (tmp_path / "sitecustomize.py").write_text(
-        "import models.hardware.golden as g\nfull = g.run_tile\n"
-        "def run_tile(cfg, tile):\n    result = full(cfg, tile)\n    result.out[-1, 3] += 1\n    return result\n"
-        "g.run_tile = run_tile\n")
+    right = engine.run_tile
+
+    def off_by_one(cfg: HardwareConfig, tile: TileJob) -> TileResult:
+        result = right(cfg, tile)
+        out = result.out.clone()
+        out[-1, 3] += 1
+        return replace(result, out=out)
+
+    monkeypatch.setattr(engine, "run_tile", off_by_one)
     out = tmp_path / "out"
-    arguments = ["--tensors", str(tensors), "--out", str(out), "--tokens", "9", "--heads", "0-1", "--jobs", "1"]
-    done = run_sim(*arguments, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    arguments = ["--tensors", str(tensors), "--out", str(out)]
+    done = run_here(*arguments, "--tokens", "9", "--heads", "0-1")
     assert done.returncode == 1, done.stdout + done.stderr
     report = report_in(out)
     check_schema(report)
@@ -141,7 +176,7 @@ def test_broken_result_fails(tensors: Path, tmp_path: Path) -> None:
     assert {"job.pt", "outcome.pt"} <= {file.name for file in (kept / "000").iterdir()} and list(kept.rglob("*.log"))
     assert "where wrong values lie" in (out / "report.html").read_text()
 
-    refused = run_sim(*arguments[:-4], "--heads", "9", "--jobs", "1")
+    refused = run_here(*arguments, "--heads", "9")
     assert refused.returncode == 2 and report_in(out)["state"] == "stopped" and "HEADS" in report_in(out)["stopped_by"]
     assert "STOPPED" in (out / "report.html").read_text() and kept.is_dir()
 
@@ -150,9 +185,9 @@ def test_two_at_once(tensors: Path, tmp_path: Path) -> None:
     """Each prints its own figures; the report is one run's, both files; of a waveform for one run there is one, its own."""
     out = tmp_path / "out"
     common = ["--tensors", str(tensors), "--out", str(out), "--heads", "0", "--jobs", "1"]
-    first = start_sim(*common, "--tokens", "17", "--seed", "101", "--waves")
-    second = start_sim(*common, "--tokens", "24", "--seed", "202")
-    for process, tokens, seed in ((first, 17, 101), (second, 24, 202)):
+    first = start_sim(*common, "--tokens", "3", "--seed", "101", "--waves")
+    second = start_sim(*common, "--tokens", "5", "--seed", "202")
+    for process, tokens, seed in ((first, 3, 101), (second, 5, 202)):
         printed, _ = process.communicate(timeout=300)
         assert process.returncode == 0, printed
         assert f"seed {seed}" in printed and f"SEED={seed}" in printed
@@ -200,24 +235,24 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes(name: str, tensors: Path, tmp_path: Path) -> None:
+def test_mistakes(name: str, tensors: Path, tmp_path: Path, run_here: Here) -> None:
     """One line that names the variable, exit code 2, no traceback, nothing written."""
     arguments, expected = MISTAKES[name]
-    check_refused(run_sim("--tensors", str(tensors), "--out", str(tmp_path / "out"), *arguments), expected, tmp_path)
+    check_refused(run_here("--tensors", str(tensors), "--out", str(tmp_path / "out"), *arguments), expected, tmp_path)
 
 
-def test_not_finite(tensors: Path, tmp_path: Path) -> None:
+def test_not_finite(tensors: Path, tmp_path: Path, run_here: Here) -> None:
     """NaN in a tensor is refused."""
     arrays = dict(np.load(tensors))
     arrays["k"][1, 3, 5] = np.nan
     np.savez(tensors, **arrays)
-    check_refused(run_sim("--tensors", str(tensors), "--out", str(tmp_path / "out")), "k", tmp_path)
+    check_refused(run_here("--tensors", str(tensors), "--out", str(tmp_path / "out")), "k", tmp_path)
 
 
-def test_no_simulator(tensors: Path, tmp_path: Path) -> None:
+def test_no_simulator(tensors: Path, tmp_path: Path, run_here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Icarus the command says what to run."""
-    done = run_sim("--tensors", str(tensors), "--out", str(tmp_path / "out"), PATH=str(tmp_path))
-    check_refused(done, "make setup", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check_refused(run_here("--tensors", str(tensors), "--out", str(tmp_path / "out")), "make setup", tmp_path)
 
 
 def check_refused(done: subprocess.CompletedProcess[str], expected: str, tmp_path: Path) -> None:
