@@ -69,7 +69,7 @@ def machine() -> str:
 def compiler_cache() -> dict[str, str]:
     """Variables of a compiler cache, if there is one; without them, what Verilator's own library costs is paid in every build.
 
-    The cache takes ``-march=native`` literally, so what it keeps is told apart by :func:`machine`.
+    The cache takes ``-march=native`` literally, so its entries carry :func:`machine` in their names.
     """
     if not shutil.which("ccache"):
         return {}

@@ -110,7 +110,7 @@ class Stop:
 
 
 def check_not_ending() -> None:
-    """To be called before a process is started: another thread may have been told to end meanwhile.
+    """To be called before a process is started: a signal may have come meanwhile, in another thread.
 
     Raises:
         Ended: a signal has ended this command's work.

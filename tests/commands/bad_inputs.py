@@ -134,7 +134,7 @@ TABLE = [
     Bad("regress", "note: TEST and TAGS of the environment are not used; write: make regress TEST=... TAGS=...",
         environment={"TEST": "1", "TAGS": "nightly", "HEADS": "7"}, code=0),
     Bad("capture", "note: OUT of the environment is not used", environment={"OUT": "/tmp", "CONFIG": "huge"}, code=0),
-    # what only the configuration tells
+    # what only the configuration shows
     Bad("sim CONFIG=@broken.yaml", "is not valid YAML", CALL),
     Bad("precision CONFIG=@list.yaml", "must hold 'parameter: value' lines", CALL),
     Bad("sim CONFIG=@unknown_key.yaml", "unknown key 'colour'", CALL),
@@ -155,7 +155,7 @@ TABLE = [
     Bad("test TEST=tests/simulated/test_sim.py::test_mistake", "has no test test_mistake; did you mean test_mistakes?", CALL),
     Bad("test TEST=tests/simulated/coverage_design/", "no tests lie in tests/simulated/coverage_design/", CALL),
     Bad("test TEST=models/errors.py", "has no test", CALL),
-    # what only the tensors, the text or the model tells
+    # what only the tensors, the text or the model shows
     Bad("sim TENSORS=@nan.npz", "k holds nan at index [0, 0, 0]", COMMAND),
     Bad("sim TENSORS=@no_v.npz", "has no tensor 'v'", COMMAND),
     Bad("sim TENSORS=@text.npz", "text.npz", COMMAND),

@@ -110,7 +110,7 @@ def test_right_calls(words: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_commands_in_the_documentation() -> None:
-    """What the pages tell to type, targets and variables, is taken."""
+    """What the pages say to type, targets and variables, is taken."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / ".ci" / "run"]
     command = re.compile(r"(?<![\w-])make ([a-z-]+(?: +[A-Z_]+=(?:'[^']*'|[^\s`'|)]+))+)")
     found = [match.split() for page in pages for match in command.findall(page.read_text())]
@@ -150,7 +150,7 @@ def test_tests_that_are_there(text: str, arguments: list[str], few_tests: None, 
     ("middle", "TEST = 'middle' fits no test"), ("not block", "TEST = 'not block' fits no test"),
     ("siezs", "did you mean test_sizes?"), ("tb/block/test_block.py::test_sizes[huge]", "test_sizes has no such parameters")])
 def test_tests_that_are_not_there(text: str, message: str, few_tests: None) -> None:
-    """Also where only pytest can tell, since the word stands in a test without being its name."""
+    """Also where only pytest knows, since the word stands in a test without being its name."""
     with pytest.raises(FcimError, match=re.escape(message)):
         checks.pytest_arguments(argparse.Namespace(test=text, seed=None, jobs=None, sim=None, waves=False))
 

@@ -167,9 +167,9 @@ def test_input_out_of_range_is_said_and_is_no_failure(tmp_path: Path) -> None:
     out = io.StringIO()
     print_table(record, out)
     text = " ".join(parse(write_report(record, folder=tmp_path)[1]).text)
-    for told in (out.getvalue(), text):
-        assert "OUTSIDE" in told and "FAIL" not in told and record.explanation() in told
-        assert f"saturations (costs {record.heads[2].name} prefill 2.50 dB, and one more head): {cause.text}" in told
+    for shown in (out.getvalue(), text):
+        assert "OUTSIDE" in shown and "FAIL" not in shown and record.explanation() in shown
+        assert f"saturations (costs {record.heads[2].name} prefill 2.50 dB, and one more head): {cause.text}" in shown
 
 
 def test_wrong_values_are_listed_and_drawn(tmp_path: Path, drawn: None) -> None:

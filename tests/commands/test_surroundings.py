@@ -116,7 +116,7 @@ def locked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["told before", "met in the middle"])
+@pytest.mark.parametrize("late", [False, True], ids=["looked at before", "met in the middle"])
 def test_read_only_folder(late: bool, locked_folder: Path) -> None:
     """One line that names the folder, whether it is looked at in time or only met."""
     act = f"open({str(locked_folder / 'report.json')!r}, 'w')" if late else f"check_may_write(Path({str(locked_folder)!r}), None)"
@@ -128,7 +128,7 @@ def test_read_only_folder(late: bool, locked_folder: Path) -> None:
 
 
 def test_unreadable_file(tmp_path: Path, locked_folder: Path) -> None:
-    """Told by the check already."""
+    """Refused by the check already."""
     path = tmp_path / "tensors.npz"
     path.touch(mode=0o000)
     command = [sys.executable, "-I", "-S", "scripts/flow/variables.py", "check", "sim", "--", "sim", "--", f"TENSORS={path}",

@@ -1,4 +1,4 @@
-"""A workload that does as it is told: for the tests of the regression runner, and without a simulator."""
+"""A workload whose jobs pass, fail or hang as the list says: for the tests of the runner, and without a simulator."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def run(job: Job) -> Outcome:
             names = ("SIM", "SEED", "WAVES", "FCIM_COVERAGE", "MAKEFLAGS")
             return Outcome(True, metrics={name: os.environ.get(name, "unset") for name in names})
         case "files":
-            (job.folder / "mine.log").write_text("sim\n")
-            (job.folder / "mine.fst").write_text("fst\n")
-            return Outcome(True, log=job.folder / "mine.log", waves=job.folder / "mine.fst")
+            (job.folder / "bench.log").write_text("sim\n")
+            (job.folder / "bench.fst").write_text("fst\n")
+            return Outcome(True, log=job.folder / "bench.log", waves=job.folder / "bench.fst")
     return Outcome(False, "the test asked for something unknown")

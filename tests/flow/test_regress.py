@@ -1,4 +1,4 @@
-"""The regression runner from end to end, on workloads that do as they are told."""
+"""The regression runner from end to end, on a workload whose jobs do what the list says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.processes import locked
-from scripts.flow.regress.command import BASES, what_again
+from scripts.flow.regress.command import BASES, find_rerun
 from scripts.flow.regress.page import alike, number, render_page
 from scripts.flow.regress.record import JobRecord, Record, load_record
 from scripts.flow.regress.reports import render_junit
@@ -131,7 +131,7 @@ def test_the_linked_log_says_it_all(mixed: tuple[Path, str, int]) -> None:
     for part in (str(jobs["bad[do=fail]#0@icarus"]["seed"]), "--test 'bad[do=fail]#0@icarus'", "--- failed after",
                  "out[3] is 5, the model says 6\nsecond line\n"):
         assert part in failed
-    assert "--- passed after" in kept and kept.endswith("mine.log; it ends with\nsim\n")
+    assert "--- passed after" in kept and kept.endswith("bench.log; it ends with\nsim\n")
     assert "--- passed after" in log("good[do=pass]#0@icarus") and "half: 0.5\n" in log("good[do=pass]#0@icarus")
 
 
@@ -229,19 +229,19 @@ def test_rerun_takes_the_last_run_whatever_it_was(tmp_path: Path, monkeypatch: p
         return file.parent
 
     whole, test = ran("whole", "failed", 1), ran("whole/test", "failed", 2)
-    assert what_again([whole, test]).base == test and what_again([whole]).base == whole
+    assert find_rerun([whole, test]).base == test and find_rerun([whole]).base == whole
     ran("whole/test/rerun", "passed", 3)
     with pytest.raises(FcimError, match=r"nothing to run again: no job failed in .*whole/test/rerun/regress.json"):
-        what_again([whole, test])
-    assert what_again([whole]).out == whole / "rerun"
+        find_rerun([whole, test])
+    assert find_rerun([whole]).out == whole / "rerun"
     ran("whole/rerun", "timeout", 4)
-    again = what_again([whole, test])
+    again = find_rerun([whole, test])
     assert (again.base, again.bad, again.left) == (whole, ("good[do=pass]#0@icarus",), ())
     record = json.loads((whole / "rerun" / "regress.json").read_text())
     (whole / "rerun" / "regress.json").write_text(json.dumps(record | {"state": "running"}))
-    assert what_again([whole]).bad == again.bad, "it was killed: nobody holds its lock"
+    assert find_rerun([whole]).bad == again.bad, "it was killed: nobody holds its lock"
     with locked(whole / "rerun", "regression"), pytest.raises(FcimError, match="another regression is writing to"):
-        what_again([whole])
+        find_rerun([whole])
     assert BASES[:2] == (ROOT / "build" / "regress", ROOT / "build" / "regress" / "test")
 
 

@@ -27,10 +27,10 @@ def write(folder: Path, run: int, names: tuple[str, ...] = NAMES) -> None:
 
 
 def test_files_are_replaced_together_and_others_stay(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "other").write_text("other")
     write(tmp_path, 1)
     write(tmp_path, 2, NAMES[:2])
-    assert contents(tmp_path) == {"mine": "mine", "a.txt": "2", "b.txt": "2"}
+    assert contents(tmp_path) == {"other": "other", "a.txt": "2", "b.txt": "2"}
 
 
 def test_a_run_that_fails_changes_nothing(tmp_path: Path) -> None:

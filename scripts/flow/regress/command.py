@@ -91,8 +91,8 @@ def _quoted(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Again:
-    """What to repeat: the ``last`` run in ``base``, what failed in it (``bad``) and what it did not come to (``left``)."""
+class Rerun:
+    """What to repeat: the ``last`` run in ``base``, what failed in it (``bad``) and what of it did not run (``left``)."""
 
     base: Path
     last: Record
@@ -112,7 +112,7 @@ class Again:
         """
         return failed_jobs(entries, [*self.bad, *self.left], self.last.seed)
 
-    def said(self) -> str:
+    def note(self) -> str:
         """One line for the user."""
         parts = [f"{len(self.bad)} that failed"] * bool(self.bad) + [f"{len(self.left)} that did not run"] * bool(self.left)
         return f"again: {' and '.join(parts)} of the run of {self.last.started} ({shown(self.base)})"
@@ -130,7 +130,7 @@ def last_run(bases: Sequence[Path]) -> Path:
     return max(places, key=lambda place: (place / FILE).stat().st_mtime_ns)
 
 
-def what_again(bases: Sequence[Path]) -> Again:
+def find_rerun(bases: Sequence[Path]) -> Rerun:
     """What of the last run failed or did not run.
 
     Raises:
@@ -146,13 +146,13 @@ def what_again(bases: Sequence[Path]) -> Again:
     left = tuple(job.id for job in last.ran_jobs() if job.status == NOT_RUN)
     if not bad and not left:
         raise FcimError(f"nothing to run again: no job failed in {shown(place / FILE)} ({last.verdict()})")
-    return Again(base, last, bad, left)
+    return Rerun(base, last, bad, left)
 
 
 @dataclass(frozen=True)
 class Chosen:
     """What to run: jobs of the ``list`` with the master ``seed``, reports in ``out``; ``waved`` are the ids of those that write
-    waveforms, ``said`` what the user should know first.
+    waveforms, ``note`` a line for the user to begin with.
     """
 
     list: Path
@@ -161,7 +161,7 @@ class Chosen:
     jobs: list[PlannedJob]
     out: Path
     waved: frozenset[str]
-    said: str = ""
+    note: str = ""
 
 
 def choose(project: Project, args: argparse.Namespace) -> Chosen:
@@ -181,12 +181,12 @@ def _choose_again(project: Project, args: argparse.Namespace) -> Chosen:
     for name in ("seed", "tags", "test", "iterations", "sim"):
         if getattr(args, name) is not None:
             raise FcimError(f"--rerun repeats what failed as it was; leave out {name.upper()}")
-    again = what_again([args.out.resolve()] if args.out else BASES)
-    path = ROOT / again.last.file if args.file == project.entries else args.file.resolve()
+    rerun = find_rerun([args.out.resolve()] if args.out else BASES)
+    path = ROOT / rerun.last.file if args.file == project.entries else args.file.resolve()
     entries = read_entries(path)
-    jobs, left = again.jobs(entries), set(again.left)
-    return Chosen(path, entries, again.last.seed, jobs, again.out, frozenset(job.id for job in jobs if job.id not in left),
-                  again.said())
+    jobs, left = rerun.jobs(entries), set(rerun.left)
+    return Chosen(path, entries, rerun.last.seed, jobs, rerun.out, frozenset(job.id for job in jobs if job.id not in left),
+                  rerun.note())
 
 
 def jobs_table(jobs: Sequence[PlannedJob], estimate: Estimate) -> Table:
@@ -278,8 +278,8 @@ def main(project: Project, arguments: Sequence[str] | None = None) -> int:
     if args.list:
         print_list(jobs, chosen.entries, estimate, args.jobs)
         return 0
-    if chosen.said:
-        print(chosen.said)
+    if chosen.note:
+        print(chosen.note)
     left = duration(estimate.left(jobs, [], args.jobs))
     print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {args.jobs} at a time, about {left}; seed {chosen.seed}", flush=True)
     check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is

@@ -151,10 +151,10 @@ class Pool:
             self.record.durations[job.id] = job.seconds
         if job.status != NOT_RUN:
             self.display.ended(job)
-        self._agree(job)
+        self._compare_simulators(job)
         return True
 
-    def _agree(self, job: JobRecord) -> None:
+    def _compare_simulators(self, job: JobRecord) -> None:
         """Once all jobs that differ only in the simulator passed, their digests must be equal; pytest gives none."""
         same = [other for other in self.record.ran_jobs() if other.base == job.base]
         if len(same) < 2 or any(other.status != PASSED for other in same) or is_pytest_path(job.module):
