@@ -20,7 +20,6 @@ COMMANDS = next(layer for layer in LAYERS if len(layer) > 1)
 # What may not be named where: the layers above, by folder. The commands may name what they like.
 ABOVE = {"models": ("scripts", "tb", "tests"), "scripts/flow": ("scripts", "tb", "tests"), "tb": ("scripts", "tests")}
 MENDS = {("models/tensors/source.py", "scripts/train_fixture")}      # a message that says how to make what is missing
-MENDS |= {("scripts/flow/coverage/plan.py", "tb")}     # until the plan gets its list from the command
 
 
 def children(folder: Path) -> set[str]:

@@ -26,7 +26,7 @@ from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT
 from scripts.sim import __main__ as sim
 from scripts.sim import jobs
-from tb.core import environment as engine
+from tb.core import model
 from tests.commands.report_schema import check_schema
 from tests.flow.test_regress_kill import wait_until
 
@@ -149,7 +149,7 @@ def test_broken_result_fails(tensors: Path, tmp_path: Path, run_here: Here, monk
 
     The run that follows is refused: nobody can take the report of the first one for its own.
     """
-    right = engine.run_tile
+    right = model.run_tile
 
     def off_by_one(cfg: HardwareConfig, tile: TileJob) -> TileResult:
         result = right(cfg, tile)
@@ -157,7 +157,7 @@ def test_broken_result_fails(tensors: Path, tmp_path: Path, run_here: Here, monk
         out[-1, 3] += 1
         return replace(result, out=out)
 
-    monkeypatch.setattr(engine, "run_tile", off_by_one)
+    monkeypatch.setattr(model, "run_tile", off_by_one)
     out = tmp_path / "out"
     arguments = ["--tensors", str(tensors), "--out", str(out)]
     done = run_here(*arguments, "--tokens", "9", "--heads", "0-1")
