@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scripts.flow.sources import ROOT
+from models.errors import run_cli
+from scripts import bench_sim
 from scripts.studies import speed
 from scripts.studies.speed import Line, head, in_numpy, mac_count, speed_table, spent
 from tb.core.configs import TINY
@@ -58,7 +59,8 @@ def test_numpy_line(seed: int) -> None:
 
 
 @pytest.mark.parametrize("tokens", ["0", "-3"])
-def test_no_tokens(tokens: str) -> None:
-    command = [sys.executable, "-m", "scripts.bench_sim", "--tokens", tokens]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.strip() == f"error: TOKENS = {tokens} is illegal; use 1 or more"
+def test_no_tokens(tokens: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench-sim", "--tokens", tokens])
+    with pytest.raises(SystemExit) as stop:
+        run_cli(bench_sim.main)
+    assert stop.value.code == 2 and capsys.readouterr() == ("", f"error: TOKENS = {tokens} is illegal; use 1 or more\n")

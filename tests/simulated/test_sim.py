@@ -205,7 +205,7 @@ def test_nothing_outlives_the_command(number: int, code: int, state: str, tmp_pa
     g = np.random.default_rng(seed)
     path, out = tmp_path / "tensors.npz", tmp_path / "out"
     np.savez(path, **{name: g.standard_normal((2, 1000, HEAD_DIM), dtype=np.float32) for name in "qkv"})
-    process = start_sim("--tensors", str(path), "--out", str(out))
+    process = start_sim("--tensors", str(path), "--out", str(out), "--jobs", "1")
 
     def simulators() -> list[int]:
         return [pid for pid in belonging_to(out) if b"vvp" in Path(f"/proc/{pid}/cmdline").read_bytes()]
