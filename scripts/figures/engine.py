@@ -13,7 +13,7 @@ from scripts.figures.machine import fill
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
 from scripts.flow.regress.entries import read_entries
-from scripts.flow.regress.plan import select_jobs
+from scripts.flow.regress.selection import select_jobs
 from scripts.sim.__main__ import DEFAULT_TOKENS
 from scripts.studies.schedules.sources import SINK_MASS
 from scripts.studies.speed import BLOCKS, GROUPS, head, share_of_ideal

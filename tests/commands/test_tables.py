@@ -25,7 +25,7 @@ from scripts.flow.coverage.rules import Floors
 from scripts.flow.regress.command import jobs_table
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import read_entries
-from scripts.flow.regress.plan import select_jobs
+from scripts.flow.regress.selection import select_jobs
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.head_stats import stats_table

@@ -19,7 +19,7 @@ from models.hardware.quantise import quantise
 from models.tensors.source import load_tensors
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job
-from scripts.flow.regress.plan import select_jobs
+from scripts.flow.regress.selection import select_jobs
 from scripts.flow.sources import ROOT
 from scripts.sim.jobs import GroupJob
 

@@ -11,7 +11,7 @@ import pytest
 
 from scripts.flow.regress.durations import Durations
 from scripts.flow.regress.entries import read_entries
-from scripts.flow.regress.plan import select_jobs
+from scripts.flow.regress.selection import select_jobs
 from scripts.flow.sources import ROOT
 from tb.workloads import DURATIONS, LIST
 from tests.flow.regress_lists import entry, environment, load, regress, write_list

@@ -10,7 +10,7 @@ import pytest
 from models.errors import FcimError
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import Entry, read_entries
-from scripts.flow.regress.plan import PlannedJob, failed_jobs, folder_name, select_jobs
+from scripts.flow.regress.selection import PlannedJob, failed_jobs, folder_name, select_jobs
 from tests.flow.regress_lists import WORKLOAD
 
 GOOD = f"""\

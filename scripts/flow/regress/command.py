@@ -22,10 +22,10 @@ from scripts.flow.regress import page
 from scripts.flow.regress.console import duration, make_display, summary
 from scripts.flow.regress.durations import Durations, Estimate
 from scripts.flow.regress.entries import Entry, read_entries
-from scripts.flow.regress.plan import PlannedJob, failed_jobs, select_jobs
 from scripts.flow.regress.pool import JOBS_FOLDER, Options, Pool
 from scripts.flow.regress.record import FILE, NOT_RUN, Record, load_record, old_durations, planned_record
 from scripts.flow.regress.reports import write_reports
+from scripts.flow.regress.selection import PlannedJob, failed_jobs, select_jobs
 from scripts.flow.seeds import choose_seed
 from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import ROOT

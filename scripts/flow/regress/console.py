@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.flow.processes import Stop, shown
-from scripts.flow.regress.plan import AGREEMENT
 from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, TIMEOUT, UNDER_WAY, WORDS, JobRecord, Record
+from scripts.flow.regress.selection import AGREEMENT
 
 MESSAGE_LINES = 6
 SHOWN_RUNNING = 8

@@ -18,8 +18,8 @@ from models.errors import FcimError
 from scripts.flow.files import write_atomic
 from scripts.flow.processes import shown
 from scripts.flow.regress.entries import Entry
-from scripts.flow.regress.plan import JOB_ID, PlannedJob
 from scripts.flow.regress.record import FILE, PASSED, load_record
+from scripts.flow.regress.selection import JOB_ID, PlannedJob
 from scripts.flow.sources import ROOT
 
 JOBS, COVERAGE, TESTS = "jobs", "coverage", "tests"     # jobs, the same with coverage counters, and a test of each file

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from scripts.flow.html import render
 from scripts.flow.regress.console import duration, word
-from scripts.flow.regress.plan import AGREEMENT
 from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, STATUSES, TIMEOUT, WORDS, JobRecord, Record
+from scripts.flow.regress.selection import AGREEMENT
 
 FILE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"

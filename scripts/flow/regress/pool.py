@@ -18,9 +18,9 @@ from models.errors import FcimError
 from scripts.flow.processes import Stop, guard, new_mark
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.job import JOB_FILE, LOG, is_pytest_path
-from scripts.flow.regress.plan import PlannedJob
 from scripts.flow.regress.process import HEADER, JobProcess, ending, settle
 from scripts.flow.regress.record import NOT_RUN, PASSED, UNDER_WAY, JobRecord, Record, compare, disagreement
+from scripts.flow.regress.selection import PlannedJob
 
 POLL_S = 0.05
 JOBS_FOLDER = "jobs"

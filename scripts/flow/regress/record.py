@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import FcimError
-from scripts.flow.regress.plan import AGREEMENT, PlannedJob
+from scripts.flow.regress.selection import AGREEMENT, PlannedJob
 
 SCHEMA = 1      # raised when a key changes its meaning or goes away
 FILE = "regress.json"
