@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import models.hf_attention as ha
+from tests.models.conftest import one_thread, plain, refused
+
+__all__ = ["one_thread", "plain", "refused"]
 
 VOCABULARY = 97
 
@@ -26,14 +32,20 @@ def small_llama(seed: int, head_dim: int, group: int, kv_heads: int = 2, layers:
     return model
 
 
-@pytest.fixture(params=[(32, 2), (64, 3)], ids=["head_dim 32, group 2", "head_dim 64, group 3"])
-def model(request: pytest.FixtureRequest, seed: int) -> LlamaForCausalLM:
-    """A model with the hardware's attention in it, calibrated on random tokens."""
-    model = small_llama(seed, *request.param)
+@cache
+def calibrated(seed: int, head_dim: int, group: int) -> LlamaForCausalLM:
+    """A model with the hardware's attention in it, calibrated on random tokens; to be copied, not changed."""
+    model = small_llama(seed, head_dim, group)
     generator = torch.Generator().manual_seed(seed + 1)
     ha.calibrate(model, torch.randint(3, VOCABULARY, (2, 96), generator=generator))
     model.set_attn_implementation(ha.NAME)
     return model
+
+
+@pytest.fixture(params=[(32, 2), (64, 3)], ids=["head_dim 32, group 2", "head_dim 64, group 3"])
+def model(request: pytest.FixtureRequest, seed: int) -> LlamaForCausalLM:
+    """A model of its own for each test, which may change it."""
+    return copy.deepcopy(calibrated(seed, *request.param))
 
 
 @pytest.fixture

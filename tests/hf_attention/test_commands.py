@@ -13,11 +13,16 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
-from scripts.studies.language_model import bench, generate, perplexity, precision
+from scripts.studies.language_model import bench, generate, loaded, perplexity, precision
 from scripts.studies.language_model.generate import parting
 from scripts.studies.language_model.loss import bits_per_byte, token_losses, windows
-from tests.models.conftest import refused  # noqa: F401  (a fixture)
 from tests.models.tiny_llama import change_weights, make_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def short_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much text as tiny models need."""
+    monkeypatch.setattr(loaded, "CALIBRATION", (2, 128))
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +90,27 @@ def test_generate(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert ("part at token" in capsys.readouterr().out) == (data["parts_at"] is not None)
 
 
+def greedy_text(checkpoint: Path, out: Path) -> list[int]:
+    """What the command says float attention goes on with."""
+    assert generate.main(["--checkpoint", str(checkpoint), "--tokens", "20", "--new", "4", "--out", str(out)]) == 0
+    return json.loads((out / "generate.json").read_text())["float"]
+
+
+@pytest.fixture(scope="module")
+def usual_text(other_geometry: Path, tmp_path_factory: pytest.TempPathFactory) -> list[int]:
+    """Of a checkpoint without settings of its own."""
+    return greedy_text(other_geometry, tmp_path_factory.mktemp("usual"))
+
+
 @pytest.mark.parametrize("settings", [
     {"num_return_sequences": 3}, {"num_beams": 3, "num_return_sequences": 3, "repetition_penalty": 5.0, "max_length": 3},
     {"do_sample": True, "temperature": 0.1, "return_dict_in_generate": True, "output_scores": True}, {"eos_token_id": "x"}, []])
-def test_generation_settings_of_a_checkpoint(settings: object, other_geometry: Path, tmp_path: Path) -> None:
+def test_generation_settings_of_a_checkpoint(settings: object, other_geometry: Path, usual_text: list[int],
+                                             tmp_path: Path) -> None:
     """Whatever it asks for, the text is one greedy continuation."""
-    def text(checkpoint: Path) -> list[int]:
-        assert generate.main(["--checkpoint", str(checkpoint), "--tokens", "20", "--new", "4", "--out", str(tmp_path)]) == 0
-        return json.loads((tmp_path / "generate.json").read_text())["float"]
-
     copy = shutil.copytree(other_geometry, tmp_path / "model")
     (copy / "generation_config.json").write_text(json.dumps(settings))
-    assert text(copy) == text(other_geometry)
+    assert greedy_text(copy, tmp_path) == usual_text
 
 
 def test_tokens_that_end_a_text(other_geometry: Path, tmp_path: Path) -> None:
@@ -123,13 +137,14 @@ def test_precision(other_geometry: Path, tmp_path: Path) -> None:
     assert (tmp_path / "precision.svg").stat().st_size > 10_000
 
 
-def test_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A line per length; memory grows with the length and not with its square."""
-    assert bench.main(["--config", "tiny", "--tokens", "32,64", "--out", str(tmp_path / "bench.json")]) == 0
-    assert [x["tokens"] for x in json.loads((tmp_path / "bench.json").read_text())["timings"]] == [32, 64]
-    assert "ratio" in capsys.readouterr().out
-    small, large = (bench.measure("tiny", tokens, 1, "cpu").memory for tokens in (1024, 4096))
-    assert 0 < large < 3 * small + 16
+    monkeypatch.setattr(bench, "THREADS", 1)    # two would wait for each other on a busy machine
+    arguments = ["--config", "head64", "--tokens", "512,2048", "--device", "cpu", "--out", str(tmp_path / "bench.json")]
+    assert bench.main(arguments) == 0
+    small, large = json.loads((tmp_path / "bench.json").read_text())["timings"]
+    assert (small["tokens"], large["tokens"]) == (512, 2048) and "ratio" in capsys.readouterr().out
+    assert 0 < large["memory"] < 3 * small["memory"] + 16
 
 
 MISTAKES = {
@@ -151,7 +166,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes(name: str, refused: Callable[..., str], tmp_path: Path) -> None:  # noqa: F811
+def test_mistakes(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
     main, arguments, expected = MISTAKES[name]
     more = [] if main is bench.main else ["--out", str(tmp_path / "out")]
     refused(main, [*arguments, *more], expected)
@@ -159,14 +174,14 @@ def test_mistakes(name: str, refused: Callable[..., str], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("main", [perplexity.main, generate.main, precision.main])
-def test_a_file_where_the_results_should_go(main: Callable[[list[str]], int], refused: Callable[..., str],  # noqa: F811
+def test_a_file_where_the_results_should_go(main: Callable[[list[str]], int], refused: Callable[..., str],
                                             tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     refused(main, ["--tokens", "64", "--out", str(tmp_path / "taken")], "OUT")
 
 
 @pytest.mark.parametrize("gone", ["lm_head.weight", "model.norm.weight"])
-def test_a_checkpoint_with_a_weight_missing(gone: str, refused: Callable[..., str], tmp_path: Path) -> None:  # noqa: F811
+def test_a_checkpoint_with_a_weight_missing(gone: str, refused: Callable[..., str], tmp_path: Path) -> None:
     """Also those that no layer needs: a library would make them up."""
     folder = make_checkpoint(tmp_path / "model")
     change_weights(folder, {gone: None})

@@ -16,7 +16,6 @@ from models.tensors.text import default_text
 from scripts.studies.language_model import generate
 from scripts.studies.language_model.generate import column, continuation, parting, printable, text_after
 from scripts.studies.language_model.loaded import Loaded
-from tests.models.conftest import plain  # noqa: F401  (a fixture)
 
 HOSTILE = {"do_sample": True, "temperature": 3.0, "top_k": 3, "repetition_penalty": 9.0, "num_beams": 3,
            "num_return_sequences": 3, "no_repeat_ngram_size": 1, "min_length": 80, "min_new_tokens": 9, "max_new_tokens": 2,
@@ -48,12 +47,12 @@ def by_hand(model: torch.nn.Module, ids: Tensor, new: int) -> tuple[list[int], l
 
 
 @pytest.fixture
-def model(plain: Path, tmp_path: Path) -> Path:  # noqa: F811
+def model(plain: Path, tmp_path: Path) -> Path:
     return shutil.copytree(plain, tmp_path / "model")
 
 
 @pytest.fixture(scope="module")
-def likeliest(plain: Path) -> tuple[list[int], list[float]]:  # noqa: F811
+def likeliest(plain: Path) -> tuple[list[int], list[float]]:
     return by_hand(loaded(plain).model, PROMPT, 12)
 
 

@@ -29,6 +29,7 @@ from scripts.studies.language_model.loaded import device_of
 LENGTHS = (512, 1024, 2048, 4096, 8192)
 RESULT = ROOT / "build" / "bench-attention" / "bench-attention.json"
 GROUP = 4           # query heads on the one KV head that is run
+THREADS = 2         # of PyTorch
 
 
 @dataclass
@@ -52,11 +53,11 @@ def _peak(device: torch.device) -> float:
 def measure(config: str, tokens: int, seed: int, device: str | None) -> Timing:
     """One length, in a process of its own so that its memory can be told."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, config, tokens, seed, device).result()
+        return pool.submit(_measure, config, tokens, seed, device, THREADS).result()
 
 
-def _measure(config: str, tokens: int, seed: int, device_name: str | None) -> Timing:
-    torch.set_num_threads(2)
+def _measure(config: str, tokens: int, seed: int, device_name: str | None, threads: int) -> Timing:
+    torch.set_num_threads(threads)
     cfg, device = load_config(config), device_of(device_name)
     generator = torch.Generator().manual_seed(seed)
     q, k, v = (torch.randn(heads, tokens, cfg.head_dim, generator=generator).to(device) for heads in (GROUP, 1, 1))
