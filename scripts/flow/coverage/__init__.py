@@ -1,1 +1,1 @@
-"""Code coverage: reads what Verilator counted in all runs, merges it, and writes a site, an lcov file and a JSON summary."""
+"""Coverage: code coverage as Verilator counted it, functional coverage as benches sampled it, the verification plan, the site."""
