@@ -59,6 +59,11 @@ def with_mark(mark: str) -> str:
     return f"{outer}/{mark}" if outer else mark
 
 
+def _resource_tracker() -> int | None:
+    """The process that keeps multiprocessing's accounts; it ends with this one, and Python complains if it is gone before."""
+    return getattr(resource_tracker._resource_tracker, "_pid", None)
+
+
 @contextlib.contextmanager
 def guard(mark: str, *folders: Path) -> Iterator[None]:
     """While inside, a small process waits for this one's death, even by SIGKILL.
@@ -69,11 +74,15 @@ def guard(mark: str, *folders: Path) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, "-I", "-S", strays.__file__, mark, *map(str, folders)], stdin=read_end,
                                start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(read_end)
+    message = b"done"
     try:
         yield
-        with contextlib.suppress(OSError):
-            os.write(write_end, b"done")
+    except BaseException:
+        message = str(_resource_tracker() or 0).encode()
+        raise
     finally:
+        with contextlib.suppress(OSError):
+            os.write(write_end, message)
         os.close(write_end)
         process.wait()
 
@@ -120,10 +129,8 @@ def check_not_ending() -> None:
 
 
 def _kill(mark: str) -> None:
-    """Kill all that belongs to ``mark``, except what multiprocessing keeps its accounts in: it ends with this process, without
-    complaint only if it is there until then.
-    """
-    strays.kill_marked(mark, spared=getattr(resource_tracker._resource_tracker, "_pid", None))
+    """Kill all that belongs to ``mark``, except multiprocessing's resource tracker."""
+    strays.kill_marked(mark, spared=_resource_tracker())
 
 
 @contextlib.contextmanager

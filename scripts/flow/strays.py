@@ -2,7 +2,8 @@
 
 A run's processes are known by a mark in their environment, which children inherit whatever session or parent they end up with.
 Needs nothing but the standard library, so that it starts at once: ``python -I -S strays.py MARK [FOLDER]`` waits for the end of
-its standard input; "done" there means that the command ended by itself. Otherwise it kills, and removes FOLDER.
+its standard input; "done" there means that the command ended by itself. Otherwise it kills, and removes FOLDER; a number there is
+the one process that the command still needs.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def kill_marked(mark: str, quiet_rounds: int = 1, spared: int | None = None) -> 
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    if sys.stdin.buffer.read() != b"done":
-        kill_marked(sys.argv[1], QUIET_ROUNDS)
+    if (message := sys.stdin.buffer.read()) != b"done":
+        kill_marked(sys.argv[1], QUIET_ROUNDS, int(message or 0))
         for folder in sys.argv[2:]:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -26,6 +26,8 @@ from pathlib import Path
 from models.errors import run_cli
 from scripts.flow.processes import check_not_ending, of_its_own
 
+locks = []     # what lives until Python ends is accounted for until then, by a process of multiprocessing's
+
 def start(apart):
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=apart)
 
@@ -40,6 +42,7 @@ def main():
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool, ThreadPoolExecutor(1) as beside:
             beside.submit(endless)
             ids.append(pool.submit(os.getpid).result())
+            locks.append(multiprocessing.get_context("spawn").Lock())
             (folder / "children.json").write_text(json.dumps(ids))
             (folder / "children.json").rename(folder / "ready.json")
             pool.submit(time.sleep, 600).result()
