@@ -74,7 +74,7 @@ def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[Qu
     table = probability_table(options.tau, cfg.prob_bits, x.k.device)
     lowest = lowest_distance(options.tau, cfg.prob_bits)
     state = x.q.shape[:3]
-    reference = torch.zeros(state, dtype=torch.int64, device=x.k.device)
+    row_max = torch.zeros(state, dtype=torch.int64, device=x.k.device)
     seen = torch.zeros(state, dtype=torch.bool, device=x.k.device)
     row_sum = torch.zeros(state, dtype=torch.float64, device=x.k.device)
     acc = torch.zeros(*state, x.head_dim, dtype=torch.float64, device=x.k.device)
@@ -89,7 +89,7 @@ def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[Qu
             zmax = torch.maximum(zmax, ahead.amax(-1))
         visible = zmax != HIDDEN
         candidate = nx.row_max_candidate(zmax)
-        m, known = reference[first:], seen[first:]
+        m, known = row_max[first:], seen[first:]
         move = visible & known & (candidate > m + options.tau)
         amount = torch.where(move, candidate - m, 0)
         m.copy_(torch.where(move | (visible & ~known), candidate, m))

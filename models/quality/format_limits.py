@@ -51,14 +51,14 @@ def scaled_scores(tile: TileJob) -> Tensor:
     return z.masked_fill(tile.k_pos > tile.q_pos[:, None], -math.inf)
 
 
-def _references(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
-    """Every row's integer reference at every block ``[R, blocks]`` from the blocks' maxima; 0 before a row has seen a key."""
+def _row_maxima(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
+    """Every row's running maximum at every block ``[R, blocks]`` from the blocks' maxima; 0 before a row has seen a key."""
     if tile.fused and zmax.shape[1] > 1:
         zmax = torch.cat([zmax[:, :2].amax(1, keepdim=True), zmax[:, 1:]], dim=1)
-    reference, found = torch.full_like(zmax[:, 0], -math.inf), []
+    row_max, found = torch.full_like(zmax[:, 0], -math.inf), []
     for top in zmax.floor().unbind(1):
-        reference = torch.where((reference == -math.inf) | (top > reference + tau), top, reference)
-        found.append(reference)
+        row_max = torch.where((row_max == -math.inf) | (top > row_max + tau), top, row_max)
+        found.append(row_max)
     return torch.stack(found, dim=1).nan_to_num(neginf=0.0)
 
 
@@ -67,11 +67,11 @@ def _weights(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> T
     if limits.prob_bits is None:
         return torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
     blocks = z.split(cfg.keys_per_block, dim=1)
-    by_block = _references(tile, torch.stack([b.amax(1) for b in blocks], dim=1), limits.tau)
-    reference = by_block.repeat_interleave(torch.tensor([b.shape[1] for b in blocks]), dim=1)
+    by_block = _row_maxima(tile, torch.stack([b.amax(1) for b in blocks], dim=1), limits.tau)
+    row_max = by_block.repeat_interleave(torch.tensor([b.shape[1] for b in blocks]), dim=1)
     one = 2.0 ** (limits.prob_bits - 1 - limits.tau)
-    kept = (torch.exp2(z - reference) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
-    return kept * torch.exp2(reference - by_block[:, -1:])      # a rescale is exact
+    kept = (torch.exp2(z - row_max) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
+    return kept * torch.exp2(row_max - by_block[:, -1:])      # a rescale is exact
 
 
 def limited_tile(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:

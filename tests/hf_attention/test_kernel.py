@@ -80,7 +80,7 @@ def test_many_rescales_and_saturation(seed: int) -> None:
 @pytest.mark.parametrize("largest", [-500.0, -512.0, -600.0])
 @pytest.mark.parametrize("fused", [False, True])
 def test_rows_whose_scores_are_all_very_small(largest: float, fused: bool, seed: int) -> None:
-    """References near the bottom of the range, where the code of a hidden key is no longer far below: it still counts nothing."""
+    """Running maxima near the bottom of the range, where the code of a hidden key is not far below: it still counts nothing."""
     q, k, v = heads(seed, TINY, 24, 24, spread=0.1)
     q[..., 0], k[..., 0] = 1.0, largest * TINY.head_dim ** 0.5 / 1.4427
     for schedule in SCHEDULES:
