@@ -62,7 +62,8 @@ def _random(rows: list[Row]) -> list[tuple[str, dict[str, object]]]:
         ("there `diagonal_first` in blocks of its own is {one:.0f~2} % *{how_one}* than natural order, and fused {two:.0f~2} "
          "% {how_two}.",
          {"one": one, "how_one": how_one, "two": two, "how_two": how_two}),
-        ("An integer reference alone saves {sink:.0f~2} % (with a sink), {model:.0f~2} % (model) and {random:.0f~2} % (random)",
+        ("An integer running maximum alone saves {sink:.0f~2} % (with a sink), {model:.0f~2} % (model) and {random:.0f~2} % "
+         "(random)",
          {"sink": saved[gl.PLANTED], "model": saved[gl.TRAINED], "random": saved[gl.RANDOM]}),
         ("`diagonal_first` rescales {fused:.1f~0.2} (fused) to {single:.1f~0.2} times as often as natural order",
          {"fused": sink[0], "single": sink[1]})]
