@@ -15,7 +15,8 @@ NAMES = ("ROWS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
 SIZES = [(16, 2, 8, 16, 1024), (8, 1, 8, 12, 64), (24, 8, 16, 16, 64), (24, 4, 8, 8, 128), (16, 1, 16, 16, 131072),
          (8, 8, 8, 8, 64), (24, 2, 64, 9, 64)]
 SMALL = (8, 2, 8, 12, 64)
-FINDERS = ["tiles_of_any_size/pattern=both", "a_reset_leaves_nothing"]      # the tests that find the faults
+FINDERS = ["tiles_of_any_size/pattern=none", "tiles_of_any_size/pattern=both", "no_cycle_is_lost_between_blocks",
+           "a_reset_leaves_nothing"]     # the tests that find the faults
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
