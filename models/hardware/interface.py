@@ -86,7 +86,7 @@ class Pin(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """``unit`` of one count; ``counts`` says of what, in a line; ``rule`` which cycles, in the letters of docs/engine.md."""
+    """``unit`` of one count; ``counts`` says of what, in a line; ``rule`` which cycles, in the letters of docs/cycles.md."""
 
     unit: str
     counts: str

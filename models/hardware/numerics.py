@@ -1,6 +1,6 @@
 """Every rounding, truncation and saturation of the engine, one named function each.
 
-All take and give int64 tensors. The RTL has a function or module for each; ``docs/engine.md`` holds the formulas.
+All take and give int64 tensors. The RTL has a function or module for each; ``docs/numbers.md`` holds the formulas.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The timeline model: cycles and counters of a run, exactly as the RTL counts them, without running it.
 
-It follows the handshake rules of ``docs/engine.md``. What the streams do outside comes in as a
+It follows the handshake rules of ``docs/cycles.md``. What the streams do outside comes in as a
 :class:`~models.hardware.pace.Pace`; without one they are always ready.
 """
 

@@ -1,4 +1,4 @@
-"""Every formula of docs/engine.md once more: scalar, in plain Python ints, slow and obvious.
+"""Every formula of docs/numbers.md once more: scalar, in plain Python ints, slow and obvious.
 
 It shares no line with ``models/``: the golden model and the RTL are both compared with this reading of the page.
 """

@@ -1,4 +1,4 @@
-"""The cycle table of docs/engine.md once more, event by event; the drain cycle by cycle.
+"""The cycle table of docs/cycles.md once more, event by event; the drain cycle by cycle.
 
 It shares no line with :mod:`models.hardware.timeline`: both that model and the RTL are compared with this reading.
 """

@@ -1,4 +1,4 @@
-"""Cycles: the RTL against the table of docs/engine.md beat by beat, the timeline model against both, and the efficiency."""
+"""Cycles: the RTL against the table of docs/cycles.md beat by beat, the timeline model against both, and the efficiency."""
 
 from __future__ import annotations
 

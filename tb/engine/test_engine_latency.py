@@ -1,4 +1,4 @@
-"""How late keys and values may come without a cycle lost: at the bounds of docs/engine.md, and one cycle beyond them."""
+"""How late keys and values may come without a cycle lost: at the bounds of docs/requests.md, and one cycle beyond them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """BFMs of the softmax unit, the V buffer and the normaliser around ``fcim_op_cim``, cycle by cycle.
 
-They keep to the cycle table of docs/engine.md to the cycle, and drive garbage wherever nothing may be sampled: E is a block's
+They keep to the cycle table of docs/cycles.md to the cycle, and drive garbage wherever nothing may be sampled: E is a block's
 exponential start, its probabilities come from E + 3 on, X is the cycle in which the unit takes it.
 """
 

@@ -20,7 +20,7 @@ NEXT_KEY = ("of the block", "of the next block", "of the next tile")
 IN_FLIGHT = ("0", "1", "2", "3 or more")
 STREAMS = (("q", "s_q", "fcim_q_loader"), ("k", "s_k", "fcim_ip_cim"), ("v", "s_v", "fcim_v_buffer"),
            ("o", "m_o", "fcim_normalizer"), ("decision", "m_decision", "fcim_online_softmax"))
-_STANDS = "the read-out stands while a finished row is not taken (docs/engine.md, stall_o)"
+_STANDS = "the read-out stands while a finished row is not taken (docs/streams.md, stall_o)"
 _EMPTY = "what works in the engine belongs to a tile in flight"
 
 STREAM_STATES = tuple(

@@ -1,4 +1,4 @@
-"""The timeline model against timelines worked out by hand from the table of docs/engine.md."""
+"""The timeline model against timelines worked out by hand from the table of docs/cycles.md."""
 
 from __future__ import annotations
 
