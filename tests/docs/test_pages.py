@@ -134,7 +134,7 @@ def test_the_golden_model_tells_what_each_block_leaves(tmp_path: Path, capsys: p
     finally:
         golden.accumulate = before
     printed = capsys.readouterr().out
-    states = re.findall(r"shift (\d+), reference (-?\d+), sum (\d+), O (-?\d+)", printed)
+    states = re.findall(r"shift (\d+), maximum (-?\d+), sum (\d+), O (-?\d+)", printed)
     assert len(states) == 1     # tile 0 of a group of four heads sees 16 keys: one block
     row_sum, acc = int(states[-1][2]), int(states[-1][3])
     sign = -1 if acc < 0 else 1
