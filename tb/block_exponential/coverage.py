@@ -31,12 +31,12 @@ OCTAVE = 1 << spec.Z_FRAC
 COVERPOINTS = (
     point("block_exponential.block", "Keys of a block and its place among its tile's blocks that run",
           axes=(("keys", SIZES), ("place", IN_TILE))),
-    point("block_exponential.groups", "Groups of rows that a key has", numbers(1, 2, 4, 8)),
+    point("block_exponential.passes", "Groups of rows that a key has", numbers(1, 2, 4, 8)),
     point("block_exponential.pace", "A block starts in the last cycle of the one before, or later",
           ("without a gap", "after a gap")),
-    point("block_exponential.probability", "Results for every tau; the largest score that the reference allows",
+    point("block_exponential.probability", "Results for every tau; the largest score that the running maximum allows",
           axes=(("tau", numbers(*range(9))), ("result", ("masked", "0", "1", "between", "of the largest score")))),
-    point("block_exponential.reference", "References of visible scores", ("lowest", "negative", "0", "positive", "highest")),
+    point("block_exponential.row_max", "Running maxima of visible scores", ("lowest", "negative", "0", "positive", "highest")),
     point("block_exponential.clear", "What a tile's first block finds in its bank", ("nothing known", "sums of another tile")),
     point("block_exponential.shift", "Rescale amounts against the width of a sum",
           ("0", "1", "2 to below SUM_BITS", "SUM_BITS", "more, to 62", "63")),
@@ -57,22 +57,22 @@ def sample_start(block: ExpectedBlock, size: Geometry, behind: bool, known: bool
     """A started block; ``behind``: in the last cycle of the one before it; ``known``: its bank has held a tile."""
     keys = one_some_all(block.last_key + 1, size.keys_per_block)
     GROUP.sample("block_exponential.block", f"{keys}, {in_tile(block.first, block.last)}")
-    GROUP.sample("block_exponential.groups", str(size.cpk))
+    GROUP.sample("block_exponential.passes", str(size.cpk))
     GROUP.sample("block_exponential.pace", "without a gap" if behind else "after a gap")
     if block.first:
         GROUP.sample("block_exponential.clear", "sums of another tile" if known else "nothing known")
 
 
 @sampler
-def sample_scores(z: list[int], reference: list[int | None], tau: int, prob_bits: int) -> None:
-    """A group's scores; no reference: it is X."""
+def sample_scores(z: list[int], row_max: list[int | None], tau: int, prob_bits: int) -> None:
+    """A group's scores; no running maximum: it is X."""
     masked = np.array(z) == spec.MASKED
-    m = np.array([0 if r is None else r for r in reference])
+    m = np.array([0 if r is None else r for r in row_max])
     p = np.array([spec.probability(v, r, tau, prob_bits) for v, r in zip(z, m.tolist(), strict=True)])
     top = np.array(z) - m * OCTAVE == (tau + 1) * OCTAVE - 1
     GROUP.sample_array("block_exponential.probability", np.full(len(z), tau),
                        np.where(masked, 0, np.where(top, 4, digitise(p, (0, 1, 2)) + 1)))
-    GROUP.sample_array("block_exponential.reference", digitise(m[~masked], (-512, -511, 0, 1, 511)))
+    GROUP.sample_array("block_exponential.row_max", digitise(m[~masked], (-512, -511, 0, 1, 511)))
 
 
 @sampler

@@ -28,7 +28,7 @@ IN_TILE: Bins = ("only", "first", "between", "last")
 OPERAND_VALUES: Bins = ("-128", "negative", "0", "positive", "127")
 PLANES: Bins = tuple(f"bit {i}" for i in range(7, -1, -1))
 PLANE_STATES: Bins = ("all 0", "all 1", "mixed")
-FIRST_REFERENCE: Bins = ("the first is larger", "the second is larger", "equal", "sees the first only", "sees the second only",
+FIRST_MAXIMUM: Bins = ("the first is larger", "the second is larger", "equal", "sees the first only", "sees the second only",
                          "sees neither")
 CUT_OFF: Bins = ("nothing", "less than half", "a half", "more than half")
 ROUNDING_AXES = (("sign", ("negative", "positive")), ("cut off", CUT_OFF))

@@ -13,20 +13,20 @@ STREAMS = ("s_tile", "m_kreq", "s_k", "m_vreq", "s_v")
 LENGTHS = ("one block", "two", "more")
 
 COVERPOINTS = (
-    point("attention.stream", "Tiles, requests and answers move, wait and are waited for",
+    point("engine.stream", "Tiles, requests and answers move, wait and are waited for",
           axes=(("stream", STREAMS), ("state", ("moves", "waits", "is waited for")))),
-    point("attention.blocks_ahead", "Every depth of the queue between requests and decisions", numbers(8, 16, 32, 64)),
-    point("attention.tile", "Tiles of every schedule with every flag",
+    point("engine.blocks_ahead", "Every depth of the queue between requests and decisions", numbers(8, 16, 32, 64)),
+    point("engine.tile", "Tiles of every schedule with every flag",
           axes=(("schedule", NAMES), ("first step", ("fused", "not fused")), ("zeros", ("skips", "does not skip")))),
-    point("attention.length", "Tiles of every schedule and length",
+    point("engine.length", "Tiles of every schedule and length",
           axes=(("schedule", NAMES), ("blocks", LENGTHS), ("keys", ("whole", "ragged")))),
-    point("attention.follow", "A tile of every schedule behind one of every schedule",
+    point("engine.follow", "A tile of every schedule behind one of every schedule",
           axes=(("before", NAMES), ("after", NAMES))),
-    point("attention.skipped", "Skipped blocks in every place of a tile, in every schedule",
+    point("engine.skipped", "Skipped blocks in every place of a tile, in every schedule",
           axes=(("schedule", NAMES), ("place", ("first", "between", "last")))),
-    point("attention.reset", "A reset ends a run that has asked for keys, for values too",
+    point("engine.reset", "A reset ends a run that has asked for keys, for values too",
           ("keys asked for", "values asked for")),
-    point("attention.error", "Keys and values that end their tile too early are noticed, right ones are not",
+    point("engine.error", "Keys and values that end their tile too early are noticed, right ones are not",
           ("none", "keys end too early", "values end too early")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -45,36 +45,36 @@ def sample_cycle(pins: Mapping[str, tuple[bool, bool]]) -> None:
     """One cycle: ``(valid, ready)`` of each stream of :data:`STREAMS`."""
     for name, (valid, ready) in pins.items():
         if valid or ready:
-            GROUP.sample("attention.stream", f"{name}, {'moves' if valid and ready else 'waits' if valid else 'is waited for'}")
+            GROUP.sample("engine.stream", f"{name}, {'moves' if valid and ready else 'waits' if valid else 'is waited for'}")
 
 
 @sampler
 def sample_run(tiles: Sequence[Beat], rows: Sequence[Beat], requests: Sequence[Beat], keys_per_block: int,
                blocks_ahead: int) -> None:
     """A finished run: its tiles, rows of Q, and decisions."""
-    GROUP.sample("attention.blocks_ahead", str(blocks_ahead))
+    GROUP.sample("engine.blocks_ahead", str(blocks_ahead))
     flags = [_flags(row) for row in rows if row["last"]]
     decided = iter(requests)
     for i, (tile, text) in enumerate(zip(tiles, flags, strict=True)):
         name, count = _name(tile["schedule"]), -(-tile["keys"] // keys_per_block)
-        GROUP.sample("attention.tile", f"{name}, {text}")
+        GROUP.sample("engine.tile", f"{name}, {text}")
         last = "ragged" if tile["keys"] % keys_per_block else "whole"
-        GROUP.sample("attention.length", f"{name}, {LENGTHS[min(count, 3) - 1]}, {last}")
+        GROUP.sample("engine.length", f"{name}, {LENGTHS[min(count, 3) - 1]}, {last}")
         if i:
-            GROUP.sample("attention.follow", f"{_name(tiles[i - 1]['schedule'])}, {name}")
+            GROUP.sample("engine.follow", f"{_name(tiles[i - 1]['schedule'])}, {name}")
         for block in range(count):
             if next(decided)["skip"]:
                 place = "first" if block == 0 else "last" if block == count - 1 else "between"
-                GROUP.sample("attention.skipped", f"{name}, {place}")
+                GROUP.sample("engine.skipped", f"{name}, {place}")
 
 
 @sampler
 def sample_reset(values: bool) -> None:
     """A reset in the middle of a run: whether values had been asked for, beside keys."""
-    GROUP.sample("attention.reset", "values asked for" if values else "keys asked for")
+    GROUP.sample("engine.reset", "values asked for" if values else "keys asked for")
 
 
 @sampler
 def sample_flags(error_order: bool, error_v_count: bool) -> None:
     """The flags after a run of right streams, or of keys or values that end too early."""
-    GROUP.sample("attention.error", "keys end too early" if error_order else "values end too early" if error_v_count else "none")
+    GROUP.sample("engine.error", "keys end too early" if error_order else "values end too early" if error_v_count else "none")

@@ -18,17 +18,17 @@ COVERPOINTS = (
     point("exp2.tau", "Results for every tau", axes=(("tau", numbers(*range(9))),
                                                      ("result", ("masked", "0", "positive", "1.0", "largest code")))),
     point("exp2.clamped", "Narrow probabilities whose rounding reaches 2**PROB_BITS", ("8 bits", "9 bits")),
-    point("exp2.reference", "References", ("lowest", "negative", "0", "positive", "highest")),
+    point("exp2.row_max", "Running maxima", ("lowest", "negative", "0", "positive", "highest")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
 
 @sampler
 def sample_elements(elements: Sequence[tuple[int, int, int]], prob_bits: int) -> None:
-    """Elements ``(z, reference, tau)`` of one lane each."""
-    z, reference, tau = (np.array(column) for column in zip(*elements))
+    """Elements ``(z, row_max, tau)`` of one lane each."""
+    z, row_max, tau = (np.array(column) for column in zip(*elements))
     p, shown = np.array([spec.probability(*e, prob_bits) for e in elements]), z != spec.MASKED
-    d = z - (reference << spec.Z_FRAC)
+    d = z - (row_max << spec.Z_FRAC)
     shift, fraction = 17 - prob_bits + tau - (d >> spec.Z_FRAC), d & 1023
     GROUP.sample_array("exp2.shift", np.minimum(shift, 18)[shown] - 1)
     GROUP.sample_array("exp2.segment", (fraction >> 5)[p > 0])
@@ -36,7 +36,7 @@ def sample_elements(elements: Sequence[tuple[int, int, int]], prob_bits: int) ->
     largest = (1 << prob_bits) - 1
     result = np.where(~shown, 0, np.where(p == 0, 1, np.where(p == largest, 4, np.where(d == 0, 3, 2))))
     GROUP.sample_array("exp2.tau", tau, result)
-    GROUP.sample_array("exp2.reference", ends(reference, -512, 511))
+    GROUP.sample_array("exp2.row_max", ends(row_max, -512, 511))
     if prob_bits in (8, 9):
         top = shown & (shift == 17 - prob_bits)
         wide = (np.array(spec.MANTISSAS)[fraction[top]] + (1 << (16 - prob_bits))) >> (17 - prob_bits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tb.common import spec
-from tb.common.coverage import FIRST_REFERENCE, BenchCoverGroup, digitise, numbers, points_of, sampler
+from tb.common.coverage import FIRST_MAXIMUM, BenchCoverGroup, digitise, numbers, points_of, sampler
 
 if TYPE_CHECKING:
     from tb.row_max.sequences import Block
@@ -16,23 +16,23 @@ point = points_of("fcim_row_max")
 _FAR = -1 << 20     # no row sees a key
 
 COVERPOINTS = (
-    point("block_reference.block", "Blocks by their place in a tile",
+    point("row_max.block", "Blocks by their place in a tile",
           ("first", "first, joint", "second of two that are judged as one", "later")),
-    point("block_reference.groups", "Groups of rows that a walk has", numbers(1, 2, 4, 8)),
-    point("block_reference.pace", "A block is offered as the one before leaves, or later", ("back to back", "after a pause")),
-    point("block_reference.joint", "Where a row's first reference comes from if two blocks are judged as one",
-          FIRST_REFERENCE),
-    point("block_reference.row", "What a row sees in a tile's later blocks",
+    point("row_max.passes", "Passes that a walk has", numbers(1, 2, 4, 8)),
+    point("row_max.pace", "A block is offered as the one before leaves, or later", ("back to back", "after a pause")),
+    point("row_max.joint", "Where a row's first running maximum comes from if two blocks are judged as one",
+          FIRST_MAXIMUM),
+    point("row_max.row", "What a row sees in a tile's later blocks",
           ("sees no key, saw none before", "sees no key, saw one before", "sees its first key", "sees keys, saw one before")),
-    point("block_reference.lazy", "A row's candidate against its reference plus tau",
+    point("row_max.lazy", "A row's candidate against its running maximum plus tau",
           axes=(("tau", numbers(*range(9))), ("candidate", ("below", "at", "1 above", "far above")))),
-    point("block_reference.amount", "Rescale amounts against the width of the shift",
+    point("row_max.amount", "Rescale amounts against the width of the shift",
           ("0", "1 to 62", "63", "64 or more: clamped")),
-    point("block_reference.zero", "Why a block vanishes, or what keeps it",
+    point("row_max.zero", "Why a block vanishes, or what keeps it",
           ("nothing visible", "all too small", "one row keeps it", "some rows keep it", "all rows keep it")),
-    point("block_reference.edge", "A row's maximum in the last octave that leaves something of a probability, and in the next",
+    point("row_max.edge", "A row's maximum in the last octave that leaves something of a probability, and in the next",
           axes=(("tau", numbers(*range(9))), ("maximum", ("at", "1 below")))),
-    point("block_reference.reference", "References", ("lowest", "negative", "0", "positive", "highest")),
+    point("row_max.value", "Running maxima", ("lowest", "negative", "0", "positive", "highest")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
@@ -42,21 +42,21 @@ def sample_block(judged: Block, before: Block | None, after: Block | None, prob_
                  back_to_back: bool) -> None:
     """A judged block and its neighbours in the tile; ``back_to_back``: it came in the cycle after the one before it."""
     second = before is not None and before.joint
-    GROUP.sample("block_reference.block", "first, joint" if judged.joint else "first" if judged.first else
+    GROUP.sample("row_max.block", "first, joint" if judged.joint else "first" if judged.first else
                  "second of two that are judged as one" if second else "later")
-    GROUP.sample("block_reference.groups", str(groups))
-    GROUP.sample("block_reference.pace", "back to back" if back_to_back else "after a pause")
+    GROUP.sample("row_max.passes", str(groups))
+    GROUP.sample("row_max.pace", "back to back" if back_to_back else "after a pause")
     own = [_top(column) for column in judged.z]
     if judged.joint and after is not None:
         for row, top in enumerate(own):
-            GROUP.sample("block_reference.joint", _joint(top, _top(after.z[row])))
+            GROUP.sample("row_max.joint", _joint(top, _top(after.z[row])))
     if before is not None:
         _rows(judged, before.row_max, own)
     edges = [_FAR if top is None or m is None else (top >> spec.Z_FRAC) - m + prob_bits - judged.tau
              for top, m in zip(own, judged.row_max)]
     _zero(judged, edges)
     known = [m for m in judged.row_max if m is not None]
-    GROUP.sample_array("block_reference.reference", digitise(np.array(known, dtype=np.int64), (-512, -511, 0, 1, 511)))
+    GROUP.sample_array("row_max.value", digitise(np.array(known, dtype=np.int64), (-512, -511, 0, 1, 511)))
 
 
 def _top(column: list[int]) -> int | None:
@@ -72,26 +72,26 @@ def _joint(first: int | None, second: int | None) -> str:
 
 
 def _rows(judged: Block, old: list[int | None], own: list[int | None]) -> None:
-    """Every row against the reference that the tile's block before has left."""
+    """Every row against the running maximum that the tile's block before has left."""
     for m, top, amount in zip(old, own, judged.amount, strict=True):
         if top is None:
-            GROUP.sample("block_reference.row", "sees no key, saw none before" if m is None else "sees no key, saw one before")
+            GROUP.sample("row_max.row", "sees no key, saw none before" if m is None else "sees no key, saw one before")
         elif m is None:
-            GROUP.sample("block_reference.row", "sees its first key")
+            GROUP.sample("row_max.row", "sees its first key")
         else:
             beyond = (top >> spec.Z_FRAC) - m - judged.tau
             kind = "below" if beyond < 0 else "at" if beyond == 0 else "1 above" if beyond == 1 else "far above"
-            GROUP.sample("block_reference.lazy", f"{judged.tau}, {kind}")
-            GROUP.sample("block_reference.row", "sees keys, saw one before")
-            GROUP.sample("block_reference.amount", "0" if not amount else "1 to 62" if amount < 63 else "63" if amount == 63 else
+            GROUP.sample("row_max.lazy", f"{judged.tau}, {kind}")
+            GROUP.sample("row_max.row", "sees keys, saw one before")
+            GROUP.sample("row_max.amount", "0" if not amount else "1 to 62" if amount < 63 else "63" if amount == 63 else
                          "64 or more: clamped")
 
 
 def _zero(judged: Block, edges: list[int]) -> None:
     """Why a block vanishes, or what keeps it; ``edges`` of every row in octaves above the last that leaves something."""
     keeping, best = sum(edge >= 0 for edge in edges), max(edges)
-    GROUP.sample("block_reference.zero", "nothing visible" if best == _FAR else "all too small" if best < 0 else
+    GROUP.sample("row_max.zero", "nothing visible" if best == _FAR else "all too small" if best < 0 else
                  "one row keeps it" if keeping == 1 else "all rows keep it" if keeping == len(edges) else "some rows keep it")
     for edge in edges:
         if edge in (-1, 0):
-            GROUP.sample("block_reference.edge", f"{judged.tau}, {'1 below' if edge else 'at'}")
+            GROUP.sample("row_max.edge", f"{judged.tau}, {'1 below' if edge else 'at'}")

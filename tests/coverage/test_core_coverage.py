@@ -56,19 +56,19 @@ def hits(cov: CoverGroup, name: str) -> dict[str, int]:
 
 
 def test_lazy_reference_by_hand(generator: np.random.Generator) -> None:
-    """Each tile: first block sets -7, the next lies at the reference plus tau, then twice one above."""
+    """Each tile: first block sets -7, the next lies at the running maximum plus tau, then twice one above."""
     tiles = sequences.lazy(TINY, generator)
     cov = sampled(TINY, list(tiles.values()))
     rows = TINY.rows
-    assert hits(cov, "reference.lazy") == {f"{tau}, {kind}": n * rows for tau in range(9)
+    assert hits(cov, "maximum.lazy") == {f"{tau}, {kind}": n * rows for tau in range(9)
                                            for kind, n in (("at", 1), ("1 above", 2))}
-    assert hits(cov, "reference.first") == {"negative": 9 * rows}
+    assert hits(cov, "maximum.first") == {"negative": 9 * rows}
     moved = Counter({"0": 9 * rows, "1": 2 * rows})
     moved |= Counter({"2 to 7": 2 * rows * 6})      # tau 1 to 6 move by 2 to 7
     moved |= Counter({"8 to below the sum's width": 2 * rows * 2})
-    assert hits(cov, "reference.moved_by") == dict(moved)
+    assert hits(cov, "maximum.moved_by") == dict(moved)
     assert hits(cov, "tile.tau") == {str(tau): 1 for tau in range(9)}
-    assert hits(cov, "reference.rows_moved") == {"none": 9 * 2, "all": 9 * 2}
+    assert hits(cov, "maximum.rows_moved") == {"none": 9 * 2, "all": 9 * 2}
 
 
 def test_visibility_by_hand() -> None:
@@ -91,7 +91,7 @@ def test_visibility_by_hand() -> None:
 def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]:
     """Some points once more, element by element, from the scalar reading of the page."""
     found: dict[str, Counter[str]] = {name: Counter() for name in ("scale.z", "exp.shift", "exp.segment", "exp.value",
-                                                                   "reference.lazy", "operand.k_value")}
+                                                                   "maximum.lazy", "operand.k_value")}
     per_block, largest = cfg.keys_per_block, 2**cfg.prob_bits - 1
     for value in tile.k.flatten().tolist():
         found["operand.k_value"]["-128" if value == -128 else "127" if value == 127 else
@@ -115,7 +115,7 @@ def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]
             if seen and m is not None:
                 beyond = max(seen) // 1024 - m - tile.tau
                 kind = "far below" if beyond < -1 else "far above" if beyond > 1 else ("1 below", "at", "1 above")[beyond + 1]
-                found["reference.lazy"][f"{tile.tau}, {kind}"] += 1
+                found["maximum.lazy"][f"{tile.tau}, {kind}"] += 1
             m, _, _ = spec.new_row_max(m, column, tile.tau)
             for z in column:
                 if z == spec.MASKED:
@@ -129,7 +129,7 @@ def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]
                 if p:
                     found["exp.segment"][str(d % 1024 // 32)] += 1
                 found["exp.value"]["0, too small" if not p else "largest code" if p == largest else
-                                   "1.0: at the reference" if d == 0 else "1" if p == 1 else "between"] += 1
+                                   "1.0: at the maximum" if d == 0 else "1" if p == 1 else "between"] += 1
     return found
 
 
@@ -178,7 +178,7 @@ def test_pace_by_hand(generator: np.random.Generator) -> None:
     assert hits(cov, "decision.kind") == {"runs, last": 2} and hits(cov, "decision.pace") == {"ran, at full rate": 1}
     assert hits(cov, "decision.value") == {"every block runs, before it": 3, "every block runs, from the second cycle on": 1}
     assert hits(cov, "pace.q_ahead") == {"before": 1}
-    assert hits(cov, "engine.tile_done") == {"tile of several rows": 2, "another tile follows at full rate": 1,
+    assert hits(cov, "core.tile_done") == {"tile of several rows": 2, "another tile follows at full rate": 1,
                                              "last of the run": 1}
     late = cycles_record() | {"o_cycle": np.array([60, 64, 67, 73])}
     assert sampled(TINY, tiles, late).score().illegal == ("pace.rows: of the next tile, sooner",)

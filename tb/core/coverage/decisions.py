@@ -13,7 +13,7 @@ from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES, key_order
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.coverage.functional import SEPARATOR, CoverGroup, CoverPoint
-from tb.common.coverage import FIRST_REFERENCE, Bins, digitise, numbers, one_some_all
+from tb.common.coverage import FIRST_MAXIMUM, Bins, digitise, numbers, one_some_all
 from tb.core.coverage.internals import Internals
 
 ORDERS: Bins = (*SCHEDULES, "newest of two first", "one block", "another order")
@@ -21,7 +21,7 @@ STALLS: Bins = ("none pauses", "inputs pause", "outputs wait", "both")
 FIRST_STEP: Bins = ("one block", "fused")
 MAY_SKIP: Bins = ("every block runs", "blocks may be skipped")
 WHY_ZERO: Bins = ("nothing visible", "all too small")
-_SETS = "the block that sets a row's reference leaves that row a probability that is not 0"
+_SETS = "the block that sets a row's running maximum leaves that row a probability that is not 0"
 _SHORT = "only a tile's last block is short"
 
 SCHEDULE = (
@@ -46,7 +46,7 @@ FUSED = (
                "Keys of the second block of a fused tile, ragged if it is the last one",
                axes=(("keys", ("one", "some", "all")), ("place", ("last", "more follow"))),
                illegal={"one, more follow": _SHORT, "some, more follow": _SHORT}),
-    CoverPoint("fused.row", "fcim_row_max", "Where a row's first reference comes from", FIRST_REFERENCE),
+    CoverPoint("fused.row", "fcim_row_max", "Where a row's first running maximum comes from", FIRST_MAXIMUM),
     CoverPoint("fused.saved", "fcim_row_max", "Rows that the second block would have rescaled if it had not been fused, for "
                "every tau", axes=(("tau", numbers(*range(9))), ("second block", ("would rescale", "would not")))),
 )
@@ -159,7 +159,7 @@ def _zero_blocks(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
 
 
 def _edges(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
-    octave = (inner.zmax >> Z_FRAC) - inner.reference + cfg.prob_bits - tile.tau
+    octave = (inner.zmax >> Z_FRAC) - inner.row_max + cfg.prob_bits - tile.tau
     seen = inner.visible_keys > 0
     best = np.where(seen, octave, np.iinfo(np.int64).min).max(0)[seen.any(0)]
     tau = digitise(np.full(len(best), tile.tau), _TAU_STARTS)

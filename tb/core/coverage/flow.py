@@ -69,13 +69,13 @@ COVERPOINTS: tuple[CoverPoint, ...] = (
                "A value against the key that it belongs to, in tiles with every value and in others",
                axes=(("values", ("all", "some are skipped")),
                      ("comes", ("a block or more before", "before", "in the same cycle", "after", "a block or more after")))),
-    CoverPoint("engine.tile_done", "fcim_core",
+    CoverPoint("core.tile_done", "fcim_core",
                "tile_done, with a tile's last row: of a tile of one row, of several, and with the next tile's first row "
                "following in its own next slot",
                ("tile of one row", "tile of several rows", "another tile follows at full rate", "last of the run")),
-    CoverPoint("engine.tiles_of_run", "fcim_core", "Tiles of one run: banks alternate and are used again",
+    CoverPoint("core.tiles_of_run", "fcim_core", "Tiles of one run: banks alternate and are used again",
                ("1", "2", "3", "4 or more")),
-    CoverPoint("engine.counter", "fcim_counters", "The counter moved in a run", COUNTERS),
+    CoverPoint("core.counter", "fcim_counters", "The counter moved in a run", COUNTERS),
 )
 
 Record = Mapping[str, np.ndarray]
@@ -90,11 +90,11 @@ _MOVES = 3
 def sample_flow(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
                 record: Record) -> None:
     """Handshakes, overlap, pace and counters of a run; what the record lacks is left out."""
-    cov.sample("engine.tiles_of_run", str(len(tiles)) if len(tiles) < 4 else "4 or more")
+    cov.sample("core.tiles_of_run", str(len(tiles)) if len(tiles) < 4 else "4 or more")
     if "state_counts" in record:
         _states(cov, np.asarray(record["state_counts"], dtype=np.int64).reshape(-1, 2))
     if "counters" in record:
-        cov.sample_array("engine.counter", np.arange(len(COUNTERS)), weights=np.asarray(record["counters"]) > 0)
+        cov.sample_array("core.counter", np.arange(len(COUNTERS)), weights=np.asarray(record["counters"]) > 0)
     if all(f"{name}_cycle" in record for name in PACED):
         at = {name: np.asarray(record[f"{name}_cycle"], dtype=np.int64) for name in PACED}
         sample_pace(cov, cfg, tiles, [result.ran.numpy() for result in golden], at)
@@ -187,9 +187,9 @@ def _rows(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, at: Mapping[str, 
     cov.sample_array("pace.q", other, (np.diff(at["q"]) > 1).astype(np.int64))
     last_row, last_key = np.cumsum(shape.rows) - 1, np.cumsum(shape.keys) - 1
     cov.sample_array("pace.q_ahead", (at["q"][last_row[1:]] > at["k"][last_key[:-1]]).astype(np.int64))
-    cov.sample_array("engine.tile_done", (shape.rows > 1).astype(np.int64))
-    cov.sample("engine.tile_done", "another tile follows at full rate", int((step[other > 0] == cpk).sum()))
-    cov.sample("engine.tile_done", "last of the run")
+    cov.sample_array("core.tile_done", (shape.rows > 1).astype(np.int64))
+    cov.sample("core.tile_done", "another tile follows at full rate", int((step[other > 0] == cpk).sum()))
+    cov.sample("core.tile_done", "last of the run")
 
 
 def _keys(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, ran: Sequence[np.ndarray], at: Mapping[str, np.ndarray]) -> None:

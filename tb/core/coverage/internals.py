@@ -18,7 +18,7 @@ class Internals:
 
     ``product`` int64 ``[R, n]`` is the scaled score before its shift, ``visible`` bool ``[R, n]``, ``saturated`` bool ``[R, n]``
     (visible or not). ``z`` and ``p`` int64 ``[R, B, K]``; ``sizes`` int64 ``[B]`` keys of each block; ``zmax``,
-    ``visible_keys``, ``reference`` (after the block), ``over`` (candidate minus the reference before it), ``amount`` int64
+    ``visible_keys``, ``row_max`` (after the block), ``over`` (candidate minus the running maximum before it), ``amount`` int64
     ``[R, B]``; ``known`` bool ``[R, B]``: the row had seen a key before the block; ``row_sum`` int64 ``[R]``; ``before`` int64
     ``[R, B]``: the row sum before the block.
     """
@@ -32,7 +32,7 @@ class Internals:
     sizes: np.ndarray
     zmax: np.ndarray
     visible_keys: np.ndarray
-    reference: np.ndarray
+    row_max: np.ndarray
     over: np.ndarray
     amount: np.ndarray
     known: np.ndarray
@@ -62,22 +62,22 @@ def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
     return np.where(s > 0, (floor + 1) >> 1, floor)
 
 
-def _references(zmax: np.ndarray, tau: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """``reference``, ``over``, ``amount``, ``known`` of :class:`Internals`, from the maxima ``[R, B]`` that judge the blocks."""
+def _row_maxima(zmax: np.ndarray, tau: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """``row_max``, ``over``, ``amount``, ``known`` of :class:`Internals`, from the maxima ``[R, B]`` that judge the blocks."""
     seen_block = zmax != nx.MASKED
     candidate = zmax >> Z_FRAC
     known = np.zeros_like(seen_block)
     known[:, 1:] = np.logical_or.accumulate(seen_block, axis=1)[:, :-1]
-    reference, over = np.zeros_like(zmax), np.zeros_like(zmax)
+    row_max, over = np.zeros_like(zmax), np.zeros_like(zmax)
     now = np.zeros(len(zmax), dtype=np.int64)
     for b in range(zmax.shape[1]):
         distance = candidate[:, b] - now
         move = seen_block[:, b] & (~known[:, b] | (distance > tau))
         over[:, b] = distance
         now = np.where(move, candidate[:, b], now)
-        reference[:, b] = now
+        row_max[:, b] = now
     amount = np.where(seen_block & known & (over > tau), over, 0)
-    return reference, over, amount, known
+    return row_max, over, amount, known
 
 
 def _sums(p_sum: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,11 +109,11 @@ def internals_of(cfg: HardwareConfig, tile: TileJob) -> Internals:
     judged = zmax.copy()
     if tile.fused and count > 1:
         judged[:, 0] = np.maximum(zmax[:, 0], zmax[:, 1])
-    reference, over, amount, known = _references(judged, tile.tau)
-    p = nx.probability(z, torch.from_numpy(reference).unsqueeze(-1), tile.tau, cfg.prob_bits)
+    row_max, over, amount, known = _row_maxima(judged, tile.tau)
+    p = nx.probability(z, torch.from_numpy(row_max).unsqueeze(-1), tile.tau, cfg.prob_bits)
     before, row_sum = _sums(p.sum(-1).numpy(), amount)
     sizes = np.full(count, per_block)
     sizes[-1] = keys - (count - 1) * per_block
     return Internals(score=score.numpy(), product=product.numpy(), visible=visible.numpy(), saturated=(clamped != wide).numpy(),
                      z=z.numpy(), p=p.numpy(), sizes=sizes, zmax=zmax, visible_keys=(z != nx.MASKED).sum(-1).numpy(),
-                     reference=reference, over=over, amount=amount, known=known, before=before, row_sum=row_sum)
+                     row_max=row_max, over=over, amount=amount, known=known, before=before, row_sum=row_sum)

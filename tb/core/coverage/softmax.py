@@ -1,4 +1,4 @@
-"""Coverpoints of scaled scores, references, probabilities and row sums. Sampled from a run's record."""
+"""Coverpoints of scaled scores, running maxima, probabilities and row sums. Sampled from a run's record."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ SCALING = (
 )
 
 REFERENCE = (
-    CoverPoint("reference.lazy", "fcim_online_softmax",
-               "For every tau: a block's candidate just below, at, just above the reference plus tau, and far above; only from "
-               "one above on the reference moves",
+    CoverPoint("maximum.lazy", "fcim_online_softmax",
+               "For every tau: a block's candidate just below, at, just above the running maximum plus tau, and far above; only "
+               "from one above on it moves",
                axes=(("tau", numbers(*range(9))), ("candidate", ("far below", "1 below", "at", "1 above", "far above")))),
-    CoverPoint("reference.first", "fcim_online_softmax", "The reference that a row's first visible block sets",
+    CoverPoint("maximum.first", "fcim_online_softmax", "The running maximum that a row's first visible block sets",
                ("lowest: -512", "negative", "0", "positive", "highest: 511")),
-    CoverPoint("reference.moved_by", "fcim_online_softmax", "Rescale amounts against the widths of sums, accumulators and shift",
+    CoverPoint("maximum.moved_by", "fcim_online_softmax", "Rescale amounts against the widths of sums, accumulators and shift",
                ("0", "1", "2 to 7", "8 to below the sum's width", "the sum's width", "between the widths",
                 "the accumulator's width", "up to 62", "63", "64", "65 or more")),
-    CoverPoint("reference.rows_moved", "fcim_online_softmax", "Rows of a tile that one block rescales",
+    CoverPoint("maximum.rows_moved", "fcim_online_softmax", "Rows of a tile that one block rescales",
                ("none", "one", "some", "all")),
-    CoverPoint("reference.moves_of_row", "fcim_online_softmax", "Rescales of a row over its tile", ("0", "1", "2", "3 or more")),
-    CoverPoint("reference.max_block", "fcim_online_softmax", "The block that holds a row's maximum",
+    CoverPoint("maximum.moves_of_row", "fcim_online_softmax", "Rescales of a row over its tile", ("0", "1", "2", "3 or more")),
+    CoverPoint("maximum.max_block", "fcim_online_softmax", "The block that holds a row's maximum",
                ("only", "first", "middle", "last")),
-    CoverPoint("reference.max_key", "fcim_online_softmax", "The key of a block that holds the block's maximum of a row",
+    CoverPoint("maximum.max_key", "fcim_online_softmax", "The key of a block that holds the block's maximum of a row",
                ("only", "first", "middle", "last")),
-    CoverPoint("reference.after_first", "fcim_online_softmax", "A row's maximum against that of its first block",
+    CoverPoint("maximum.after_first", "fcim_online_softmax", "A row's maximum against that of its first block",
                ("the same block", "the same octave", "higher octave")),
 )
 
@@ -52,7 +52,7 @@ PROBABILITIES = (
     CoverPoint("exp.segment", "fcim_exp2", "Chord of the exponential, for elements whose probability is not 0",
                numbers(*range(32))),
     CoverPoint("exp.value", "fcim_exp2", "Probabilities",
-               ("0, masked", "0, too small", "1", "between", "1.0: at the reference", "largest code")),
+               ("0, masked", "0, too small", "1", "between", "1.0: at the maximum", "largest code")),
     CoverPoint("exp.clamped", "fcim_exp2", "Narrow probabilities whose rounding reaches 2**PROB_BITS are clamped",
                ("8 bits", "9 bits")),
     CoverPoint("exp.zero_block", "fcim_online_softmax", "Blocks whose probabilities are all 0, and why",
@@ -77,7 +77,7 @@ _MULT_STARTS = (0, 1, 2, 32768, 65535)
 def sample_softmax(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
     """All number rules from the score to the row sum."""
     _scaling(cov, tile, inner)
-    _references(cov, cfg, tile, inner)
+    _row_maxima(cov, cfg, tile, inner)
     _maxima(cov, inner)
     _probabilities(cov, cfg, tile, inner)
     _sums(cov, cfg, inner)
@@ -99,37 +99,37 @@ def _scaling(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
         cov.sample_array("scale.rounding", (inner.product >= 0).astype(np.int64), cut_off(low, tile.shift))
 
 
-def _references(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def _row_maxima(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
     seen = inner.visible_keys > 0
     again = seen & inner.known
     beyond = inner.over[again] - tile.tau
-    cov.sample_array("reference.lazy", np.full(len(beyond), tile.tau), np.clip(beyond, -2, 2) + 2)
-    cov.sample_array("reference.first", digitise(inner.reference[seen & ~inner.known], _FIRST_STARTS))
+    cov.sample_array("maximum.lazy", np.full(len(beyond), tile.tau), np.clip(beyond, -2, 2) + 2)
+    cov.sample_array("maximum.first", digitise(inner.row_max[seen & ~inner.known], _FIRST_STARTS))
     starts = (0, 1, 2, 8, cfg.sum_bits, cfg.sum_bits + 1, cfg.acc_bits, cfg.acc_bits + 1, 63, 64, 65)
-    cov.sample_array("reference.moved_by", digitise(inner.amount[again], starts))
+    cov.sample_array("maximum.moved_by", digitise(inner.amount[again], starts))
     moved = (inner.amount > 0).sum(0)
-    cov.sample_array("reference.rows_moved", np.where(moved == 0, 0, np.where(
+    cov.sample_array("maximum.rows_moved", np.where(moved == 0, 0, np.where(
         moved == len(seen), 3, np.where(moved == 1, 1, 2))))
-    cov.sample_array("reference.moves_of_row", np.minimum((inner.amount > 0).sum(1), 3))
+    cov.sample_array("maximum.moves_of_row", np.minimum((inner.amount > 0).sum(1), 3))
 
 
 def _maxima(cov: CoverGroup, inner: Internals) -> None:
     zmax, (rows, blocks, _) = inner.zmax, inner.z.shape
     sighted = np.flatnonzero((zmax != nx.MASKED).any(1))
     best = zmax[sighted].argmax(1)
-    cov.sample_array("reference.max_block", np.zeros_like(best) if blocks == 1 else
+    cov.sample_array("maximum.max_block", np.zeros_like(best) if blocks == 1 else
                       np.where(best == 0, 1, np.where(best == blocks - 1, 3, 2)))
     where, sizes = inner.z.argmax(2), np.broadcast_to(inner.sizes, (rows, blocks))
     key = np.where(sizes == 1, 0, np.where(where == 0, 1, np.where(where == sizes - 1, 3, 2)))
-    cov.sample_array("reference.max_key", key[inner.visible_keys > 0])
+    cov.sample_array("maximum.max_key", key[inner.visible_keys > 0])
     first = (zmax[sighted] != nx.MASKED).argmax(1)
     start, top = zmax[sighted, first] >> Z_FRAC, zmax[sighted].max(1) >> Z_FRAC
-    cov.sample_array("reference.after_first", np.where(best == first, 0, np.where(start == top, 1, 2)))
+    cov.sample_array("maximum.after_first", np.where(best == first, 0, np.where(start == top, 1, 2)))
 
 
 def _probabilities(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
     shown = inner.z != nx.MASKED
-    p, d = inner.p[shown], (inner.z - (inner.reference[..., None] << Z_FRAC))[shown]
+    p, d = inner.p[shown], (inner.z - (inner.row_max[..., None] << Z_FRAC))[shown]
     shift = 17 - cfg.prob_bits + tile.tau - (d >> Z_FRAC)
     cov.sample_array("exp.shift", np.minimum(shift, 18) - 1)
     fraction = d & (_OCTAVE - 1)

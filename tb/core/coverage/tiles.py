@@ -49,7 +49,7 @@ TILES = (
     CoverPoint("tile.last_block_of_8", "fcim_v_buffer", "Every number of keys in a last block of 8", numbers(*range(1, 9))),
     CoverPoint("tile.order", "fcim_score_lanes", "Order of the keys' positions in the stream",
                ("one position", "rising", "falling", "any")),
-    CoverPoint("tile.tau", "fcim_online_softmax", "Every threshold of the lazy reference", numbers(*range(9))),
+    CoverPoint("tile.tau", "fcim_online_softmax", "Every threshold of the lazy running maximum", numbers(*range(9))),
     CoverPoint("tile.tau_changes", "fcim_online_softmax", "A tile's tau and shift against those of the tile before",
                ("both the same", "other tau", "other shift", "both others")),
 )
