@@ -13,7 +13,7 @@ from models.errors import FcimError
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "config" / "engine"
 
-# Number formats that no configuration changes; docs/engine.md says what each means.
+# Number formats that no configuration changes; docs/numbers.md says what each means.
 OPERAND_BITS = 8
 MULT_BITS = 16
 Z_FRAC = 10

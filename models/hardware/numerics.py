@@ -1,15 +1,19 @@
 """Every rounding, truncation and saturation of the engine, one named function each.
 
-All take and give int64 tensors. The RTL has a function or module for each; ``docs/numbers.md`` holds the formulas.
+All take and give int64 tensors, but for the table of probabilities, which serves code with many scores at once. The RTL has a
+function or module for each; ``docs/numbers.md`` holds the formulas.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from models.hardware.config import OUT_BITS, OUT_FRAC, SHIFT_BITS, Z_BITS, Z_FRAC
 
+_CPU = torch.device("cpu")
 EXP2_INDEX_BITS = 5
 EXP2_LOW_BITS = Z_FRAC - EXP2_INDEX_BITS
 MANT_FRAC = 16
@@ -66,6 +70,24 @@ def probability(z: Tensor, row_max: Tensor, tau: int, prob_bits: int) -> Tensor:
     mantissa = exp2_mantissa(d & ((1 << Z_FRAC) - 1))
     p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO)).clamp(max=(1 << prob_bits) - 1)
     return torch.where(z == MASKED, torch.zeros_like(p), p)
+
+
+def lowest_distance(tau: int, prob_bits: int) -> int:
+    """The largest distance from the running maximum, in units of z, whose probability is 0; so is that of every one below it."""
+    return ((tau - prob_bits) << Z_FRAC) - 1
+
+
+@lru_cache
+def probability_table(tau: int, prob_bits: int, device: torch.device = _CPU) -> Tensor:
+    """Probabilities by distance from the running maximum in units of z, float64 ``[n]``; shared by all callers:
+    not to be changed.
+
+    Entry i is that of the distance ``lowest_distance(tau, prob_bits) + i``. A caller clamps the index: entry 0 stands for
+    all smaller distances (and for hidden scores), the last for the largest that a threshold of ``tau`` leaves,
+    ``((tau + 1) << Z_FRAC) - 1``.
+    """
+    distances = torch.arange(lowest_distance(tau, prob_bits), (tau + 1) << Z_FRAC, device=_CPU)
+    return probability(distances, torch.tensor(0, device=_CPU), tau, prob_bits).double().to(device)
 
 
 def clamp_rescale(amount: Tensor) -> Tensor:

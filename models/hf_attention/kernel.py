@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.hardware import numerics as nx
 from models.hardware.config import OUT_FRAC, HardwareConfig
-from models.hardware.probability_table import lowest_distance, probability_table
+from models.hardware.numerics import lowest_distance, probability_table
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
 from models.hf_attention.tiles import TilePlan, pack, plan_tiles, unpack

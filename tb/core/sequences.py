@@ -421,3 +421,20 @@ def saturated_output(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
             tiles[f"values {v}, rescaled by {amount}"] = exact_tile(
                 cfg, g, levels, rows=2, tau=tau, v=torch.full((per_block + 1, cfg.head_dim), v, dtype=torch.int8))
     return tiles
+
+
+def provoking_tiles(cfg: HardwareConfig, generator: np.random.Generator) -> list[TileJob]:
+    """Few and short, yet each rule of the page matters in them."""
+    per_block = cfg.keys_per_block
+    full = exact_tile(cfg, generator, blocks(cfg, [0, 2 * UNIT, -90 * UNIT, 3 * UNIT + 5]), tau=2)
+    short = [random_tile(cfg, generator, 5, 3, "plain", 0, "natural") for _ in range(4)]
+    causal = random_tile(cfg, generator, cfg.rows, per_block + 2, "peaked", 0, "natural")
+    causal.k_pos, causal.q_pos = torch.arange(per_block + 2), torch.arange(cfg.rows) % per_block
+    few = exact_tile(cfg, generator, blocks(cfg, [0, 5 * UNIT]), rows=2)
+    low = -cfg.prob_bits
+    skipping = levels_tile(cfg, generator, [None, 0, low, low - 1, 2, low - 9], 2, skip=True)
+    skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
+    joint = levels_tile(cfg, generator, [0, 5, 20, low - 9], fused=True, skip=True)
+    unseen = levels_tile(cfg, generator, [None, None], rows=3, skip=True)
+    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
+    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]

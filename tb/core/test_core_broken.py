@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
@@ -19,7 +17,7 @@ from tb.core import model
 from tb.core.checker import assert_ok, check_record, describe
 from tb.core.configs import TINY
 from tb.core.run import run_core
-from tb.core.sequences import UNIT, blocks, exact_tile, levels_tile, random_tile
+from tb.core.sequences import levels_tile, provoking_tiles, random_tile
 from tb.core.transactions import stream_arrays, streamed_values
 
 Record = dict[str, np.ndarray]
@@ -86,23 +84,6 @@ MUTANTS = {
 }
 START = 17          # cycle of a made-up record in which the first row of Q is taken
 BUDGET = 6000       # cycles; the right engine needs less than half of it
-
-
-def provoking_tiles(generator: np.random.Generator) -> list[TileJob]:
-    """Few and short, yet each rule of the page matters in them."""
-    per_block = TINY.keys_per_block
-    full = exact_tile(TINY, generator, blocks(TINY, [0, 2 * UNIT, -90 * UNIT, 3 * UNIT + 5]), tau=2)
-    short = [random_tile(TINY, generator, 5, 3, "plain", 0, "natural") for _ in range(4)]
-    causal = random_tile(TINY, generator, TINY.rows, per_block + 2, "peaked", 0, "natural")
-    causal.k_pos, causal.q_pos = torch.arange(per_block + 2), torch.arange(TINY.rows) % per_block
-    few = exact_tile(TINY, generator, blocks(TINY, [0, 5 * UNIT]), rows=2)
-    low = -TINY.prob_bits
-    skipping = levels_tile(TINY, generator, [None, 0, low, low - 1, 2, low - 9], 2, skip=True)
-    skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
-    joint = levels_tile(TINY, generator, [0, 5, 20, low - 9], fused=True, skip=True)
-    unseen = levels_tile(TINY, generator, [None, None], rows=3, skip=True)
-    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
-    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]
 
 
 @pytest.fixture
@@ -239,7 +220,7 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""
     file, old, new, *slow = MUTANTS[name]
-    tiles = provoking_tiles(np.random.default_rng(seed))
+    tiles = provoking_tiles(TINY, np.random.default_rng(seed))
     options = RunOptions(seed=seed, sources=mutated_sources(tmp_path, file, old, new), build_root=tmp_path / "build")
     try:
         runs = run_core(TINY, tiles, ("both",), options, watch=True, budget=BUDGET, slow=slow[0] if slow else None)
@@ -251,7 +232,7 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
 
 def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
     """The mutants fail because of the mutation, not of slow values or late answers to requests."""
-    tiles = provoking_tiles(np.random.default_rng(seed))
+    tiles = provoking_tiles(TINY, np.random.default_rng(seed))
     for slow in (None, {"v": (1, 13)}, {"decision": (1, 30)}):
         runs = run_core(TINY, tiles, ("both",), RunOptions(seed=seed), watch=True, slow=slow)
         assert_ok(runs, tiles, expected=1)

@@ -15,8 +15,8 @@ from tb.core.checker import assert_ok
 from tb.core.configs import TINY
 from tb.core.played import idle_cycles
 from tb.core.run import BENCHES, run_core
-from tb.core.sequences import flagged, random_tiles, vanishing_tiles
-from tb.core.test_core_broken import BUDGET, MUTANTS, provoking_tiles
+from tb.core.sequences import flagged, provoking_tiles, random_tiles, vanishing_tiles
+from tb.core.test_core_broken import BUDGET, MUTANTS
 
 FILES = BENCHES["files"]
 
@@ -57,7 +57,7 @@ def test_icarus_and_verilator_agree(tiles: list[TileJob], seed: int) -> None:
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """The recorders see what the monitors in Python see."""
     file, old, new, *slow = MUTANTS[name]
-    tiles = provoking_tiles(np.random.default_rng(seed))
+    tiles = provoking_tiles(TINY, np.random.default_rng(seed))
     options = RunOptions(seed=seed, sources=mutated_sources(tmp_path, file, old, new), build_root=tmp_path / "build")
     try:
         runs = run_core(TINY, tiles, ("both",), options, budget=BUDGET, bench=FILES, slow=slow[0] if slow else None)

@@ -16,7 +16,7 @@ from tb.common.mutation import faulty_sources
 from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY
 from tb.core.run import BENCHES, run_core
-from tb.core.test_core_broken import provoking_tiles
+from tb.core.sequences import provoking_tiles
 
 ENGINE, SOFTMAX = "rtl/core/fcim_core.v", "rtl/softmax/fcim_online_softmax.v"
 STALLS = [name for name in COUNTERS if name.startswith("stall_")]
@@ -43,7 +43,7 @@ FAULTS = {"by two": [BY_TWO], "otherwise": list(OTHERWISE.values())}
 def run_slow(bench: str, seed: int, sources: list[Path] | None = None, build_root: Path | str = "build/rtl") -> EngineRun:
     """Tiles in which every rule matters, all streams pausing."""
     options = RunOptions(seed=seed, sources=sources, build_root=build_root)
-    run, = run_core(TINY, provoking_tiles(np.random.default_rng(seed)), options=options, slow=RHYTHMS, bench=BENCHES[bench])
+    run, = run_core(TINY, provoking_tiles(TINY, np.random.default_rng(seed)), options=options, slow=RHYTHMS, bench=BENCHES[bench])
     return run
 
 
@@ -59,7 +59,7 @@ def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp
 @pytest.mark.parametrize("bench", BENCHES)
 def test_the_right_engine_passes_where_the_faults_are_found(bench: str, seed: int) -> None:
     run = run_slow(bench, seed)
-    assert_ok([run], provoking_tiles(np.random.default_rng(seed)), expected=1)
+    assert_ok([run], provoking_tiles(TINY, np.random.default_rng(seed)), expected=1)
     assert all(run.counters[name] > 0 for name in STALLS)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from models.hardware import numerics as nx
 from models.hardware.config import HardwareConfig
-from models.hardware.probability_table import lowest_distance, probability_table
+from models.hardware.numerics import lowest_distance, probability_table
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import TileResult, TileStats
 from scripts.studies.schedules.row_max import Moves, blocks_that_run, zero_blocks

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import HardwareConfig, load_config
-from models.hardware.probability_table import probability_table
+from models.hardware.numerics import probability_table
 from models.hardware.quantise import dequantise, quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
