@@ -16,6 +16,7 @@ from tb.online_softmax.checker import Checker, check_cycles
 from tb.online_softmax.sequences import (
     PROFILES,
     directed_tile,
+    edge_of_tau,
     equal,
     largest_probability,
     largest_then_more,
@@ -68,7 +69,8 @@ async def random_tiles(dut: Any, pattern: str) -> None:
 @cocotb.test()
 @each_pattern()
 async def directed_tiles(dut: Any, pattern: str) -> None:
-    """Every profile of the scores, in changing lanes, with rows that see no key or few; last, blocks that round to nothing."""
+    """Every profile of the scores, in changing lanes, with rows that see no key or few; then blocks that round to nothing; last,
+    thresholds that change from tile to tile."""
     g, size = rng("stimulus"), Geometry(dut)
     tiles, first = [], int(g.integers(0, len(PROFILES)))
     for t in range(4):
@@ -79,6 +81,8 @@ async def directed_tiles(dut: Any, pattern: str) -> None:
         tiles.append(directed_tile(g, size, size.rows, keys, tau, profile, blind))
     tau = int(g.integers(0, size.tau_max + 1))
     tiles.append(directed_tile(g, size, size.rows, 2 * size.keys_per_block + 1, tau, PROFILES.index(vanishing), step=0))
+    for tau in (0, size.tau_max, 0):    # each last block moves every maximum; by the next threshold it would not
+        tiles.append(directed_tile(g, size, size.rows, 3 * size.keys_per_block, tau, PROFILES.index(edge_of_tau), step=0))
     checker = await run(dut, pattern, flagged(g, tiles))
     events, zero = checker.events, sum(block.zero for block in checker.model.blocks)
     assert events["saturations"] and events["rescaled"] and zero >= 2, f"the stimulus misses a case: {events}, {zero} zero blocks"
