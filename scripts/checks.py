@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.values import parse_wholes
 from scripts.flow.variables import ROOT, check_may_write
 
@@ -51,7 +51,7 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         check_may_write(out, None)
 
 
-def _check_with(cfg: HardwareConfig, given: dict[str, object]) -> None:
+def _check_with(cfg: EngineConfig, given: dict[str, object]) -> None:
     """The options whose limits come from the configuration."""
     if isinstance(given.get("tau"), int):
         cfg.check_tau(given["tau"])

@@ -145,10 +145,6 @@ class EngineConfig:
         return {parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()}
 
 
-# what the class was called while there was no other configuration than the engine's
-HardwareConfig = EngineConfig
-
-
 def config_names() -> list[str]:
     """Names of the configurations in ``config/engine``."""
     return sorted(p.stem for p in CONFIG_DIR.glob("*.yaml"))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob, TileResult, TileStats
 
 
@@ -34,7 +34,7 @@ class RowState:
                    torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, head_dim, dtype=torch.int64))
 
 
-def check_tile(cfg: HardwareConfig, tile: TileJob) -> None:
+def check_tile(cfg: EngineConfig, tile: TileJob) -> None:
     """Raise :class:`FcimError` if the engine of this configuration could not take ``tile``."""
     rows, keys = tile.q.shape[0], tile.k.shape[0]
     if not 1 <= rows <= cfg.rows:
@@ -63,7 +63,7 @@ def move_row_max(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
     return amount
 
 
-def accumulate(cfg: HardwareConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, amount: Tensor) -> None:
+def accumulate(cfg: EngineConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, amount: Tensor) -> None:
     """Adds a block's probabilities and outer products to the row sums and accumulators, which are rescaled first.
 
     Args:
@@ -81,7 +81,7 @@ def _ones(x: Tensor) -> int:
     return int(sum(((code >> bit) & 1).sum() for bit in range(8)))
 
 
-def run_tile(cfg: HardwareConfig, tile: TileJob) -> TileResult:
+def run_tile(cfg: EngineConfig, tile: TileJob) -> TileResult:
     """The engine's outputs and timing-independent counts for one tile.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 
 SCHEDULES = ("natural", "diagonal_first", "sink_diagonal")
 """``natural``: oldest key first. ``diagonal_first``: newest run first, back to the oldest. ``sink_diagonal``: newest run,
@@ -45,7 +45,7 @@ class TileOptions:
         """What moves results, in short, like ``sink_diagonal + fused, tau 4``; skipping changes none."""
         return f"{self.schedule}{' + fused' if self.fused else ''}" + (f", tau {self.tau}" if self.tau else "")
 
-    def check(self, cfg: HardwareConfig) -> TileOptions:
+    def check(self, cfg: EngineConfig) -> TileOptions:
         """Itself, if ``cfg`` can do it.
 
         Raises:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import OUT_FRAC, HardwareConfig
+from models.hardware.config import OUT_FRAC, EngineConfig
 from models.hardware.schedules import key_order
 from models.hardware.tile import QuantisedGroup, TileJob, TileResult
 
 
-def tokens_per_tile(cfg: HardwareConfig, group: int) -> int:
+def tokens_per_tile(cfg: EngineConfig, group: int) -> int:
     """Tokens whose ``group`` query heads fit one tile.
 
     Raises:
@@ -23,7 +23,7 @@ def tokens_per_tile(cfg: HardwareConfig, group: int) -> int:
     return cfg.rows // group
 
 
-def build_tiles(cfg: HardwareConfig, group: QuantisedGroup, tau: int = 0, schedule: str = "natural", fused: bool = False,
+def build_tiles(cfg: EngineConfig, group: QuantisedGroup, tau: int = 0, schedule: str = "natural", fused: bool = False,
                 skip: bool = False) -> list[TileJob]:
     """The tiles of one KV head in token order, each with the keys up to the last one that causality shows it.
 
@@ -62,6 +62,6 @@ def assemble(group: QuantisedGroup, results: list[TileResult]) -> Tensor:
     return (rows.double() * (group.v_scale.double() / (1 << OUT_FRAC))).float()
 
 
-def ideal_cycles(cfg: HardwareConfig, tiles: list[TileJob]) -> int:
+def ideal_cycles(cfg: EngineConfig, tiles: list[TileJob]) -> int:
     """Keys that causality shows any row of each tile, times the cycles per key: the bound that no engine beats."""
     return cfg.cycles_per_key * sum(int((t.k_pos <= t.q_pos.max()).sum()) for t in tiles)

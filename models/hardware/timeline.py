@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
 from models.hardware.pace import EARLY, Pace, Ready, offers
@@ -85,7 +85,7 @@ class _Drain:
 class _Run:
     """The events of a run so far; letters as in the page's table."""
 
-    cfg: HardwareConfig
+    cfg: EngineConfig
     pace: Pace | None
     beats: dict[str, int]                                   # of q, k and v
     stalls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIMING_COUNTERS, 0))
@@ -194,7 +194,7 @@ class _Run:
             row, landed = row + count, last
 
 
-def handshakes(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
+def handshakes(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
                ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> Prediction:
     """Every handshake, and the counters of cycles and stalls, of tiles with ``(rows, keys)`` each.
 
@@ -233,13 +233,13 @@ def handshakes(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Se
     return Prediction({**run.taken, "o": run.drain.taken}, {"decision": run.asked, "o": run.drain.offered}, run.stalls)
 
 
-def predict_cycles(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
+def predict_cycles(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
                    ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> dict[str, int]:
     """The counters of cycles and stalls alone, see :func:`handshakes`."""
     return handshakes(cfg, shapes, fused, ran, pace).counters
 
 
-def predict_run(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence[TileResult],
+def predict_run(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[TileResult],
                 pace: Pace | None = None) -> Prediction:
     """Every handshake of a run of ``tiles`` from reset, and every counter after it; ``results`` are the golden model's.
 
@@ -261,7 +261,7 @@ def predict_run(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence
     return run
 
 
-def predict(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence[TileResult] | None = None) -> dict[str, int]:
+def predict(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[TileResult] | None = None) -> dict[str, int]:
     """Every counter of the engine after ``tiles`` on streams that are always ready.
 
     ``results`` spares running the golden model again. Stalls that only slow streams cause (``stall_k``, ``stall_o``,

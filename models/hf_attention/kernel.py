@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.hardware import numerics as nx
-from models.hardware.config import OUT_FRAC, HardwareConfig
+from models.hardware.config import OUT_FRAC, EngineConfig
 from models.hardware.numerics import lowest_distance, probability_table
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
@@ -25,7 +25,7 @@ HIDDEN = -(1 << 40)
 class _Heads:
     """The operands of all KV heads, packed: tiles in front, so that those with more than b blocks are one slice."""
 
-    def __init__(self, cfg: HardwareConfig, options: TileOptions, groups: list[QuantisedGroup]) -> None:
+    def __init__(self, cfg: EngineConfig, options: TileOptions, groups: list[QuantisedGroup]) -> None:
         q, k = torch.stack([g.q for g in groups]), torch.stack([g.k for g in groups])
         self.heads, self.group, self.tokens, self.head_dim = q.shape
         self.plan: TilePlan = plan_tiles(cfg, options.schedule, self.group, self.tokens, k.shape[1], k.device)
@@ -61,7 +61,7 @@ def _batched(left: Tensor, right: Tensor) -> Tensor:
     return flat.view(heads, tiles, rows, -1).transpose(0, 1)
 
 
-def integer_attention(cfg: HardwareConfig, options: TileOptions, groups: list[QuantisedGroup]) -> Tensor:
+def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[QuantisedGroup]) -> Tensor:
     """Dequantised outputs, float32 ``[N, G, Tq, D]``, of ``N`` KV heads of equal shapes; rows that see no key are 0.
 
     Equals :func:`models.hardware.tiling.assemble` of the golden model's tiles for each group.

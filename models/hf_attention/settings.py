@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hf_attention.statistics import LayerStatistics
 from models.tensors.fit import choose_config
@@ -65,7 +65,7 @@ class Settings:
     by call.
     """
 
-    hardware: HardwareConfig | None = None
+    hardware: EngineConfig | None = None
     options: TileOptions = field(default_factory=TileOptions)
     quantisation: Quantisation = field(default_factory=Quantisation)
     quantise: bool = True
@@ -78,7 +78,7 @@ class Settings:
         if any((known.smooth_k, known.rotate) != wanted for known in self.statistics.values()):
             raise FcimError("the statistics were taken with another smooth_k or rotate; give statistics={} and calibrate again")
 
-    def hardware_for(self, head_dim: int) -> HardwareConfig:
+    def hardware_for(self, head_dim: int) -> EngineConfig:
         """The configuration for heads of ``head_dim`` elements, which may have more; see :mod:`models.tensors.fit`.
 
         Raises:

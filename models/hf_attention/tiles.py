@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions, block_span, check_schedule
 from models.hardware.tiling import tokens_per_tile
 
@@ -41,7 +41,7 @@ class TilePlan:
         return torch.where(offsets < counts[:, None], starts[:, None] + offsets, -1)
 
 
-def plan_tiles(cfg: HardwareConfig, schedule: str, group: int, tokens: int, keys: int, device: torch.device) -> TilePlan:
+def plan_tiles(cfg: EngineConfig, schedule: str, group: int, tokens: int, keys: int, device: torch.device) -> TilePlan:
     """The plan for ``tokens`` tokens of ``group`` query heads on a KV head; grows with the tokens and the blocks only.
 
     Raises:
@@ -74,7 +74,7 @@ def unpack(tiles: Tensor, group: int, tokens: int) -> Tensor:
     return by_token[:, :tokens].transpose(1, 2)
 
 
-def tiled_attention(cfg: HardwareConfig, options: TileOptions, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+def tiled_attention(cfg: EngineConfig, options: TileOptions, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Online softmax in float64 over the tiles and key blocks that the hardware would use, without quantisation.
 
     ``q [Hkv, G, Tq, D]``, ``k`` and ``v`` ``[Hkv, n, D]``; gives ``[Hkv, G, Tq, D]``. It shares the packing and the order of the

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.quantise import QMAX, SHIFT_MAX, dequantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
@@ -196,13 +196,13 @@ def _operand_cause(part: HeadGroup, head: int, smooth_k: bool, quantised_db: flo
     return [Cause("8-bit operands", 0.0, f"float attention on the same 8-bit Q, K, V reaches {quantised_db:.1f} dB: {why}")]
 
 
-def _limits(cfg: HardwareConfig, tau: int) -> dict[str, Limits]:
+def _limits(cfg: EngineConfig, tau: int) -> dict[str, Limits]:
     """What the causes are told apart by: the whole format, none of it, and its limits one at a time."""
     return {"format": all_limits(cfg, tau), "exact": Limits(), "clamp": Limits(clamp=True), "output": Limits(output=True),
             "bits": Limits(prob_bits=cfg.prob_bits), "tau": Limits(prob_bits=cfg.prob_bits, tau=tau)}
 
 
-def _causes(cfg: HardwareConfig, tau: int, cost: Mapping[str, float], saturated: int, lost: float) -> list[Cause]:
+def _causes(cfg: EngineConfig, tau: int, cost: Mapping[str, float], saturated: int, lost: float) -> list[Cause]:
     """What costs a head more than a third of ``RANGE_DB``, largest first.
 
     Args:
@@ -225,7 +225,7 @@ def _causes(cfg: HardwareConfig, tau: int, cost: Mapping[str, float], saturated:
     return sorted((c for c in found if c.cost_db > RANGE_DB / 3), key=lambda c: -c.cost_db)
 
 
-def _few_bits(cfg: HardwareConfig, tau: int) -> Cause:
+def _few_bits(cfg: EngineConfig, tau: int) -> Cause:
     """Probabilities of fewer bits than the bounds are promised for."""
     kind = "TAU" if cfg.prob_bits >= PROMISED_PROB_BITS else "probability bits"
     return Cause(kind, 0.0, f"TAU = {tau} and prob_bits = {cfg.prob_bits} leave {cfg.prob_bits - tau} bits of a probability, and "
@@ -248,7 +248,7 @@ TINY_VALUES = Cause("tiny values", 0.0, "steps of V are below 1.2e-38, where flo
                     "nor the scales are exact and nothing is promised: scale V up")
 
 
-def judge_group(cfg: HardwareConfig, options: TileOptions, part: HeadGroup, scale: float, group: QuantisedGroup, output: Tensor,
+def judge_group(cfg: EngineConfig, options: TileOptions, part: HeadGroup, scale: float, group: QuantisedGroup, output: Tensor,
                 reference: Tensor, names: Sequence[str], smooth_k: bool = True) -> list[JudgedHead]:
     """Every head of one KV head against float attention, with the promises that hold for it.
 
@@ -305,13 +305,13 @@ def judge_group(cfg: HardwareConfig, options: TileOptions, part: HeadGroup, scal
     return judged
 
 
-def floors_apply(*, fixture: bool, default_text: bool, tokens: int, heads: int, cfg: HardwareConfig,
+def floors_apply(*, fixture: bool, default_text: bool, tokens: int, heads: int, cfg: EngineConfig,
                  options: TileOptions) -> bool:
     """Whether the floors are asserted: only on the very set that they were measured on, see ``FLOOR_HEADS``.
 
     ``heads``: how many different heads of the fixture ran in the prefill phase.
     """
-    plain = HardwareConfig().verilog_parameters()
+    plain = EngineConfig().verilog_parameters()
     return (fixture and default_text and tokens == FLOOR_TOKENS and heads == FLOOR_HEADS
             and cfg.verilog_parameters() == plain and options == TileOptions(skip=options.skip))
 

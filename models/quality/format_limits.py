@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import QuantisedGroup, TileJob
 
 # docs/numbers.md; written down once more on purpose, see above
@@ -39,7 +39,7 @@ class Limits:
     output: bool = False
 
 
-def all_limits(cfg: HardwareConfig, tau: int) -> Limits:
+def all_limits(cfg: EngineConfig, tau: int) -> Limits:
     """The number format of a configuration as a whole."""
     return Limits(True, True, cfg.prob_bits, tau, True)
 
@@ -62,7 +62,7 @@ def _row_maxima(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
     return torch.stack(found, dim=1).nan_to_num(neginf=0.0)
 
 
-def _weights(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
+def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
     """Weights ``[R, n]`` in any unit of its own per row."""
     if limits.prob_bits is None:
         return torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
@@ -74,7 +74,7 @@ def _weights(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> T
     return kept * torch.exp2(row_max - by_block[:, -1:])      # a rescale is exact
 
 
-def limited_tile(cfg: HardwareConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
+def limited_tile(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
     """One tile's attention through ``limits``: float64 ``[R, D]`` in units of v_scale, 0 where a row sees no key.
 
     ``z``: :func:`scaled_scores` of the tile.
@@ -103,7 +103,7 @@ class Limited:
     lost_tail: Tensor
 
 
-def limited_attention(cfg: HardwareConfig, group: QuantisedGroup, tiles: Sequence[TileJob], limits: Sequence[Limits],
+def limited_attention(cfg: EngineConfig, group: QuantisedGroup, tiles: Sequence[TileJob], limits: Sequence[Limits],
                       bits_left: int) -> Limited:
     """Attention of one KV head through each of ``limits``; ``bits_left`` of a probability of 1.0 say what of its tail is lost.
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig, config_names, load_config
+from models.hardware.config import EngineConfig, config_names, load_config
 from models.tensors.attention_tensors import AttentionTensors
 
 PREFERRED = ("default", "head64", "tiny")   # of configurations of one head_dim, these before others
 
 
 @cache
-def choose_config(name: str | None, head_dim: int, cut: bool = False) -> HardwareConfig:
+def choose_config(name: str | None, head_dim: int, cut: bool = False) -> EngineConfig:
     """The named configuration, or the shipped one with the smallest head_dim that ``head_dim`` channels fit, looked up once.
 
     ``cut``: a named one may be smaller, see :func:`fit_tensors`.
@@ -45,7 +45,7 @@ def choose_config(name: str | None, head_dim: int, cut: bool = False) -> Hardwar
     return min(fitting, key=lambda cfg: cfg.head_dim)   # the first of equals
 
 
-def fit_note(head_dim: int, cfg: HardwareConfig) -> str:
+def fit_note(head_dim: int, cfg: EngineConfig) -> str:
     """What is done to heads of ``head_dim`` on this configuration, for people; empty if nothing is."""
     if head_dim == cfg.head_dim:
         return ""
@@ -62,7 +62,7 @@ def pad_channels(x: Tensor, head_dim: int) -> Tensor:
     return torch.nn.functional.pad(x, (0, missing)) if missing else x
 
 
-def fit_tensors(tensors: AttentionTensors, cfg: HardwareConfig) -> AttentionTensors:
+def fit_tensors(tensors: AttentionTensors, cfg: EngineConfig) -> AttentionTensors:
     """The tensors with ``cfg.head_dim`` channels: padded with zeros and with their own softmax scale, or the first channels with
     the scale that goes with so many."""
     dim = cfg.head_dim

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.quantise import dequantise, quantise
 from models.hardware.tiling import assemble, build_tiles, ideal_cycles
@@ -49,7 +49,7 @@ class Head:
     rescales: int
 
 
-def heads_of(cfg: HardwareConfig, tensors: AttentionTensors, phase: str) -> Iterator[tuple[list[Head], dict[str, int]]]:
+def heads_of(cfg: EngineConfig, tensors: AttentionTensors, phase: str) -> Iterator[tuple[list[Head], dict[str, int]]]:
     """Per KV group its heads, and the counters of its run."""
     reference = reference_attention(tensors)
     for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):

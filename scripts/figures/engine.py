@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 
-from models.hardware.config import Z_BITS, Z_FRAC, HardwareConfig, config_names, load_config
+from models.hardware.config import Z_BITS, Z_FRAC, EngineConfig, config_names, load_config
 from models.hardware.timeline import predict_cycles
 from models.tensors.source import FIXTURE
 from scripts.figures.machine import fill
@@ -76,7 +76,7 @@ def configurations() -> list[Piece]:
     uses = {"default": "LLaMA-3 8B, 70B, 405B, 3.2-3B", "head64": "LLaMA-3.2-1B", "tiny": "quick tests"}
     rows = [[f"`{name}`", *(exact(getattr(load_config(name), key), "") for key in shown), uses.get(name, "")] for name in names]
     columns = ("configuration", "rows", "head_dim", "bits per cycle", "keys per block", "for")
-    default = HardwareConfig()
+    default = EngineConfig()
     legal = {"rows": "8 to 128, multiple of 8", "head_dim": "16, 32, 64, 128", "bits_per_cycle": "1, 2, 4, 8",
              "keys_per_block": "8, 16, 32, 64; at most `HEAD_DIM`", "prob_bits": "8 to 16",
              "max_keys": "power of two, 64 to 131072"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles, ideal_cycles
@@ -85,7 +85,7 @@ def find_wrong_values(run: EngineRun, name: str, heads: Sequence[str],
     return wrong.unflatten(0, (-1, len(heads))).transpose(0, 1), found[:LISTED]
 
 
-def _work(folder: Path, cfg: HardwareConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str) -> None:
+def _work(folder: Path, cfg: EngineConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str) -> None:
     """Body of a worker process: job.pt in, outcome.pt out (files, so that no tensor crosses a process boundary).
 
     The simulator's log, streams and waveform go to ``folder`` too.
@@ -125,7 +125,7 @@ def _read_progress(folder: Path) -> int:
         return 0
 
 
-def run_jobs(jobs: Sequence[GroupJob], cfg: HardwareConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str,
+def run_jobs(jobs: Sequence[GroupJob], cfg: EngineConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str,
              folder: Path, workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
     """Run every job in a folder of its own in ``folder``; ``advance(keys_done, jobs_done)`` is called about twice a second.
 

@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import build_tiles
@@ -53,7 +53,7 @@ class Phase:
     ``tensors`` fit the configuration; the first ``channels`` of a head are its own.
     """
 
-    def __init__(self, tensors: AttentionTensors, channels: int, name: str, cfg: HardwareConfig, options: TileOptions) -> None:
+    def __init__(self, tensors: AttentionTensors, channels: int, name: str, cfg: EngineConfig, options: TileOptions) -> None:
         self.tensors, self.channels, self.name, self.cfg, self.options = tensors, channels, name, cfg, options
         self.layer = int(tensors.source.get("layer", 0))
         self.reference = reference_attention(tensors)[..., :channels]
@@ -136,7 +136,7 @@ def add_outcomes(record: SimRecord, phase: Phase, outcomes: Sequence[GroupOutcom
         record.checks += checks
 
 
-def add_floors(record: SimRecord, cfg: HardwareConfig, options: TileOptions, fixture: bool, default_text: bool) -> None:
+def add_floors(record: SimRecord, cfg: EngineConfig, options: TileOptions, fixture: bool, default_text: bool) -> None:
     """The floors of the fixture model's heads, if it is those that ran."""
     prefill = [h for h in record.heads if h.phase == "prefill"]
     if prefill and floors_apply(fixture=fixture, default_text=default_text, tokens=prefill[0].keys,
@@ -159,7 +159,7 @@ def keep_what_is_wanted(record: SimRecord, folder: Path, out: Path, waves: Path 
     record.problems = [problem.replace(shown(folder.resolve()), shown(place)) for problem in record.problems]
 
 
-def load_layers(args: argparse.Namespace, default_tokens: int | None) -> tuple[list[AttentionTensors], HardwareConfig, int, str]:
+def load_layers(args: argparse.Namespace, default_tokens: int | None) -> tuple[list[AttentionTensors], EngineConfig, int, str]:
     """The layers' tensors as the configuration takes them, the configuration, channels of a head, and what was done to fit.
 
     Raises:

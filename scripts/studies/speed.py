@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.interface import CORE
 from models.hardware.tile import TileJob
@@ -45,7 +45,7 @@ T = TypeVar("T")
 ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 
 
-def share_of_ideal(cfg: HardwareConfig, group: int, tokens: int, fused: bool = False) -> float:
+def share_of_ideal(cfg: EngineConfig, group: int, tokens: int, fused: bool = False) -> float:
     """Causal prefill of ``tokens`` tokens with ``group`` query heads a KV head: ideal cycles / predicted cycles;
     ``fused`` if every tile is."""
     step = tokens_per_tile(cfg, group)
@@ -53,7 +53,7 @@ def share_of_ideal(cfg: HardwareConfig, group: int, tokens: int, fused: bool = F
     return cfg.cycles_per_key * sum(keys for _, keys in shapes) / predict_cycles(cfg, shapes, [fused] * len(shapes))["cycles"]
 
 
-def share_table(base: HardwareConfig, tokens: int) -> Table:
+def share_table(base: EngineConfig, tokens: int) -> Table:
     """The shares in percent, a row per block size that ``base`` can have, a column per group size."""
     table = Table([Column("keys per block"), *(Column(f"group {group}") for group in GROUPS)],
                   f"share of the ideal cycles, prefill of {tokens} tokens, configuration {base.name}")
@@ -113,7 +113,7 @@ def spent(work: Callable[[], T]) -> tuple[T, Spent]:
     return result, Spent(time.process_time() - own, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def head(cfg: HardwareConfig, tokens: int, seed: int) -> list[TileJob]:
+def head(cfg: EngineConfig, tokens: int, seed: int) -> list[TileJob]:
     """The tiles of one causal head of ``tokens`` tokens."""
     return build_tiles(cfg, random_group(cfg, np.random.default_rng([seed, tokens]), 1, tokens, kind="outliers"))
 
@@ -123,7 +123,7 @@ def mac_count(tiles: Sequence[TileJob]) -> int:
     return sum(2 * t.q.shape[0] * t.k.shape[0] * t.k.shape[1] for t in tiles)
 
 
-def under_cocotb(name: str, cfg: HardwareConfig, tokens: int, seed: int, sim: str, feed: str,
+def under_cocotb(name: str, cfg: EngineConfig, tokens: int, seed: int, sim: str, feed: str,
                  build_args: Sequence[str] | None = None) -> Line:
     """A checked run through :func:`run_core`, after one that makes sure that the build is there.
 
@@ -139,7 +139,7 @@ def under_cocotb(name: str, cfg: HardwareConfig, tokens: int, seed: int, sim: st
     return Line(name, tokens, run.counters["cycles"], mac_count(tiles), cost.children, cost.own, run.simulated_seconds)
 
 
-def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
+def alone(name: str, cfg: EngineConfig, tokens: int, seed: int) -> Line:
     """The same in Verilator without cocotb: a clock in Verilog, streams from files; nothing crosses the interface.
 
     Raises:
@@ -170,7 +170,7 @@ def alone(name: str, cfg: HardwareConfig, tokens: int, seed: int) -> Line:
     return Line(name, tokens, predict(cfg, tiles)["cycles"], mac_count(tiles), cost.children, 0.0, cost.children)
 
 
-def in_numpy(cfg: HardwareConfig, tokens: int, seed: int) -> Line:
+def in_numpy(cfg: EngineConfig, tokens: int, seed: int) -> Line:
     """Causal attention of the same tiles in NumPy, int8 operands as float32, a softmax between the two products."""
     tiles = [(t.q.numpy().astype(np.float32), t.k.numpy().astype(np.float32), t.v.numpy().astype(np.float32),
               t.q_pos.numpy()[:, None] < t.k_pos.numpy()[None, :]) for t in head(cfg, tokens, seed)]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import TIMING_COUNTERS
 from scripts.flow.simulator import repeat_command
@@ -62,7 +62,7 @@ class Scoreboard:
     A bench of several engines has a scoreboard for each.
     """
 
-    def __init__(self, cfg: HardwareConfig) -> None:
+    def __init__(self, cfg: EngineConfig) -> None:
         self.cfg = cfg
         self.predictor = Predictor(cfg)
         self.runs: list[EngineRun] = []
@@ -157,7 +157,7 @@ class Scoreboard:
                 yield f"counter {name} is {counters[name]}, the pins say {value}"
 
 
-def check_record(cfg: HardwareConfig, tiles: Sequence[TileJob], record: Record, pattern: str, at_speed: bool = False,
+def check_record(cfg: EngineConfig, tiles: Sequence[TileJob], record: Record, pattern: str, at_speed: bool = False,
                  sent: Mapping[str, np.ndarray] | None = None) -> EngineRun:
     """One recorded run, judged by a scoreboard of its own, see :meth:`Scoreboard.check`."""
     run = Scoreboard(cfg).check(tiles, Transactions.of(record), pattern, at_speed, sent)

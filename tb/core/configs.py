@@ -1,27 +1,27 @@
-"""Parameter sets of the engine's tests; any set in which ``HardwareConfig`` finds no fault is meant to work."""
+"""Parameter sets of the engine's tests; any set in which ``EngineConfig`` finds no fault is meant to work."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 
 TINY = load_config("tiny")
 # smallest probabilities and sums
 NARROW = replace(TINY, name="narrow", rows=8, prob_bits=8, max_keys=64)
 # a key per cycle
-BYTE = HardwareConfig("byte", rows=8, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=12, max_keys=1024)
+BYTE = EngineConfig("byte", rows=8, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=12, max_keys=1024)
 
 
-def small(bits_per_cycle: int, **changes: int) -> HardwareConfig:
+def small(bits_per_cycle: int, **changes: int) -> EngineConfig:
     """The smallest engine with so many bits per cycle, for runs in which only time matters."""
     fields = {"rows": 8, "head_dim": 16, "keys_per_block": 8, "prob_bits": 16, "max_keys": 64, **changes}
-    return HardwareConfig(f"small{bits_per_cycle}", bits_per_cycle=bits_per_cycle, **fields)
+    return EngineConfig(f"small{bits_per_cycle}", bits_per_cycle=bits_per_cycle, **fields)
 
 
 # Chosen so that every value of every parameter occurs, and nearly every pair of values of two parameters that meet in the
 # RTL (rows, head_dim, bits_per_cycle, keys_per_block); test_core_sweep.py counts them.
-SWEEP = tuple(HardwareConfig("-".join(map(str, values)), *values) for values in (
+SWEEP = tuple(EngineConfig("-".join(map(str, values)), *values) for values in (
     # rows, head_dim, bits_per_cycle, keys_per_block, prob_bits, max_keys
     (8, 16, 8, 16, 16, 64),
     (16, 16, 4, 8, 9, 131072),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.pace import Pace
 
 NEVER = -(1 << 50)      # before anything happens
@@ -49,7 +49,7 @@ class _Block:
     last_key: int
 
 
-def _blocks(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], ran: Sequence[Sequence[bool]] | None) -> list[_Block]:
+def _blocks(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], ran: Sequence[Sequence[bool]] | None) -> list[_Block]:
     found: list[_Block] = []
     for tile, (_, keys) in enumerate(shapes):
         for index, first in enumerate(range(0, keys, cfg.keys_per_block)):
@@ -99,7 +99,7 @@ class _Drain:
         return self.cycle
 
 
-def cycle_table(cfg: HardwareConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
+def cycle_table(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
                 ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> Events:
     """All events of tiles with ``(rows, keys)`` each; ``fused`` per tile (none by default), ``ran`` per tile and block (all).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import Prediction, predict_run
@@ -32,7 +32,7 @@ class Expected:
 class Predictor:
     """The models of one engine; a bench of several engines has one for each. It keeps nothing from run to run."""
 
-    def __init__(self, cfg: HardwareConfig) -> None:
+    def __init__(self, cfg: EngineConfig) -> None:
         self.cfg = cfg
 
     def predict(self, tiles: Sequence[TileJob], seen: Transactions, at_speed: bool = False) -> Expected:

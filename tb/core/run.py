@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import check_tile
 from models.hardware.tile import TileJob
 from models.hardware.timeline import predict_cycles
@@ -30,7 +30,7 @@ BENCHES = {"python": "tb.core.bench_core", "files": "tb.core.bench_played"}
 PLAYER = sorted((ROOT / "tb" / "hdl").glob("*.v"))
 
 
-def _sample(cfg: HardwareConfig, runs: Sequence[EngineRun], records: Mapping[str, Record], file: Path) -> None:
+def _sample(cfg: EngineConfig, runs: Sequence[EngineRun], records: Mapping[str, Record], file: Path) -> None:
     """Functional coverage of right runs, from what the monitors saw."""
     coverage = new_coverage()
     for run in runs:
@@ -68,7 +68,7 @@ def tidy(result: BenchResult, runs: Sequence[EngineRun]) -> None:
         shutil.rmtree(result.log.parent, ignore_errors=True)
 
 
-def run_core(cfg: HardwareConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",),
+def run_core(cfg: EngineConfig, tiles: Sequence[TileJob], patterns: Sequence[str] = ("none",),
              options: RunOptions = USUAL, *, bench: str = BENCHES["python"],
              slow: Mapping[str, tuple[int, int]] | None = None, watch: bool = False,
              streams: Mapping[str, np.ndarray] | None = None, budget: int | None = None,

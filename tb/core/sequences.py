@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.hardware.config import Z_BITS, Z_FRAC, HardwareConfig
+from models.hardware.config import Z_BITS, Z_FRAC, EngineConfig
 from models.hardware.tile import QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
 
@@ -38,7 +38,7 @@ def ints(generator: np.random.Generator, low: int, high: int, *shape: int) -> Te
 
 # ---- exact scores
 
-def keys_for(cfg: HardwareConfig, scores: Sequence[int]) -> Tensor:
+def keys_for(cfg: EngineConfig, scores: Sequence[int]) -> Tensor:
     """Keys int8 ``[n, D]`` whose product with the query ``[127, ..., 127, 1]`` is exactly ``scores``.
 
     Reach: ``|score| <= 127 * 127 * (D - 1)``.
@@ -57,7 +57,7 @@ def keys_for(cfg: HardwareConfig, scores: Sequence[int]) -> Tensor:
     return keys.to(torch.int8)
 
 
-def exact_tile(cfg: HardwareConfig, generator: np.random.Generator, z: Sequence[int], rows: int | None = None, tau: int = 0,
+def exact_tile(cfg: EngineConfig, generator: np.random.Generator, z: Sequence[int], rows: int | None = None, tau: int = 0,
                q_pos: Tensor | None = None, k_pos: Tensor | None = None, v: Tensor | None = None, q_mult: int = 1,
                shift: int = 0) -> TileJob:
     """A tile in which every row's score with key j is exactly ``z[j]`` (times ``q_mult``, over ``2**shift``).
@@ -73,13 +73,13 @@ def exact_tile(cfg: HardwareConfig, generator: np.random.Generator, z: Sequence[
         k_pos=torch.arange(keys) if k_pos is None else k_pos, k_mult=torch.ones(keys, dtype=torch.int64), shift=shift, tau=tau)
 
 
-def blocks(cfg: HardwareConfig, maxima: Sequence[int], below: int = 3 * UNIT, at: int = 0) -> list[int]:
+def blocks(cfg: EngineConfig, maxima: Sequence[int], below: int = 3 * UNIT, at: int = 0) -> list[int]:
     """Scores of full blocks: block b has its maximum ``maxima[b]`` at key ``at``, the others up to ``below`` under it."""
     per_block = cfg.keys_per_block
     return [top if j == at % per_block else top - 1 - (below * (j + 1)) // per_block for top in maxima for j in range(per_block)]
 
 
-def levels_tile(cfg: HardwareConfig, generator: np.random.Generator, levels: Sequence[int | None], short: int = 0,
+def levels_tile(cfg: EngineConfig, generator: np.random.Generator, levels: Sequence[int | None], short: int = 0,
                 rows: int | None = None, tau: int = 0, fused: bool = False, skip: bool = False) -> TileJob:
     """A tile with one block per level, its maximum in octaves for every row; None is a block of padding, which no row sees.
 
@@ -118,7 +118,7 @@ def shift_for(q: Tensor, k: Tensor, spread: float) -> int:
     return int(np.clip(np.rint(np.log2(deviation * 2.0**30 / (spread * UNIT))), 0, 63))
 
 
-def random_tile(cfg: HardwareConfig, generator: np.random.Generator, rows: int | None = None, keys: int | None = None,
+def random_tile(cfg: EngineConfig, generator: np.random.Generator, rows: int | None = None, keys: int | None = None,
                 kind: str = "plain", tau: int | None = None, order: str = "any") -> TileJob:
     """A random tile.
 
@@ -142,12 +142,12 @@ def random_tile(cfg: HardwareConfig, generator: np.random.Generator, rows: int |
         tau=int(generator.integers(0, cfg.max_tau() + 1)) if tau is None else tau)
 
 
-def random_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: int, **fixed: object) -> list[TileJob]:
+def random_tiles(cfg: EngineConfig, generator: np.random.Generator, count: int, **fixed: object) -> list[TileJob]:
     """``count`` random tiles that take the kinds in turn."""
     return [random_tile(cfg, generator, **{"kind": KINDS[i % len(KINDS)], **fixed}) for i in range(count)]
 
 
-def shaped_tiles(cfg: HardwareConfig, generator: np.random.Generator, shapes: Sequence[tuple[int, int]]) -> list[TileJob]:
+def shaped_tiles(cfg: EngineConfig, generator: np.random.Generator, shapes: Sequence[tuple[int, int]]) -> list[TileJob]:
     """Random tiles of the given ``(rows, keys)``."""
     return [random_tile(cfg, generator, rows=rows, keys=keys) for rows, keys in shapes]
 
@@ -157,7 +157,7 @@ def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[Ti
     return [replace(tile, fused=bool(generator.integers(2)), skip=bool(generator.integers(4))) for tile in tiles]
 
 
-def vanishing_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
+def vanishing_tiles(cfg: EngineConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
     """Tiles with random flags in which any blocks vanish, in any order: far below the rows' running maxima, or padding.
 
     The first two are sure, whatever is drawn: all blocks but their first vanish, in the first tile as blocks that are
@@ -175,7 +175,7 @@ def vanishing_tiles(cfg: HardwareConfig, generator: np.random.Generator, count: 
 
 # ---- whole attention groups
 
-def random_group(cfg: HardwareConfig, generator: np.random.Generator, heads: int, tokens: int, keys: int | None = None,
+def random_group(cfg: EngineConfig, generator: np.random.Generator, heads: int, tokens: int, keys: int | None = None,
                  kind: str = "plain") -> QuantisedGroup:
     """``heads`` query heads on one KV head; the last ``tokens`` of ``keys`` positions ask (all of them by default)."""
     keys = keys or tokens
@@ -188,13 +188,13 @@ def random_group(cfg: HardwareConfig, generator: np.random.Generator, heads: int
         shift=shift_for(q, k, 4.0))
 
 
-def prefill(cfg: HardwareConfig, generator: np.random.Generator, heads: int, tokens: int, tau: int = 0,
+def prefill(cfg: EngineConfig, generator: np.random.Generator, heads: int, tokens: int, tau: int = 0,
             kind: str = "plain", schedule: str = "natural", fused: bool = False, skip: bool = False) -> list[TileJob]:
     """The tiles of a causal prompt of ``tokens`` tokens."""
     return build_tiles(cfg, random_group(cfg, generator, heads, tokens, kind=kind), tau, schedule, fused, skip)
 
 
-def decode(cfg: HardwareConfig, generator: np.random.Generator, heads: int, keys: int, tau: int = 0,
+def decode(cfg: EngineConfig, generator: np.random.Generator, heads: int, keys: int, tau: int = 0,
            kind: str = "plain", schedule: str = "natural", fused: bool = False, skip: bool = False) -> list[TileJob]:
     """One token after ``keys - 1`` others: a single short tile and a long key stream."""
     return build_tiles(cfg, random_group(cfg, generator, heads, 1, keys, kind), tau, schedule, fused, skip)
@@ -202,7 +202,7 @@ def decode(cfg: HardwareConfig, generator: np.random.Generator, heads: int, keys
 
 # ---- directed: a topic each
 
-def filled(cfg: HardwareConfig, rows: int, keys: int, q: int, k: int, v: int, q_mult: int, k_mult: int, shift: int) -> TileJob:
+def filled(cfg: EngineConfig, rows: int, keys: int, q: int, k: int, v: int, q_mult: int, k_mult: int, shift: int) -> TileJob:
     """Every element of Q, of K and of V has one value; every row sees every key."""
     def full(count: int, value: int) -> torch.Tensor:
         return torch.full((count, cfg.head_dim), value, dtype=torch.int8)
@@ -211,7 +211,7 @@ def filled(cfg: HardwareConfig, rows: int, keys: int, q: int, k: int, v: int, q_
                    torch.arange(keys), torch.full((keys,), k_mult), shift)
 
 
-def maxima(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def maxima(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Where the row maximum stands: nowhere in particular, in each block of three and at both ends, rising with every key."""
     per_block = cfg.keys_per_block
     tiles = {"all equal": exact_tile(cfg, g, [1500] * (2 * per_block + 1))}
@@ -226,7 +226,7 @@ def maxima(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def extremes(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def extremes(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """The ends of the operands' ranges, which offset binary must get right, and of the multipliers' and the shift's."""
     keys, rows = cfg.keys_per_block + 3, cfg.rows
     tiles = {f"q {q} k {k} v {v}": filled(cfg, rows, keys, q, k, v, 5, 7, 8)
@@ -242,7 +242,7 @@ def extremes(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def visibility(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def visibility(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Rows that see no key, one key, keys late, or only padding; positions equal, largest, and out of order."""
     per_block, rows = cfg.keys_per_block, cfg.rows
     count = 3 * per_block
@@ -269,7 +269,7 @@ def visibility(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     }
 
 
-def saturation(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def saturation(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Scaled scores at, one beyond and far beyond the two limits; clamped scores that no row sees must not count."""
     keys = cfg.keys_per_block + 5
     wild = replace(random_tile(cfg, g, cfg.rows, keys, "plain", 0), shift=20, q_pos=torch.full((cfg.rows,), keys + 9),
@@ -287,7 +287,7 @@ def saturation(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     }
 
 
-def scales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def scales(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Every shift of the scaled score, with halves of both signs to round where there are any."""
     near = [-2001, -2000, -1, 0, 1, 2000, 2001]
     return {
@@ -297,7 +297,7 @@ def scales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     }
 
 
-def probabilities(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def probabilities(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Every shift of the exponential from the largest probability down to 0; whole blocks that round to 0."""
     per_block, tiles = cfg.keys_per_block, {}
     for tau in (0, cfg.max_tau()):
@@ -313,7 +313,7 @@ def probabilities(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def rescales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def rescales(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Rescales by one, by the width of the sums and of the accumulators, to 63 and beyond; several in a row."""
     amounts = [1, 2, 3, cfg.prob_bits, cfg.sum_bits - 1, cfg.sum_bits, cfg.acc_bits - 1, cfg.acc_bits, cfg.acc_bits + 1,
                62, 63, 64, 65, 127, 128, 200]
@@ -329,14 +329,14 @@ def rescales(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def lazy(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def lazy(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Every tau: a candidate at the running maximum plus tau stays, one more moves; the fraction does not matter."""
     return {f"tau {tau}": exact_tile(cfg, g, blocks(cfg, [
         -7 * UNIT, (tau - 7) * UNIT + UNIT - 1, (tau - 6) * UNIT, (2 * tau - 5) * UNIT]), tau=tau)
         for tau in range(cfg.max_tau() + 1)}
 
 
-def skips(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def skips(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Which blocks of a tile run and which vanish; what decides at the edge; one row that keeps a block."""
     low, tiles = -(cfg.prob_bits + 9), {}
     for name, levels, short in (
@@ -358,7 +358,7 @@ def skips(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def joint_starts(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def joint_starts(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Fused tiles: the first running maximum over two blocks, one, rows that see one of them only; with and without skipping."""
     low, tiles = -(cfg.prob_bits + 9), {}
     for skip in (False, True):
@@ -379,7 +379,7 @@ def joint_starts(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def framing(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def framing(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Ragged last blocks of every length, key orders, one-row tiles, full tiles before short ones whose other rows are stale."""
     per_block, tiles = cfg.keys_per_block, {}
     for keys in (1, 2, per_block - 1, per_block, per_block + 1, 2 * per_block - 1, 2 * per_block, 2 * per_block + 1):
@@ -395,14 +395,14 @@ def framing(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def largest_sums(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def largest_sums(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """As many keys as a row may see, all with the largest probability: the sums and accumulators reach their bounds."""
     top = [UNIT - 1] * cfg.max_keys
     shape = (cfg.max_keys, cfg.head_dim)
     return {f"values {v}": exact_tile(cfg, g, top, rows=2, v=torch.full(shape, v, dtype=torch.int8)) for v in (-128, 127)}
 
 
-def rounding(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def rounding(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Quotients exactly between two outputs, of both signs: 512 equal probabilities give sums over 512, times 256."""
     half = cfg.head_dim // 2
     v = int8(g, 512, cfg.head_dim, low=-127)
@@ -411,7 +411,7 @@ def rounding(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return {"halves": exact_tile(cfg, g, [3 * UNIT] * 512, rows=3, v=v)}
 
 
-def saturated_output(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
+def saturated_output(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """A rescale leaves an accumulator whose row sum rounded to 0: the quotient leaves 16 bits and must clamp, both ways."""
     tau, per_block = cfg.max_tau(), cfg.keys_per_block
     tiles = {}
@@ -423,7 +423,7 @@ def saturated_output(cfg: HardwareConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
-def provoking_tiles(cfg: HardwareConfig, generator: np.random.Generator) -> list[TileJob]:
+def provoking_tiles(cfg: EngineConfig, generator: np.random.Generator) -> list[TileJob]:
     """Few and short, yet each rule of the page matters in them."""
     per_block = cfg.keys_per_block
     full = exact_tile(cfg, generator, blocks(cfg, [0, 2 * UNIT, -90 * UNIT, 3 * UNIT + 5]), tau=2)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
 from tb.core import sequences
@@ -45,7 +45,7 @@ def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
 
 def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     """Each topic's tiles really provoke it, counted by hand or seen in the model's counts and outputs."""
-    def stats(topic: Callable[..., sequences.Tiles], cfg: HardwareConfig = TINY) -> dict:
+    def stats(topic: Callable[..., sequences.Tiles], cfg: EngineConfig = TINY) -> dict:
         return {name: run_tile(cfg, tile) for name, tile in topic(cfg, generator).items()}
 
     maxima = stats(sequences.maxima)

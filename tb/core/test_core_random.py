@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
@@ -27,13 +27,13 @@ def test_random_tiles(kinds: tuple[str, ...], seed: int, generator: np.random.Ge
 
 
 @pytest.mark.parametrize("cfg", [NARROW, BYTE], ids=lambda cfg: cfg.name)
-def test_random_tiles_on_other_engines(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
+def test_random_tiles_on_other_engines(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     tiles = random_tiles(cfg, generator, 10)
     assert_ok(run_core(cfg, tiles, PATTERNS, RunOptions(seed=seed)), tiles, expected=len(PATTERNS))
 
 
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
-def test_fused_and_skipping_tiles(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
+def test_fused_and_skipping_tiles(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """Tiles with any flags one after the other, some of them full of blocks that vanish."""
     tiles = [*flagged(generator, random_tiles(cfg, generator, 8, kind="peaked")), *vanishing_tiles(cfg, generator, 12)]
     runs = run_core(cfg, tiles, PATTERNS, RunOptions(seed=seed), watch=True)

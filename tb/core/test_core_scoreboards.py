@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob
 from scripts.flow.simulator import RunOptions
 from scripts.flow.sources import rtl_files
@@ -17,7 +17,7 @@ from tb.core.run import BENCHES, PLAYER, record_runs
 from tb.core.sequences import flagged, random_tiles, vanishing_tiles
 from tb.core.transactions import Record, Transactions, streams_to_send
 
-Run = tuple[HardwareConfig, list[TileJob], dict[str, Record]]
+Run = tuple[EngineConfig, list[TileJob], dict[str, Record]]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
 from tb.core.checker import assert_ok
@@ -21,7 +21,7 @@ SHAPE = ("rows", "head_dim", "bits_per_cycle", "keys_per_block")
 
 
 @pytest.mark.parametrize("cfg", SWEEP, ids=lambda cfg: cfg.name)
-def test_parameters(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
+def test_parameters(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """A full fused tile over a block and a ragged one, a saturating short one, a one-row tile, in the first bank again; a tile
     of which a block is skipped, where two fit."""
     tiles = [random_tile(cfg, generator, cfg.rows, min(cfg.keys_per_block + 3, cfg.max_keys), "outliers", cfg.max_tau()),

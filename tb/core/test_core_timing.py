@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.pace import Pace
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles, ideal_cycles
@@ -27,7 +27,7 @@ EVENTS = {"q": "R", "k": "A", "v": "V", "decision": "E", "o": "O"}       # accep
 SHARE = 0.97
 
 
-def check_beats(cfg: HardwareConfig, tiles: Sequence[TileJob], seed: int) -> EngineRun:
+def check_beats(cfg: EngineConfig, tiles: Sequence[TileJob], seed: int) -> EngineRun:
     """Each row of Q, key, value, request and row of O is taken when the page says so."""
     runs = run_core(cfg, tiles, options=RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=1)

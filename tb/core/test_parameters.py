@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from scripts.flow.simulator import RunOptions, require_simulator, run_bench
 from scripts.flow.sources import include_folders, rtl_files
 from tb.common.mutation import mutated_sources
@@ -61,7 +61,7 @@ def named(output: str) -> set[str]:
 def accepted(parameters: dict[str, int]) -> bool:
     """``models.hardware.config`` takes this set; where it does not, its message must name an illegal parameter's key."""
     try:
-        HardwareConfig("tried", **{name.lower(): value for name, value in parameters.items()})
+        EngineConfig("tried", **{name.lower(): value for name, value in parameters.items()})
     except FcimError as error:
         assert any(re.search(rf"\b{name.lower()} = {value} is illegal", str(error)) for name, value in parameters.items())
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
 from models.hardware.pace import Pace
@@ -18,7 +18,7 @@ Record = Mapping[str, np.ndarray]
 """What a bench writes about a run: arrays ``<stream>_<field>``, ``<stream>_cycle``, ``<stream>_offer``, ``<stream>_ready``."""
 
 
-def keys_of_blocks(cfg: HardwareConfig, keys: int, blocks: Sequence[bool] | torch.Tensor) -> np.ndarray:
+def keys_of_blocks(cfg: EngineConfig, keys: int, blocks: Sequence[bool] | torch.Tensor) -> np.ndarray:
     """Which of a tile's ``keys`` lie in the chosen key blocks: bool ``[keys]`` from bool ``[blocks]``."""
     return np.repeat(np.asarray(blocks, dtype=bool), cfg.keys_per_block)[:keys]
 
@@ -47,12 +47,12 @@ def stream_arrays(tiles: Sequence[TileJob], streamed: Sequence[np.ndarray] | Non
     }
 
 
-def streamed_values(cfg: HardwareConfig, tiles: Sequence[TileJob], results: Sequence[TileResult]) -> list[np.ndarray]:
+def streamed_values(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[TileResult]) -> list[np.ndarray]:
     """Per tile, the keys whose values the engine asks for: bool ``[n]``, those of the blocks that run."""
     return [keys_of_blocks(cfg, t.k.shape[0], r.ran) for t, r in zip(tiles, results, strict=True)]
 
 
-def streams_to_send(cfg: HardwareConfig, tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
+def streams_to_send(cfg: EngineConfig, tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
     """:func:`stream_arrays` without the values of blocks that will be skipped, which only the golden model can tell."""
     skipping = any(tile.skip for tile in tiles)
     return stream_arrays(tiles, streamed_values(cfg, tiles, [run_tile(cfg, t) for t in tiles]) if skipping else None)
@@ -107,7 +107,7 @@ class Transactions:
             pins={name: int(record[f"pins_{name}"]) for name in COUNTERS if f"pins_{name}" in record},
             error_v_count=bool(record["error_v_count"]))
 
-    def tiles(self, cfg: HardwareConfig) -> list[TileJob]:
+    def tiles(self, cfg: EngineConfig) -> list[TileJob]:
         """The tiles that the engine was given; values of keys in blocks that it skipped are 0.
 
         Raises:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.interface import ENGINE
 from models.hardware.tile import TileResult
 from tb.core.checker import EngineRun, check_record
@@ -14,7 +14,7 @@ from tb.core.transactions import Record
 from tb.engine.sequences import Fetch
 
 
-def expected_requests(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[TileResult]
+def expected_requests(cfg: EngineConfig, fetches: Sequence[Fetch], results: Sequence[TileResult]
                       ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Requests for keys ``(start, count, last)`` and for values ``(start, count, last, first)``, those of blocks that run."""
     keys: list[tuple[int, ...]] = []
@@ -34,7 +34,7 @@ def most_ahead(asked: Sequence[int], decided: Sequence[int]) -> int:
     return int(inside.max())
 
 
-def _problems(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[TileResult], record: Record,
+def _problems(cfg: EngineConfig, fetches: Sequence[Fetch], results: Sequence[TileResult], record: Record,
               ahead: int) -> list[str]:
     """What is wrong with the requests and with their order, beside what the engine's check finds."""
     problems = []
@@ -53,7 +53,7 @@ def _problems(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[T
     return problems
 
 
-def check_engine(cfg: HardwareConfig, fetches: Sequence[Fetch], results: Sequence[TileResult], record: Record, pattern: str,
+def check_engine(cfg: EngineConfig, fetches: Sequence[Fetch], results: Sequence[TileResult], record: Record, pattern: str,
                  at_speed: bool, sent: Mapping[str, np.ndarray], ahead: int) -> EngineRun:
     """One recorded run, judged by the core's scoreboard and, for its requests, by this module.
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.timeline import predict
 from scripts.flow.simulator import USUAL, RunOptions
@@ -21,7 +21,7 @@ HEAD_START = 2      # cycles by which tiles come before Q, so that the first key
 Waits = Mapping[str, tuple[int, int]]
 
 
-def run_engine(cfg: HardwareConfig, fetches: Sequence[Fetch], patterns: Sequence[str] = ("none",),
+def run_engine(cfg: EngineConfig, fetches: Sequence[Fetch], patterns: Sequence[str] = ("none",),
                options: RunOptions = USUAL, *, ahead: int = 16, waits: Waits | None = None, at_speed: bool = True,
                hold: int = HEAD_START, before: int = 0, budget: int | None = None) -> list[EngineRun]:
     """Run the tiles through ``fcim_engine``, once per stall pattern, and check each run.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import SCHEDULES, blocks, key_order
 from models.hardware.tile import QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
@@ -25,15 +25,15 @@ class Fetch:
     tile: TileJob
     schedule: str
 
-    def order(self, cfg: HardwareConfig) -> torch.Tensor:
+    def order(self, cfg: EngineConfig) -> torch.Tensor:
         """Numbers of the keys in the order of the stream, int64 ``[n]``."""
         return key_order(self.schedule, len(self.tile.k), cfg.keys_per_block)
 
-    def blocks(self, cfg: HardwareConfig) -> list[tuple[int, int]]:
+    def blocks(self, cfg: EngineConfig) -> list[tuple[int, int]]:
         """The key blocks in the order of the stream, as ``(start, count)``."""
         return blocks(self.schedule, len(self.tile.k), cfg.keys_per_block)
 
-    def memory(self, cfg: HardwareConfig) -> dict[str, np.ndarray]:
+    def memory(self, cfg: EngineConfig) -> dict[str, np.ndarray]:
         """Keys and values in the order of the memory: ``k``, ``v`` int8 ``[n, D]``, ``pos`` and ``mult`` int64 ``[n]``."""
         place = torch.argsort(self.order(cfg))
         parts = {"k": self.tile.k, "v": self.tile.v, "pos": self.tile.k_pos, "mult": self.tile.k_mult}
@@ -45,13 +45,13 @@ def fetched(tiles: Sequence[TileJob], schedules: Sequence[str] = SCHEDULES) -> l
     return [Fetch(tile, schedules[i % len(schedules)]) for i, tile in enumerate(tiles)]
 
 
-def attention_tiles(cfg: HardwareConfig, group: QuantisedGroup, schedule: str, tau: int = 0, fused: bool = False,
+def attention_tiles(cfg: EngineConfig, group: QuantisedGroup, schedule: str, tau: int = 0, fused: bool = False,
                     skip: bool = False) -> list[Fetch]:
     """The tiles of one KV head, cut as the models cut them."""
     return [Fetch(tile, schedule) for tile in build_tiles(cfg, group, tau, schedule, fused, skip)]
 
 
-def fetch_arrays(cfg: HardwareConfig, fetches: Sequence[Fetch]) -> dict[str, np.ndarray]:
+def fetch_arrays(cfg: EngineConfig, fetches: Sequence[Fetch]) -> dict[str, np.ndarray]:
     """What the bench sends and what its memories hold: ``q_*`` and ``tile_*`` streams, ``mem_k_*`` and ``mem_v_*`` words."""
     memories = [fetch.memory(cfg) for fetch in fetches]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.quantise import quantise
 from models.hardware.schedules import SCHEDULES
@@ -52,7 +52,7 @@ def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Genera
 
 
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE, small(1)], ids=lambda cfg: cfg.name)
-def test_any_tiles(cfg: HardwareConfig, seed: int, generator: np.random.Generator) -> None:
+def test_any_tiles(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """Tiles of any schedule, flags, rows and keys one behind the other; blocks vanish anywhere, also the last."""
     patterns = PATTERNS if cfg is TINY else ("none", "both")
     tiles = [*flagged(generator, random_tiles(cfg, generator, 9)), *vanishing_tiles(cfg, generator, 15)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.timeline import predict
 from scripts.flow.simulator import RunOptions
 from tb.core.checker import assert_ok
@@ -19,22 +19,22 @@ AHEAD = 8
 ENDS = [1, 8]       # bits per cycle: eight cycles per key, and one
 
 
-def key_bound(cfg: HardwareConfig, ahead: int, fused: bool = False) -> int:
+def key_bound(cfg: EngineConfig, ahead: int, fused: bool = False) -> int:
     """The longest wait for keys, all blocks being whole."""
     return (ahead - 1 - fused) * cfg.block_cycles - 2 * cfg.cycles_per_key - 7
 
 
-def any_key_bound(cfg: HardwareConfig, ahead: int) -> int:
+def any_key_bound(cfg: EngineConfig, ahead: int) -> int:
     """A wait for keys that no mix of tiles notices."""
     return (ahead // 2 - 2) * cfg.block_cycles
 
 
-def value_bound(cfg: HardwareConfig, keys: int) -> int:
+def value_bound(cfg: EngineConfig, keys: int) -> int:
     """The longest wait for the values of a block of ``keys`` keys."""
     return keys * (cfg.cycles_per_key - 1) + 2
 
 
-def counters(cfg: HardwareConfig, fetches: list[Fetch], seed: int, hold: int, k: int = 0, v: int = 0) -> dict[str, int]:
+def counters(cfg: EngineConfig, fetches: list[Fetch], seed: int, hold: int, k: int = 0, v: int = 0) -> dict[str, int]:
     """Counters of a run that is right but for its time."""
     run, = run_engine(cfg, fetches, options=RunOptions(seed=seed), ahead=AHEAD, waits={"k": (k, k), "v": (v, v)}, at_speed=False,
                       hold=hold)
@@ -42,7 +42,7 @@ def counters(cfg: HardwareConfig, fetches: list[Fetch], seed: int, hold: int, k:
     return run.counters
 
 
-def long_tiles(cfg: HardwareConfig, generator: np.random.Generator, fused: bool) -> list[Fetch]:
+def long_tiles(cfg: EngineConfig, generator: np.random.Generator, fused: bool) -> list[Fetch]:
     """Tiles of whole blocks, long enough for the bound to count; a chain of short ones if they are fused."""
     blocks = [3] * 8 if fused else [AHEAD + 6, 4]
     fetches = fetched(shaped_tiles(cfg, generator, [(8, cfg.keys_per_block * n) for n in blocks]))
@@ -97,7 +97,7 @@ def test_a_tile_without_a_head_start(bits_per_cycle: int, seed: int, generator: 
         assert got["stall_q"] == max(want["stall_q"] - HEAD_START - wait, 0)
 
 
-def slack(cfg: HardwareConfig, shapes: list[tuple[int, int]], fused: list[bool], ran: list[list[bool]], ahead: int) -> int:
+def slack(cfg: EngineConfig, shapes: list[tuple[int, int]], fused: list[bool], ran: list[list[bool]], ahead: int) -> int:
     """The longest wait for keys with which the page's table holds, tiles and first keys being there early."""
     events = cycle_table(cfg, shapes, fused, ran)
     firsts = [sum(keys for _, keys in shapes[:tile]) + first for tile, (_, keys) in enumerate(shapes)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.quantise import multiplier_exponents, quantise, score_factor, snap_scale
 from models.hardware.tile import TileJob
@@ -204,7 +204,7 @@ def test_the_code_of_the_page_is_the_quantiser(generator: np.random.Generator) -
 
 # ---- masks
 
-def attend(cfg: HardwareConfig, tensors: tuple[np.ndarray, ...], q_pos: np.ndarray, k_pos: np.ndarray, seen: np.ndarray) -> float:
+def attend(cfg: EngineConfig, tensors: tuple[np.ndarray, ...], q_pos: np.ndarray, k_pos: np.ndarray, seen: np.ndarray) -> float:
     """SQNR in dB of the golden model with these positions against float attention under the mask ``seen`` [rows, keys]."""
     q, k, v = (torch.from_numpy(x) for x in tensors)
     scale = cfg.head_dim**-0.5

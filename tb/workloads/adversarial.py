@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob
 from scripts.flow.regress.job import Job, Outcome
 from tb.common.stalls import PATTERNS
@@ -41,7 +41,7 @@ def maxima(tau: int, numbers: np.random.Generator) -> dict[str, list[int]]:
     }
 
 
-def tiles(cfg: HardwareConfig, tau: int, numbers: np.random.Generator) -> dict[str, TileJob]:
+def tiles(cfg: EngineConfig, tau: int, numbers: np.random.Generator) -> dict[str, TileJob]:
     """A tile per pattern; every other one lacks a part of its last block."""
     result = {}
     for i, (name, tops) in enumerate(maxima(tau, numbers).items()):

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup, TileJob, TileResult
@@ -38,7 +38,7 @@ class _Part:
     span: slice
 
 
-def _parts(cfg: HardwareConfig, tensors: AttentionTensors, tau: int,
+def _parts(cfg: EngineConfig, tensors: AttentionTensors, tau: int,
            orders: Sequence[Order]) -> tuple[list[_Part], list[TileJob]]:
     """All KV groups of ``tensors`` in each order, and their tiles."""
     parts: list[_Part] = []
@@ -67,7 +67,7 @@ def _skip_problem(parts: Sequence[_Part], outputs: Sequence[torch.Tensor]) -> st
     return ""
 
 
-def run_attention(job: Job, cfg: HardwareConfig, tensors: AttentionTensors, tau: int = 0, patterns: Sequence[str] = ("none",),
+def run_attention(job: Job, cfg: EngineConfig, tensors: AttentionTensors, tau: int = 0, patterns: Sequence[str] = ("none",),
                   orders: Sequence[Order] = (Order(),)) -> Outcome:
     """All KV groups of ``tensors`` in one simulation, once in each order; :mod:`models.quality.bounds` holds on every head.
 

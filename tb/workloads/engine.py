@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.tile import TileJob
 from scripts.flow.regress.job import Job, Outcome
 from scripts.flow.simulator import BenchFailed, RunOptions
@@ -35,7 +35,7 @@ def patterns(job: Job) -> tuple[str, ...]:
     return PATTERNS if name == "each" else (name,)
 
 
-def configuration(job: Job) -> HardwareConfig:
+def configuration(job: Job) -> EngineConfig:
     """The configuration of the job; ``default`` if its entry names none."""
     return load_config(job.config or "default")
 
@@ -49,7 +49,7 @@ def digest(runs: Sequence[EngineRun]) -> str:
     return total.hexdigest()[:16]
 
 
-def run_tiles(job: Job, cfg: HardwareConfig, tiles: Sequence[TileJob] | Mapping[str, TileJob],
+def run_tiles(job: Job, cfg: EngineConfig, tiles: Sequence[TileJob] | Mapping[str, TileJob],
               patterns: Sequence[str] = ("none",), slow: Mapping[str, tuple[int, int]] | None = None,
               ) -> tuple[Outcome, list[EngineRun]]:
     """The outcome of one simulation and its runs, one per pattern; no run if the bench itself failed."""

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import check_schedule, key_order
 from models.hardware.tile import TileJob
 from tb.core.sequences import vanishing_tiles
@@ -75,13 +75,13 @@ def flagged(parameters: Mapping[str, object], numbers: np.random.Generator, tile
     return result
 
 
-def some_vanish(cfg: HardwareConfig, numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
+def some_vanish(cfg: EngineConfig, numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
     """``tiles`` and, to every :data:`VANISHING` of them, one in which any blocks vanish; those too long for ``cfg`` stay away."""
     more = vanishing_tiles(cfg, numbers, -(-len(tiles) // VANISHING))
     return [*tiles, *(tile for tile in more if len(tile.k) <= cfg.max_keys)]
 
 
-def reordered(cfg: HardwareConfig, tile: TileJob, schedule: str) -> TileJob:
+def reordered(cfg: EngineConfig, tile: TileJob, schedule: str) -> TileJob:
     """The same tile with its keys, in whatever order they stood, taken in the order of ``schedule``."""
     order = key_order(schedule, tile.k.shape[0], cfg.keys_per_block)
     return replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult")})

@@ -9,7 +9,7 @@ configuration ``point``, the number of a parameter set of the sweep in :mod:`tb.
 
 from __future__ import annotations
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from scripts.flow.regress.job import Job, Outcome
 from tb.common.stalls import PATTERNS
 from tb.core.configs import SWEEP
@@ -18,7 +18,7 @@ from tb.workloads.engine import configuration, generator, run_tiles
 from tb.workloads.order import flagged, some_vanish
 
 
-def chosen(job: Job) -> HardwareConfig:
+def chosen(job: Job) -> EngineConfig:
     """The job's configuration, or the sweep's parameter set."""
     return SWEEP[int(job.parameters["point"])] if "point" in job.parameters else configuration(job)
 

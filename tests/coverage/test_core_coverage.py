@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES
@@ -43,7 +43,7 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 77])
 
 
-def sampled(cfg: HardwareConfig, tiles: list[TileJob], record: dict | None = None) -> CoverGroup:
+def sampled(cfg: EngineConfig, tiles: list[TileJob], record: dict | None = None) -> CoverGroup:
     """The hits of a run of ``tiles``."""
     cov = new_coverage()
     sample_run(cov, cfg, tiles, [run_tile(cfg, tile) for tile in tiles], record or {})
@@ -88,7 +88,7 @@ def test_visibility_by_hand() -> None:
     assert hits(cov, "mask.rows_without_key") == {"some": 1} and hits(cov, "tile.order") == {"rising": 1}
 
 
-def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]:
+def scalar_counts(cfg: EngineConfig, tile: TileJob) -> dict[str, Counter[str]]:
     """Some points once more, element by element, from the scalar reading of the page."""
     found: dict[str, Counter[str]] = {name: Counter() for name in ("scale.z", "exp.shift", "exp.segment", "exp.value",
                                                                    "maximum.lazy", "operand.k_value")}
@@ -134,7 +134,7 @@ def scalar_counts(cfg: HardwareConfig, tile: TileJob) -> dict[str, Counter[str]]
 
 
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
-def test_numbers_equal_the_scalar_specification(cfg: HardwareConfig, generator: np.random.Generator) -> None:
+def test_numbers_equal_the_scalar_specification(cfg: EngineConfig, generator: np.random.Generator) -> None:
     for kind in ("plain", "peaked", "outliers"):
         tile = random_tile(cfg, generator, 5, 2 * cfg.keys_per_block + 3, kind)
         cov = sampled(cfg, [tile])

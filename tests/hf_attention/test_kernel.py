@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES, TileOptions, blocks
 from models.hardware.tile import QuantisedGroup
@@ -25,7 +25,7 @@ SHAPES = {"one tile": (7, 7), "ragged": (37, 37), "several": (64, 64), "decode":
           "one key": (1, 1)}
 
 
-def heads(seed: int, cfg: HardwareConfig, tokens: int, keys: int, kv_heads: int = 2, group: int = 2,
+def heads(seed: int, cfg: EngineConfig, tokens: int, keys: int, kv_heads: int = 2, group: int = 2,
           spread: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
     g = torch.Generator().manual_seed(seed)
     q = spread * torch.randn(kv_heads * group, tokens, cfg.head_dim, generator=g, dtype=torch.float64)
@@ -33,13 +33,13 @@ def heads(seed: int, cfg: HardwareConfig, tokens: int, keys: int, kv_heads: int 
     return q, k, torch.randn(kv_heads, keys, cfg.head_dim, generator=g, dtype=torch.float64)
 
 
-def quantised(cfg: HardwareConfig, q: Tensor, k: Tensor, v: Tensor, choice: Quantisation | None = None) -> list[QuantisedGroup]:
+def quantised(cfg: EngineConfig, q: Tensor, k: Tensor, v: Tensor, choice: Quantisation | None = None) -> list[QuantisedGroup]:
     choice = choice or Quantisation()
     known = layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate)
     return quantise_sequence(q, k, v, cfg.head_dim ** -0.5, choice, known)
 
 
-def golden(cfg: HardwareConfig, options: TileOptions, group: QuantisedGroup) -> Tensor:
+def golden(cfg: EngineConfig, options: TileOptions, group: QuantisedGroup) -> Tensor:
     return assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group, **asdict(options))])
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.flow.simulator import BenchFailed
@@ -21,7 +21,7 @@ from tests.studies.samples import CFG, tensors
     ("bench", "3 of 5")])
 def test_the_verilog_is_asked_and_believed(fault: str | None, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that differs anywhere from the ablation's own counts does not confirm them."""
-    def fake_engine(cfg: HardwareConfig, tiles: list, **_: object) -> list[SimpleNamespace]:
+    def fake_engine(cfg: EngineConfig, tiles: list, **_: object) -> list[SimpleNamespace]:
         (tile,) = tiles
         if fault == "bench":
             raise BenchFailed("3 of 5 tests failed\n  more", None)

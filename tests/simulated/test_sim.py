@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from models.errors import run_cli
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT
@@ -151,7 +151,7 @@ def test_broken_result_fails(tensors: Path, tmp_path: Path, run_here: Here, monk
     """
     right = model.run_tile
 
-    def off_by_one(cfg: HardwareConfig, tile: TileJob) -> TileResult:
+    def off_by_one(cfg: EngineConfig, tile: TileJob) -> TileResult:
         result = right(cfg, tile)
         out = result.out.clone()
         out[-1, 3] += 1

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.tensors.attention_tensors import AttentionTensors
 from scripts.studies.schedules.sources import gaussian
 
-CFG = HardwareConfig("t", rows=32, head_dim=32, bits_per_cycle=4, keys_per_block=8, prob_bits=12, max_keys=256)
+CFG = EngineConfig("t", rows=32, head_dim=32, bits_per_cycle=4, keys_per_block=8, prob_bits=12, max_keys=256)
 
 
 def tensors(seed: int, tokens: int = 75, sharpness: float = 4.0) -> AttentionTensors:

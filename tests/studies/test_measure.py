@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tiling import assemble, build_tiles
@@ -21,7 +21,7 @@ from scripts.studies.schedules.sources import decode, prefill
 from tests.studies.samples import CFG, agreeing, tensors
 
 
-def plain_counts(cfg: HardwareConfig, tile: object, heads: int) -> dict[str, object]:
+def plain_counts(cfg: EngineConfig, tile: object, heads: int) -> dict[str, object]:
     """Counts of one tile, row by row and block by block."""
     score = (tile.q.long() @ tile.k.long().T)
     z, _ = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL, Selection, choose, chosen_lengths, scored_settings, sweeps
 from tests.studies.samples import CFG
 
 
 def test_what_is_swept_where() -> None:
-    cfg, everything = HardwareConfig(), Selection()
+    cfg, everything = EngineConfig(), Selection()
     found = sweeps(cfg, everything, True, True)
     assert found[0].cfg == cfg and found[0].scored == scored_settings(cfg, everything) and found[0].skipping
     assert [s.cfg.keys_per_block for s in found] == [16, 8, 32, 64] and found[0].bits == (8, 10, 12, 14) and not found[1].bits
@@ -33,12 +33,12 @@ def test_what_is_swept_where() -> None:
 
 
 def test_a_selection_keeps_what_others_are_compared_with() -> None:
-    chosen = choose(HardwareConfig(), "sink_diagonal", "2-3", "32,8", False)
+    chosen = choose(EngineConfig(), "sink_diagonal", "2-3", "32,8", False)
     assert chosen == Selection(("sink_diagonal",), (2, 3), (8, 32)) and chosen.measured == ("natural", "sink_diagonal")
     assert chosen.shows(NATURAL) and chosen.shows(TileOptions("sink_diagonal", tau=3)) and not chosen.shows(TileOptions(tau=2))
-    assert {tau for _, tau in sweeps(HardwareConfig(keys_per_block=8), chosen, True, True)[0].variants} == {0, 2, 3}
-    assert choose(HardwareConfig(), None, "", None, False) == Selection()
-    assert choose(HardwareConfig(prob_bits=8, head_dim=32), "", "", "", True) == Selection(
+    assert {tau for _, tau in sweeps(EngineConfig(keys_per_block=8), chosen, True, True)[0].variants} == {0, 2, 3}
+    assert choose(EngineConfig(), None, "", None, False) == Selection()
+    assert choose(EngineConfig(prob_bits=8, head_dim=32), "", "", "", True) == Selection(
         taus=tuple(range(7)), sizes=(16, 8, 32), full=True)
 
 

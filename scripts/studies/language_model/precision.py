@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import models.hf_attention as ha
 from models.errors import run_cli
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hf_attention import Quantisation
 from models.hf_attention.calibrate import V_ROOM
@@ -53,7 +53,7 @@ class Variant:
 
     group: str
     name: str
-    hardware: HardwareConfig
+    hardware: EngineConfig
     options: TileOptions
     quantisation: Quantisation
     calibrated: bool = True
@@ -61,12 +61,12 @@ class Variant:
     v_room: float = V_ROOM
 
 
-def variants(cfg: HardwareConfig, options: TileOptions) -> list[Variant]:
+def variants(cfg: EngineConfig, options: TileOptions) -> list[Variant]:
     """All of them; the first is the default, and every group holds it again under its own name."""
     base = Quantisation()
     found = [Variant("default", "default", cfg, options, base)]
 
-    def add(group: str, name: str, x: int | None = None, calibrated: bool = True, hardware: HardwareConfig = cfg,
+    def add(group: str, name: str, x: int | None = None, calibrated: bool = True, hardware: EngineConfig = cfg,
             chosen: TileOptions = options, v_room: float = V_ROOM, **changes: object) -> None:
         found.append(Variant(group, name, hardware, chosen, replace(base, **changes), calibrated, x, v_room))
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.errors import run_cli
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tiling import tokens_per_tile
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.fit import choose_config, fit_note, fit_tensors
@@ -51,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def plan(cfg: HardwareConfig, layers: list[AttentionTensors], random: AttentionTensors, lengths: list[int],
+def plan(cfg: EngineConfig, layers: list[AttentionTensors], random: AttentionTensors, lengths: list[int],
          chosen: Selection) -> list[Task]:
     """All tasks, the longest first, so that no process is left with a long one at the end."""
     sources = [(gl.TRAINED, False, layers), (gl.PLANTED, True, layers), (gl.RANDOM, False, [random])]
@@ -66,7 +66,7 @@ def plan(cfg: HardwareConfig, layers: list[AttentionTensors], random: AttentionT
     return tasks
 
 
-def measure(console: Console, cfg: HardwareConfig, tasks: list[Task], jobs: int, kinds: dict[str, str],
+def measure(console: Console, cfg: EngineConfig, tasks: list[Task], jobs: int, kinds: dict[str, str],
             chosen: Selection) -> list[Row]:
     """The rows of all tasks, with a bar on a terminal."""
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),

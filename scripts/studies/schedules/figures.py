@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import SCHEDULES, TileOptions, blocks
 from models.tensors.attention_tensors import AttentionTensors
@@ -44,7 +44,7 @@ class Events:
         return len(self.query) / self.rows
 
 
-def row_max_moves(cfg: HardwareConfig, scores: GroupScores, head: int, setting: TileOptions) -> Events:
+def row_max_moves(cfg: EngineConfig, scores: GroupScores, head: int, setting: TileOptions) -> Events:
     """The moves of one query head of a KV head, a prefill."""
     maxima = block_maxima(scores, setting.schedule, cfg.keys_per_block)
     moves = walk(cfg, maxima, scores.rows, scores.keys, [(setting.fused, setting.tau)], (0,))
@@ -87,7 +87,7 @@ def examples(layers: Sequence[AttentionTensors], kinds: dict[str, str]) -> list[
     return [*found, (chosen[0], "with a sink", planted_sink(layer_of[chosen[0]]))]
 
 
-def example_figure(folder: Path, cfg: HardwareConfig, layers: Sequence[AttentionTensors], kinds: dict[str, str]) -> list[Path]:
+def example_figure(folder: Path, cfg: EngineConfig, layers: Sequence[AttentionTensors], kinds: dict[str, str]) -> list[Path]:
     """A line of panels for each example head: where the maxima lie, then the moves in each order, with rescales per row."""
     heads = examples(layers, kinds)
     figure = Figure(figsize=(WIDTH_IN, 2.6 * len(heads)), layout="constrained")
@@ -250,7 +250,7 @@ def sizes_figure(folder: Path, rows: list[Row]) -> list[Path]:
     return write(figure, folder, "sizes")
 
 
-def skipped_figure(folder: Path, cfg: HardwareConfig, rows: list[Row], tokens: int) -> list[Path]:
+def skipped_figure(folder: Path, cfg: EngineConfig, rows: list[Row], tokens: int) -> list[Path]:
     """Share of values that need not be streamed, by bits of a probability, a panel for each set of tensors and phase."""
     here = pick(rows, keys_per_block=cfg.keys_per_block, tau=0)
     sets = [(source, phase, keys) for source, phase, keys in swept_sets(here, "prob_bits")
@@ -274,7 +274,7 @@ def skipped_figure(folder: Path, cfg: HardwareConfig, rows: list[Row], tokens: i
     return write(figure, folder, "skipped")
 
 
-def write_figures(folder: Path, cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str],
+def write_figures(folder: Path, cfg: EngineConfig, rows: list[Row], kinds: dict[str, str],
                   layers: Sequence[AttentionTensors]) -> list[Path]:
     """All figures, each as .svg and .png."""
     base = pick(rows, keys_per_block=cfg.keys_per_block, prob_bits=cfg.prob_bits)

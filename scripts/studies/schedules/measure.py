@@ -12,7 +12,7 @@ from itertools import accumulate, islice
 import numpy as np
 import torch
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import assemble, tokens_per_tile
 from models.hardware.timeline import predict_cycles
@@ -103,7 +103,7 @@ def _new_maxima(maxima: np.ndarray) -> np.ndarray:
     return ((maxima[1:] > before) & (before != HIDDEN)).sum(0)
 
 
-def _count(cfg: HardwareConfig, scores: GroupScores, names: list[str], setting: TileOptions, new_maxima: np.ndarray, moves: Moves,
+def _count(cfg: EngineConfig, scores: GroupScores, names: list[str], setting: TileOptions, new_maxima: np.ndarray, moves: Moves,
            variant: int) -> Counts:
     rows, keys = scores.rows, scores.keys
     blocks = -(-keys // cfg.keys_per_block)
@@ -122,7 +122,7 @@ def _count(cfg: HardwareConfig, scores: GroupScores, names: list[str], setting: 
 
 
 @lru_cache(maxsize=256)
-def _cycles(cfg: HardwareConfig, shapes: tuple[tuple[int, int], ...], fused: bool, ran: bytes) -> int:
+def _cycles(cfg: EngineConfig, shapes: tuple[tuple[int, int], ...], fused: bool, ran: bytes) -> int:
     """Cycles of tiles of ``(rows, keys)`` whose blocks run as in ``ran``, one byte a block; the same question comes often."""
     blocks = [-(-keys // cfg.keys_per_block) for _, keys in shapes]
     ends = list(accumulate(blocks))
@@ -130,7 +130,7 @@ def _cycles(cfg: HardwareConfig, shapes: tuple[tuple[int, int], ...], fused: boo
     return predict_cycles(cfg, shapes, [fused] * len(shapes), flags)["cycles"]
 
 
-def _score(cfg: HardwareConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, setting: TileOptions,
+def _score(cfg: EngineConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, setting: TileOptions,
            moves: Moves, variant: int, skipping: bool) -> Scores:
     results = run_group(cfg, scores, setting, moves, variant)
     of_piece, tokens = iter(results), tokens_per_tile(cfg, scores.heads)

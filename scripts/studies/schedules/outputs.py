@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.numerics import lowest_distance, probability_table
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import TileResult, TileStats
@@ -33,7 +33,7 @@ def _round_shift(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return ((floor + 1) >> 1).astype(np.float64)
 
 
-def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tensor, row_max: np.ndarray, starts: np.ndarray,
+def tile_output(cfg: EngineConfig, tau: int, z: np.ndarray, values: torch.Tensor, row_max: np.ndarray, starts: np.ndarray,
                 counts: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """``(out int16 [R, D], empty bool [R])`` of a tile.
 
@@ -61,7 +61,7 @@ def tile_output(cfg: HardwareConfig, tau: int, z: np.ndarray, values: torch.Tens
     return nx.normalise(torch.from_numpy(acc).long(), whole).to(torch.int16), whole == 0
 
 
-def run_group(cfg: HardwareConfig, scores: GroupScores, setting: TileOptions, moves: Moves, variant: int) -> list[TileResult]:
+def run_group(cfg: EngineConfig, scores: GroupScores, setting: TileOptions, moves: Moves, variant: int) -> list[TileResult]:
     """The tiles of a KV head, skipping: what :func:`models.hardware.golden.run_tile` gives for each.
 
     Args:

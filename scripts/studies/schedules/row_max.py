@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from scripts.studies.schedules.settings import Variants
 
 UNSEEN = -8192    # candidate of a block that shows a row no key: below every running maximum
@@ -45,7 +45,7 @@ def _first_row_max(candidates: np.ndarray, fused: bool) -> np.ndarray:
     return np.where(row_max == UNSEEN, 0, row_max)
 
 
-def walk(cfg: HardwareConfig, maxima: np.ndarray, rows: np.ndarray, keys: np.ndarray, variants: Variants,
+def walk(cfg: EngineConfig, maxima: np.ndarray, rows: np.ndarray, keys: np.ndarray, variants: Variants,
          keep: tuple[int, ...] = ()) -> Moves:
     """Walk the key blocks.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.quality.metrics import summarise
 from scripts.studies.schedules.measure import Counts, Measured, Scores
@@ -112,7 +112,7 @@ def _add_scores(row: Row, scores: Scores, natural: Scores | None, kinds: Mapping
     row.cycles, row.cycles_skipping = scores.cycles, scores.cycles_skipping
 
 
-def _energy(cfg: HardwareConfig, counts: Counts) -> dict[str, int]:
+def _energy(cfg: EngineConfig, counts: Counts) -> dict[str, int]:
     """The counts that an energy model takes, of tiles on ``cfg``."""
     rescaled = sum(counts.rescales)
     return {"rescaled_rows": rescaled, "shifted_bits": rescaled * (cfg.head_dim * cfg.acc_bits + cfg.sum_bits),
@@ -120,7 +120,7 @@ def _energy(cfg: HardwareConfig, counts: Counts) -> dict[str, int]:
             "op_bit_ops": counts.op_bit_ops, "op_bit_ops_skipping": counts.op_bit_ops_skipping}
 
 
-def rows_of(cfg: HardwareConfig, source: str, phase: str, tokens: int, measured: Measured, kinds: Mapping[str, str],
+def rows_of(cfg: EngineConfig, source: str, phase: str, tokens: int, measured: Measured, kinds: Mapping[str, str],
             shows: Callable[[TileOptions], bool] = lambda setting: True) -> list[Row]:
     """The rows of one set of tensors in one phase at one length.
 

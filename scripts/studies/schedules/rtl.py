@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tile import QuantisedGroup, TileResult
@@ -53,7 +53,7 @@ class Confirmed:
         return {**facts, "ok": self.ok}
 
 
-def confirm(cfg: HardwareConfig, tensors: AttentionTensors, seed: int, sim: str | None = None,
+def confirm(cfg: EngineConfig, tensors: AttentionTensors, seed: int, sim: str | None = None,
             schedules: Sequence[str] = SCHEDULES) -> list[Confirmed]:
     """Tiles of the first KV head of ``tensors`` at every case of ``CASES``: the last tile of a prefill of ``TOKENS`` tokens, or
     the decode step of the last of ``DECODE_TOKENS``, with a planted sink.
@@ -73,7 +73,7 @@ def confirm(cfg: HardwareConfig, tensors: AttentionTensors, seed: int, sim: str 
             for setting, is_decode in CASES if setting.schedule in schedules and setting.tau <= cfg.max_tau()]
 
 
-def _run(cfg: HardwareConfig, group: QuantisedGroup, setting: TileOptions, phase: str, seed: int, sim: str | None) -> Confirmed:
+def _run(cfg: EngineConfig, group: QuantisedGroup, setting: TileOptions, phase: str, seed: int, sim: str | None) -> Confirmed:
     """One tile through the engine, and the ablation's own counts and output of it."""
     scores = group_scores(cfg, [group])
     maxima = block_maxima(scores, setting.schedule, cfg.keys_per_block)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import blocks, key_order
 from models.hardware.tile import QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
@@ -56,7 +56,7 @@ class GroupScores:
         return max(self.tiles, key=lambda tile: tile.k.shape[0])
 
 
-def group_scores(cfg: HardwareConfig, pieces: list[QuantisedGroup]) -> GroupScores:
+def group_scores(cfg: EngineConfig, pieces: list[QuantisedGroup]) -> GroupScores:
     """Tiles and scaled scores of one KV head."""
     found = GroupScores(pieces, [tile for piece in pieces for tile in build_tiles(cfg, piece)], [], [], [])
     for tile in found.tiles:

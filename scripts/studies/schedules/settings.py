@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from models.errors import FcimError
-from models.hardware.config import TAU_MAX, HardwareConfig
+from models.hardware.config import TAU_MAX, EngineConfig
 from models.hardware.schedules import SCHEDULES, TileOptions, check_schedule
 from models.tensors.source import parse_count, parse_indices
 
@@ -53,7 +53,7 @@ class Sweep:
     ``skipping``: compute the scored settings' cycles with skipping too.
     """
 
-    cfg: HardwareConfig
+    cfg: EngineConfig
     variants: Variants
     scored: list[TileOptions] = field(default_factory=list)
     bits: tuple[int, ...] = ()
@@ -61,12 +61,12 @@ class Sweep:
     skipping: bool = True
 
 
-def variants(cfg: HardwareConfig, taus: tuple[int, ...] = TAUS) -> Variants:
+def variants(cfg: EngineConfig, taus: tuple[int, ...] = TAUS) -> Variants:
     """Every ``(fused, tau)`` that the configuration can run; tau 0 is always among them."""
     return [(fused, tau) for fused in (False, True) for tau in sorted({0, *taus}) if tau <= cfg.max_tau()]
 
 
-def scored_settings(cfg: HardwareConfig, chosen: Selection, few: bool = False) -> list[TileOptions]:
+def scored_settings(cfg: EngineConfig, chosen: Selection, few: bool = False) -> list[TileOptions]:
     """The settings whose outputs and cycles are computed.
 
     By default a threshold above 0 only where goals are checked and in natural order; with ``few`` only the goals' settings
@@ -82,7 +82,7 @@ def scored_settings(cfg: HardwareConfig, chosen: Selection, few: bool = False) -
     return [s for s in shown if s.tau == 0 or s in GOAL_SETTINGS or (s.tau in SCORED_TAUS and s == TileOptions(tau=s.tau))]
 
 
-def sweeps(cfg: HardwareConfig, chosen: Selection, scored: bool, goals: bool) -> list[Sweep]:
+def sweeps(cfg: EngineConfig, chosen: Selection, scored: bool, goals: bool) -> list[Sweep]:
     """What to do with one set of tensors at one length, the first of the chosen block sizes first.
 
     Args:
@@ -126,7 +126,7 @@ def _counts(text: str, variable: str) -> list[int]:
     return sorted(found)
 
 
-def _taus(text: str | None, cfg: HardwareConfig) -> tuple[int, ...]:
+def _taus(text: str | None, cfg: EngineConfig) -> tuple[int, ...]:
     if not text:
         return tuple(tau for tau in TAUS if tau <= cfg.max_tau())
     for number in re.findall(r"\d{1,9}", text):
@@ -134,14 +134,14 @@ def _taus(text: str | None, cfg: HardwareConfig) -> tuple[int, ...]:
     return tuple(parse_indices(text, cfg.max_tau() + 1, "TAU"))
 
 
-def _sizes(text: str | None, cfg: HardwareConfig) -> tuple[int, ...]:
+def _sizes(text: str | None, cfg: EngineConfig) -> tuple[int, ...]:
     sizes = _counts(text, "KEYS_PER_BLOCK") if text else [size for size in BLOCK_SIZES if size <= cfg.head_dim]
     for size in sizes:
         replace(cfg, keys_per_block=size)
     return tuple(sorted(sizes, key=lambda size: size != cfg.keys_per_block))
 
 
-def choose(cfg: HardwareConfig, schedules: str | None, taus: str | None, sizes: str | None, full: bool) -> Selection:
+def choose(cfg: EngineConfig, schedules: str | None, taus: str | None, sizes: str | None, full: bool) -> Selection:
     """The selection; an empty or missing text means everything that the configuration can run.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.report import Sheet, number, percent
@@ -119,7 +119,7 @@ def sizes_sheet(rows: list[Row], source: str, phase: str) -> Sheet:
     return sheet
 
 
-def skipped_sheet(cfg: HardwareConfig, rows: list[Row], tokens: int) -> Sheet:
+def skipped_sheet(cfg: EngineConfig, rows: list[Row], tokens: int) -> Sheet:
     """Share of values skipped by bits of a probability: fewer bits reach less far below the maximum."""
     here = [row for row in pick(rows, keys_per_block=cfg.keys_per_block, tau=0) if row.source != gl.RANDOM]
     bits = sorted({row.prob_bits for row in here})
@@ -174,7 +174,7 @@ def goals_sheet(found: list[gl.Goal]) -> Sheet:
     return sheet
 
 
-def all_sheets(cfg: HardwareConfig, rows: list[Row], kinds: dict[str, str]) -> list[Sheet]:
+def all_sheets(cfg: EngineConfig, rows: list[Row], kinds: dict[str, str]) -> list[Sheet]:
     """All tables of the measurements, in the order in which they are read."""
     tokens = shown_tokens(rows)
     wide = pick(rows, prob_bits=cfg.prob_bits)

@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from models.hardware import numerics as nx
-from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.config import Z_FRAC, EngineConfig
 from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES, key_order
 from models.hardware.tile import TileJob, TileResult
@@ -92,7 +92,7 @@ def stalls_seen(record: Mapping[str, np.ndarray]) -> str | None:
     return STALLS[(count["stall_k"] > 0) + 2 * (count["stall_o"] + count["stall_decision"] > 0)]
 
 
-def order_of(cfg: HardwareConfig, tile: TileJob) -> str:
+def order_of(cfg: EngineConfig, tile: TileJob) -> str:
     """The schedule in whose order a tile's keys stand, as a bin of ``schedule.order``."""
     keys, per_block = tile.k.shape[0], cfg.keys_per_block
     fitting = [name for name in SCHEDULES if tile.k_pos.equal(key_order(name, keys, per_block))]
@@ -101,7 +101,7 @@ def order_of(cfg: HardwareConfig, tile: TileJob) -> str:
     return "one block" if keys <= per_block else "newest of two first" if len(fitting) > 1 else fitting[0]
 
 
-def sample_decisions(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals, stalls: str | None) -> None:
+def sample_decisions(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals, stalls: str | None) -> None:
     """One tile; ``stalls`` is what :func:`stalls_seen` gives for its run."""
     first_step, may_skip = FIRST_STEP[tile.fused], MAY_SKIP[tile.skip]
     if stalls is not None:
@@ -112,7 +112,7 @@ def sample_decisions(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner:
     _edges(cov, cfg, tile, inner)
 
 
-def _schedule(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals, stalls: str | None) -> None:
+def _schedule(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals, stalls: str | None) -> None:
     order = order_of(cfg, tile)
     cov.sample("schedule.order", _bin(order, "whole" if inner.sizes[-1] == cfg.keys_per_block else "ragged"))
     if order not in SCHEDULES:
@@ -125,7 +125,7 @@ def _schedule(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Intern
         cov.sample("schedule.stalls", _bin(order, stalls))
 
 
-def _first_step(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def _first_step(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     count, whole = len(inner.sizes), inner.sizes[-1] == cfg.keys_per_block
     blocks = "one" if count == 1 else "more" if count > 2 else "two, whole" if whole else "two, the second ragged"
     cov.sample("fused.tile", _bin(FIRST_STEP[tile.fused], blocks))
@@ -158,7 +158,7 @@ def _zero_blocks(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
                    "one" if left_out == 1 else "some")
 
 
-def _edges(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def _edges(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     octave = (inner.zmax >> Z_FRAC) - inner.row_max + cfg.prob_bits - tile.tau
     seen = inner.visible_keys > 0
     best = np.where(seen, octave, np.iinfo(np.int64).min).max(0)[seen.any(0)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint
@@ -87,7 +87,7 @@ _IP, _WAIT, _EXP, _OP, _READ = range(len(STAGES))
 _MOVES = 3
 
 
-def sample_flow(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
+def sample_flow(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
                 record: Record) -> None:
     """Handshakes, overlap, pace and counters of a run; what the record lacks is left out."""
     cov.sample("core.tiles_of_run", str(len(tiles)) if len(tiles) < 4 else "4 or more")
@@ -149,7 +149,7 @@ class _Shape:
         return all(len(at[name]) == count for name, count in due.items())
 
 
-def _shape(cfg: HardwareConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray]) -> _Shape:
+def _shape(cfg: EngineConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray]) -> _Shape:
     rows, keys = (np.array([getattr(tile, name).shape[0] for tile in tiles]) for name in ("q", "k"))
     blocks = np.array([len(r) for r in ran])
     tile_of_key = np.repeat(np.arange(len(tiles)), keys)
@@ -162,7 +162,7 @@ def _shape(cfg: HardwareConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarr
                   np.bincount(block_of_key), all_ran, last, all_ran[block_of_key])
 
 
-def sample_pace(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray],
+def sample_pace(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray],
                 at: Mapping[str, np.ndarray]) -> None:
     """Sample a run.
 
@@ -179,7 +179,7 @@ def sample_pace(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], 
     _requests(cov, cfg, shape, at["decision"])
 
 
-def _rows(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, at: Mapping[str, np.ndarray]) -> None:
+def _rows(cov: CoverGroup, cfg: EngineConfig, shape: _Shape, at: Mapping[str, np.ndarray]) -> None:
     cpk = cfg.cycles_per_key
     other = (np.diff(shape.tile_of_row) > 0).astype(np.int64)
     step = np.diff(at["o"])
@@ -192,7 +192,7 @@ def _rows(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, at: Mapping[str, 
     cov.sample("core.tile_done", "last of the run")
 
 
-def _keys(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, ran: Sequence[np.ndarray], at: Mapping[str, np.ndarray]) -> None:
+def _keys(cov: CoverGroup, cfg: EngineConfig, shape: _Shape, ran: Sequence[np.ndarray], at: Mapping[str, np.ndarray]) -> None:
     next_tile = np.diff(shape.tile_of_key) > 0
     where = np.where(next_tile, 2, np.where(shape.key_in_tile[1:] % cfg.keys_per_block == 0, 1, 0))
     late = (np.diff(at["k"]) > cfg.cycles_per_key).astype(np.int64)
@@ -201,7 +201,7 @@ def _keys(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, ran: Sequence[np.
     cov.sample_array("pace.keys_skipping", where[skips], late[skips])
 
 
-def _values(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, tiles: Sequence[TileJob], ran: Sequence[np.ndarray],
+def _values(cov: CoverGroup, cfg: EngineConfig, shape: _Shape, tiles: Sequence[TileJob], ran: Sequence[np.ndarray],
             at: Mapping[str, np.ndarray]) -> None:
     tile = shape.tile_of_key[shape.sent]
     late = at["v"] - at["k"][shape.sent]
@@ -213,7 +213,7 @@ def _values(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, tiles: Sequence
     cov.sample_array("decision.value", may_skip[tile], np.where(after < 0, 0, np.where(after < 2, 1, 2)))
 
 
-def _requests(cov: CoverGroup, cfg: HardwareConfig, shape: _Shape, taken: np.ndarray) -> None:
+def _requests(cov: CoverGroup, cfg: EngineConfig, shape: _Shape, taken: np.ndarray) -> None:
     skipped = (~shape.ran).astype(np.int64)
     cov.sample_array("decision.kind", skipped, shape.last.astype(np.int64))
     due = np.where(shape.ran, shape.size * cfg.cycles_per_key, 1)[:-1]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.hardware import numerics as nx
-from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.config import Z_FRAC, EngineConfig
 from models.hardware.tile import TileJob
 
 
@@ -92,7 +92,7 @@ def _sums(p_sum: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return before, now
 
 
-def internals_of(cfg: HardwareConfig, tile: TileJob) -> Internals:
+def internals_of(cfg: EngineConfig, tile: TileJob) -> Internals:
     """The internals of one tile."""
     rows, keys, per_block = tile.q.shape[0], tile.k.shape[0], cfg.keys_per_block
     count = -(-keys // per_block)

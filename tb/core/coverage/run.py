@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.coverage.functional import CoverGroup
 from tb.core.coverage.decisions import sample_decisions, sample_neighbours, stalls_seen
@@ -20,7 +20,7 @@ from tb.core.coverage.softmax import sample_softmax
 from tb.core.coverage.tiles import sample_config, sample_masks, sample_operands, sample_tiles
 
 
-def sample_run(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
+def sample_run(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult],
                record: Mapping[str, np.ndarray]) -> None:
     """Count what one run has met.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.hardware import numerics as nx
-from models.hardware.config import Z_FRAC, HardwareConfig
+from models.hardware.config import Z_FRAC, EngineConfig
 from models.hardware.tile import TileJob
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint
 from tb.common.coverage import ROUNDING_AXES, cut_off, digitise, numbers
@@ -74,7 +74,7 @@ _SHIFT_STARTS = (0, 1, 2, 21, 41, 63)
 _MULT_STARTS = (0, 1, 2, 32768, 65535)
 
 
-def sample_softmax(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def sample_softmax(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     """All number rules from the score to the row sum."""
     _scaling(cov, tile, inner)
     _row_maxima(cov, cfg, tile, inner)
@@ -99,7 +99,7 @@ def _scaling(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
         cov.sample_array("scale.rounding", (inner.product >= 0).astype(np.int64), cut_off(low, tile.shift))
 
 
-def _row_maxima(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def _row_maxima(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     seen = inner.visible_keys > 0
     again = seen & inner.known
     beyond = inner.over[again] - tile.tau
@@ -127,7 +127,7 @@ def _maxima(cov: CoverGroup, inner: Internals) -> None:
     cov.sample_array("maximum.after_first", np.where(best == first, 0, np.where(start == top, 1, 2)))
 
 
-def _probabilities(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     shown = inner.z != nx.MASKED
     p, d = inner.p[shown], (inner.z - (inner.row_max[..., None] << Z_FRAC))[shown]
     shift = 17 - cfg.prob_bits + tile.tau - (d >> Z_FRAC)
@@ -150,7 +150,7 @@ def _probabilities(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: I
     cov.sample_array("exp.zero_block", np.where(any_p, 0, np.where(any_seen, 2, 1)))
 
 
-def _sums(cov: CoverGroup, cfg: HardwareConfig, inner: Internals) -> None:
+def _sums(cov: CoverGroup, cfg: EngineConfig, inner: Internals) -> None:
     moved = inner.amount > 0
     before, shift = inner.before[moved], np.minimum(inner.amount[moved], nx.MAX_SHIFT)
     kind = cut_off(before & ((np.int64(1) << shift) - 1), shift)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.coverage.functional import SEPARATOR, CoverGroup, CoverPoint
 from tb.common.coverage import OPERAND_VALUES, PLANE_STATES, PLANES, digitise, numbers, plane_states
@@ -101,7 +101,7 @@ def _between(value: int, low: int, high: int, name: str) -> str:
     return name if low <= value <= high else str(value)
 
 
-def sample_config(cov: CoverGroup, cfg: HardwareConfig) -> None:
+def sample_config(cov: CoverGroup, cfg: EngineConfig) -> None:
     """An engine of this configuration ran."""
     rows = _between(cfg.rows, 32, 56, "32 to 56")
     cov.sample("config.rows", rows if " " in rows else _between(cfg.rows, 72, 120, "72 to 120"))
@@ -117,7 +117,7 @@ def sample_config(cov: CoverGroup, cfg: HardwareConfig) -> None:
 
 
 # ---- shapes and outputs
-def sample_tiles(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult]) -> None:
+def sample_tiles(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], golden: Sequence[TileResult]) -> None:
     """Shapes and positions of every tile of a run, its outputs, and its neighbours."""
     for number, (tile, result) in enumerate(zip(tiles, golden)):
         _shape(cov, cfg, tile)
@@ -135,7 +135,7 @@ def sample_tiles(cov: CoverGroup, cfg: HardwareConfig, tiles: Sequence[TileJob],
     cov.sample("out.row", "not empty after empty", int((~empty[1:] & empty[:-1]).sum()))
 
 
-def _shape(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob) -> None:
+def _shape(cov: CoverGroup, cfg: EngineConfig, tile: TileJob) -> None:
     rows, keys, per_block = tile.q.shape[0], tile.k.shape[0], cfg.keys_per_block
     cov.sample("tile.rows", "one" if rows == 1 else "all" if rows == cfg.rows else
                "all but one" if rows == cfg.rows - 1 else "some")
@@ -169,7 +169,7 @@ def _share(count: np.ndarray, full: np.ndarray | int) -> np.ndarray:
     return np.where(count == 0, 0, np.where(count == full, 4, np.where(count == 1, 1, np.where(count == full - 1, 3, 2))))
 
 
-def sample_masks(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Internals) -> None:
+def sample_masks(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     """Visibility of a tile's keys by block, by row and by position."""
     sight, sizes = inner.visible_keys, inner.sizes
     cov.sample_array("mask.block", np.where(sizes == 1, np.where(sight > 0, 5, 6), _share(sight, sizes)))
@@ -185,7 +185,7 @@ def sample_masks(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob, inner: Int
     _positions(cov, cfg, tile)
 
 
-def _positions(cov: CoverGroup, cfg: HardwareConfig, tile: TileJob) -> None:
+def _positions(cov: CoverGroup, cfg: EngineConfig, tile: TileJob) -> None:
     padding, q_pos, k_pos = cfg.padding_pos, tile.q_pos.numpy(), tile.k_pos.numpy()
     hidden = k_pos == padding
     distance = np.clip(k_pos[~hidden][None, :] - q_pos[:, None], -2, 2) + 2

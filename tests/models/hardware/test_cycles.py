@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob
@@ -17,8 +17,8 @@ from models.hardware.timeline import TIMING_COUNTERS, predict, predict_cycles
 STALLS = TIMING_COUNTERS[1:]
 
 
-def cfg(bits_per_cycle: int) -> HardwareConfig:
-    return HardwareConfig("c", rows=16, head_dim=16, bits_per_cycle=bits_per_cycle, keys_per_block=8, prob_bits=16, max_keys=64)
+def cfg(bits_per_cycle: int) -> EngineConfig:
+    return EngineConfig("c", rows=16, head_dim=16, bits_per_cycle=bits_per_cycle, keys_per_block=8, prob_bits=16, max_keys=64)
 
 
 def check(bits_per_cycle: int, shapes: list[tuple[int, int]], cycles: int, fused: list[bool] | None = None,
@@ -135,7 +135,7 @@ def test_full_tiles_follow_each_other_without_a_bubble(bits_per_cycle: int) -> N
     assert {b - a for a, b in zip(runs, runs[1:])} == {64 * config.cycles_per_key}
 
 
-def tiles(config: HardwareConfig) -> list[TileJob]:
+def tiles(config: EngineConfig) -> list[TileJob]:
     """One tile of 3 rows and 10 keys, one of 2 rows and 8 keys; every row sees every key; v = -1, k = 0."""
     return [TileJob(q=torch.ones(rows, 16, dtype=torch.int8), q_pos=torch.full((rows,), keys), q_mult=torch.full((rows,), 1),
                     k=torch.zeros(keys, 16, dtype=torch.int8), v=torch.full((keys, 16), -1, dtype=torch.int8),

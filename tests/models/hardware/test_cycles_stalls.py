@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.pace import EARLY, Pace, Ready
 from models.hardware.timeline import TIMING_COUNTERS, Prediction, handshakes
 
-CFG = HardwareConfig("c", rows=16, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=16, max_keys=64)
+CFG = EngineConfig("c", rows=16, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=16, max_keys=64)
 
 
 def run(shapes: list[tuple[int, int]], cycles: int, pace: Pace, ran: Sequence[Sequence[bool]] | None = None,

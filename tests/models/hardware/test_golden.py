@@ -13,7 +13,7 @@ import torch
 
 from models.errors import FcimError
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.tile import QuantisedGroup, TileJob, TileResult
 from models.hardware.tiling import build_tiles
@@ -30,7 +30,7 @@ def ints(values: object) -> torch.Tensor:
     return torch.as_tensor(np.asarray(values, dtype=np.int64))
 
 
-def random_tile(g: np.random.Generator, cfg: HardwareConfig, rows: int, keys: int, tau: int, spread: int) -> TileJob:
+def random_tile(g: np.random.Generator, cfg: EngineConfig, rows: int, keys: int, tau: int, spread: int) -> TileJob:
     """Any operands from -128 to 127; positions anywhere, one key in eight is padding."""
     dim = cfg.head_dim
     q, k, v = (torch.as_tensor(g.integers(-128, 128, (n, dim)).astype(np.int8)) for n in (rows, keys, keys))
@@ -47,7 +47,7 @@ def some_rows(tile: TileJob, rows: slice) -> TileJob:
     return replace(tile, q=tile.q[rows], q_pos=tile.q_pos[rows], q_mult=tile.q_mult[rows])
 
 
-def check(cfg: HardwareConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
+def check(cfg: EngineConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     """Run both, compare all that both give."""
     got = run_tile(cfg, tile)
     want = spec.spec_tile(tile.q.tolist(), tile.q_pos.tolist(), tile.q_mult.tolist(), tile.k.tolist(), tile.v.tolist(),
@@ -170,7 +170,7 @@ def test_random_tiles(prob_bits: int, seed: int) -> None:
     seen = dict.fromkeys(["empty", "saturations", "rescaled", "zero_blocks"], 0)
     for tau in range(min(8, prob_bits - 2) + 1):
         dim, block = SHAPES[(prob_bits + tau) % len(SHAPES)]
-        cfg = HardwareConfig(rows=8, head_dim=dim, keys_per_block=block, prob_bits=prob_bits, max_keys=64)
+        cfg = EngineConfig(rows=8, head_dim=dim, keys_per_block=block, prob_bits=prob_bits, max_keys=64)
         for spread in SPREADS:
             g = np.random.default_rng([seed, 4, prob_bits, tau, spread])
             for rows, keys in ((1, 1), (int(g.integers(2, 9)), int(g.integers(2, 42)))):
@@ -187,7 +187,7 @@ def test_fused_and_skipped_random_tiles(seed: int) -> None:
     for number in range(72):
         g = np.random.default_rng([seed, 7, number])
         prob_bits = int(g.integers(8, 17))
-        cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=prob_bits, max_keys=64)
+        cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=prob_bits, max_keys=64)
         rows, keys, tau = int(g.integers(1, 9)), int(g.integers(1, 50)), int(g.integers(0, min(8, prob_bits - 2) + 1))
         tile = random_tile(g, cfg, rows, keys, tau, SPREADS[number % len(SPREADS)])
         runs = {(fused, skip): check(cfg, replace(tile, fused=fused, skip=skip))[1]
@@ -207,7 +207,7 @@ def test_fused_and_skipped_random_tiles(seed: int) -> None:
 @pytest.mark.parametrize("tau", [0, 3, 8])
 def test_fused_first_blocks(tau: int) -> None:
     """The second block's maximum is there from the start; a third one still moves it; one block alone is as it was."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     top = (20 + tau) * 1024
     rising = uniform_tile(2, 16, [0] * 8 + [top] * 8 + [2 * top] * 8, tau=tau)
     plain, fused = check(cfg, rising)[0], check(cfg, replace(rising, fused=True))[0]
@@ -220,7 +220,7 @@ def test_fused_first_blocks(tau: int) -> None:
 
 def test_a_row_that_only_the_second_block_shows_a_key() -> None:
     """Fused, it counts as seen from the first block on: its third block's larger maximum rescales it."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     tile = uniform_tile(2, 16, [0] * 16 + [4096] * 8)
     tile.k_pos = ints([9] * 8 + [0] * 16)
     tile.q_pos = ints([3, 9])
@@ -231,7 +231,7 @@ def test_a_row_that_only_the_second_block_shows_a_key() -> None:
 
 def test_what_may_be_skipped() -> None:
     """Blocks below the last probability that is not 0; never all blocks of a tile; a masked block counts as such a block."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     edge = [2**15] * 8 + [2**15 - 1024 * 16] * 8 + [2**15 - 1024 * 16 - 1] * 8
     assert check(cfg, replace(uniform_tile(2, 16, edge), skip=True))[0].ran == [True, True, False]
     one_row = uniform_tile(2, 16, edge)
@@ -248,7 +248,7 @@ def test_what_may_be_skipped() -> None:
 @pytest.mark.parametrize(("head_dim", "keys_per_block"), [(16, 8), (16, 16), (32, 32), (64, 64), (128, 16)])
 def test_extreme_operands(head_dim: int, keys_per_block: int) -> None:
     """-128 everywhere, and against 127: the largest products of each sign."""
-    cfg = HardwareConfig(rows=8, head_dim=head_dim, keys_per_block=keys_per_block, max_keys=128)
+    cfg = EngineConfig(rows=8, head_dim=head_dim, keys_per_block=keys_per_block, max_keys=128)
     n = keys_per_block + 3
     signs = torch.tensor([-128, 127], dtype=torch.int8)
     for mult, shift in ((1, 0), (65535, 40), (65535, 31)):
@@ -265,7 +265,7 @@ def test_extreme_operands(head_dim: int, keys_per_block: int) -> None:
 @pytest.mark.parametrize("tau", range(9))
 def test_directed_maxima(tau: int) -> None:
     """Where the maximum lies, rescales beyond the width of the accumulator, blocks that round to nothing."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     flat = [700] * 19
     top = [[9999 if j == at else -300 for j in range(24)] for at in (0, 11, 23)]
     rising = [j * 1024 for j in range(-12, 12)]
@@ -285,7 +285,7 @@ def test_directed_maxima(tau: int) -> None:
 
 def test_masks() -> None:
     """Equality is visible; padding never is; a row may see its first key late, lose sight of all, or never see one."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     tile = uniform_tile(6, 16, [100 * j for j in range(20)])
     tile.q_pos = ints([0, 5, 12, 19, 3, 2**7 - 2])
     for k_pos in (list(range(20)), list(range(20))[::-1], [7] * 20, [cfg.padding_pos] * 20, [4] + [cfg.padding_pos] * 19,
@@ -297,7 +297,7 @@ def test_masks() -> None:
 
 def test_a_rows_result_does_not_depend_on_other_rows_or_on_order_within_a_block(seed: int) -> None:
     g = np.random.default_rng([seed, 5])
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
     changed = 0
     for _ in range(6):
         tile = random_tile(g, cfg, 8, 29, 1, 13)
@@ -316,7 +316,7 @@ def test_a_rows_result_does_not_depend_on_other_rows_or_on_order_within_a_block(
 
 def test_131072_keys_do_not_overflow() -> None:
     """The largest probability times -128, for as many keys as a row may see: sums and quotient stay exact."""
-    cfg = HardwareConfig(rows=8, head_dim=64, keys_per_block=64, prob_bits=16)
+    cfg = EngineConfig(rows=8, head_dim=64, keys_per_block=64, prob_bits=16)
     n, one = cfg.max_keys, spec.probability(1023, 0, 0, 16)
     q, k = torch.zeros(2, 64, dtype=torch.int8), torch.zeros(n, 64, dtype=torch.int8)
     q[:, 0], k[:, 0] = 1, 1
@@ -336,7 +336,7 @@ def test_131072_keys_do_not_overflow() -> None:
 
 def test_lazy_reference_gives_the_largest_probability_without_a_rescale() -> None:
     """A small first block, then ``tau`` octaves and a fraction of one more: as large as a probability gets."""
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=2048)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=2048)
     n, small = cfg.max_keys, cfg.keys_per_block
     for tau in range(9):
         z = [1023] * small + [(tau + 1) * 1024 - 1] * (n - small)
@@ -350,7 +350,7 @@ def test_lazy_reference_gives_the_largest_probability_without_a_rescale() -> Non
 
 
 def test_illegal_tau_is_refused() -> None:
-    cfg = HardwareConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=8, max_keys=64)
     run_tile(cfg, uniform_tile(1, 16, [0], tau=6))
     with pytest.raises(FcimError, match="TAU = 7 is illegal"):
         run_tile(cfg, uniform_tile(1, 16, [0], tau=7))
@@ -359,7 +359,7 @@ def test_illegal_tau_is_refused() -> None:
 def test_speed_of_a_head_of_2048_tokens(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Printed, not asserted; two rows of one tile are compared with the scalar model."""
     g = np.random.default_rng([seed, 6])
-    cfg = HardwareConfig()
+    cfg = EngineConfig()
     n = 2048
     q, k, v = (torch.as_tensor(np.clip(g.normal(0, 40, (n, 128)), -127, 127).astype(np.int8)) for _ in range(3))
     group = QuantisedGroup(q[None], ints(g.integers(30000, 65536, (1, n))), ints(list(range(n))), k,

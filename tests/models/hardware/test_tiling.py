@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.tile import QuantisedGroup, TileResult
 from models.hardware.tiling import assemble, build_tiles, ideal_cycles, tokens_per_tile
 
-CFG = HardwareConfig("t", rows=8, head_dim=16, bits_per_cycle=4, keys_per_block=8, prob_bits=16, max_keys=64)
+CFG = EngineConfig("t", rows=8, head_dim=16, bits_per_cycle=4, keys_per_block=8, prob_bits=16, max_keys=64)
 
 
 def group(heads: int, tokens: int, keys: int | None = None, v_scale: float = 0.5) -> QuantisedGroup:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware import numerics as nx
-from models.hardware.config import HardwareConfig, load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.numerics import probability_table
 from models.hardware.quantise import dequantise, quantise
 from models.hardware.schedules import TileOptions
@@ -31,7 +31,7 @@ PLAIN = TileOptions()
 DIAGONAL = TileOptions("diagonal_first", fused=True, skip=True, tau=1)
 
 
-def judge(tensors: AttentionTensors, options: TileOptions = PLAIN, cfg: HardwareConfig | None = None,
+def judge(tensors: AttentionTensors, options: TileOptions = PLAIN, cfg: EngineConfig | None = None,
           groups: list[QuantisedGroup] | None = None, change: Tensor | float = 0.0) -> list[JudgedHead]:
     """Every head through the integer algorithm, whose bits are the RTL's, and judged; ``change`` is added to its outputs."""
     cfg = cfg or load_config("default")
@@ -243,7 +243,7 @@ def test_floors() -> None:
 
 
 @pytest.mark.parametrize("change", [
-    {}, {"fixture": False}, {"default_text": False}, {"tokens": 511}, {"heads": 8}, {"cfg": HardwareConfig(prob_bits=12)},
+    {}, {"fixture": False}, {"default_text": False}, {"tokens": 511}, {"heads": 8}, {"cfg": EngineConfig(prob_bits=12)},
     {"options": TileOptions(tau=1)}, {"options": TileOptions("diagonal_first")}], ids=repr)
 def test_floors_apply_to_the_set_that_they_were_measured_on(change: dict[str, object]) -> None:
     """Any other set of heads, as the default eight, has other means."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.errors import FcimError
-from models.hardware.config import HardwareConfig
+from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
@@ -24,9 +24,9 @@ def heads(head_dim: int, seed: int, tokens: int = 21) -> AttentionTensors:
     return AttentionTensors(q, k, v, head_dim**-0.5)
 
 
-def engine_of(head_dim: int, like: HardwareConfig) -> HardwareConfig:
+def engine_of(head_dim: int, like: EngineConfig) -> EngineConfig:
     """An engine of a size that no hardware has, for the arithmetic alone: it skips the check of what is legal."""
-    cfg = object.__new__(HardwareConfig)
+    cfg = object.__new__(EngineConfig)
     for f in fields(like):
         object.__setattr__(cfg, f.name, head_dim if f.name == "head_dim" else getattr(like, f.name))
     return cfg
