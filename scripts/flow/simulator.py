@@ -44,6 +44,7 @@ PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
 COPIES = ROOT / "build"    # where temporary folders may lie within the project
 LOG_TAIL = 25
+NOT_SET = re.compile(r"warning: parameter (\w+) not found in")
 ROLL_CALL, ROLL = "scripts.flow.roll_call", "tests.json"   # the module that lists a bench's tests, and the file that it writes
 
 
@@ -187,6 +188,9 @@ def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path
         tail = log.read_text().splitlines()[-LOG_TAIL:] if log.is_file() else []
         message = f"{sim} could not build {top} with {dict(parameters)}; see {_short(log)}"
         raise FcimError("\n".join([message, *tail])) from None
+    if sim == "icarus" and (ignored := NOT_SET.findall(log.read_text())):   # which is no more than a warning to Icarus
+        names = ", ".join(sorted(set(ignored)))
+        raise FcimError(f"icarus cannot set {names} of {top}: unknown, or it follows from others; see {_short(log)}")
     stamp.write_text(digest)
 
 

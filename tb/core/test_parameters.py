@@ -171,6 +171,14 @@ def test_a_parameter_that_follows_cannot_be_set_by_an_instance(module: str, tmp_
     assert status != 0 and set(refused) == set(DERIVED[module]), output
 
 
+@pytest.mark.parametrize("sim", ["icarus", "verilator"])
+def test_a_bench_refuses_to_set_a_parameter_that_follows(sim: str, tmp_path: Path) -> None:
+    """On Icarus too, which would go on without it."""
+    with pytest.raises(FcimError, match="INDEX_BITS"):
+        run_bench("fcim_key_scheduler", "tb.key_scheduler.bench_key_scheduler", {"INDEX_BITS": 3},
+                  RunOptions(sim=sim, build_root=tmp_path))
+
+
 def test_a_parameter_that_may_be_set_is_found_on_both_simulators() -> None:
     """The two tests above are no accident of how parameters are written."""
     assert "not found" not in icarus("fcim_counters", "-Pfcim_counters.COUNT=3")[1]
