@@ -115,15 +115,15 @@ def _row_maxima(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Intern
 
 def _maxima(cov: CoverGroup, inner: Internals) -> None:
     zmax, (rows, blocks, _) = inner.zmax, inner.z.shape
-    sighted = np.flatnonzero((zmax != nx.MASKED).any(1))
-    best = zmax[sighted].argmax(1)
+    seeing = np.flatnonzero((zmax != nx.MASKED).any(1))
+    best = zmax[seeing].argmax(1)
     cov.sample_array("maximum.max_block", np.zeros_like(best) if blocks == 1 else
                       np.where(best == 0, 1, np.where(best == blocks - 1, 3, 2)))
     where, sizes = inner.z.argmax(2), np.broadcast_to(inner.sizes, (rows, blocks))
     key = np.where(sizes == 1, 0, np.where(where == 0, 1, np.where(where == sizes - 1, 3, 2)))
     cov.sample_array("maximum.max_key", key[inner.visible_keys > 0])
-    first = (zmax[sighted] != nx.MASKED).argmax(1)
-    start, top = zmax[sighted, first] >> Z_FRAC, zmax[sighted].max(1) >> Z_FRAC
+    first = (zmax[seeing] != nx.MASKED).argmax(1)
+    start, top = zmax[seeing, first] >> Z_FRAC, zmax[seeing].max(1) >> Z_FRAC
     cov.sample_array("maximum.after_first", np.where(best == first, 0, np.where(start == top, 1, 2)))
 
 

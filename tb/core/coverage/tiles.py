@@ -171,17 +171,17 @@ def _share(count: np.ndarray, full: np.ndarray | int) -> np.ndarray:
 
 def sample_masks(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     """Visibility of a tile's keys by block, by row and by position."""
-    sight, sizes = inner.visible_keys, inner.sizes
-    cov.sample_array("mask.block", np.where(sizes == 1, np.where(sight > 0, 5, 6), _share(sight, sizes)))
+    visible, sizes = inner.visible_keys, inner.sizes
+    cov.sample_array("mask.block", np.where(sizes == 1, np.where(visible > 0, 5, 6), _share(visible, sizes)))
     seen = inner.visible.sum(1)
     keys = inner.visible.shape[1]
     cov.sample_array("mask.row", np.where(seen == 0, 0, np.where(seen == keys, 3, np.where(seen == 1, 1, 2))))
     blind = int((seen == 0).sum())
     cov.sample("mask.rows_without_key", "none" if not blind else "all" if blind == len(seen) else "some")
-    first, last = np.argmax(sight > 0, axis=1), sight.shape[1] - 1
+    first, last = np.argmax(visible > 0, axis=1), visible.shape[1] - 1
     cov.sample_array("mask.first_seen", np.where(seen == 0, 4, np.where(last == 0, 0, np.where(
         first == 0, 1, np.where(first == last, 3, 2)))))
-    cov.sample_array("mask.gap", ((sight == 0) & inner.known).any(1).astype(np.int64))
+    cov.sample_array("mask.gap", ((visible == 0) & inner.known).any(1).astype(np.int64))
     _positions(cov, cfg, tile)
 
 

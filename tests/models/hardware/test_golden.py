@@ -272,14 +272,14 @@ def test_directed_maxima(tau: int) -> None:
     edge = [0] * 8 + [(tau + 1) * 1024 - 1] * 8 + [(tau + 1) * 1024] * 8
     jump = [-(2**18)] * 8 + [2**18 + 128] * 8
     small_jump = [0] * 8 + [(tau + 1 + 45) * 1024] * 9
-    sunk = [2**15] * 8 + [0] * 8 + [2**15 - 1024 * (16 - tau)] * 8 + [2**15 - 1024 * (17 - tau)] * 3
+    vanished = [2**15] * 8 + [0] * 8 + [2**15 - 1024 * (16 - tau)] * 8 + [2**15 - 1024 * (17 - tau)] * 3
     results = {}
     for name, z in {"flat": flat, "first": top[0], "middle": top[1], "last": top[2], "rising": rising, "edge": edge, "jump": jump,
-                    "small jump": small_jump, "sunk": sunk}.items():
+                    "small jump": small_jump, "vanished": vanished}.items():
         results[name], _ = check(cfg, uniform_tile(2, 16, z, tau=tau))
     assert results["edge"].rescaled == 2 and results["edge"].amount == 2 * (tau + 1)
     assert results["jump"].amount == 2 * 512 and results["jump"].rows[0].m == 256
-    assert results["sunk"].zero_blocks >= 1
+    assert results["vanished"].zero_blocks >= 1
     assert results["flat"].rescaled == results["first"].rescaled == 0
 
 
