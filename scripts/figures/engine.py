@@ -57,13 +57,13 @@ def latency() -> list[Piece]:
         most = (BLOCKS_AHEAD - 1) * block - 2 * cpk - 7
         whole.append(exact(most, ""))
         fused.append(exact(most - block, ""))
-        mixed.append(exact((BLOCKS_AHEAD // 2 - 2) * block, ""))
+        mixed.append(exact((BLOCKS_AHEAD // 2 - 4) * block, ""))
         n = cfg.keys_per_block
         values.append(exact(n * (cpk - 1) + 2) + (f" for n = {exact(n)}, {exact(cpk + 1)} for n = 1" if cpk > 1 else ""))
     lines = [("answers", "wait that loses no cycle", *keys),
              ("keys, whole blocks", "`(BLOCKS_AHEAD - 1) * BLOCK_CYCLES - 2 * CPK - 7`", *whole),
              ("keys, whole blocks, chain of fused tiles", "`BLOCK_CYCLES` less", *fused),
-             ("keys, any mix of ragged, fused and skipping tiles", "`(BLOCKS_AHEAD / 2 - 2) * BLOCK_CYCLES` or more", *mixed),
+             ("keys, any mix of ragged, fused and skipping tiles", "`(BLOCKS_AHEAD / 2 - 4) * BLOCK_CYCLES` or more", *mixed),
              ("values of a block of n keys", "`n * (CPK - 1) + 2`", *values)]
     return [Piece(REQUESTS, table(lines[0], lines[1:], 4), "latency"),
             Piece(REQUESTS, f"(`BLOCKS_AHEAD` = {exact(BLOCKS_AHEAD)}.)")]

@@ -26,7 +26,7 @@ def key_bound(cfg: EngineConfig, ahead: int, fused: bool = False) -> int:
 
 def any_key_bound(cfg: EngineConfig, ahead: int) -> int:
     """A wait for keys that no mix of tiles notices."""
-    return (ahead // 2 - 2) * cfg.block_cycles
+    return (ahead // 2 - 4) * cfg.block_cycles
 
 
 def value_bound(cfg: EngineConfig, keys: int) -> int:
