@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
-from scripts.flow import sources as rtl_list
+from scripts.flow import sources
 from scripts.flow.seeds import choose_seed, draw_seed, parse_seed
 from scripts.flow.sources import ROOT, include_folders, rtl_files
 from scripts.lint import find_unseeded
@@ -31,7 +31,7 @@ def test_bad_list_is_one_line(text: str | None, message: str, tmp_path: Path, mo
     path = tmp_path / "list.f"
     if text is not None:
         path.write_text(text)
-    monkeypatch.setattr(rtl_list, "FILE_LIST", path)
+    monkeypatch.setattr(sources, "FILE_LIST", path)
     with pytest.raises(FcimError, match=message) as caught:
         include_folders()
         rtl_files()
