@@ -16,6 +16,8 @@ CONFIG_DIR = Path(__file__).resolve().parents[2] / "config" / "engine"
 # Number formats that no configuration changes; docs/numbers.md says what each means.
 OPERAND_BITS = 8
 MULT_BITS = 16
+V_MULT_BITS = 4
+OCTAVES_BITS = 5
 Z_FRAC = 10
 Z_BITS = 20
 ROW_MAX_BITS = Z_BITS - Z_FRAC
@@ -68,7 +70,7 @@ class EngineConfig:
         self._require(self.bits_per_cycle in (1, 2, 4, 8), "bits_per_cycle", "1, 2, 4 or 8")
         self._require(self.keys_per_block in (8, 16, 32, 64) and self.keys_per_block <= self.head_dim,
                       "keys_per_block", f"8, 16, 32 or 64 and at most head_dim ({self.head_dim})")
-        self._require(8 <= self.prob_bits <= 16, "prob_bits", "8 to 16")
+        self._require(8 <= self.prob_bits <= 18, "prob_bits", "8 to 18")
         self._require(64 <= self.max_keys <= 131072 and _power_of_two(self.max_keys),
                       "max_keys", "a power of two from 64 to 131072")
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
+from models.hardware.schedules import check_octaves
 from models.hardware.tile import TileJob, TileResult, TileStats
 
 
@@ -45,6 +46,7 @@ def check_tile(cfg: EngineConfig, tile: TileJob) -> None:
         raise FcimError(f"head_dim of the tensors is {tile.q.shape[1]}, but configuration '{cfg.name}' has "
                         f"{cfg.head_dim}; choose another CONFIG")
     cfg.check_tau(tile.tau)
+    check_octaves(tile.octaves)
 
 
 def move_row_max(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
@@ -63,16 +65,25 @@ def move_row_max(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
     return amount
 
 
-def accumulate(cfg: EngineConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, amount: Tensor) -> None:
+def vanishes(cfg: EngineConfig, tile: TileJob, state: RowState, zmax: Tensor) -> bool:
+    """Whether no row has a score in the block that counts; ``zmax`` ``[R]`` as in :func:`move_row_max`, of this block alone."""
+    if not tile.octaves:
+        return not bool(nx.probability(zmax, state.row_max, tile.tau, cfg.prob_bits).any())
+    distance = nx.row_max_candidate(zmax) - state.row_max
+    return not bool(((zmax != nx.MASKED) & (distance >= -nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves))).any())
+
+
+def accumulate(cfg: EngineConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, v_mult: Tensor, amount: Tensor) -> None:
     """Adds a block's probabilities and outer products to the row sums and accumulators, which are rescaled first.
 
     Args:
-        z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``. amount: rescale amounts ``[R]``.
+        z: scaled scores ``[R, n]``, MASKED where not visible. v: float64 ``[n, D]``. v_mult: ``[n]``.
+        amount: rescale amounts ``[R]``.
     """
     p = nx.probability(z, state.row_max.unsqueeze(-1), tile.tau, cfg.prob_bits)
     shift = nx.clamp_rescale(amount)
     state.row_sum = nx.round_shift(state.row_sum, shift) + p.sum(-1)
-    state.acc = nx.round_shift(state.acc, shift.unsqueeze(-1)) + (p.double() @ v).long()
+    state.acc = nx.round_shift(state.acc, shift.unsqueeze(-1)) + (nx.scale_probability(p, v_mult).double() @ v).long()
 
 
 def _ones(x: Tensor) -> int:
@@ -104,11 +115,11 @@ def run_tile(cfg: EngineConfig, tile: TileJob) -> TileResult:
         # A fused tile's first running maximum already covers its second block, so that block never moves one.
         ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
         amount = move_row_max(tile, state, ahead)
-        zero = not bool(nx.probability(zmax, state.row_max, tile.tau, cfg.prob_bits).any())
+        zero = vanishes(cfg, tile, state, zmax)
         only_chance = block == len(spans) - 1 and not bool(ran.any())  # the OP-CIM has to see one block of every tile
         ran[block] = not (tile.skip and zero) or only_chance
         if ran[block]:
-            accumulate(cfg, tile, state, z[:, span], values[span], amount)
+            accumulate(cfg, tile, state, z[:, span], values[span], tile.v_mult[span], amount)
             stats.op_bit_ops += _ones(tile.v[span])
         stats.zero_blocks += int(zero)
         stats.skipped_blocks += int(not ran[block])

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from models.hardware.config import OUT_BITS, OUT_FRAC, SHIFT_BITS, Z_BITS, Z_FRAC
+from models.hardware.config import OUT_BITS, OUT_FRAC, SHIFT_BITS, V_MULT_BITS, Z_BITS, Z_FRAC
 
 _CPU = torch.device("cpu")
 EXP2_INDEX_BITS = 5
@@ -68,8 +68,27 @@ def probability(z: Tensor, row_max: Tensor, tau: int, prob_bits: int) -> Tensor:
     d = z - (row_max << Z_FRAC)
     shift = MANT_FRAC - (prob_bits - 1) + tau - (d >> Z_FRAC)
     mantissa = exp2_mantissa(d & ((1 << Z_FRAC) - 1))
-    p = round_shift(mantissa, shift.clamp(1, PROB_SHIFT_ZERO)).clamp(max=(1 << prob_bits) - 1)
+    # two bits more than 16 make a shift of 0 or of one to the left
+    p = round_shift(mantissa << 2, shift.clamp(max=PROB_SHIFT_ZERO) + 2).clamp(max=(1 << prob_bits) - 1)
     return torch.where(z == MASKED, torch.zeros_like(p), p)
+
+
+def scale_probability(p: Tensor, v_mult: Tensor) -> Tensor:
+    """``p * (v_mult + 1) / 16`` rounded to nearest: a probability as the accumulators take it.
+
+    Args:
+        p: ``[..., R, n]``. v_mult: scale of each key's value, ``[..., n]``, 0 to 15; 15 changes nothing.
+    """
+    return round_shift(p * (v_mult.unsqueeze(-2) + 1), V_MULT_BITS)
+
+
+def skip_span(tau: int, prob_bits: int, octaves: int) -> int:
+    """Octaves below the running maximum from which on a score counts as nothing when a block is judged.
+
+    ``octaves`` 0, or more than there are, stands for the exact limit: what lies below it has probabilities of 0.
+    """
+    exact = prob_bits - tau
+    return min(octaves, exact) if octaves else exact
 
 
 def lowest_distance(tau: int, prob_bits: int) -> int:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import MULT_BITS, SHIFT_BITS, Z_FRAC
+from models.hardware.config import MULT_BITS, SHIFT_BITS, V_MULT_BITS, Z_FRAC
 from models.hardware.tile import QuantisedGroup
 from models.quality.reference import check_shapes
 
@@ -135,4 +135,4 @@ def dequantise(group: QuantisedGroup) -> tuple[Tensor, Tensor, Tensor]:
     if group.q_scale is None or group.k_scale is None:
         raise FcimError("this group has no q_scale and k_scale; make it with models.hardware.quantise.quantise")
     return ((group.q * group.q_scale[..., None]).float(), (group.k * group.k_scale[:, None]).float(),
-            (group.v * group.v_scale).float())
+            (group.v * group.v_scale * ((group.v_mult + 1) / (1 << V_MULT_BITS))[:, None]).float())

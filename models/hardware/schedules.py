@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import EngineConfig
+from models.hardware.config import OCTAVES_BITS, EngineConfig
 
-SCHEDULES = ("natural", "diagonal_first", "sink_diagonal")
+SCHEDULES = ("natural", "diagonal_first", "sink_diagonal", "diagonal_ascending")
 """``natural``: oldest key first. ``diagonal_first``: newest run first, back to the oldest. ``sink_diagonal``: newest run,
-then the first keys of the sequence, then newest to oldest what lies between."""
+then the first keys of the sequence, then newest to oldest what lies between. ``diagonal_ascending``: newest run, then oldest
+key first what is left."""
 
 
 def check_schedule(name: str) -> str:
@@ -30,27 +31,47 @@ def check_schedule(name: str) -> str:
     return name
 
 
+def check_octaves(octaves: int) -> int:
+    """``octaves`` itself if a tile can carry it.
+
+    Raises:
+        FcimError: it is not 0 to 31.
+    """
+    if not 0 <= octaves < 1 << OCTAVES_BITS:
+        raise FcimError(f"OCTAVES = {octaves} is illegal; use 0 (skip nothing that matters) to {(1 << OCTAVES_BITS) - 1}")
+    return octaves
+
+
 @dataclass(frozen=True)
 class TileOptions:
     """What can be chosen for every tile at run time: the order of its keys, whether its first two blocks are judged as one,
-    whether blocks that cannot matter are skipped, and the lazy threshold."""
+    whether blocks that cannot matter are skipped, the lazy threshold, and how many octaves below the running maximum a block
+    counts as nothing (0: only where its probabilities are all 0)."""
 
     schedule: str = "natural"
     fused: bool = False
     skip: bool = False
     tau: int = 0
+    octaves: int = 0
+
+    @property
+    def lossy(self) -> bool:
+        """Whether skipping may change results."""
+        return self.skip and self.octaves > 0
 
     @property
     def name(self) -> str:
-        """What moves results, in short, like ``sink_diagonal + fused, tau 4``; skipping changes none."""
-        return f"{self.schedule}{' + fused' if self.fused else ''}" + (f", tau {self.tau}" if self.tau else "")
+        """What moves results, in short, like ``sink_diagonal + fused, tau 4``; skipping changes none unless octaves are given."""
+        return (f"{self.schedule}{' + fused' if self.fused else ''}" + (f", tau {self.tau}" if self.tau else "")
+                + (f", skipping below 2^-{self.octaves}" if self.lossy else ""))
 
     def check(self, cfg: EngineConfig) -> TileOptions:
         """Itself, if ``cfg`` can do it.
 
         Raises:
-            FcimError: no such schedule, or a threshold beyond the headroom.
+            FcimError: no such schedule, a threshold beyond the headroom, or octaves that a tile cannot carry.
         """
+        check_octaves(self.octaves)
         check_schedule(self.schedule)
         cfg.check_tau(self.tau)
         return self
@@ -73,6 +94,8 @@ def blocks(schedule: str, keys: int, keys_per_block: int) -> list[tuple[int, int
     if schedule == "diagonal_first" or keys <= keys_per_block:
         return _backwards(0, keys, keys_per_block)
     rest = keys - keys_per_block  # keys before the diagonal run
+    if schedule == "diagonal_ascending":
+        return [(rest, keys_per_block), *blocks("natural", rest, keys_per_block)]
     sink = min(keys_per_block, rest)
     return [(rest, keys_per_block), (0, sink), *_backwards(sink, rest, keys_per_block)]
 
@@ -90,6 +113,8 @@ def block_span(schedule: str, block: int, keys: Tensor, keys_per_block: int) -> 
     before = block * keys_per_block
     if schedule == "natural":
         return torch.full_like(keys, before), (keys - before).clamp(max=keys_per_block)
+    if schedule == "diagonal_ascending" and block > 0:
+        return torch.full_like(keys, before - keys_per_block), (keys - before).clamp(max=keys_per_block)
     if schedule == "sink_diagonal" and block == 1:
         return torch.zeros_like(keys), (keys - before).clamp(max=keys_per_block)
     # downwards; the sink, where it has been, is not met again

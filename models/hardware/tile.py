@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from models.hardware.config import V_MULT_BITS
+
+V_MULT_ONE = (1 << V_MULT_BITS) - 1
+"""The multiplier of a value that counts as it is."""
+
 
 @dataclass
 class TileJob:
@@ -16,6 +21,9 @@ class TileJob:
     ``k_pos`` and ``k_mult`` int64 ``[n]``; ``shift`` 0 to 63, ``tau`` 0 to 8.
     ``fused``: the first running maximum of every row is taken over the first two key blocks. ``skip``: a block whose
     probabilities are all 0 is left out; ``v`` holds its values all the same, :attr:`TileResult.ran` says which are streamed.
+    ``octaves`` 1 to 31: so is one whose scores all lie further than that below their rows' running maxima, which costs
+    accuracy; 0 leaves out nothing that matters. ``v_mult`` int64 ``[n]``, 0 to 15: the values of key j count
+    ``(v_mult + 1) / 16`` times; without it all count once.
     """
 
     q: Tensor
@@ -29,6 +37,12 @@ class TileJob:
     tau: int = 0
     fused: bool = False
     skip: bool = False
+    octaves: int = 0
+    v_mult: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.v_mult is None:
+            self.v_mult = torch.full((len(self.k),), V_MULT_ONE, dtype=torch.int64)
 
 
 @dataclass
@@ -68,7 +82,8 @@ class QuantisedGroup:
     """One KV head with the query heads that share it.
 
     ``q`` int8 ``[G, Tq, D]``, ``q_mult`` int64 ``[G, Tq]``, ``q_pos`` int64 ``[Tq]``; ``k``, ``v`` int8 ``[Tk, D]``,
-    ``k_mult`` int64 ``[Tk]`` (key j has position j); ``shift`` 0 to 63; ``v_scale`` float32 ``[D]``.
+    ``k_mult`` int64 ``[Tk]`` (key j has position j); ``shift`` 0 to 63; ``v_scale`` float32 ``[D]``. ``v_mult`` int64 ``[Tk]``,
+    0 to 15: a value is ``v * v_scale * (v_mult + 1) / 16``; without it all are 15.
     ``q_scale`` float64 ``[G, Tq]`` and ``k_scale`` float64 ``[Tk]`` are not seen by the engine: they are what
     float attention on the same quantised operands needs. The quantiser always fills them.
     """
@@ -83,3 +98,8 @@ class QuantisedGroup:
     shift: int
     q_scale: Tensor | None = None
     k_scale: Tensor | None = None
+    v_mult: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.v_mult is None:
+            self.v_mult = torch.full((len(self.k),), V_MULT_ONE, dtype=torch.int64, device=self.k.device)

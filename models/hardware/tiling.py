@@ -24,7 +24,7 @@ def tokens_per_tile(cfg: EngineConfig, group: int) -> int:
 
 
 def build_tiles(cfg: EngineConfig, group: QuantisedGroup, tau: int = 0, schedule: str = "natural", fused: bool = False,
-                skip: bool = False) -> list[TileJob]:
+                skip: bool = False, octaves: int = 0) -> list[TileJob]:
     """The tiles of one KV head in token order, each with the keys up to the last one that causality shows it.
 
     Rows are (token, query head): all heads of the group share the key stream, whose order is the schedule's.
@@ -49,7 +49,7 @@ def build_tiles(cfg: EngineConfig, group: QuantisedGroup, tau: int = 0, schedule
             q_mult=group.q_mult[:, span].transpose(0, 1).reshape(-1),
             q_pos=group.q_pos[span].repeat_interleave(heads),
             k=group.k[order], v=group.v[order], k_mult=group.k_mult[order], k_pos=order,
-            shift=group.shift, tau=tau, fused=fused, skip=skip,
+            shift=group.shift, tau=tau, fused=fused, skip=skip, octaves=octaves, v_mult=group.v_mult[order],
         ))
     return tiles
 
