@@ -56,6 +56,23 @@ def test_all_passed(tmp_path: Path) -> None:
     assert by_id(record)["good[do=pass]#1@icarus"]["metrics"]["seed"] == record["jobs"][1]["seed"]
 
 
+def test_a_job_that_cannot_run_here_neither_passes_nor_fails(tmp_path: Path) -> None:
+    """It is named with its reason on the terminal, in the record, the XML and the page; alone it makes no regression pass."""
+    path = write_list(tmp_path, entry("good", "pass"), entry("real", "skip", iterations=2))
+    done = regress(path)
+    assert done.returncode == 0 and "PASS: 1 of 3 jobs passed, 2 skipped" in done.stdout, done.stdout + done.stderr
+    assert "  skipped    2: the model cannot be had: no network" in done.stdout
+    record = load(path)
+    job = by_id(record)["real[do=skip]#0@icarus"]
+    assert job["status"] == "skipped" and job["message"].startswith("the model cannot be had")
+    assert record["totals"]["skipped"] == 2 and not record["totals"]["failed"]
+    root = ElementTree.parse(path.parent / "out" / "junit.xml").getroot()
+    assert [case.find("skipped") is not None for case in root.iter("testcase")] == [False, True, True]
+    assert "skipped" in (path.parent / "out" / "index.html").read_text()
+    alone = regress(path, "--test", "real*")
+    assert alone.returncode == 1 and "INCOMPLETE: 0 of 2 jobs passed, 2 skipped" in alone.stdout
+
+
 @pytest.mark.parametrize("do", FAILURES)
 def test_every_kind_of_failure_fails(do: str, mixed: tuple[Path, str, int]) -> None:
     job = by_id(load(mixed[0]))[f"bad[do={do}]#0@icarus"]
@@ -67,8 +84,8 @@ def test_verdict_and_counts(mixed: tuple[Path, str, int]) -> None:
     record, bad = load(path), len(FAILURES)
     assert code == 1 and not record["passed"] and record["state"] == "finished"
     assert record["totals"] | {"job_seconds": 0, "cpu_seconds": 0} == {
-        "jobs": bad + 10, "passed": 10, "failed": bad, "timeout": 0, "not_run": 0, "pairs_compared": 3, "pairs_differing": 2,
-        "tests": record["totals"]["tests"], "job_seconds": 0, "cpu_seconds": 0}
+        "jobs": bad + 10, "passed": 10, "failed": bad, "timeout": 0, "skipped": 0, "not_run": 0, "pairs_compared": 3,
+        "pairs_differing": 2, "tests": record["totals"]["tests"], "job_seconds": 0, "cpu_seconds": 0}
     assert f"FAIL: 10 of {bad + 10} jobs passed, {bad} failed, 2 of 3 pairs of simulators disagree" in printed
 
 

@@ -22,7 +22,7 @@ from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT, rtl_files
 
 REGRESS = "regress:"
-PASSED, FAILED, PARTLY, NOT_RUN = "passed", "failed", "partly run", "not run"
+PASSED, FAILED, PARTLY, SKIPPED, NOT_RUN = "passed", "failed", "partly run", "skipped", "not run"
 VERIFIED, HOLES = "verified", "holes"
 Job = Mapping[str, Any]
 _MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
@@ -190,8 +190,8 @@ def jobs_of(test: str, jobs: Sequence[Job]) -> list[Job]:
 
 
 def verdict_of(jobs: Sequence[Job]) -> str:
-    """passed, failed, partly run or not run."""
-    statuses = Counter(str(job["status"]) for job in jobs)
+    """passed, failed, partly run or not run; a job that could not run here counts as not run."""
+    statuses = Counter(NOT_RUN if job["status"] == SKIPPED else str(job["status"]) for job in jobs)
     if not statuses or set(statuses) == {NOT_RUN}:
         return NOT_RUN
     if set(statuses) - {PASSED, NOT_RUN}:

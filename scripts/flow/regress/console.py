@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.flow.processes import Stop, shown
-from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, TIMEOUT, UNDER_WAY, WORDS, JobRecord, Record
+from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, SKIPPED, TIMEOUT, UNDER_WAY, WORDS, JobRecord, Record
 from scripts.flow.regress.selection import AGREEMENT
 
 MESSAGE_LINES = 6
 SHOWN_RUNNING = 8
 SHOWN_FAILURES = 20
-STYLES = {PASSED: "green", FAILED: "bold red", TIMEOUT: "bold red", NOT_RUN: "yellow"}
+STYLES = {PASSED: "green", FAILED: "bold red", TIMEOUT: "bold red", SKIPPED: "yellow", NOT_RUN: "yellow"}
 
 
 def duration(seconds: float) -> str:
@@ -76,6 +76,7 @@ class Plain:
         done = len(self.record.ran_jobs()) - self.record.count(NOT_RUN)
         total = len(self.record.ran_jobs())
         self.say(f"[{done:>{len(str(total))}}/{total}] {word(job):<9} {duration(job.seconds):>7}  {job.id}",
+                 *([f"  {job.first_line}"] if job.status == SKIPPED else []),
                  *(failure_lines(job, self.out) if job.status in BAD else []))
 
     def tick(self, left: float) -> None:
@@ -154,6 +155,7 @@ def summary(record: Record, out: Path, page: str) -> list[str]:
         lines.append(f"  {word(job):<9}  {job.id}  {job.first_line}")
     if len(bad) > SHOWN_FAILURES:
         lines.append(f"  and {len(bad) - SHOWN_FAILURES} more")
+    lines += [f"  skipped    {count:,}: {why}" for why, count in record.skipped().items()]
     lines.append(f"{record.verdict()}; {duration(record.wall_seconds)}, seed {record.seed}")
     lines.append(f"report  {shown(out / page)}")
     if record.rerun and (bad or record.count(NOT_RUN)):

@@ -52,6 +52,7 @@ class Outcome:
         log: a log beside the job's own, for example the simulator's.
         waves: the waveform.
         tests: how many checks or tests this stands for; 0 fails, as nothing ran.
+        skipped: why nothing could run here, for example a model that cannot be had; such a job neither passes nor fails.
     """
 
     passed: bool
@@ -61,6 +62,7 @@ class Outcome:
     log: Path | None = None
     waves: Path | None = None
     tests: int = 1
+    skipped: str = ""
 
 
 def is_pytest_path(module: str) -> bool:

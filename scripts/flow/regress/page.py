@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.flow.html import render
 from scripts.flow.regress.console import duration, word
-from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, STATUSES, TIMEOUT, WORDS, JobRecord, Record
+from scripts.flow.regress.record import BAD, FAILED, NOT_RUN, PASSED, SKIPPED, STATUSES, TIMEOUT, WORDS, JobRecord, Record
 from scripts.flow.regress.selection import AGREEMENT
 
 FILE = "index.html"
@@ -23,7 +23,7 @@ WIDE = 11               # with more columns, narrow ones
 WIDTH, LANE, GAP, AXIS, LABEL = 1060, 18, 5, 22, 70
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 MARKS = 9
-COLOURS = {PASSED: "#58b384", FAILED: "#b3261e", TIMEOUT: "#e07b39", NOT_RUN: "#cbd2d9"}
+COLOURS = {PASSED: "#58b384", FAILED: "#b3261e", TIMEOUT: "#e07b39", SKIPPED: "#e3c565", NOT_RUN: "#cbd2d9"}
 
 
 def number(value: int | float | str, largest: float) -> str:

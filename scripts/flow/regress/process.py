@@ -19,7 +19,7 @@ from models.errors import FcimError
 from scripts.flow import strays
 from scripts.flow.processes import shown, with_mark
 from scripts.flow.regress.job import LOG, OUTCOME_FILE, ended
-from scripts.flow.regress.record import FAILED, NOT_RUN, PASSED, TIMEOUT, WORDS, JobRecord
+from scripts.flow.regress.record import FAILED, NOT_RUN, PASSED, SKIPPED, TIMEOUT, WORDS, JobRecord
 from scripts.flow.sources import ROOT
 
 GRACE_S = 2.0                   # between SIGTERM, on which Python prints where it stands, and SIGKILL
@@ -146,7 +146,7 @@ def _outcome(folder: Path) -> dict[str, Any] | None:
     try:
         data = json.loads((folder / OUTCOME_FILE).read_text())
         if isinstance(data["passed"], bool) and isinstance(data["metrics"], dict) and isinstance(data["message"], str):
-            return {key: data[key] for key in ("passed", "message", "metrics", "digest", "tests", "log", "waves")}
+            return {key: data[key] for key in ("passed", "message", "metrics", "digest", "tests", "log", "waves", "skipped")}
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
@@ -188,6 +188,8 @@ def settle(job: JobRecord, end: Exit, folder: Path, out: Path, interrupted: bool
     elif outcome is None:
         job.status = FAILED
         job.message = _with_tail(f"the job's process ended with {ended(end.code)} and left no result", folder)
+    elif outcome["skipped"] and end.code == 0:
+        job.status, job.message = SKIPPED, outcome["skipped"]
     elif outcome["passed"] and end.code == 0:
         job.status, job.message = PASSED, outcome["message"]
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -13,10 +14,10 @@ from scripts.flow.regress.selection import AGREEMENT, PlannedJob
 
 SCHEMA = 1      # raised when a key changes its meaning or goes away
 FILE = "regress.json"
-PASSED, FAILED, TIMEOUT, NOT_RUN = "passed", "failed", "timeout", "not run"
-STATUSES = (PASSED, FAILED, TIMEOUT, NOT_RUN)
+PASSED, FAILED, TIMEOUT, SKIPPED, NOT_RUN = "passed", "failed", "timeout", "skipped", "not run"
+STATUSES = (PASSED, FAILED, TIMEOUT, SKIPPED, NOT_RUN)
 BAD = (FAILED, TIMEOUT)
-WORDS = {PASSED: "passed", FAILED: "failed", TIMEOUT: "timed out", NOT_RUN: "not run"}
+WORDS = {PASSED: "passed", FAILED: "failed", TIMEOUT: "timed out", SKIPPED: "skipped", NOT_RUN: "not run"}
 
 UNDER_WAY = "was under way when this was written"
 
@@ -118,15 +119,19 @@ class Record:
         """All that failed or timed out, disagreements included."""
         return [job for job in self.jobs if job.status in BAD]
 
+    def skipped(self) -> dict[str, int]:
+        """Why jobs could not run here, and how many each."""
+        return dict(Counter(job.first_line for job in self.ran_jobs() if job.status == SKIPPED))
+
     @property
     def complete(self) -> bool:
-        """Every planned job ran to its end."""
+        """Every planned job ran to its end, or could not run here."""
         return self.state == "finished" and not self.count(NOT_RUN)
 
     @property
     def passed(self) -> bool:
-        """Complete, and everything passed."""
-        return self.complete and bool(self.jobs) and all(job.status == PASSED for job in self.jobs)
+        """Complete, and everything passed that could run here: at least one job."""
+        return self.complete and self.count(PASSED) > 0 and all(job.status in (PASSED, SKIPPED) for job in self.jobs)
 
     def verdict(self) -> str:
         """``PASS: ...``, ``FAIL: ...`` or ``INCOMPLETE: ...`` with the counts."""

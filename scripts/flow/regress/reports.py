@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from scripts.flow.files import write_atomic
 from scripts.flow.regress import page, record
 from scripts.flow.regress.process import log_tail
-from scripts.flow.regress.record import BAD, NOT_RUN, TIMEOUT, JobRecord, Record
+from scripts.flow.regress.record import BAD, NOT_RUN, SKIPPED, TIMEOUT, JobRecord, Record
 
 JUNIT_FILE = "junit.xml"
 # what XML 1.0 cannot hold, for example ESC of colours
@@ -31,8 +31,8 @@ def _case(suite: ElementTree.Element, job: JobRecord, out: Path) -> None:
         kind = "timeout" if job.status == TIMEOUT else "failure"
         problem = ElementTree.SubElement(case, "failure", type=kind, message=_clean(job.first_line))
         problem.text = _clean(f"{job.message}\nrepeat: {job.repeat}")
-    elif job.status == NOT_RUN:
-        ElementTree.SubElement(case, "skipped", message=_clean(job.message or NOT_RUN))
+    elif job.status in (NOT_RUN, SKIPPED):
+        ElementTree.SubElement(case, "skipped", message=_clean(job.message or job.status))
     given = {"seed": job.seed, "parameters": job.shown_parameters, "repeat": job.repeat, "log": job.log or "", **job.metrics}
     lines = [f"{name}: {value}" for name, value in given.items()]
     tail = log_tail(out / job.log) if job.log and job.status in BAD else []
@@ -40,8 +40,9 @@ def _case(suite: ElementTree.Element, job: JobRecord, out: Path) -> None:
 
 
 def _counts(jobs: Sequence[JobRecord]) -> dict[str, str]:
+    skipped = sum(job.status in (NOT_RUN, SKIPPED) for job in jobs)
     return {"tests": str(len(jobs)), "failures": str(sum(job.status in BAD for job in jobs)), "errors": "0",
-            "skipped": str(sum(job.status == NOT_RUN for job in jobs)), "time": f"{sum(job.seconds for job in jobs):.3f}"}
+            "skipped": str(skipped), "time": f"{sum(job.seconds for job in jobs):.3f}"}
 
 
 def render_junit(record: Record, out: Path) -> str:
