@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from models.hardware.config import COUNTER_BITS, MULT_BITS, OPERAND_BITS, OUT_BITS, SHIFT_BITS, TAU_BITS, EngineConfig
+from models.hardware.config import (
+    COUNTER_BITS,
+    MULT_BITS,
+    OPERAND_BITS,
+    OUT_BITS,
+    SHIFT_BITS,
+    TAU_BITS,
+    V_MULT_BITS,
+    EngineConfig,
+)
 
 SCHEDULE_BITS = 2
 # attributes of a configuration that no Verilog parameter is called by
@@ -103,8 +112,8 @@ _Q = Stream("q", True, (_ROW, _POSITION, _MULTIPLIER, Field("shift", SHIFT_BITS)
                         Field("skip"), _LAST),
             "one row of the tile; rows come in order 0, 1, ...; `last` on the tile's last row; rows after it are unused. row "
             "`ROWS - 1` closes the tile in any case; `shift`, `tau`, `fused` and `skip` are taken from the tile's last beat")
-_K = Stream("k", True, (_ROW, _POSITION, _MULTIPLIER, _LAST),
-            "one key; `last` on the tile's last key (at least one key a tile)")
+_K = Stream("k", True, (_ROW, _POSITION, _MULTIPLIER, Field("v_mult", V_MULT_BITS), _LAST),
+            "one key; `v_mult` belongs to its value; `last` on the tile's last key (at least one key a tile)")
 _V = Stream("v", True, (_ROW, _LAST),
             "the value of one key, same order, those of blocks that run only; `last` on the tile's last key if its block runs")
 _DECISION = Stream("decision", False, (Field("skip"), _LAST),

@@ -17,10 +17,11 @@ module fcim_core #(
     parameter  HEAD_DIM = 128,                   // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,               // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,              // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  PROB_BITS = 16,                   // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,                   // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                // keys of a tile: a power of two, 64 to 131072
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,  // position, unsigned
     localparam MULT_BITS = 16,                   // multiplier, unsigned
+    localparam V_MULT_BITS = 4,                  // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                   // shift amount, unsigned
     localparam TAU_BITS = 4,                     // tau in octaves, unsigned
     localparam OUT_BITS = 16,                    // element of O, signed
@@ -48,6 +49,7 @@ module fcim_core #(
     input  wire [HEAD_DIM*8-1:0]            s_k_data,
     input  wire [POS_BITS-1:0]              s_k_pos,
     input  wire [MULT_BITS-1:0]             s_k_mult,
+    input  wire [V_MULT_BITS-1:0]           s_k_v_mult,
     input  wire                             s_k_last,
 
     // what becomes of each key block, in order; values of skipped blocks are not sent
@@ -94,7 +96,7 @@ module fcim_core #(
     localparam ROW_MAX_BITS = 10;
     localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS;
     localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY;
-    localparam USER_BITS = POS_BITS + MULT_BITS + 2;    // with the key's bank and last
+    localparam USER_BITS = POS_BITS + MULT_BITS + V_MULT_BITS + 2;  // with the key's bank and last
     localparam TILES_BITS = 8;      // more tiles than all banks and buffers hold
     // the widest increment is rescale_amount, whose AMOUNT_BITS grow with the lanes: 128 for
     // ROWS = 128 and BITS_PER_CYCLE = 8
@@ -121,8 +123,8 @@ module fcim_core #(
              KEYS_PER_BLOCK != 64) || KEYS_PER_BLOCK > HEAD_DIM) begin : g_check_keys_per_block
             fcim_illegal_KEYS_PER_BLOCK_use_8_16_32_or_64_up_to_HEAD_DIM illegal_keys_per_block();
         end
-        if (PROB_BITS < 8 || PROB_BITS > 16) begin : g_check_prob_bits
-            fcim_illegal_PROB_BITS_use_8_to_16 illegal_prob_bits();
+        if (PROB_BITS < 8 || PROB_BITS > 18) begin : g_check_prob_bits
+            fcim_illegal_PROB_BITS_use_8_to_18 illegal_prob_bits();
         end
         if (MAX_KEYS < 64 || MAX_KEYS > 131072 ||
             (1 << $clog2(MAX_KEYS)) != MAX_KEYS) begin : g_check_max_keys
@@ -174,6 +176,7 @@ module fcim_core #(
     wire [ELEM_SUM_BITS-1:0] col_ksum;
     wire [POS_BITS-1:0]      col_pos;
     wire [MULT_BITS-1:0]     col_mult;
+    wire [V_MULT_BITS-1:0]   col_v_mult;
     wire                     col_bank, col_last;
     wire                     ip_active, op_active;
     wire [OPS_BITS-1:0]      ip_ops, op_ops;
@@ -184,9 +187,10 @@ module fcim_core #(
         .clk(clk), .rst_n(rst_n),
         .q_we(row_we), .q_bank(row_bank), .q_row(row_index), .q_data(row_data),
         .s_key_valid(s_k_valid && key_open), .s_key_ready(ip_ready), .s_key_bank(key_bank_q),
-        .s_key_data(s_k_data), .s_key_user({key_bank_q, s_k_last, s_k_pos, s_k_mult}),
+        .s_key_data(s_k_data),
+        .s_key_user({key_bank_q, s_k_last, s_k_pos, s_k_mult, s_k_v_mult}),
         .m_col_valid(col_valid), .m_col_ready(col_ready), .m_col_data(col_data),
-        .m_col_ksum(col_ksum), .m_col_user({col_bank, col_last, col_pos, col_mult}),
+        .m_col_ksum(col_ksum), .m_col_user({col_bank, col_last, col_pos, col_mult, col_v_mult}),
         .active(ip_active), .bit_ops(ip_ops)
     );
 
@@ -226,8 +230,8 @@ module fcim_core #(
         .row_skip(row_skip),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
         .s_col_valid(col_valid), .s_col_ready(col_ready), .s_col_data(col_data),
-        .s_col_ksum(col_ksum), .s_col_pos(col_pos), .s_col_mult(col_mult), .s_col_bank(col_bank),
-        .s_col_last(col_last),
+        .s_col_ksum(col_ksum), .s_col_pos(col_pos), .s_col_mult(col_mult),
+        .s_col_v_mult(col_v_mult), .s_col_bank(col_bank), .s_col_last(col_last),
         .m_decision_valid(m_decision_valid), .m_decision_ready(m_decision_ready),
         .m_decision_skip(m_decision_skip), .m_decision_last(m_decision_last),
         .m_decision_bank(decision_bank), .m_decision_zero(decision_zero),

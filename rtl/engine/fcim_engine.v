@@ -17,13 +17,14 @@ module fcim_engine #(
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     parameter  BLOCKS_AHEAD = 16,                 // blocks asked for ahead: 8, 16, 32 or 64
     localparam INDEX_BITS = $clog2(MAX_KEYS),     // index of a key in its tile
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
     localparam POS_BITS = INDEX_BITS + 1,         // position, unsigned
     localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
     localparam OUT_BITS = 16,                     // element of O, signed
@@ -64,6 +65,7 @@ module fcim_engine #(
     input  wire [HEAD_DIM*8-1:0]            s_k_data,
     input  wire [POS_BITS-1:0]              s_k_pos,
     input  wire [MULT_BITS-1:0]             s_k_mult,
+    input  wire [V_MULT_BITS-1:0]           s_k_v_mult,
     input  wire                             s_k_last,
 
     // value blocks to be fetched: those of key blocks that run
@@ -135,7 +137,7 @@ module fcim_engine #(
         .s_q_mult(s_q_mult), .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
         .s_q_skip(s_q_skip), .s_q_last(s_q_last),
         .s_k_valid(s_k_valid), .s_k_ready(s_k_ready), .s_k_data(s_k_data), .s_k_pos(s_k_pos),
-        .s_k_mult(s_k_mult), .s_k_last(s_k_last),
+        .s_k_mult(s_k_mult), .s_k_v_mult(s_k_v_mult), .s_k_last(s_k_last),
         .m_decision_valid(decision_valid), .m_decision_ready(decision_ready),
         .m_decision_skip(decision_skip), .m_decision_last(decision_last),
         .s_v_valid(s_v_valid), .s_v_ready(s_v_ready), .s_v_data(s_v_data), .s_v_last(s_v_last),

@@ -17,7 +17,7 @@ module fcim_op_cim #(
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,  // columns of a slice of V or O
@@ -86,8 +86,8 @@ module fcim_op_cim #(
     localparam ADDR_BITS = 1 + KEY_BITS + PASS_BITS;          // {bank, slice, pass}
     localparam [PASS_BITS-1:0] LAST_PASS  = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]  LAST_SLICE = {KEY_BITS{1'b1}};
-    // the softmax unit writes a slot 3 cycles after it has found it free, so a slot is given back
-    // in its 4th last cycle
+    // the softmax unit writes a slot's shift 3 cycles, its first probability 4 cycles after it has
+    // found it free, so a slot is given back in its 4th last cycle
     localparam [LEFT_BITS-1:0] RELEASE_LEFT = 4;
 
     // ---- probabilities: word {slot, key}, one lane per row, zero-extended to a lane of the sums

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_block_exponential: turns the scores of a judged key block into probabilities, LANES rows per
-// cycle, keeps the rows' denominators, and hands the finished block with its rescale amounts and
-// its own sums to the OP-CIM.
+// cycle, keeps the rows' denominators, weighs the probabilities with the multipliers of their keys'
+// values, and hands the finished block with its rescale amounts and its own sums to the OP-CIM.
 //
 // Latency:    The first pass's scores are read in the cycle after start, its probabilities are
-//             written 2 cycles after that; the block is offered in the cycle after its last write.
-//             A denominator comes one cycle after its request.
+//             written 3 cycles after that; the block is offered in the cycle of its last write, so
+//             that it can be read in the cycle after it is taken. A denominator comes one cycle
+//             after its request.
 // Throughput: A key per CYCLES_PER_KEY cycles. With ready the next block may start, which is in the
 //             last cycle of the one before, so that no cycle is lost between blocks.
 // Cuts:       ready and m_blk_valid come from registers; the scores that are read reach a register.
-// Numbers:    p unsigned, 1.0 = 2**(PROB_BITS-1-tau); sums unsigned. A block fills its slot, whose
-//             shift and sum stay until the next block with that slot starts. Blocks are offered in
-//             the order in which they started; their slots take turns, from slot 0 on.
+//             A register lies between a probability and its multiplier.
+// Numbers:    p unsigned, 1.0 = 2**(PROB_BITS-1-tau). Denominators sum p; what is written, and
+//             summed for the block, is round(p * (v_mult + 1) / 16). Sums unsigned. A block fills
+//             its slot, whose shift and sum stay until the next block with that slot starts. Blocks
+//             are offered in the order in which they started; their slots take turns, from slot 0
+//             on.
 `default_nettype none
 
 module fcim_block_exponential #(
     parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
@@ -30,6 +34,7 @@ module fcim_block_exponential #(
     localparam Z_BITS = 20,                       // scaled score, signed
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
+    localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam TAU_BITS = 4                       // tau in octaves, unsigned
 ) (
     input  wire                          clk,
@@ -46,13 +51,15 @@ module fcim_block_exponential #(
     input  wire                          start_bank,
     input  wire [TAU_BITS-1:0]           start_tau,
 
-    // scores, running maxima and rescale amounts, read in the cycle of their address
+    // scores, running maxima, rescale amounts (with a block's first key) and value multipliers
+    // (with a key's first pass), read in the cycle of their address
     output wire [1:0]                    rd_buf,
     output wire [KEY_BITS-1:0]           rd_key,
     output wire [PASS_BITS-1:0]          rd_pass,
     input  wire [LANES*Z_BITS-1:0]       rd_z,
     input  wire [LANES*ROW_MAX_BITS-1:0] rd_row_max,
     input  wire [LANES*SHIFT_BITS-1:0]   rd_shift,
+    input  wire [V_MULT_BITS-1:0]        rd_v_mult,
 
     // probabilities: one pass of one key per write
     output wire                          p_we,
@@ -123,7 +130,8 @@ module fcim_block_exponential #(
         end
     end
 
-    // ---- stage A: read scores, running maxima and, with a block's first key, rescale amounts
+    // ---- stage A: read scores and running maxima; rescale amounts with a block's first key, and a
+    // multiplier with a key's first pass: the buffer's next block may replace it before the last
     reg                          a_valid_q, a_first_key_q, a_end_q;
     reg                          a_slot_q, a_first_q, a_last_q, a_bank_q;
     reg [KEY_BITS-1:0]           a_key_q;
@@ -132,6 +140,7 @@ module fcim_block_exponential #(
     reg [LANES*Z_BITS-1:0]       a_z_q;
     reg [LANES*ROW_MAX_BITS-1:0] a_row_max_q;
     reg [LANES*SHIFT_BITS-1:0]   a_shift_q;
+    reg [V_MULT_BITS-1:0]        a_v_mult_q;
     always @(posedge clk) begin
         if (!rst_n) begin
             a_valid_q <= 1'b0;
@@ -153,6 +162,9 @@ module fcim_block_exponential #(
             if (key_q == 0) begin
                 a_shift_q <= rd_shift;
             end
+            if (pass_q == 0) begin
+                a_v_mult_q <= rd_v_mult;
+            end
         end
     end
 
@@ -167,6 +179,7 @@ module fcim_block_exponential #(
     reg [KEY_BITS-1:0]         c_key_q;
     reg [PASS_BITS-1:0]        c_pass_q;
     reg [LANES*SHIFT_BITS-1:0] c_shift_q;
+    reg [V_MULT_BITS-1:0]      c_v_mult_q;
     always @(posedge clk) begin
         if (!rst_n) begin
             c_valid_q <= 1'b0;
@@ -182,28 +195,18 @@ module fcim_block_exponential #(
         c_key_q       <= a_key_q;
         c_pass_q      <= a_pass_q;
         c_shift_q     <= a_shift_q;
+        c_v_mult_q    <= a_v_mult_q;
     end
 
-    // ---- stage C: probabilities out; running sums and block sums
+    // ---- stage C: running sums
     reg [LANES*SUM_BITS-1:0]  sum_q  [0:(2<<PASS_BITS)-1];          // word {bank, pass}
-    reg [ROWS*BSUM_BITS-1:0]  bsum_q  [0:1];
     reg [ROWS*SHIFT_BITS-1:0] shift_q [0:1];
-
-    assign p_we   = c_valid_q;
-    assign p_slot = c_slot_q;
-    assign p_key  = c_key_q;
-    assign p_pass = c_pass_q;
-    assign p_data = c_p;
-
     always @(posedge clk) begin : sums
-        reg        [LANES*SUM_BITS-1:0]  sum_word;
-        reg        [LANES*BSUM_BITS-1:0] bsum_word;
-        reg        [PROB_BITS-1:0]       prob;
-        reg signed [63:0]                sum;
-        integer                          c;
+        reg        [LANES*SUM_BITS-1:0] sum_word;
+        reg signed [63:0]               sum;
+        integer                         c;
         if (c_valid_q) begin
-            sum_word  = sum_q[{c_bank_q, c_pass_q}];
-            bsum_word = bsum_q[c_slot_q][c_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
+            sum_word = sum_q[{c_bank_q, c_pass_q}];
             for (c = 0; c < LANES; c = c + 1) begin
                 sum = $signed({{(64-SUM_BITS){1'b0}}, sum_word[c*SUM_BITS +: SUM_BITS]});
                 if (c_first_key_q && c_first_q) begin
@@ -211,23 +214,15 @@ module fcim_block_exponential #(
                 end else if (c_first_key_q) begin
                     sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
                 end
-                prob = c_p[c*PROB_BITS +: PROB_BITS];
-                sum_word[c*SUM_BITS +: SUM_BITS] =
-                    sum[SUM_BITS-1:0] + {{(SUM_BITS-PROB_BITS){1'b0}}, prob};
-                bsum_word[c*BSUM_BITS +: BSUM_BITS] =
-                    (c_first_key_q ? {BSUM_BITS{1'b0}} : bsum_word[c*BSUM_BITS +: BSUM_BITS])
-                    + {{(BSUM_BITS-PROB_BITS){1'b0}}, prob};
+                sum_word[c*SUM_BITS +: SUM_BITS] = sum[SUM_BITS-1:0]
+                    + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
             end
             sum_q[{c_bank_q, c_pass_q}] <= sum_word;
-            bsum_q[c_slot_q][c_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word;
             if (c_first_key_q) begin
                 shift_q[c_slot_q][c_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
             end
         end
     end
-
-    assign blk_shift = {shift_q[1], shift_q[0]};
-    assign blk_sum   = {bsum_q[1], bsum_q[0]};
 
     reg [SUM_BITS-1:0] sum_rd_q;
     always @(posedge clk) begin
@@ -237,7 +232,66 @@ module fcim_block_exponential #(
     end
     assign sum_rd_data = sum_rd_q;
 
-    // ---- finished blocks
+    // ---- stage D: probabilities times their value's multiplier, out; block sums of the products
+    localparam PRODUCT_BITS = PROB_BITS + V_MULT_BITS;
+
+    reg                       d_valid_q, d_first_key_q, d_slot_q;
+    reg [KEY_BITS-1:0]        d_key_q;
+    reg [PASS_BITS-1:0]       d_pass_q;
+    reg [LANES*PROB_BITS-1:0] d_p_q;
+    reg [V_MULT_BITS-1:0]     d_v_mult_q;
+    always @(posedge clk) begin
+        if (!rst_n) begin
+            d_valid_q <= 1'b0;
+        end else begin
+            d_valid_q <= c_valid_q;
+        end
+        d_first_key_q <= c_first_key_q;
+        d_slot_q      <= c_slot_q;
+        d_key_q       <= c_key_q;
+        d_pass_q      <= c_pass_q;
+        d_p_q         <= c_p;
+        d_v_mult_q    <= c_v_mult_q;
+    end
+
+    // round(p * (v_mult + 1) / 16): at most p
+    reg [LANES*PROB_BITS-1:0] weighed;
+    always @* begin : weigh
+        reg [PRODUCT_BITS-1:0] product;
+        integer                w;
+        for (w = 0; w < LANES; w = w + 1) begin
+            product = {{V_MULT_BITS{1'b0}}, d_p_q[w*PROB_BITS +: PROB_BITS]}
+                    * ({{PROB_BITS{1'b0}}, d_v_mult_q} + 1'b1) + (1 << (V_MULT_BITS-1));
+            weighed[w*PROB_BITS +: PROB_BITS] = product[V_MULT_BITS +: PROB_BITS];
+        end
+    end
+
+    assign p_we   = d_valid_q;
+    assign p_slot = d_slot_q;
+    assign p_key  = d_key_q;
+    assign p_pass = d_pass_q;
+    assign p_data = weighed;
+
+    reg [ROWS*BSUM_BITS-1:0] bsum_q [0:1];
+    always @(posedge clk) begin : block_sums
+        reg [LANES*BSUM_BITS-1:0] bsum_word;
+        integer                   d;
+        if (d_valid_q) begin
+            bsum_word = bsum_q[d_slot_q][d_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
+            for (d = 0; d < LANES; d = d + 1) begin
+                bsum_word[d*BSUM_BITS +: BSUM_BITS] =
+                    (d_first_key_q ? {BSUM_BITS{1'b0}} : bsum_word[d*BSUM_BITS +: BSUM_BITS])
+                    + {{(BSUM_BITS-PROB_BITS){1'b0}}, weighed[d*PROB_BITS +: PROB_BITS]};
+            end
+            bsum_q[d_slot_q][d_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word;
+        end
+    end
+
+    assign blk_shift = {shift_q[1], shift_q[0]};
+    assign blk_sum   = {bsum_q[1], bsum_q[0]};
+
+    // ---- finished blocks: offered while their last pass is in stage D, so that it is written when
+    // the OP-CIM, one cycle after it took the block, begins to read
     reg [1:0]          full_q;                    // finished and not yet taken by the OP-CIM
     reg                take_slot_q;
     reg [1:0]          blk_first_q, blk_last_q, blk_bank_q;

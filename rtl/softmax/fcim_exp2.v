@@ -6,13 +6,14 @@
 // Throughput: LANES elements per cycle, no back-pressure.
 // Cuts:       One register, before the shift.
 // Numbers:    z signed with Z_FRAC fraction bits, row_max a signed integer; p unsigned, 1.0 =
-//             2**(PROB_BITS-1-tau). 2**f by 32 chords with 16 fraction bits (fcim_exp2_knots.vh),
-//             then a rounded right shift.
+//             2**(PROB_BITS-1-tau). 2**f by 32 chords with 16 fraction bits (fcim_exp2_knots.vh);
+//             two more are 0, so that 18 bits of probability too are a rounded right shift by at
+//             least 1.
 `default_nettype none
 
 module fcim_exp2 #(
     parameter  LANES = 8,          // elements per cycle: 1 or more
-    parameter  PROB_BITS = 16,     // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,     // probability, unsigned: 8 to 18
     localparam Z_BITS = 20,        // scaled score, signed
     localparam Z_FRAC = 10,        // fraction bits of a scaled score
     localparam ROW_MAX_BITS = 10,  // running maximum, signed
@@ -33,11 +34,12 @@ module fcim_exp2 #(
     localparam RISE_BITS = 12;                  // every chord rises by less than 2**12
     localparam PRODUCT_BITS = RISE_BITS + LOW_BITS + 1;
     localparam MANT_BITS = 17;                  // 2**fraction: 1.0 to below 2.0, 16 fraction bits
+    localparam EXTRA_BITS = 2;                  // zeros behind them
     localparam AMOUNT_BITS = 5;                 // up to SHIFT_ZERO
     localparam DIST_BITS = ROW_MAX_BITS + 2;    // the shift before it is clamped
-    localparam [4:0] SHIFT_ZERO = 5'd18;        // from here on the rounded result is 0
-    // shift = 16 - (PROB_BITS - 1) + tau - n
-    localparam [AMOUNT_BITS-1:0] SHIFT_BASE = 5'd17 - PROB_BITS[AMOUNT_BITS-1:0];
+    localparam [4:0] SHIFT_ZERO = 5'd20;        // from here on the rounded result is 0
+    // shift = 16 + EXTRA_BITS - (PROB_BITS - 1) + tau - n
+    localparam [AMOUNT_BITS-1:0] SHIFT_BASE = 5'd19 - PROB_BITS[AMOUNT_BITS-1:0];
     localparam [Z_BITS-1:0]      MASKED     = {1'b1, {(Z_BITS-1){1'b0}}};
 
     // ---- 2**fraction on the chord between two knots; the running maximum is an integer, so z and
@@ -79,15 +81,16 @@ module fcim_exp2 #(
         zero_q   <= zero;
     end
 
-    // ---- p = round(mant / 2**amount), amount at least 1
+    // ---- p = round({mant, zeros} / 2**amount), amount at least 1
     reg [LANES*PROB_BITS-1:0] p_out;
     always @* begin : round
-        reg [AMOUNT_BITS-1:0] amount;
-        reg [MANT_BITS:0]     p_wide;       // twice p, plus the rounding bit
-        integer               b;
+        reg [AMOUNT_BITS-1:0]        amount;
+        reg [MANT_BITS+EXTRA_BITS:0] p_wide;    // twice p, plus the rounding bit
+        integer                      b;
         for (b = 0; b < LANES; b = b + 1) begin
             amount = amount_q[b*AMOUNT_BITS +: AMOUNT_BITS];
-            p_wide = ({1'b0, mant_q[b*MANT_BITS +: MANT_BITS]} >> (amount - 5'd1)) + 1'b1;
+            p_wide = ({1'b0, mant_q[b*MANT_BITS +: MANT_BITS], {EXTRA_BITS{1'b0}}}
+                      >> (amount - 5'd1)) + 1'b1;
             // with 8 or 9 bits the largest fractions round up to 2**PROB_BITS
             p_out[b*PROB_BITS +: PROB_BITS] =
                 zero_q[b]             ? {PROB_BITS{1'b0}} :

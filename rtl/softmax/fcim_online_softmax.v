@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_online_softmax: keeps every row's running maximum and denominator; turns columns of inner
-// products into probabilities and rescale amounts, key block by key block, LANES rows per cycle. A
-// block whose probabilities are all 0 can be skipped: it takes neither exponentials nor a slot of
-// the OP-CIM.
+// products into probabilities and rescale amounts, key block by key block, LANES rows per cycle.
+// The OP-CIM gets probabilities weighed with the multipliers of their values, which come with the
+// keys. A block whose probabilities are all 0 can be skipped: it takes neither exponentials nor a
+// slot of the OP-CIM.
 //
-// Latency:    A block's probabilities start 3 cycles after its exponential phase, which starts
+// Latency:    A block's probabilities start 4 cycles after its exponential phase, which starts
 //             CYCLES_PER_KEY + 1 cycles after the block's judgement, which starts when the block is
 //             scaled, or the one after it if the tile's first two are judged as one.
 // Throughput: A key per CYCLES_PER_KEY cycles in each of two overlapping phases (scale block b+2,
@@ -21,7 +22,7 @@ module fcim_online_softmax #(
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 16
+    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam ROW_BITS = $clog2(ROWS),           // index of a row
@@ -40,6 +41,7 @@ module fcim_online_softmax #(
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS,  // rises of LANES maxima
     localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4                       // tau in octaves, unsigned
 ) (
@@ -67,6 +69,7 @@ module fcim_online_softmax #(
     input  wire [ELEM_SUM_BITS-1:0]        s_col_ksum,
     input  wire [POS_BITS-1:0]             s_col_pos,
     input  wire [MULT_BITS-1:0]            s_col_mult,
+    input  wire [V_MULT_BITS-1:0]          s_col_v_mult,
     input  wire                            s_col_bank,
     input  wire                            s_col_last,
 
@@ -127,6 +130,7 @@ module fcim_online_softmax #(
     wire                    z_valid, z_block_end, z_tile_end;
     wire [KEY_BITS-1:0]     z_key;
     wire [PASS_BITS-1:0]    z_pass;
+    wire [V_MULT_BITS-1:0]  z_v_mult;
     wire [LANES*Z_BITS-1:0] z_data;
 
     fcim_score_scaler #(
@@ -138,11 +142,12 @@ module fcim_online_softmax #(
         .row_mult(row_mult), .q_sum(q_sum), .row_shift(row_shift),
         .s_col_valid(s_col_valid), .s_col_ready(s_col_ready), .s_col_data(s_col_data),
         .s_col_ksum(s_col_ksum), .s_col_pos(s_col_pos), .s_col_mult(s_col_mult),
-        .s_col_bank(s_col_bank), .s_col_last(s_col_last),
+        .s_col_v_mult(s_col_v_mult), .s_col_bank(s_col_bank), .s_col_last(s_col_last),
         .block_free(block_free), .block_open(block_open),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
         .z_valid(z_valid), .z_key(z_key), .z_pass(z_pass), .z_block_end(z_block_end),
-        .z_tile_end(z_tile_end), .z_data(z_data), .z_saturations(ev_saturations)
+        .z_tile_end(z_tile_end), .z_v_mult(z_v_mult), .z_data(z_data),
+        .z_saturations(ev_saturations)
     );
 
     reg [TAU_BITS-1:0]   tau_q  [0:1];
@@ -159,6 +164,8 @@ module fcim_online_softmax #(
 
     // three score buffers: word {buffer, key, pass}
     reg [LANES*Z_BITS-1:0] z_q [0:(BUFFERS<<PASS_BITS)*KEYS_PER_BLOCK-1];
+    // and beside them a multiplier per key: word {buffer, key}
+    reg [V_MULT_BITS-1:0]  v_mult_q [0:BUFFERS*KEYS_PER_BLOCK-1];
     reg [2:0]              zbusy_q;                  // from a block's first column to its decision
     reg [2:0]              zscaled_q, zjudged_q;     // waits for its judgement, for its decision
     reg [2:0]              zzero_q;                  // judged: every probability will be 0
@@ -240,6 +247,7 @@ module fcim_online_softmax #(
         end
         if (z_valid) begin
             z_q[{fill_buf_q, z_key, z_pass}] <= z_data;
+            v_mult_q[{fill_buf_q, z_key}]    <= z_v_mult;
         end
     end
 
@@ -334,6 +342,7 @@ module fcim_online_softmax #(
         .start_bank(exp_bank), .start_tau(ztau_q[exp_buf_q]),
         .rd_buf(rd_buf), .rd_key(rd_key), .rd_pass(rd_pass),
         .rd_z(z_q[{rd_buf, rd_key, rd_pass}]), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
+        .rd_v_mult(v_mult_q[{rd_buf, rd_key}]),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
         .m_blk_valid(m_blk_valid), .m_blk_ready(m_blk_ready), .m_blk_slot(m_blk_slot),
         .m_blk_last_key(m_blk_last_key), .m_blk_first(m_blk_first), .m_blk_last(m_blk_last),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_score_scaler: takes columns of inner products, LANES rows per cycle, and gives scaled,
-// masked scores pass by pass. Holds the row table (position, multiplier, sum of the elements of q)
-// of two tiles.
+// masked scores pass by pass, with the multiplier of the key's value beside them. Holds the row
+// table (position, multiplier, sum of the elements of q) of two tiles.
 //
 // Latency:    Pass i leaves 3 + i cycles after its column is accepted.
 // Throughput: A column per CYCLES_PER_KEY cycles.
@@ -25,6 +25,7 @@ module fcim_score_scaler #(
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
     localparam Z_BITS = 20,                       // scaled score, signed
     localparam MULT_BITS = 16,                    // multiplier, unsigned
+    localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam LANE_COUNT_BITS = $clog2(LANES + 1)  // number of lanes
 ) (
@@ -48,6 +49,7 @@ module fcim_score_scaler #(
     input  wire [ELEM_SUM_BITS-1:0]        s_col_ksum,
     input  wire [POS_BITS-1:0]             s_col_pos,
     input  wire [MULT_BITS-1:0]            s_col_mult,
+    input  wire [V_MULT_BITS-1:0]          s_col_v_mult,
     input  wire                            s_col_bank,
     input  wire                            s_col_last,
 
@@ -63,6 +65,7 @@ module fcim_score_scaler #(
     output wire [PASS_BITS-1:0]            z_pass,
     output wire                            z_block_end,   // last pass of a block
     output wire                            z_tile_end,    // ... which is the tile's last
+    output wire [V_MULT_BITS-1:0]          z_v_mult,
     output wire [LANES*Z_BITS-1:0]         z_data,
     output wire [LANE_COUNT_BITS-1:0]      z_saturations
 );
@@ -104,6 +107,7 @@ module fcim_score_scaler #(
     reg [ELEM_SUM_BITS-1:0] ksum_q;
     reg [POS_BITS-1:0]      pos_q;
     reg [MULT_BITS-1:0]     mult_q;
+    reg [V_MULT_BITS-1:0]   v_mult_q;
     reg                     bank_q;
     reg                     last_q;
     reg                     block_last_q;
@@ -139,6 +143,7 @@ module fcim_score_scaler #(
             ksum_q       <= s_col_ksum;
             pos_q        <= s_col_pos;
             mult_q       <= s_col_mult;
+            v_mult_q     <= s_col_v_mult;
             bank_q       <= s_col_bank;
             last_q       <= s_col_last;
             block_last_q <= block_last;
@@ -168,7 +173,7 @@ module fcim_score_scaler #(
     assign z_saturations = z_valid ? clamped : {LANE_COUNT_BITS{1'b0}};
 
     // ---- what travels beside the lanes
-    localparam SIDE_BITS = KEY_BITS + PASS_BITS + 2;
+    localparam SIDE_BITS = V_MULT_BITS + KEY_BITS + PASS_BITS + 2;
     reg                 valid_q2, valid_q3;
     reg [SIDE_BITS-1:0] side_q2, side_q3;
     always @(posedge clk) begin
@@ -181,11 +186,11 @@ module fcim_score_scaler #(
         end
     end
     always @(posedge clk) begin
-        side_q2 <= {col_key_q, pass_q, last_pass && block_last_q, last_pass && last_q};
+        side_q2 <= {v_mult_q, col_key_q, pass_q, last_pass && block_last_q, last_pass && last_q};
         side_q3 <= side_q2;
     end
     assign z_valid = valid_q3;
-    assign {z_key, z_pass, z_block_end, z_tile_end} = side_q3;
+    assign {z_v_mult, z_key, z_pass, z_block_end, z_tile_end} = side_q3;
 
 endmodule
 

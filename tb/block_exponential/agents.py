@@ -12,7 +12,7 @@ from typing import Any
 
 from cocotb.types import LogicArray
 
-from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
+from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, V_MULT_BITS, Z_BITS
 from tb.block_exponential.model import Model
 from tb.block_exponential.sequences import BlockStimulus
 from tb.common.geometry import Geometry
@@ -115,13 +115,14 @@ class Driver:
         return int.from_bytes(self._g.bytes(-(-width // 8)), "little") & (1 << width) - 1
 
     def _drive_scores(self, now: int) -> None:
-        """The answer to the address that a walk shows in this cycle; amounts with its first key only."""
+        """The answer to the address that a walk shows in this cycle; amounts with its first key, a
+        multiplier with its key's first pass only."""
         dut, size, lanes = self.dut, self.size, self.size.lanes
         index = now - self.started[-1] - 1 if self.started else -1
         block = self._walk
         if block is None or not 0 <= index < block.keys * size.cpk:
             dut.rd_z.value, dut.rd_row_max.value = self._noise(lanes * Z_BITS), self._noise(lanes * ROW_MAX_BITS)
-            dut.rd_shift.value = self._noise(lanes * SHIFT_BITS)
+            dut.rd_shift.value, dut.rd_v_mult.value = self._noise(lanes * SHIFT_BITS), self._noise(V_MULT_BITS)
             return
         key, pass_ = divmod(index, size.cpk)
         part = slice(pass_ * lanes, (pass_ + 1) * lanes)
@@ -130,6 +131,7 @@ class Driver:
         texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.row_max[part]]
         dut.rd_row_max.value = LogicArray("".join(reversed(texts)))
         dut.rd_shift.value = pack(block.shift[part], SHIFT_BITS) if key == 0 else self._noise(lanes * SHIFT_BITS)
+        dut.rd_v_mult.value = block.v_mult[key] if pass_ == 0 else self._noise(V_MULT_BITS)
 
     # ---- sums
     def _drive_read(self, now: int) -> None:

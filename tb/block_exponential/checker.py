@@ -7,7 +7,7 @@ from typing import Any
 from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
 from tb.block_exponential import coverage
 from tb.block_exponential.agents import START_FIELDS
-from tb.block_exponential.model import ExpectedBlock, Model
+from tb.block_exponential.model import SUM_DELAY, WRITE_DELAY, ExpectedBlock, Model
 from tb.common.geometry import Geometry
 from tb.common.pack import unpack
 
@@ -94,11 +94,13 @@ class Checker:
             self._equal(f"m_blk_{name}", int(getattr(queue[0], name)), f", block {queue[0].number}")
 
     def _check_slots(self) -> None:
-        """Shift and sum of each block from its offer on, also after it is taken, until its slot is written again."""
-        for name, width, values in (("blk_shift", SHIFT_BITS, "shift"), ("blk_sum", self.size.block_sum_bits, "total")):
+        """Shift of each block from its offer on, its sum from one cycle later on, also after it is taken, until its slot is
+        written again."""
+        for name, width, values, wait in (("blk_shift", SHIFT_BITS, "shift", 0),
+                                          ("blk_sum", self.size.block_sum_bits, "total", 1)):
             bits, half = self._bits(name), self.size.rows * width
             for slot, block in enumerate(self.model.held):
-                if block is not None:
+                if block is not None and self.now >= block.finish + wait:
                     part = bits[half:] if slot == 0 else bits[:half]
                     self._equal_lanes(name, part, width, getattr(block, values), f"block {block.number}")
 
@@ -141,14 +143,18 @@ class Checker:
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
             coverage.sample_rescale(sums[pass_ * lanes : (pass_ + 1) * lanes], shift, self.size.sum_bits)
-        model.scores(self.now, z, row_max, shift)
-        coverage.sample_scores(z, row_max, block.tau, self.size.prob_bits)
+        v_mult = self._number("rd_v_mult") if pass_ == 0 else None
+        model.scores(self.now, z, row_max, shift, v_mult)
+        coverage.sample_scores(z, row_max, block.tau, self.size.prob_bits, block.v_mult[key])
+        if self.now == block.end:
+            coverage.sample_v_mult(block.v_mult, not block.first and any(block.shift))
 
     def _feed_read(self) -> None:
         model, bank = self.model, self._number("sum_rd_bank")
         row = self._number("sum_rd_pass") * self.size.lanes + self._number("sum_rd_lane")
         model.read(self.now, bank, row)
-        written = self._bits("p_we") == "1"
+        later = model.writes.get(self.now + WRITE_DELAY - SUM_DELAY)    # whose probabilities now join the sums
+        written = later is not None and later.block.bank != bank
         self.reads_while_written += written
         assert model.answer is not None
         coverage.sample_read(model.answer, self.size.sum_bits, written)

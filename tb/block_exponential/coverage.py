@@ -41,6 +41,10 @@ COVERPOINTS = (
     point("block_exponential.shift", "Rescale amounts against the width of a sum",
           ("0", "1", "2 to below SUM_BITS", "SUM_BITS", "more, to 62", "63")),
     point("block_exponential.rounding", "What a rescale of 1 or more cuts off a sum", CUT_OFF),
+    point("block_exponential.v_mult", "Multipliers of the values of a block's keys, and whether it rescales",
+          axes=(("multiplier", ("0", "1 to 14", "15")), ("in its block", ("with others", "alone")),
+                ("block", ("rescales", "does not")))),
+    point("block_exponential.weighed", "What the rounding cuts off a probability times its value's multiplier", CUT_OFF),
     point("block_exponential.sum", "Running sums that are read", ("0", "less than every bit", "every bit")),
     point("block_exponential.read", "A sum is read while the other bank's block is written, and while none is",
           ("the other bank is written", "nothing is written")),
@@ -64,15 +68,24 @@ def sample_start(block: ExpectedBlock, size: Geometry, behind: bool, known: bool
 
 
 @sampler
-def sample_scores(z: list[int], row_max: list[int | None], tau: int, prob_bits: int) -> None:
-    """A group's scores; no running maximum: it is X."""
+def sample_scores(z: list[int], row_max: list[int | None], tau: int, prob_bits: int, v_mult: int) -> None:
+    """A group's scores with a key and its value's multiplier; no running maximum: it is X."""
     masked = np.array(z) == spec.MASKED
     m = np.array([0 if r is None else r for r in row_max])
     p = np.array([spec.probability(v, r, tau, prob_bits) for v, r in zip(z, m.tolist(), strict=True)])
     top = np.array(z) - m * OCTAVE == (tau + 1) * OCTAVE - 1
     GROUP.sample_array("block_exponential.probability", np.full(len(z), tau),
                        np.where(masked, 0, np.where(top, 4, digitise(p, (0, 1, 2)) + 1)))
+    GROUP.sample_array("block_exponential.weighed", cut_off(p[p > 0] * (v_mult + 1) & 15, 4))
     GROUP.sample_array("block_exponential.row_max", digitise(m[~masked], (-512, -511, 0, 1, 511)))
+
+
+@sampler
+def sample_v_mult(v_mult: list[int], rescales: bool) -> None:
+    """The multipliers of a block's values."""
+    kinds = digitise(np.array(v_mult), (0, 1, 15))
+    alone = np.full(len(kinds), int(len(set(v_mult)) == 1))
+    GROUP.sample_array("block_exponential.v_mult", kinds, alone, np.full(len(kinds), int(not rescales)))
 
 
 @sampler

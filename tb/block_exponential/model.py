@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from tb.common import spec
 from tb.common.geometry import Geometry
 
-WRITE_DELAY = 2     # from the address of a pass to its write
+SUM_DELAY = 2       # from the address of a pass to its part in the rows' sums
+WRITE_DELAY = 3     # and to its write
 
 
 @dataclass
 class ExpectedBlock:
-    """A started block; ``shift`` and ``total`` of its rows grow with its first key and with every key."""
+    """A started block; ``v_mult`` grows with its keys, ``shift`` of its rows with its first key, ``total`` with every key."""
 
     number: int
     start: int
@@ -25,6 +26,7 @@ class ExpectedBlock:
     last: bool
     bank: int
     tau: int
+    v_mult: list[int] = field(default_factory=list)
     shift: list[int] = field(default_factory=list)
     total: list[int] = field(default_factory=list)
 
@@ -40,13 +42,13 @@ class ExpectedBlock:
 
     @property
     def finish(self) -> int:
-        """Cycle after its last write."""
-        return self.end + WRITE_DELAY + 1
+        """Cycle of its last write, in which it is offered; its rows' sums are settled."""
+        return self.end + SUM_DELAY + 1
 
 
 @dataclass(frozen=True)
 class Write:
-    """The probabilities of one pass."""
+    """The probabilities of one pass, weighed with their value's multiplier."""
 
     block: ExpectedBlock
     key: int
@@ -92,7 +94,7 @@ class Model:
         return divmod(now - self.blocks[-1].start - 1, self.size.cpk)
 
     def idle(self, bank: int, now: int) -> bool:
-        """Whether no block of the bank, started before the cycle ``now``, has writes to come in it or later."""
+        """Whether the bank's sums take nothing more, in the cycle ``now`` or later, from blocks started before it."""
         return all(block.bank != bank or block.finish <= now for block in self.pending)
 
     def start(self, block: ExpectedBlock) -> None:
@@ -100,27 +102,30 @@ class Model:
         self.blocks.append(block)
         self.pending.append(block)
 
-    def scores(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None) -> Write:
-        """What the address of a pass was answered with; ``shift`` counts with the first key."""
+    def scores(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None, v_mult: int | None) -> Write:
+        """What a pass's address was answered with; ``shift`` counts with the first key, ``v_mult`` with a key's first pass."""
         block, (key, pass_) = self.blocks[-1], self.place(now)
         if key == 0 and pass_ == 0 and block.first:
             self.sums[block.bank] = [0] * self.size.rows
-        sums, p = self.sums[block.bank], []
+        if v_mult is not None:
+            block.v_mult.append(v_mult)
+        sums, written = self.sums[block.bank], []
         assert sums is not None, "the stimulus continues a tile that was never begun"
         for lane, value in enumerate(z):
             row = pass_ * self.size.lanes + lane
             m = row_max[lane]
             assert m is not None or value == spec.MASKED, "the stimulus has no running maximum for a visible score"
-            p.append(0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits))
+            p = 0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits)
+            written.append(spec.weighed(p, block.v_mult[key]))
             if key == 0:
                 assert shift is not None
                 block.shift.append(shift[lane])
                 block.total.append(0)
                 sums[row] = 0 if block.first else spec.round_shift(sums[row], shift[lane])
-            block.total[row] += p[-1]
-            sums[row] += p[-1]
+            block.total[row] += written[-1]
+            sums[row] += p
             assert sums[row] < 1 << self.size.sum_bits, "the stimulus has too many keys in a tile"
-        write = self.writes[now + WRITE_DELAY] = Write(block, key, pass_, p)
+        write = self.writes[now + WRITE_DELAY] = Write(block, key, pass_, written)
         return write
 
     def take(self, now: int) -> None:

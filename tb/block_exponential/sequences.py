@@ -8,19 +8,22 @@ from itertools import count
 
 import numpy as np
 
+from models.hardware.config import V_MULT_BITS
 from tb.common import spec
 from tb.common.geometry import OCTAVE, Geometry
 
 ROW_MAXIMA = (-512, 511, 0, -1)
+V_MULT_ONE = (1 << V_MULT_BITS) - 1    # a value as it is
 
 
 @dataclass
 class BlockStimulus:
-    """Scores ``z[key][row]`` with ``row_max[row]`` (None: X, as of a row that has seen no key) and ``shift[row]``."""
+    """Scores ``z[key][row]``, ``row_max[row]`` (None: X, as of a row that has seen no key), ``shift[row]``, ``v_mult[key]``."""
 
     z: list[list[int]]
     row_max: list[int | None]
     shift: list[int]
+    v_mult: list[int]
     tau: int
     buf: int
     bank: int = 0
@@ -51,6 +54,13 @@ def draw_shift(g: np.random.Generator, size: Geometry) -> list[int]:
             for kind in g.integers(0, 8, size.rows).tolist()]
 
 
+def draw_v_mult(g: np.random.Generator, keys: int) -> list[int]:
+    """Multipliers of a block's values: of each key any, or one of the ends; or the same for all, most often as they are."""
+    kind, one = int(g.integers(6)), int(g.choice([0, int(g.integers(1, V_MULT_ONE)), V_MULT_ONE, V_MULT_ONE]))
+    return g.integers(0, V_MULT_ONE + 1, keys).tolist() if kind < 2 else g.choice([0, V_MULT_ONE], keys).tolist() if kind < 4 \
+        else [one] * keys
+
+
 def draw_block(g: np.random.Generator, size: Geometry, keys: int, tau: int) -> BlockStimulus:
     """Every kind of score in turn, from a random one on; rows that see none of the keys."""
     offset, blind = int(g.integers(8)), g.integers(0, 6, size.rows) == 0
@@ -62,15 +72,15 @@ def draw_block(g: np.random.Generator, size: Geometry, keys: int, tau: int) -> B
                   for row, m in enumerate(row_max)])
     for row in np.flatnonzero(blind).tolist():
         row_max[row] = None if g.integers(0, 2) else row_max[row]
-    return BlockStimulus(z, row_max, draw_shift(g, size), tau, int(g.integers(4)))
+    return BlockStimulus(z, row_max, draw_shift(g, size), draw_v_mult(g, keys), tau, int(g.integers(4)))
 
 
 def plain_block(g: np.random.Generator, size: Geometry, keys: int, distance: Sequence[int | None],
                 shift: Sequence[int], tau: int = 0) -> BlockStimulus:
-    """Row r has ``distance[r]`` in every key, and ``shift[r]``; running maxima are far from both ends."""
+    """Row r has ``distance[r]`` in every key, and ``shift[r]``; values as they are, running maxima far from both ends."""
     row_max: list[int | None] = g.integers(-200, 200, size.rows).tolist()
     z = [[score(int(m or 0), d) for m, d in zip(row_max, distance, strict=True)] for _ in range(keys)]
-    return BlockStimulus(z, row_max, list(shift), tau, int(g.integers(3)))
+    return BlockStimulus(z, row_max, list(shift), [V_MULT_ONE] * keys, tau, int(g.integers(3)))
 
 
 def tile_of(blocks: list[BlockStimulus], bank: int) -> list[BlockStimulus]:

@@ -12,8 +12,8 @@ from tb.common.mutation import check_fault
 TOP, BENCH = "fcim_block_exponential", "tb.block_exponential.bench_block_exponential"
 NAMES = ("ROWS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
 # from one lane to one pass; of the smallest sums every bit is needed
-SIZES = [(16, 2, 8, 16, 1024), (8, 1, 8, 12, 64), (24, 8, 16, 16, 64), (24, 4, 8, 8, 128), (16, 1, 16, 16, 131072),
-         (8, 8, 8, 8, 64), (24, 2, 64, 9, 64)]
+SIZES = [(16, 2, 8, 16, 1024), (8, 1, 8, 12, 64), (24, 8, 16, 18, 64), (24, 4, 8, 8, 128), (16, 1, 16, 18, 131072),
+         (8, 8, 8, 8, 64), (24, 2, 64, 9, 64), (16, 2, 8, 17, 64)]
 SMALL = (8, 2, 8, 12, 64)
 FINDERS = ["tiles_of_any_size/pattern=none", "tiles_of_any_size/pattern=both", "no_cycle_is_lost_between_blocks",
            "a_reset_leaves_nothing"]     # the tests that find the faults
@@ -27,14 +27,20 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
     (TOP, "(pass_q == LAST_PASS) && (key_q == last_key_q)", "(key_q == last_key_q)", "ready is 1, expected 0"),
     (TOP, "!run_q || run_last", "!run_q", "ready is 0, expected 1"),
-    (TOP, "assign p_slot = c_slot_q", "assign p_slot = slot_q", "p_slot is"),
+    (TOP, "assign p_slot = d_slot_q", "assign p_slot = slot_q", "p_slot is"),
     (TOP, ".tau(a_tau_q)", ".tau(tau_q)", r"p_data \(lane"),
     (TOP, "else if (c_first_key_q)", "else if (1'b0)", "sum_rd_data is"),
     (TOP, "else if (c_first_key_q)", "else if (!c_first_q)", "sum_rd_data is"),
     (TOP, "if (c_first_key_q && c_first_q)", "if (1'b0)", "sum_rd_data is"),
     (TOP, "sum_q[{c_bank_q, c_pass_q}] <= sum_word", "sum_q[{a_bank_q, c_pass_q}] <= sum_word", "sum_rd_data is"),
-    (TOP, "c_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word",
-     "a_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word", r"blk_sum \(lane"),
+    (TOP, "d_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word",
+     "c_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word", r"blk_sum \(lane"),
+    (TOP, "if (pass_q == 0) begin", "if (1'b1) begin", r"p_data \(lane"),
+    (TOP, "d_v_mult_q    <= c_v_mult_q", "d_v_mult_q    <= a_v_mult_q", r"p_data \(lane"),
+    (TOP, " + (1 << (V_MULT_BITS-1))", "", r"p_data \(lane"),
+    (TOP, "d_v_mult_q} + 1'b1)", "d_v_mult_q})", r"p_data \(lane"),
+    (TOP, "c_p[c*PROB_BITS +: PROB_BITS]};", "weighed[c*PROB_BITS +: PROB_BITS]};", "sum_rd_data is"),
+    (TOP, "weighed[d*PROB_BITS +: PROB_BITS]};", "d_p_q[d*PROB_BITS +: PROB_BITS]};", r"blk_sum \(lane"),
     (TOP, "if (c_first_key_q) begin\n                shift_q", "if (1'b1) begin\n                shift_q", r"blk_shift \(lane"),
     (TOP, "blk_last_key_q[c_slot_q] <= c_key_q", "blk_last_key_q[c_slot_q] <= last_key_q", "m_blk_last_key is"),
     (TOP, "[sum_rd_lane*SUM_BITS", "[(LANES-1-sum_rd_lane)*SUM_BITS", "sum_rd_data is"),
@@ -45,6 +51,8 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     ("fcim_exp2", "(lane_z == MASKED)", "1'b0", r"p_data \(lane"),
 ], ids=["ready-early", "ready-late", "slot-of-the-next-block", "tau-of-the-next-block", "sums-not-rescaled",
         "every-key-rescales", "first-block-clears-nothing", "bank-of-the-next-block", "sums-of-the-next-pass",
+        "multiplier-of-every-pass", "multiplier-of-the-next-key", "products-cut-off", "multiplier-is-one-less",
+        "denominators-sum-products", "block-sums-without-multipliers",
         "shift-of-every-key", "last-key-of-the-next-block", "sum-of-another-lane", "sum-of-the-other-bank",
         "reset-leaves-a-pass", "reset-leaves-the-slot", "masked-scores-count"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:

@@ -89,10 +89,15 @@ def probability(z: int, m: int, tau: int, prob_bits: int) -> int:
         return 0
     d = z - m * 2**Z_FRAC
     n, f = d >> Z_FRAC, d & (2**Z_FRAC - 1)
-    e = 16 - (prob_bits - 1) + tau - n
-    if e < 1:
+    if n > tau:
         raise ValueError(f"z = {z} exceeds the running maximum {m} by more than tau = {tau} allows")
-    return min(round_shift(MANTISSAS[f], e), 2**prob_bits - 1) if e < 18 else 0
+    e = 18 - (prob_bits - 1) + tau - n
+    return min(round_shift(4 * MANTISSAS[f], e), 2**prob_bits - 1) if e < 20 else 0
+
+
+def weighed(p: int, v_mult: int) -> int:
+    """A probability as the accumulators take it: times its value's multiplier ``(v_mult + 1) / 16``."""
+    return round_shift(p * (v_mult + 1), 4)
 
 
 def divide(acc: int, total: int) -> int:
@@ -114,32 +119,46 @@ class Row:
 
 @dataclass
 class Block:
-    """What one key block gives: ``p[row][key]``, ``shift[row]``, ``p_sum[row]`` and counts."""
+    """What one key block gives: ``p[row][key]`` as the accumulators take it, ``shift[row]``, ``p_sum[row]``, and counts.
+
+    ``zero``: no score of it counts, and a tile that may skip leaves it out.
+    """
 
     p: list[list[int]]
     shift: list[int]
     p_sum: list[int]
     rescaled: int
     amount: int
-
-    @property
-    def zero(self) -> bool:
-        """Every probability of the block is 0."""
-        return not any(self.p_sum)
+    zero: bool
 
 
-def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int) -> Block:
-    """Move the running maxima and sums of ``rows`` over one block of scaled scores ``z[row][key]``."""
-    out = Block([], [], [], 0, 0)
+def counts(m: int | None, column: Sequence[int], tau: int, prob_bits: int, octaves: int) -> bool:
+    """Whether a row whose running maximum is ``m`` has a score in a block that matters when the block is judged."""
+    seen = [z for z in column if z != MASKED]
+    if octaves == 0:
+        return any(probability(z, m, tau, prob_bits) for z in seen)
+    return any(z // 2**Z_FRAC - m >= -min(octaves, prob_bits - tau) for z in seen)
+
+
+def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int, v_mult: Sequence[int], octaves: int = 0,
+               skip: bool = False) -> Block:
+    """Move ``rows`` over one block of scaled scores ``z[row][key]`` whose values have the multipliers ``v_mult[key]``.
+
+    ``skip``: the running maxima alone, if no score of it counts.
+    """
+    out = Block([], [], [], 0, 0, True)
     for row, column in zip(rows, z, strict=True):
         row.m, shift, amount = new_row_max(row.m, column, tau)
-        p = [0 if v == MASKED else probability(v, row.m, tau, prob_bits) for v in column]
-        row.total = round_shift(row.total, shift) + sum(p)
-        out.p.append(p)
+        out.zero &= not counts(row.m, column, tau, prob_bits, octaves)
         out.shift.append(shift)
-        out.p_sum.append(sum(p))
         out.rescaled += amount > 0
         out.amount += amount
+    for row, column, shift in zip(rows, z, out.shift, strict=True):
+        p = [0 if x == MASKED else probability(x, row.m, tau, prob_bits) for x in column]
+        out.p.append([weighed(x, mult) for x, mult in zip(p, v_mult, strict=True)])
+        out.p_sum.append(sum(out.p[-1]))
+        if not (skip and out.zero):
+            row.total = round_shift(row.total, shift) + sum(p)
     return out
 
 
@@ -188,8 +207,8 @@ def scaled_blocks(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Mat
 
 
 def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, v: Matrix, k_pos: Sequence[int],
-              k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int, fused: bool = False,
-              skip: bool = False) -> Tile:
+              k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int, v_mult: Sequence[int],
+              fused: bool = False, skip: bool = False, octaves: int = 0) -> Tile:
     """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream."""
     tile = Tile([], [], [Row(acc=[0] * len(q[0])) for _ in q])
     blocks, tile.saturations = scaled_blocks(q, q_pos, q_mult, k, k_pos, k_mult, shift, keys_per_block)
@@ -198,9 +217,9 @@ def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix,
             row.m = new_row_max(None, [*first, *second], tau)[0]  # known before either block is exponentiated
     for number, z in enumerate(blocks):
         keys = range(number * keys_per_block, number * keys_per_block + len(z[0]))
-        block = block_step(tile.rows, z, tau, prob_bits)
-        last = number == len(blocks) - 1
-        tile.ran.append(not skip or not block.zero or (last and not any(tile.ran)))
+        only_chance = number == len(blocks) - 1 and not any(tile.ran)
+        block = block_step(tile.rows, z, tau, prob_bits, [v_mult[j] for j in keys], octaves, skip and not only_chance)
+        tile.ran.append(not skip or not block.zero or only_chance)
         if tile.ran[-1]:
             accumulate(tile.rows, block, [v[j] for j in keys])
             tile.op_bit_ops += sum((x + 128).bit_count() for j in keys for x in v[j])

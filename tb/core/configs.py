@@ -9,6 +9,8 @@ from models.hardware.config import EngineConfig, load_config
 TINY = load_config("tiny")
 # smallest probabilities and sums
 NARROW = replace(TINY, name="narrow", rows=8, prob_bits=8, max_keys=64)
+# the largest probabilities
+WIDE = replace(TINY, name="wide", rows=8, prob_bits=18, max_keys=256)
 # a key per cycle
 BYTE = EngineConfig("byte", rows=8, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=12, max_keys=1024)
 
@@ -23,7 +25,7 @@ def small(bits_per_cycle: int, **changes: int) -> EngineConfig:
 # RTL (rows, head_dim, bits_per_cycle, keys_per_block); test_core_sweep.py counts them.
 SWEEP = tuple(EngineConfig("-".join(map(str, values)), *values) for values in (
     # rows, head_dim, bits_per_cycle, keys_per_block, prob_bits, max_keys
-    (8, 16, 8, 16, 16, 64),
+    (8, 16, 8, 16, 18, 64),
     (16, 16, 4, 8, 9, 131072),
     (8, 128, 2, 8, 12, 2048),
     (24, 32, 8, 8, 15, 512),
@@ -34,8 +36,8 @@ SWEEP = tuple(EngineConfig("-".join(map(str, values)), *values) for values in (
     (16, 128, 1, 16, 13, 256),
     (24, 64, 2, 16, 16, 32768),
     (8, 32, 2, 32, 8, 1024),
-    (24, 128, 4, 32, 15, 8192),
-    (40, 128, 8, 64, 9, 131072),
+    (24, 128, 4, 32, 17, 8192),
+    (40, 128, 8, 64, 18, 131072),
     (64, 16, 2, 8, 12, 64),
     (128, 16, 1, 8, 14, 512),
     (64, 32, 1, 32, 10, 16384),

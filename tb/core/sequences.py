@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.hardware.config import Z_BITS, Z_FRAC, EngineConfig
-from models.hardware.tile import QuantisedGroup, TileJob
+from models.hardware.tile import V_MULT_ONE, QuantisedGroup, TileJob
 from models.hardware.tiling import build_tiles
 
 Tiles = dict[str, TileJob]
@@ -118,6 +118,13 @@ def shift_for(q: Tensor, k: Tensor, spread: float) -> int:
     return int(np.clip(np.rint(np.log2(deviation * 2.0**30 / (spread * UNIT))), 0, 63))
 
 
+def v_mults(generator: np.random.Generator, keys: int) -> Tensor:
+    """Multipliers of values int64 ``[n]``: all as they are, as for one tile of four; the ends of the range; any."""
+    kind = int(generator.integers(0, 4))
+    one = torch.full((keys,), V_MULT_ONE)
+    return one if kind == 0 else one * ints(generator, 0, 1, keys) if kind == 1 else ints(generator, 0, V_MULT_ONE, keys)
+
+
 def random_tile(cfg: EngineConfig, generator: np.random.Generator, rows: int | None = None, keys: int | None = None,
                 kind: str = "plain", tau: int | None = None, order: str = "any") -> TileJob:
     """A random tile.
@@ -139,7 +146,7 @@ def random_tile(cfg: EngineConfig, generator: np.random.Generator, rows: int | N
         k=k, v=vectors(generator, keys, cfg.head_dim, "outliers" if kind == "outliers" else "plain"),
         k_pos=pos, k_mult=ints(generator, 1 << 14, (1 << 16) - 1, keys),
         shift=shift_for(q, k, {"peaked": 60.0, "flat": 0.5}.get(kind, 4.0)),
-        tau=int(generator.integers(0, cfg.max_tau() + 1)) if tau is None else tau)
+        tau=int(generator.integers(0, cfg.max_tau() + 1)) if tau is None else tau, v_mult=v_mults(generator, keys))
 
 
 def random_tiles(cfg: EngineConfig, generator: np.random.Generator, count: int, **fixed: object) -> list[TileJob]:
@@ -185,7 +192,7 @@ def random_group(cfg: EngineConfig, generator: np.random.Generator, heads: int, 
         q=q.reshape(heads, tokens, cfg.head_dim), q_mult=ints(generator, 1 << 14, (1 << 16) - 1, heads, tokens),
         q_pos=torch.arange(keys - tokens, keys), k=k, k_mult=ints(generator, 1 << 14, (1 << 16) - 1, keys),
         v=vectors(generator, keys, cfg.head_dim, "plain"), v_scale=torch.full((cfg.head_dim,), 1 / 64),
-        shift=shift_for(q, k, 4.0))
+        shift=shift_for(q, k, 4.0), v_mult=v_mults(generator, keys))
 
 
 def prefill(cfg: EngineConfig, generator: np.random.Generator, heads: int, tokens: int, tau: int = 0,
@@ -329,6 +336,24 @@ def rescales(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
+def weights(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
+    """Multipliers of values: every one, alone and among others, with every magnitude of a probability and with rescales; a
+    multiplier of 0 takes what is left of a small probability from the accumulators and leaves it in the row sum."""
+    per_block = cfg.keys_per_block
+    falling = [-(j * cfg.prob_bits * UNIT) // (2 * per_block) for j in range(2 * per_block)]
+    base = exact_tile(cfg, g, falling)
+    tiles = {f"all {mult}": replace(base, v_mult=torch.full((2 * per_block,), mult)) for mult in range(V_MULT_ONE + 1)}
+    count = 5 * per_block - 3
+    rising = exact_tile(cfg, g, blocks(cfg, [0, 3 * UNIT, 2 * UNIT, 9 * UNIT, 10 * UNIT])[:count])
+    tiles["any, rescaled"] = replace(rising, v_mult=ints(g, 0, V_MULT_ONE, count))
+    tiles["the ends, rescaled"] = replace(rising, v_mult=ints(g, 0, 1, count) * V_MULT_ONE)
+    tiles["block by block, rescaled"] = replace(rising, v_mult=torch.arange(count) // per_block % 3 * 7)
+    tiles["any, values -128"] = replace(tiles["any, rescaled"], v=torch.full_like(rising.v, -128))
+    low = tiles["low probabilities"] = exact_tile(cfg, g, [0] + [-(cfg.prob_bits - 2) * UNIT] * (per_block - 1))
+    low.v_mult = torch.tensor([V_MULT_ONE] + [0] * (per_block - 1))
+    return tiles
+
+
 def lazy(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Every tau: a candidate at the running maximum plus tau stays, one more moves; the fraction does not matter."""
     return {f"tau {tau}": exact_tile(cfg, g, blocks(cfg, [
@@ -437,4 +462,6 @@ def provoking_tiles(cfg: EngineConfig, generator: np.random.Generator) -> list[T
     joint = levels_tile(cfg, generator, [0, 5, 20, low - 9], fused=True, skip=True)
     unseen = levels_tile(cfg, generator, [None, None], rows=3, skip=True)
     alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
-    return [full, causal, *short, few, skipping, alike, joint, unseen, short[0]]
+    weighed = random_tile(cfg, generator, cfg.rows, 2 * per_block, "plain", 0, "natural")
+    weighed.v_mult = torch.arange(2 * per_block) * 5 % (V_MULT_ONE + 1)
+    return [full, causal, *short, few, skipping, alike, joint, unseen, weighed, short[0]]

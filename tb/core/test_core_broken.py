@@ -65,6 +65,14 @@ MUTANTS = {
         "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
     "probabilities are written into a slot in use": (
         "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
+    "values count without their multipliers": (
+        "rtl/core/fcim_core.v", "s_k_mult, s_k_v_mult}", "s_k_mult, 4'd15}"),
+    "a multiplier belongs to the next key": (
+        "rtl/softmax/fcim_score_scaler.v", "side_q2 <= {v_mult_q, ", "side_q2 <= {s_col_v_mult, "),
+    "a denominator sums probabilities with their multipliers": (
+        "rtl/softmax/fcim_block_exponential.v", "c_p[c*PROB_BITS +: PROB_BITS]};", "weighed[c*PROB_BITS +: PROB_BITS]};"),
+    "a block's sum is that of probabilities without multipliers": (
+        "rtl/softmax/fcim_block_exponential.v", "weighed[d*PROB_BITS +: PROB_BITS]};", "d_p_q[d*PROB_BITS +: PROB_BITS]};"),
     "a rescale leaves the accumulators alone": (
         "rtl/op_cim/fcim_acc_update.v", "if (row_shift != 0)", "if (1'b0)"),
     "values of keys that a block lacks are not blanked": (
@@ -180,7 +188,7 @@ def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record:
     assert "decision 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
 
 
-@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult"])
+@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult", "k_v_mult"])
 def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
     record[name] = record[name].copy()
     record[name].flat[0] ^= 1

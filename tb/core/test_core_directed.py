@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
 from tb.core import sequences
 from tb.core.checker import assert_ok
-from tb.core.configs import BYTE, NARROW, TINY
+from tb.core.configs import BYTE, NARROW, TINY, WIDE
 from tb.core.run import BENCHES, run_core
 
 # topics that share a run
 CASES = {
     "maxima": (TINY, (sequences.maxima, sequences.rescales)),
-    "ranges": (TINY, (sequences.extremes, sequences.saturation, sequences.scales, sequences.probabilities)),
+    "ranges": (TINY, (sequences.extremes, sequences.saturation, sequences.scales, sequences.probabilities, sequences.weights)),
     "visibility": (TINY, (sequences.visibility,)),
     "framing": (TINY, (sequences.framing, sequences.lazy)),
-    "narrow": (NARROW, (sequences.probabilities, sequences.lazy, sequences.largest_sums, sequences.saturated_output)),
+    "narrow": (NARROW, (sequences.probabilities, sequences.weights, sequences.lazy, sequences.largest_sums,
+                        sequences.saturated_output)),
+    "wide": (WIDE, (sequences.probabilities, sequences.weights, sequences.rescales, sequences.largest_sums)),
     "rounding": (BYTE, (sequences.rounding,)),
     "decisions": (TINY, (sequences.skips, sequences.joint_starts)),
     "decisions-narrow": (NARROW, (sequences.skips, sequences.joint_starts)),
@@ -98,6 +102,14 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert joint["the first is padding, skip True"].ran.tolist() == [False, True, True]
     seen = joint["rows that see their first key in any block, skip False"]
     assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
+
+    weighed = stats(sequences.weights)
+    whole, half = (weighed[f"all {mult}"].out.long() for mult in (15, 7))
+    assert (whole - 2 * half).abs().max() <= 18 < whole.abs().max()     # 16 roundings of up to 1 / 2**15, times 128 * 256; 2 more
+    assert weighed["any, rescaled"].stats.rescaled_rows == 3 * TINY.rows
+    low = sequences.weights(TINY, generator)["low probabilities"]
+    first = torch.where(torch.arange(len(low.v))[:, None] == 0, low.v, torch.zeros_like(low.v))
+    assert torch.equal(run_tile(TINY, low).out, run_tile(TINY, replace(low, v=first)).out)
 
     for name, result in stats(sequences.largest_sums, NARROW).items():
         assert (result.out == int(name.split()[-1]) * 256).all()

@@ -16,7 +16,7 @@ from tb.core.run import run_core
 from tb.core.sequences import levels_tile, random_tile
 
 VALUES = {"rows": (8, 16, 24, 40, 64, 96, 128), "head_dim": (16, 32, 64, 128), "bits_per_cycle": (1, 2, 4, 8),
-          "keys_per_block": (8, 16, 32, 64), "prob_bits": tuple(range(8, 17)), "max_keys": tuple(64 << i for i in range(12))}
+          "keys_per_block": (8, 16, 32, 64), "prob_bits": tuple(range(8, 19)), "max_keys": tuple(64 << i for i in range(12))}
 SHAPE = ("rows", "head_dim", "bits_per_cycle", "keys_per_block")
 
 

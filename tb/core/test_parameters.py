@@ -22,14 +22,14 @@ from tb.common.mutation import mutated_sources
 TOP = "fcim_core"
 BASE = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024}
 # Both ends of the table in docs/engine.md, and for KEYS_PER_BLOCK as far as the head's size lets it.
-ENDS = {"ROWS": (8, 128), "HEAD_DIM": (16, 128), "BITS_PER_CYCLE": (1, 8), "KEYS_PER_BLOCK": (8, 64), "PROB_BITS": (8, 16),
+ENDS = {"ROWS": (8, 128), "HEAD_DIM": (16, 128), "BITS_PER_CYCLE": (1, 8), "KEYS_PER_BLOCK": (8, 64), "PROB_BITS": (8, 18),
         "MAX_KEYS": (64, 131072)}
 TRIED = {
     "ROWS": [-8, 0, 1, 4, 7, 8, 9, 12, 20, 24, 60, 64, 120, 127, 128, 129, 132, 136, 256],
     "HEAD_DIM": [-16, 0, 8, 15, 16, 17, 24, 32, 48, 64, 96, 127, 128, 160, 256],
     "BITS_PER_CYCLE": [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16],
     "KEYS_PER_BLOCK": [-8, 0, 1, 4, 7, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128],
-    "PROB_BITS": [-8, 0, 1, 7, *range(8, 17), 17, 18, 32],
+    "PROB_BITS": [-8, 0, 1, 7, *range(8, 19), 19, 20, 32],
     "MAX_KEYS": [-64, 0, 1, 32, 63, 64, 65, 96, 100, 128, 4096, 5000, 65536, 131071, 131072, 131073, 262144],
 }
 LEGAL = {
@@ -37,7 +37,7 @@ LEGAL = {
     "HEAD_DIM": {16, 32, 64, 128},
     "BITS_PER_CYCLE": {1, 2, 4, 8},
     "KEYS_PER_BLOCK": {8, 16, 32},  # 64 is above the head's 32
-    "PROB_BITS": set(range(8, 17)),
+    "PROB_BITS": set(range(8, 19)),
     "MAX_KEYS": {64, 128, 4096, 65536, 131072},
 }
 
@@ -88,7 +88,7 @@ def test_a_block_has_at_most_head_dim_keys(head_dim: int, keys: int, legal: bool
 
 
 def test_several_illegal_parameters_are_all_named() -> None:
-    output = elaborate({**BASE, "ROWS": 12, "PROB_BITS": 17, "MAX_KEYS": 96}).stdout
+    output = elaborate({**BASE, "ROWS": 12, "PROB_BITS": 19, "MAX_KEYS": 96}).stdout
     assert named(output) == {"ROWS", "PROB_BITS", "MAX_KEYS"}, output
 
 
@@ -108,10 +108,10 @@ def test_the_runner_shows_the_accusing_name(tmp_path: Path) -> None:
 
 
 def test_a_check_that_is_too_lax_would_be_noticed(tmp_path: Path) -> None:
-    lax = mutated_sources(tmp_path, "rtl/core/fcim_core.v", "PROB_BITS > 16", "PROB_BITS > 17")
+    lax = mutated_sources(tmp_path, "rtl/core/fcim_core.v", "PROB_BITS > 18", "PROB_BITS > 19")
     for value in TRIED["PROB_BITS"]:
         refused = elaborate({**BASE, "PROB_BITS": value}, lax).returncode != 0
-        assert refused == (value not in LEGAL["PROB_BITS"] | {17}), value
+        assert refused == (value not in LEGAL["PROB_BITS"] | {19}), value
 
 
 # ---- parameters that follow from others

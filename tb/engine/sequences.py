@@ -34,9 +34,9 @@ class Fetch:
         return blocks(self.schedule, len(self.tile.k), cfg.keys_per_block)
 
     def memory(self, cfg: EngineConfig) -> dict[str, np.ndarray]:
-        """Keys and values in the order of the memory: ``k``, ``v`` int8 ``[n, D]``, ``pos`` and ``mult`` int64 ``[n]``."""
+        """Keys and values in the memory's order: ``k``, ``v`` int8 ``[n, D]``, ``pos``, ``mult``, ``v_mult`` int64 ``[n]``."""
         place = torch.argsort(self.order(cfg))
-        parts = {"k": self.tile.k, "v": self.tile.v, "pos": self.tile.k_pos, "mult": self.tile.k_mult}
+        parts = {"k": self.tile.k, "v": self.tile.v, "pos": self.tile.k_pos, "mult": self.tile.k_mult, "v_mult": self.tile.v_mult}
         return {name: part[place].numpy() for name, part in parts.items()}
 
 
@@ -61,4 +61,5 @@ def fetch_arrays(cfg: EngineConfig, fetches: Sequence[Fetch]) -> dict[str, np.nd
     rows = {name: part for name, part in stream_arrays([fetch.tile for fetch in fetches]).items() if name.startswith("q_")}
     return {**rows, "tile_keys": np.array([len(fetch.tile.k) for fetch in fetches]),
             "tile_schedule": np.array([SCHEDULES.index(fetch.schedule) for fetch in fetches]),
-            "mem_k_data": cat("k"), "mem_k_pos": cat("pos"), "mem_k_mult": cat("mult"), "mem_v_data": cat("v")}
+            "mem_k_data": cat("k"), "mem_k_pos": cat("pos"), "mem_k_mult": cat("mult"), "mem_k_v_mult": cat("v_mult"),
+            "mem_v_data": cat("v")}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import faulty_sources, mutated_sources
@@ -55,6 +56,7 @@ def provoking(generator: np.random.Generator) -> list[Fetch]:
              random_tile(TINY, generator, rows=1, keys=1), levels_tile(TINY, generator, [low, 5, low], 0, 16)]
     flags = ((False, True), (False, True), (True, False), (True, True), (True, True), (True, True))
     tiles = [replace(tile, fused=fused, skip=skip) for tile, (fused, skip) in zip(tiles, flags, strict=True)]
+    tiles[2].v_mult = torch.arange(90) % 16
     return fetched(tiles, ("sink_diagonal", "diagonal_first", "natural"))
 
 
@@ -95,6 +97,7 @@ FAULTS = {
     "tau-lost": Fault(".s_q_tau(s_q_tau)", ".s_q_tau(4'd0)", "counter|differ"),
     "positions-lost": Fault(".s_k_pos(s_k_pos)", ".s_k_pos({POS_BITS{1'b0}})", "differ|counter"),
     "multipliers-lost": Fault(".s_k_mult(s_k_mult)", ".s_k_mult(16'd20000)", "differ|counter"),
+    "multipliers-of-values-lost": Fault(".s_k_v_mult(s_k_v_mult)", ".s_k_v_mult(4'd15)", "differ"),
     "empty-lost": Fault(".m_o_empty(m_o_empty)", ".m_o_empty()", "is Z|is X"),
     "done-late": Fault(".tile_done(tile_done)", ".tile_done()", "tile_done is"),
     "scheduler-repeats-the-sink": Fault("last ? BLOCK_KEYS[INDEX_BITS-1:0]", "last ? {INDEX_BITS{1'b0}}", ORDER, SCHEDULER),

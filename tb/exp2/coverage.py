@@ -12,7 +12,7 @@ from tb.common.coverage import BenchCoverGroup, digitise, ends, numbers, points_
 point = points_of("fcim_exp2")
 
 COVERPOINTS = (
-    point("exp2.shift", "Right shift of the mantissa", (*numbers(*range(1, 18)), "18 or more")),
+    point("exp2.shift", "Right shift of the mantissa and two zeros", (*numbers(*range(1, 20)), "20 or more")),
     point("exp2.segment", "Chords", numbers(*range(32))),
     point("exp2.low", "Position on a chord", ("0", "between", "31")),
     point("exp2.tau", "Results for every tau", axes=(("tau", numbers(*range(9))),
@@ -29,8 +29,8 @@ def sample_elements(elements: Sequence[tuple[int, int, int]], prob_bits: int) ->
     z, row_max, tau = (np.array(column) for column in zip(*elements))
     p, shown = np.array([spec.probability(*e, prob_bits) for e in elements]), z != spec.MASKED
     d = z - (row_max << spec.Z_FRAC)
-    shift, fraction = 17 - prob_bits + tau - (d >> spec.Z_FRAC), d & 1023
-    GROUP.sample_array("exp2.shift", np.minimum(shift, 18)[shown] - 1)
+    shift, fraction = 19 - prob_bits + tau - (d >> spec.Z_FRAC), d & 1023
+    GROUP.sample_array("exp2.shift", np.minimum(shift, 20)[shown] - 1)
     GROUP.sample_array("exp2.segment", (fraction >> 5)[p > 0])
     GROUP.sample_array("exp2.low", digitise((fraction & 31)[p > 0], (0, 1, 31)))
     largest = (1 << prob_bits) - 1
@@ -38,6 +38,6 @@ def sample_elements(elements: Sequence[tuple[int, int, int]], prob_bits: int) ->
     GROUP.sample_array("exp2.tau", tau, result)
     GROUP.sample_array("exp2.row_max", ends(row_max, -512, 511))
     if prob_bits in (8, 9):
-        top = shown & (shift == 17 - prob_bits)
-        wide = (np.array(spec.MANTISSAS)[fraction[top]] + (1 << (16 - prob_bits))) >> (17 - prob_bits)
+        top = shown & (shift == 19 - prob_bits)
+        wide = (4 * np.array(spec.MANTISSAS)[fraction[top]] + (1 << (18 - prob_bits))) >> (19 - prob_bits)
         GROUP.sample("exp2.clamped", f"{prob_bits} bits", int((wide > largest).sum()))

@@ -35,7 +35,7 @@ module tb_core #(
 
     localparam POS_BITS = $clog2(MAX_KEYS) + 1;
     localparam Q_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 6 + 4 + 3;
-    localparam K_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 1;
+    localparam K_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 4 + 1;
     localparam V_BITS   = HEAD_DIM * 8 + 1;
     localparam O_BITS   = HEAD_DIM * 16 + 2;
     localparam D_BITS   = 2;
@@ -61,7 +61,8 @@ module tb_core #(
         .s_q_fused(q[Q_BITS-3]), .s_q_skip(q[Q_BITS-2]),
         .s_q_last(q[Q_BITS-1]), .s_k_valid(k_valid), .s_k_ready(k_ready),
         .s_k_data(k[HEAD_DIM*8-1:0]), .s_k_pos(k[HEAD_DIM*8 +: POS_BITS]),
-        .s_k_mult(k[HEAD_DIM*8+POS_BITS +: 16]), .s_k_last(k[K_BITS-1]),
+        .s_k_mult(k[HEAD_DIM*8+POS_BITS +: 16]), .s_k_v_mult(k[HEAD_DIM*8+POS_BITS+16 +: 4]),
+        .s_k_last(k[K_BITS-1]),
         .m_decision_valid(decision_valid), .m_decision_ready(decision_ready),
         .m_decision_skip(decision[0]), .m_decision_last(decision[1]),
         .s_v_valid(v_valid), .s_v_ready(v_ready), .s_v_data(v[HEAD_DIM*8-1:0]),

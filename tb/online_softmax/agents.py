@@ -22,14 +22,19 @@ class OpCimBfm:
         self.free_from: dict[int, int] = {}     # block that runs: first cycle in which its slot was free again
         self._length = size.block_cycles - 4
         self._left = [0, 0]                     # cycles of each slot
+        self._taken = [0, 0]                    # cycle in which each slot's block was taken
         self._driven = 0
         dut.slot_in_use.value = 0
 
     def take(self, block: ExpectedBlock) -> None:
         """A block is taken in this cycle and occupies its slot from the next one on."""
-        self.holding[block.slot] = block
+        self.holding[block.slot], self._taken[block.slot] = block, cycle()
         length = int(self._rng.integers(1, 3 * self._length + 2)) if self.slow else self._length
         self._left[block.slot] = max(length, 1)
+
+    def in_use(self, slot: int, now: int) -> ExpectedBlock | None:
+        """The block that occupies a slot in the cycle ``now``, if one does."""
+        return self.holding[slot] if now > self._taken[slot] else None
 
     def step(self, now: int) -> None:
         """Count the cycle ``now`` down; what is driven then is what the design finds at the next edge."""

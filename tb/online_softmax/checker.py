@@ -20,7 +20,7 @@ from tb.score_scaler.sequences import TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
 DECISION_FIELDS = ("skip", "last", "bank", "zero")
-WRITE_DELAY = 3  # from the exponential phase's first cycle to the first write
+WRITE_DELAY = 4  # from the exponential phase's first cycle to the first write
 
 
 class Checker:
@@ -59,15 +59,13 @@ class Checker:
             self.board.expect([block.beat])
 
     def _block_taken(self, beat: Beat) -> None:
-        """The OP-CIM takes the block: it must be complete, and occupies its slot from the next cycle on."""
-        block = self.model.running[len(self.taken)]
-        assert not block.writes, f"block {block.number} came with writes {sorted(block.writes)} missing"
+        """The OP-CIM takes the block, which occupies its slot from the next cycle on."""
+        self.op_cim.take(self.model.running[len(self.taken)])
         self.taken.append(cycle())
-        self.op_cim.take(block)
-        self._check_held(block)
 
     def _check_held(self, block: ExpectedBlock) -> None:
-        """Shift and sum of the block are on the ports."""
+        """The block that the OP-CIM uses is complete, and its shift and sum are on the ports."""
+        assert not block.writes, f"block {block.number} came with writes {sorted(block.writes)} missing"
         for name, width, want in (("blk_shift", self.shift_width, block.shift), ("blk_sum", self.sum_width, block.p_sum)):
             bits = str(getattr(self.dut, name).value)
             got = bits[len(bits) - (block.slot + 1) * width : len(bits) - block.slot * width]
@@ -88,7 +86,7 @@ class Checker:
         block = self.model.running[self._done]
         slot, place = int(dut.p_slot.value), (int(dut.p_key.value), int(dut.p_pass.value))
         assert slot == block.slot, f"cycle {now}: a write to slot {slot}, block {block.number} belongs to {block.slot}"
-        assert self.op_cim.holding[slot] is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
+        assert self.op_cim.in_use(slot, now) is None, f"cycle {now}: a write to slot {slot} while the OP-CIM uses it"
         want = block.writes.pop(place, None)
         assert want is not None, f"cycle {now}: block {block.number}: unexpected or second write of (key, pass) {place}"
         bits = str(dut.p_data.value)
@@ -135,7 +133,8 @@ class Checker:
                 self.model.columns.row_write(dut)
             if dut.tile_scaled.value == 1:
                 self.driver.released.append(int(dut.tile_scaled_bank.value))
-            for block in self.op_cim.holding:
+            for slot in (0, 1):
+                block = self.op_cim.in_use(slot, now)
                 if block is not None:
                     self._check_held(block)
             self.op_cim.step(now)

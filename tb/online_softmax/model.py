@@ -103,7 +103,8 @@ class SoftmaxModel:
     def _finish_block(self, columns: list[ScaledColumn], opens: bool, joint: bool = False) -> None:
         size, last = self.size, columns[-1]
         table = self.columns.tables[last.bank]
-        step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, size.prob_bits)
+        step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, size.prob_bits,
+                               [c.v_mult for c in columns])
         skip = table.skip and step.zero and (self._ran or not last.last)
         writes = {}
         for key in range(0 if skip else len(columns)):

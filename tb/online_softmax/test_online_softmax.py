@@ -11,8 +11,8 @@ from tb.common.mutation import check_fault
 
 TOP, BENCH = "fcim_online_softmax", "tb.online_softmax.bench_online_softmax"
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
-SIZES = [(16, 32, 2, 8, 16, 1024), (8, 16, 1, 8, 12, 64), (24, 16, 8, 16, 16, 64), (24, 32, 4, 8, 8, 128),
-         (16, 16, 1, 16, 16, 131072)]
+SIZES = [(16, 32, 2, 8, 16, 1024), (8, 16, 1, 8, 12, 64), (24, 16, 8, 16, 18, 64), (24, 32, 4, 8, 8, 128),
+         (16, 16, 1, 16, 17, 131072)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
@@ -27,8 +27,19 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
     ("fcim_online_softmax", "assign m_decision_zero  = zzero_q[exp_buf_q];", "assign m_decision_zero  = 1'b0;", "m_decision"),
     ("fcim_online_softmax", ".s_blk_tau(ztau_q[judge_buf_q])", ".s_blk_tau(ztau_q[judge_after])",
      r"p \(lane, got, expected\)|blk_shift|m_decision|rescales"),
+    ("fcim_online_softmax", "rd_v_mult(v_mult_q[{rd_buf, rd_key}])", "rd_v_mult(v_mult_q[{fill_buf_q, rd_key}])",
+     r"p \(lane, got, expected\)"),
+    ("fcim_score_scaler", "side_q2 <= {v_mult_q, ", "side_q2 <= {s_col_v_mult, ", r"p \(lane, got, expected\)"),
     ("fcim_online_softmax", "exp_ready || (rd_buf != judge_buf_q)", "exp_ready", "rescales after|the request comes"),
-], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "judged-too-late"])
+], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "multiplier-of-another-block",
+        "multiplier-of-the-next-column", "judged-too-late"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (f"rtl/softmax/{module}.v", old, new), message, TOP, BENCH, dict(zip(NAMES, SIZES[0], strict=True)),
+                RunOptions(seed=seed, testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"]))
+
+
+def test_a_multiplier_of_the_next_block_in_its_buffer_is_found(seed: int, tmp_path: Path) -> None:
+    """With eight passes to a key the scores of the last ones are read after the next block's multiplier is written."""
+    fault = "rtl/softmax/fcim_block_exponential.v", "if (pass_q == 0) begin", "if (1'b1) begin"
+    check_fault(tmp_path, fault, r"p \(lane, got, expected\)", TOP, BENCH, dict(zip(NAMES, SIZES[1], strict=True)),
                 RunOptions(seed=seed, testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"]))

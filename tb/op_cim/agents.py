@@ -1,7 +1,7 @@
 """BFMs of the softmax unit, the V buffer and the normaliser around ``fcim_op_cim``, cycle by cycle.
 
 They keep to the cycle table of docs/cycles.md to the cycle, and drive garbage wherever nothing may be sampled: E is a block's
-exponential start, its probabilities come from E + 3 on, X is the cycle in which the unit takes it.
+exponential start, its probabilities come from E + 4 on, X is the cycle in which the unit takes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from tb.common.pack import pack, unpack
 from tb.op_cim import coverage
 from tb.op_cim.model import Block
 
-P_DELAY = 3  # from E to the first probability, and from the last one to X
+P_DELAY = 4  # from E to the first probability; the last one may come in X
+X_DELAY = 3  # from E to X, beside a cycle for each pass of each key
 FREE_EARLY = 3  # E[b] may be X[b-2] + BLOCK_CYCLES - 3
 
 
@@ -54,7 +55,7 @@ class SoftmaxBfm:
             for pass_ in range(size.cpk):
                 self.writes[now + P_DELAY + key * size.cpk + pass_] = (block, key, pass_)
         self.next_start = now + block.keys * size.cpk
-        self.ready_from.append((self.next_start + P_DELAY, block))
+        self.ready_from.append((self.next_start + X_DELAY, block))
 
     def drive(self, now: int) -> None:
         """Inputs of the cycle ``now``."""

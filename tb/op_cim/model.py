@@ -53,7 +53,7 @@ class Block:
 
 
 def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """To nearest, halves towards plus infinity; element by element. No overflow: |x| < 2**40 and s <= 63."""
+    """To nearest, halves towards plus infinity; element by element. No overflow: |x| < 2**42 and s <= 63."""
     return (x + np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)) >> s
 
 

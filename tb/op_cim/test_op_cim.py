@@ -15,12 +15,12 @@ NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "M
 SETS = [  # with the default every value of each parameter; ends with one lane and with one column among them
     (8, 16, 1, 8, 8, 64),
     (8, 16, 1, 16, 16, 131072),
-    (16, 32, 2, 8, 16, 1024),
+    (16, 32, 2, 8, 18, 1024),
     (24, 64, 1, 16, 12, 131072),
     (24, 32, 8, 32, 8, 64),
-    (8, 128, 8, 8, 16, 64),
+    (8, 128, 8, 8, 17, 64),
     (64, 16, 4, 8, 12, 64),
-    (16, 128, 4, 64, 16, 131072),
+    (16, 128, 4, 64, 18, 131072),
     (8, 64, 2, 64, 8, 64),
 ]
 DEFAULT = (64, 128, 1, 16, 16, 131072)

@@ -14,7 +14,7 @@ from tb.common.stalls import source_stalls
 from tb.common.stream import StreamSource
 from tb.score_scaler.sequences import TileStimulus
 
-COLUMN_FIELDS = ("data", "ksum", "pos", "mult", "bank", "last")
+COLUMN_FIELDS = ("data", "ksum", "pos", "mult", "v_mult", "bank", "last")
 
 
 class TileDriver:

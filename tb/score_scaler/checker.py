@@ -46,7 +46,7 @@ class Checker:
             coverage.sample_group(sum(column.saturated[part]), size.lanes)
             self.passes[column.cycle + LATENCY + g] = {
                 "z_key": column.key, "z_pass": g, "z_block_end": int(end), "z_tile_end": int(end and column.last),
-                "z_data": pack(column.z[part], Z_BITS), "z_saturations": sum(column.saturated[part])}
+                "z_v_mult": column.v_mult, "z_data": pack(column.z[part], Z_BITS), "z_saturations": sum(column.saturated[part])}
         if column.last:
             self.freed[column.cycle + size.cpk] = column.bank
         rows, full = len(self.model.tables[column.bank].rows), column.key == size.keys_per_block - 1

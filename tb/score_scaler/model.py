@@ -18,6 +18,7 @@ class ScaledColumn:
     cycle: int
     key: int
     bank: int
+    v_mult: int
     z: list[int]
     saturated: list[int]
     end: bool
@@ -65,6 +66,6 @@ class ColumnModel:
                 value, clamped = spec.scale(u[i] - 128 * (beat["ksum"] + q_sum), mult, beat["mult"], table.shift)
                 z[i], saturated[i] = value, int(clamped)
         end = beat["last"] == 1 or self.key == size.keys_per_block - 1
-        column = ScaledColumn(cycle, self.key, beat["bank"], z, saturated, end, beat["last"] == 1)
+        column = ScaledColumn(cycle, self.key, beat["bank"], beat["v_mult"], z, saturated, end, beat["last"] == 1)
         self.key = 0 if end else self.key + 1
         return column

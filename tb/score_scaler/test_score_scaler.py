@@ -22,7 +22,8 @@ def test_score_scaler(size: tuple[int, ...], seed: int) -> None:
 @pytest.mark.parametrize(("old", "new", "pattern", "message"), [
     ("&& (!block_first || block_free)", "&& block_free", "backpressure", "s_col_ready is 0, block_free 0"),
     ("shift_q[row_bank] <= row_shift;", "if (wr_first) shift_q[row_bank] <= row_shift;", "none", "z_data got"),
-], ids=["room-awaited-inside-a-block", "shift-of-the-first-row"])
+    ("v_mult_q     <= s_col_v_mult;", "v_mult_q     <= s_col_mult[V_MULT_BITS-1:0];", "none", "z_v_mult got"),
+], ids=["room-awaited-inside-a-block", "shift-of-the-first-row", "multiplier-of-the-key"])
 def test_faults_are_found(old: str, new: str, pattern: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, dict(zip(NAMES, SIZES[0], strict=True)),
                 RunOptions(seed=seed, testcase=f"random_tiles/pattern={pattern}"))

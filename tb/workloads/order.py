@@ -84,4 +84,4 @@ def some_vanish(cfg: EngineConfig, numbers: np.random.Generator, tiles: Sequence
 def reordered(cfg: EngineConfig, tile: TileJob, schedule: str) -> TileJob:
     """The same tile with its keys, in whatever order they stood, taken in the order of ``schedule``."""
     order = key_order(schedule, tile.k.shape[0], cfg.keys_per_block)
-    return replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult")})
+    return replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult", "v_mult")})

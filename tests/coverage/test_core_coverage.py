@@ -22,10 +22,10 @@ from tb.core import sequences
 from tb.core.configs import BYTE, NARROW, TINY
 from tb.core.coverage.decisions import order_of, stalls_seen
 from tb.core.coverage.run import sample_run
-from tb.core.sequences import decode, levels_tile, prefill, random_tile
+from tb.core.sequences import decode, exact_tile, levels_tile, prefill, random_tile
 from tb.coverage import coverpoints, new_coverage
 
-SHIFT_ZERO = 18
+SHIFT_ZERO = 20
 ROWS, BLOCK, LOW = TINY.rows, TINY.keys_per_block, -40
 
 
@@ -88,6 +88,21 @@ def test_visibility_by_hand() -> None:
     assert hits(cov, "mask.rows_without_key") == {"some": 1} and hits(cov, "tile.order") == {"rising": 1}
 
 
+def test_multipliers_of_values_by_hand(generator: np.random.Generator) -> None:
+    """Three blocks of eight keys in one row, the second vanishes, the third rescales and lacks three keys."""
+    tile = levels_tile(TINY, generator, [0, -40, 1], short=3, rows=1, skip=True)
+    tile.v_mult = torch.tensor([15] * 8 + [3] * 8 + [0, 15, 7, 7, 7])
+    cov = sampled(TINY, [tile])
+    assert hits(cov, "exp.v_mult") == {"15, alone, does not": 8, "0, with others, rescales": 1, "15, with others, rescales": 1,
+                                       "1 to 14, with others, rescales": 3}
+    tile = exact_tile(TINY, generator, [0, 0, 0], rows=1)      # 2**15 each: times 16, 1, 12 sixteenths, exactly
+    tile.v_mult = torch.tensor([15, 0, 11])
+    assert hits(sampled(TINY, [tile]), "exp.weighed") == {"nothing": 3}
+    tile = exact_tile(TINY, generator, [0, -15360, -15360, -15360, -15360], rows=1)       # all but the first 1
+    tile.v_mult = torch.tensor([15, 15, 0, 7, 14])
+    assert hits(sampled(TINY, [tile]), "exp.weighed") == {"nothing": 2, "less than half": 1, "a half": 1, "more than half": 1}
+
+
 def scalar_counts(cfg: EngineConfig, tile: TileJob) -> dict[str, Counter[str]]:
     """Some points once more, element by element, from the scalar reading of the page."""
     found: dict[str, Counter[str]] = {name: Counter() for name in ("scale.z", "exp.shift", "exp.segment", "exp.value",
@@ -123,9 +138,9 @@ def scalar_counts(cfg: EngineConfig, tile: TileJob) -> dict[str, Counter[str]]:
                     continue
                 assert m is not None
                 d = z - m * 1024
-                shift = 17 - cfg.prob_bits + tile.tau - d // 1024
+                shift = 19 - cfg.prob_bits + tile.tau - d // 1024
                 p = spec.probability(z, m, tile.tau, cfg.prob_bits)
-                found["exp.shift"][str(shift) if shift < SHIFT_ZERO else "18 or more"] += 1
+                found["exp.shift"][str(shift) if shift < SHIFT_ZERO else "20 or more"] += 1
                 if p:
                     found["exp.segment"][str(d % 1024 // 32)] += 1
                 found["exp.value"]["0, too small" if not p else "largest code" if p == largest else

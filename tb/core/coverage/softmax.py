@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.hardware import numerics as nx
-from models.hardware.config import Z_FRAC, EngineConfig
-from models.hardware.tile import TileJob
+from models.hardware.config import V_MULT_BITS, Z_FRAC, EngineConfig
+from models.hardware.tile import V_MULT_ONE, TileJob
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint
-from tb.common.coverage import ROUNDING_AXES, cut_off, digitise, numbers
+from tb.common.coverage import CUT_OFF, ROUNDING_AXES, cut_off, digitise, numbers
 from tb.core.coverage.internals import Internals
 
 SCALING = (
@@ -47,14 +47,19 @@ REFERENCE = (
 )
 
 PROBABILITIES = (
-    CoverPoint("exp.shift", "fcim_exp2", "Right shift of the mantissa of every visible element",
-               (*numbers(*range(1, 18)), "18 or more")),
+    CoverPoint("exp.shift", "fcim_exp2", "Right shift of the mantissa and two zeros, of every visible element",
+               (*numbers(*range(1, 20)), "20 or more")),
     CoverPoint("exp.segment", "fcim_exp2", "Chord of the exponential, for elements whose probability is not 0",
                numbers(*range(32))),
     CoverPoint("exp.value", "fcim_exp2", "Probabilities",
                ("0, masked", "0, too small", "1", "between", "1.0: at the maximum", "largest code")),
     CoverPoint("exp.clamped", "fcim_exp2", "Narrow probabilities whose rounding reaches 2**PROB_BITS are clamped",
                ("8 bits", "9 bits")),
+    CoverPoint("exp.v_mult", "fcim_block_exponential", "Multipliers of the values of blocks that run, and whether these rescale",
+               axes=(("multiplier", ("0", "1 to 14", "15")), ("in its block", ("with others", "alone")),
+                     ("block", ("rescales", "does not")))),
+    CoverPoint("exp.weighed", "fcim_block_exponential",
+               "What the rounding cuts off a probability times its value's multiplier", CUT_OFF),
     CoverPoint("exp.zero_block", "fcim_online_softmax", "Blocks whose probabilities are all 0, and why",
                ("not zero", "nothing visible", "all too small")),
     CoverPoint("sum.rescaled", "fcim_online_softmax", "What a rescale leaves of a row sum, and how it rounds",
@@ -80,6 +85,7 @@ def sample_softmax(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Int
     _row_maxima(cov, cfg, tile, inner)
     _maxima(cov, inner)
     _probabilities(cov, cfg, tile, inner)
+    _weights(cov, cfg, tile, inner)
     _sums(cov, cfg, inner)
 
 
@@ -130,8 +136,8 @@ def _maxima(cov: CoverGroup, inner: Internals) -> None:
 def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     shown = inner.z != nx.MASKED
     p, d = inner.p[shown], (inner.z - (inner.row_max[..., None] << Z_FRAC))[shown]
-    shift = 17 - cfg.prob_bits + tile.tau - (d >> Z_FRAC)
-    cov.sample_array("exp.shift", np.minimum(shift, 18) - 1)
+    shift = 19 - cfg.prob_bits + tile.tau - (d >> Z_FRAC)
+    cov.sample_array("exp.shift", np.minimum(shift, 20) - 1)
     fraction = d & (_OCTAVE - 1)
     cov.sample_array("exp.segment", (fraction >> nx.EXP2_LOW_BITS)[p > 0])
     largest = (1 << cfg.prob_bits) - 1
@@ -139,15 +145,26 @@ def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Int
     cov.sample("exp.value", "0, masked", int(inner.sizes.sum()) * len(inner.z) - len(p))
     if cfg.prob_bits in (8, 9) and (p == largest).any():
         # the mantissa from which rounding reaches 2**PROB_BITS
-        top = (p == largest) & (shift == 17 - cfg.prob_bits)
+        top = (p == largest) & (shift == 19 - cfg.prob_bits)
         mantissa = nx.EXP2_KNOTS.numpy()[fraction[top] >> nx.EXP2_LOW_BITS]
         low = fraction[top] & ((1 << nx.EXP2_LOW_BITS) - 1)
         chord = nx.EXP2_KNOTS.numpy()[(fraction[top] >> nx.EXP2_LOW_BITS) + 1] - mantissa
         mantissa = mantissa + ((chord * low + 16) >> nx.EXP2_LOW_BITS)
-        s = 17 - cfg.prob_bits
-        cov.sample("exp.clamped", f"{cfg.prob_bits} bits", int(((mantissa + (1 << s >> 1)) >> s > largest).sum()))
+        s = 19 - cfg.prob_bits
+        cov.sample("exp.clamped", f"{cfg.prob_bits} bits", int(((4 * mantissa + (1 << s >> 1)) >> s > largest).sum()))
     any_p, any_seen = inner.p.any((0, 2)), (inner.visible_keys > 0).any(0)
     cov.sample_array("exp.zero_block", np.where(any_p, 0, np.where(any_seen, 2, 1)))
+
+
+def _weights(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
+    v_mult = tile.v_mult.numpy()
+    for block in np.flatnonzero(inner.ran(tile.skip)):
+        part = v_mult[block * cfg.keys_per_block:][:inner.sizes[block]]
+        kinds = digitise(part, (0, 1, V_MULT_ONE))
+        alone, still = int((part == part[0]).all()), int(not (inner.amount[:, block] > 0).any())
+        cov.sample_array("exp.v_mult", kinds, np.full(len(part), alone), np.full(len(part), still))
+        p = inner.p[:, block, :len(part)]
+        cov.sample_array("exp.weighed", cut_off((p * (part + 1) & V_MULT_ONE)[p > 0], V_MULT_BITS))
 
 
 def _sums(cov: CoverGroup, cfg: EngineConfig, inner: Internals) -> None:

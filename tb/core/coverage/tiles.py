@@ -17,7 +17,7 @@ HEAD_DIMS, BITS, BLOCKS = numbers(16, 32, 64, 128), numbers(1, 2, 4, 8), numbers
 CONFIG = (
     CoverPoint("config.rows", "fcim_core", "Engines of every class of ROWS run: the ends, powers of two and others",
                ("8", "16", "24", "32 to 56", "64", "72 to 120", "128")),
-    CoverPoint("config.prob_bits", "fcim_core", "Every width of a probability", numbers(*range(8, 17))),
+    CoverPoint("config.prob_bits", "fcim_core", "Every width of a probability", numbers(*range(8, 19))),
     CoverPoint("config.max_keys", "fcim_core", "Every length of a key stream that the sums are sized for",
                numbers(*(64 << i for i in range(12)))),
     CoverPoint("config.lanes", "fcim_core", "Softmax lanes, ROWS * BITS_PER_CYCLE / 8: one, any, a power of two, the most",

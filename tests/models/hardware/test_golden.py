@@ -52,7 +52,7 @@ def check(cfg: EngineConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     got = run_tile(cfg, tile)
     want = spec.spec_tile(tile.q.tolist(), tile.q_pos.tolist(), tile.q_mult.tolist(), tile.k.tolist(), tile.v.tolist(),
                           tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits,
-                          tile.fused, tile.skip)
+                          tile.v_mult.tolist(), tile.fused, tile.skip, tile.octaves)
     assert got.out.dtype == torch.int16 and got.out.tolist() == want.out
     assert got.empty.tolist() == want.empty
     assert want.largest_sum < 2**cfg.sum_bits
@@ -306,7 +306,7 @@ def test_a_rows_result_does_not_depend_on_other_rows_or_on_order_within_a_block(
         within = np.concatenate([b * 8 + g.permutation(min(8, 29 - 8 * b)) for b in range(4)])
         across = g.permutation(29)
         for order, same in ((within, True), (across, False)):
-            moved = replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult")})
+            moved = replace(tile, **{name: getattr(tile, name)[order] for name in ("k", "v", "k_pos", "k_mult", "v_mult")})
             want, got = check(cfg, moved)
             if same:
                 assert want.out == whole.out
