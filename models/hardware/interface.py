@@ -13,6 +13,7 @@ from typing import NamedTuple
 from models.hardware.config import (
     COUNTER_BITS,
     MULT_BITS,
+    OCTAVES_BITS,
     OPERAND_BITS,
     OUT_BITS,
     SHIFT_BITS,
@@ -109,9 +110,10 @@ _LAST = Field("last")
 _BLOCK = (Field("start", "index_bits"), Field("count", "count_bits"), _LAST)
 
 _Q = Stream("q", True, (_ROW, _POSITION, _MULTIPLIER, Field("shift", SHIFT_BITS), Field("tau", TAU_BITS), Field("fused"),
-                        Field("skip"), _LAST),
+                        Field("skip"), Field("octaves", OCTAVES_BITS), _LAST),
             "one row of the tile; rows come in order 0, 1, ...; `last` on the tile's last row; rows after it are unused. row "
-            "`ROWS - 1` closes the tile in any case; `shift`, `tau`, `fused` and `skip` are taken from the tile's last beat")
+            "`ROWS - 1` closes the tile in any case; `shift`, `tau`, `fused`, `skip` and `octaves` are taken from the tile's "
+            "last beat")
 _K = Stream("k", True, (_ROW, _POSITION, _MULTIPLIER, Field("v_mult", V_MULT_BITS), _LAST),
             "one key; `v_mult` belongs to its value; `last` on the tile's last key (at least one key a tile)")
 _V = Stream("v", True, (_ROW, _LAST),
@@ -143,7 +145,7 @@ COUNTER_INFO: Mapping[str, Counter] = {
     "o_bytes": Counter("bytes", "of O given out"),
     "ip_busy": Counter("cycles", "in which the IP-CIM's array switches"),
     "op_busy": Counter("cycles", "in which the OP-CIM's array switches"),
-    "zero_blocks": Counter("key blocks", "whose probabilities are all 0, skipped or not"),
+    "zero_blocks": Counter("key blocks", "in which no score counts, skipped or not"),
     "rescaled_rows": Counter("rows", "rescaled: the running maximum moved on and the accumulators were shifted, which costs no "
                              "cycle"),
     "rescale_amount": Counter("bits", "by which rescales shifted, in all"),

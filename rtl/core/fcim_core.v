@@ -24,6 +24,7 @@ module fcim_core #(
     localparam V_MULT_BITS = 4,                  // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                   // shift amount, unsigned
     localparam TAU_BITS = 4,                     // tau in octaves, unsigned
+    localparam OCTAVES_BITS = 5,                 // octaves that a block may lie below, unsigned
     localparam OUT_BITS = 16,                    // element of O, signed
     localparam COUNTERS = 25,                    // performance counters
     localparam COUNTER_BITS = 48                 // one counter, unsigned
@@ -41,6 +42,7 @@ module fcim_core #(
     input  wire [TAU_BITS-1:0]              s_q_tau,
     input  wire                             s_q_fused,
     input  wire                             s_q_skip,
+    input  wire [OCTAVES_BITS-1:0]          s_q_octaves,
     input  wire                             s_q_last,
 
     // keys
@@ -142,6 +144,7 @@ module fcim_core #(
     wire [SHIFT_BITS-1:0]           row_shift;
     wire [TAU_BITS-1:0]             row_tau;
     wire                            row_fused, row_skip;
+    wire [OCTAVES_BITS-1:0]         row_octaves;
     wire                            tile_open;
     wire [1:0]                      loaded, streamed, scaled;
 
@@ -149,11 +152,12 @@ module fcim_core #(
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos),
         .s_q_mult(s_q_mult), .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-        .s_q_skip(s_q_skip), .s_q_last(s_q_last),
+        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_last(s_q_last),
         .tile_open(tile_open),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_data(row_data),
         .row_pos(row_pos), .row_mult(row_mult), .q_sum(q_sum), .row_shift(row_shift),
         .row_tau(row_tau), .row_fused(row_fused), .row_skip(row_skip),
+        .row_octaves(row_octaves),
         .loaded(loaded), .streamed(streamed), .scaled(scaled)
     );
 
@@ -227,7 +231,7 @@ module fcim_core #(
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
         .row_mult(row_mult),
         .q_sum(q_sum), .row_shift(row_shift), .row_tau(row_tau), .row_fused(row_fused),
-        .row_skip(row_skip),
+        .row_skip(row_skip), .row_octaves(row_octaves),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
         .s_col_valid(col_valid), .s_col_ready(col_ready), .s_col_data(col_data),
         .s_col_ksum(col_ksum), .s_col_pos(col_pos), .s_col_mult(col_mult),

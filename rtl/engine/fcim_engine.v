@@ -27,6 +27,7 @@ module fcim_engine #(
     localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
+    localparam OCTAVES_BITS = 5,                  // octaves that a block may lie below, unsigned
     localparam OUT_BITS = 16,                     // element of O, signed
     localparam COUNTERS = 25,                     // performance counters
     localparam COUNTER_BITS = 48                  // one counter, unsigned
@@ -34,7 +35,8 @@ module fcim_engine #(
     input  wire                             clk,
     input  wire                             rst_n,
 
-    // query tiles, in the order of those of Q; 0 natural, 1 diagonal_first, 2 sink_diagonal
+    // query tiles, in the order of those of Q; 0 natural, 1 diagonal_first, 2 sink_diagonal,
+    // 3 diagonal_ascending
     input  wire                             s_tile_valid,
     output wire                             s_tile_ready,
     input  wire [POS_BITS-1:0]              s_tile_keys,       // 1 to MAX_KEYS
@@ -50,6 +52,7 @@ module fcim_engine #(
     input  wire [TAU_BITS-1:0]              s_q_tau,
     input  wire                             s_q_fused,
     input  wire                             s_q_skip,
+    input  wire [OCTAVES_BITS-1:0]          s_q_octaves,
     input  wire                             s_q_last,
 
     // key blocks to be fetched
@@ -135,7 +138,7 @@ module fcim_engine #(
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos),
         .s_q_mult(s_q_mult), .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-        .s_q_skip(s_q_skip), .s_q_last(s_q_last),
+        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_last(s_q_last),
         .s_k_valid(s_k_valid), .s_k_ready(s_k_ready), .s_k_data(s_k_data), .s_k_pos(s_k_pos),
         .s_k_mult(s_k_mult), .s_k_v_mult(s_k_v_mult), .s_k_last(s_k_last),
         .m_decision_valid(decision_valid), .m_decision_ready(decision_ready),

@@ -43,12 +43,13 @@ module fcim_online_softmax #(
     localparam MULT_BITS = 16,                    // multiplier, unsigned
     localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
-    localparam TAU_BITS = 4                       // tau in octaves, unsigned
+    localparam TAU_BITS = 4,                      // tau in octaves, unsigned
+    localparam OCTAVES_BITS = 5                   // octaves that a block may lie below, unsigned
 ) (
     input  wire                            clk,
     input  wire                            rst_n,
 
-    // row table of the next tile; a bank's last write sets its shift, tau, fused and skip
+    // row table of the next tile; a bank's last write sets its shift, tau, fused, skip and octaves
     input  wire                            row_we,
     input  wire                            row_bank,
     input  wire [ROW_BITS-1:0]             row_index,
@@ -59,6 +60,7 @@ module fcim_online_softmax #(
     input  wire [TAU_BITS-1:0]             row_tau,
     input  wire                            row_fused,
     input  wire                            row_skip,
+    input  wire [OCTAVES_BITS-1:0]         row_octaves,
     output wire                            tile_scaled,
     output wire                            tile_scaled_bank,
 
@@ -79,7 +81,7 @@ module fcim_online_softmax #(
     output wire                            m_decision_skip,
     output wire                            m_decision_last,   // the tile's last block
     output wire                            m_decision_bank,
-    output wire                            m_decision_zero,   // all its probabilities are 0
+    output wire                            m_decision_zero,   // no score in it counts
 
     // probabilities: one pass of one key per write
     output wire                            p_we,
@@ -150,15 +152,17 @@ module fcim_online_softmax #(
         .z_saturations(ev_saturations)
     );
 
-    reg [TAU_BITS-1:0]   tau_q  [0:1];
-    reg [COUNT_BITS-1:0] rows_q [0:1];
-    reg [1:0]            fused_q, skip_q;
+    reg [TAU_BITS-1:0]     tau_q     [0:1];
+    reg [OCTAVES_BITS-1:0] octaves_q [0:1];
+    reg [COUNT_BITS-1:0]   rows_q    [0:1];
+    reg [1:0]              fused_q, skip_q;
     always @(posedge clk) begin
         if (row_we) begin
-            tau_q[row_bank]   <= row_tau;
-            rows_q[row_bank]  <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
-            fused_q[row_bank] <= row_fused;
-            skip_q[row_bank]  <= row_skip;
+            tau_q[row_bank]     <= row_tau;
+            octaves_q[row_bank] <= row_octaves;
+            rows_q[row_bank]    <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
+            fused_q[row_bank]   <= row_fused;
+            skip_q[row_bank]    <= row_skip;
         end
     end
 
@@ -168,7 +172,7 @@ module fcim_online_softmax #(
     reg [V_MULT_BITS-1:0]  v_mult_q [0:BUFFERS*KEYS_PER_BLOCK-1];
     reg [2:0]              zbusy_q;                  // from a block's first column to its decision
     reg [2:0]              zscaled_q, zjudged_q;     // waits for its judgement, for its decision
-    reg [2:0]              zzero_q;                  // judged: every probability will be 0
+    reg [2:0]              zzero_q;                  // judged: no score counts
     reg [1:0]              open_buf_q;               // buffer of the next block to open,
     reg [1:0]              fill_buf_q;               // of the one that z belongs to,
     reg [1:0]              judge_buf_q;              // of the next one to judge,
@@ -176,8 +180,9 @@ module fcim_online_softmax #(
     reg                    tile_start_q;             // the next block to open is a tile's first
     reg [KEY_BITS-1:0]     zlast_key_q [0:2];
     reg [2:0]              zfirst_q, zlast_q, zbank_q, zfused_q, zskip_q;
-    reg [TAU_BITS-1:0]     ztau_q  [0:2];
-    reg [COUNT_BITS-1:0]   zrows_q [0:2];
+    reg [TAU_BITS-1:0]     ztau_q     [0:2];
+    reg [OCTAVES_BITS-1:0] zoctaves_q [0:2];
+    reg [COUNT_BITS-1:0]   zrows_q    [0:2];
 
     wire       judge_valid, judge_ready, judged, judged_zero;
     wire [1:0] judged_buf;
@@ -231,12 +236,13 @@ module fcim_online_softmax #(
 
     always @(posedge clk) begin
         if (block_open) begin
-            zfirst_q[open_buf_q] <= tile_start_q;
-            zbank_q[open_buf_q]  <= s_col_bank;
-            zfused_q[open_buf_q] <= fused_q[s_col_bank];
-            zskip_q[open_buf_q]  <= skip_q[s_col_bank];
-            ztau_q[open_buf_q]   <= tau_q[s_col_bank];
-            zrows_q[open_buf_q]  <= rows_q[s_col_bank];
+            zfirst_q[open_buf_q]   <= tile_start_q;
+            zbank_q[open_buf_q]    <= s_col_bank;
+            zfused_q[open_buf_q]   <= fused_q[s_col_bank];
+            zskip_q[open_buf_q]    <= skip_q[s_col_bank];
+            ztau_q[open_buf_q]     <= tau_q[s_col_bank];
+            zoctaves_q[open_buf_q] <= octaves_q[s_col_bank];
+            zrows_q[open_buf_q]    <= rows_q[s_col_bank];
         end
         if (z_commit) begin
             zlast_key_q[fill_buf_q] <= z_key;
@@ -275,7 +281,7 @@ module fcim_online_softmax #(
         .s_blk_valid(judge_valid), .s_blk_ready(judge_ready), .s_blk_buf(judge_buf_q),
         .s_blk_before(following(judge_after)), .s_blk_after(judge_after),
         .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint),
-        .s_blk_tau(ztau_q[judge_buf_q]),
+        .s_blk_tau(ztau_q[judge_buf_q]), .s_blk_octaves(zoctaves_q[judge_buf_q]),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
         .rd_buf(rd_buf), .rd_pass(rd_pass), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
         .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)

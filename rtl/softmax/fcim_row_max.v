@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_row_max: keeps every row's running maximum, an integer. Once a key block is scaled it
-// decides the block's maxima and rescale amounts, pass by pass, and whether every probability of
-// the block will be 0. Holds the scores' maxima, the running maxima and the amounts of three
-// blocks: one is scaled, one judged, one exponentiated.
+// decides the block's maxima and rescale amounts, pass by pass, and whether every score of the
+// block lies too far below its row's running maximum to count. Holds the scores' maxima, the
+// running maxima and the amounts of three blocks: one is scaled, one judged, one exponentiated.
 //
 // Latency:    A block is judged in the cycle after its last pass.
 // Throughput: A block per CYCLES_PER_KEY cycles.
 // Cuts:       s_blk_ready, judged and the read port depend on registers only; maxima and the test
-//             for 0 lie in two stages.
+//             of what counts lie in two stages.
 // Numbers:    z signed with Z_FRAC fraction bits; running maximum a signed integer; the amount of a
 //             rescale is clamped to SHIFT_BITS.
 `default_nettype none
@@ -24,7 +24,8 @@ module fcim_row_max #(
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS,  // rises of LANES maxima
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
-    localparam TAU_BITS = 4                       // tau in octaves, unsigned
+    localparam TAU_BITS = 4,                      // tau in octaves, unsigned
+    localparam OCTAVES_BITS = 5                   // octaves that a block may lie below, unsigned
 ) (
     input  wire                          clk,
     input  wire                          rst_n,
@@ -45,11 +46,12 @@ module fcim_row_max #(
     input  wire                          s_blk_first,    // the tile's first: no row has seen a key
     input  wire                          s_blk_joint,    // its maxima are those of two blocks
     input  wire [TAU_BITS-1:0]           s_blk_tau,
+    input  wire [OCTAVES_BITS-1:0]       s_blk_octaves,  // 0: down to where p rounds to 0
 
     // one pulse per block
     output wire                          judged,
     output wire [1:0]                    judged_buf,
-    output wire                          judged_zero,    // every probability will be 0
+    output wire                          judged_zero,    // no score counts
 
     // running maxima and amounts of a judged block, in the same cycle
     input  wire [1:0]                    rd_buf,
@@ -104,7 +106,7 @@ module fcim_row_max #(
     reg [LANES-1:0]              seen_q    [0:(1<<PASS_BITS)-1];
     reg                          a_valid_q, a_first_pass_q, a_end_q;
     reg [1:0]                    a_buf_q;
-    reg [TAU_BITS-1:0]           a_tau_q;
+    reg signed [OCTAVES_BITS:0]  a_span_q;               // octaves below the maximum that count
     reg [LANES*ROW_MAX_BITS-1:0] a_row_max_q, a_own_q;   // the row's, and that of the block alone
     reg [LANES-1:0]              a_visible_q;            // the row sees a key of the block
     reg [LANE_COUNT_BITS-1:0]    a_rescaled_q;
@@ -128,6 +130,7 @@ module fcim_row_max #(
         reg signed [Z_BITS-1:0]             own, other, zmax;
         reg signed [ROW_MAX_BITS-1:0]       old_max, candidate;
         reg signed [ROW_MAX_BITS:0]         amount, limit;
+        reg signed [OCTAVES_BITS:0]         exact, given;
         reg                                 visible, move;
         integer                             a;
         moved     = {LANE_COUNT_BITS{1'b0}};
@@ -138,6 +141,10 @@ module fcim_row_max #(
             row_max_all = row_max_q[{s_blk_before, pass_q}];
             seen_all    = s_blk_first ? {LANES{1'b0}} : seen_q[pass_q];
             limit       = $signed({{(ROW_MAX_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
+            // 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
+            exact       = $signed(PROB_BITS[OCTAVES_BITS:0])
+                        - $signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
+            given       = $signed({1'b0, s_blk_octaves});
             for (a = 0; a < LANES; a = a + 1) begin
                 own       = own_z_all[a*Z_BITS +: Z_BITS];
                 other     = other_z_all[a*Z_BITS +: Z_BITS];
@@ -169,7 +176,7 @@ module fcim_row_max #(
             a_first_pass_q <= (pass_q == 0);
             a_end_q        <= last_pass;
             a_buf_q        <= s_blk_buf;
-            a_tau_q        <= s_blk_tau;
+            a_span_q       <= (s_blk_octaves != 0 && given < exact) ? given : exact;
             a_row_max_q    <= row_max_all;
             a_own_q        <= own_max_all;
             a_visible_q    <= visible_all;
@@ -180,26 +187,25 @@ module fcim_row_max #(
     assign ev_rescaled = a_rescaled_q;
     assign ev_amount   = a_amount_q;
 
-    // ---- stage B: 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
-    reg [LANES-1:0] nonzero;
-    reg             any_q;      // a pass before this one has a probability
-    always @* begin : above_zero
+    // ---- stage B: a row counts if its maximum in the block lies in an octave from -span on
+    reg [LANES-1:0] counts;
+    reg             any_q;      // a row of a pass before this one counts
+    always @* begin : in_span
         reg signed [ROW_MAX_BITS-1:0] own, old_max;
-        reg signed [ROW_MAX_BITS+1:0] span;     // octaves down to where p rounds to 0
-        reg signed [ROW_MAX_BITS+1:0] above;    // octaves from there up to the maximum
+        reg signed [ROW_MAX_BITS+1:0] span;
+        reg signed [ROW_MAX_BITS+1:0] above;    // octaves from the span's end up to the maximum
         integer                       b;
-        nonzero = {LANES{1'b0}};
-        span    = $signed(PROB_BITS[ROW_MAX_BITS+1:0])
-                - $signed({{(ROW_MAX_BITS+2-TAU_BITS){1'b0}}, a_tau_q});
+        counts = {LANES{1'b0}};
+        span   = $signed({{(ROW_MAX_BITS+1-OCTAVES_BITS){a_span_q[OCTAVES_BITS]}}, a_span_q});
         for (b = 0; b < LANES; b = b + 1) begin
-            own        = a_own_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
-            old_max    = a_row_max_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
-            above      = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
-                       - $signed({{2{old_max[ROW_MAX_BITS-1]}}, old_max}) + span;
-            nonzero[b] = a_visible_q[b] && !above[ROW_MAX_BITS+1];
+            own       = a_own_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
+            old_max   = a_row_max_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
+            above     = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
+                      - $signed({{2{old_max[ROW_MAX_BITS-1]}}, old_max}) + span;
+            counts[b] = a_visible_q[b] && !above[ROW_MAX_BITS+1];
         end
     end
-    wire any_now = (|nonzero) || (any_q && !a_first_pass_q);
+    wire any_now = (|counts) || (any_q && !a_first_pass_q);
     always @(posedge clk) begin
         if (a_valid_q) begin
             any_q <= any_now;

@@ -21,7 +21,7 @@ module fcim_key_scheduler #(
     input  wire                  clk,
     input  wire                  rst_n,
 
-    // tiles; 0 natural, 1 diagonal_first, 2 sink_diagonal; 3 is taken as natural
+    // tiles; 0 natural, 1 diagonal_first, 2 sink_diagonal, 3 diagonal_ascending
     input  wire                  s_tile_valid,
     output wire                  s_tile_ready,
     input  wire [INDEX_BITS:0]   s_tile_keys,       // 1 to MAX_KEYS
@@ -36,11 +36,12 @@ module fcim_key_scheduler #(
 );
 
     // how the next block lies in the keys that are left
-    localparam [2:0] UP       = 3'd0;    // natural
+    localparam [2:0] UP       = 3'd0;    // the oldest
     localparam [2:0] DOWN     = 3'd1;    // the newest
     localparam [2:0] DIAGONAL = 3'd2;    // the newest, and the oldest after it
     localparam [2:0] SINK     = 3'd3;    // the oldest of all
     localparam [2:0] BETWEEN  = 3'd4;    // the newest, above the sink's block
+    localparam [2:0] ASCENDS  = 3'd5;    // the newest, and upwards after it
 
     localparam UP_BITS = (INDEX_BITS > KEY_BITS) ? INDEX_BITS - KEY_BITS : 1;
     localparam [INDEX_BITS:0] BLOCK_KEYS = KEYS_PER_BLOCK[INDEX_BITS:0];
@@ -52,7 +53,7 @@ module fcim_key_scheduler #(
     reg                walks_q;
     reg [2:0]          order_q;
     reg [INDEX_BITS:0] left_q;                     // keys of the tile from this block on
-    reg [UP_BITS-1:0]  up_q;                       // blocks before this one
+    reg [UP_BITS-1:0]  up_q;                       // blocks before this one, the diagonal apart
 
     // Whole blocks are counted down and the lower bits stay, so that they are the ragged block's
     // length when it comes.
@@ -91,11 +92,21 @@ module fcim_key_scheduler #(
         if (free) begin
             left_q  <= waits_q ? waits_keys_q : s_tile_keys;
             up_q    <= {UP_BITS{1'b0}};
-            order_q <= (schedule == 2'd1) ? DOWN : (schedule == 2'd2) ? DIAGONAL : UP;
+            case (schedule)
+                2'd1:    order_q <= DOWN;
+                2'd2:    order_q <= DIAGONAL;
+                2'd3:    order_q <= ASCENDS;
+                default: order_q <= UP;
+            endcase
         end else if (step) begin
             left_q  <= after;
-            up_q    <= up_q + 1'b1;
-            order_q <= (order_q == DIAGONAL) ? SINK : (order_q == SINK) ? BETWEEN : order_q;
+            up_q    <= (order_q == ASCENDS) ? up_q : up_q + 1'b1;
+            case (order_q)
+                DIAGONAL: order_q <= SINK;
+                SINK:     order_q <= BETWEEN;
+                ASCENDS:  order_q <= UP;
+                default:  order_q <= order_q;
+            endcase
         end
     end
 
@@ -104,7 +115,8 @@ module fcim_key_scheduler #(
     reg [INDEX_BITS-1:0] start;
     always @* begin
         case (order_q)
-            DOWN, DIAGONAL: start = last ? {INDEX_BITS{1'b0}} : after[INDEX_BITS-1:0];
+            DOWN, DIAGONAL, ASCENDS:
+                            start = last ? {INDEX_BITS{1'b0}} : after[INDEX_BITS-1:0];
             SINK:           start = {INDEX_BITS{1'b0}};
             BETWEEN:        start = last ? BLOCK_KEYS[INDEX_BITS-1:0] : left_q[INDEX_BITS-1:0];
             default:        start = {{(INDEX_BITS-UP_BITS){1'b0}}, up_q} << KEY_BITS;

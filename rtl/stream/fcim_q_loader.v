@@ -17,7 +17,8 @@ module fcim_q_loader #(
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
     localparam MULT_BITS = 16,                    // multiplier, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
-    localparam TAU_BITS = 4                       // tau in octaves, unsigned
+    localparam TAU_BITS = 4,                      // tau in octaves, unsigned
+    localparam OCTAVES_BITS = 5                   // octaves that a block may lie below, unsigned
 ) (
     input  wire                            clk,
     input  wire                            rst_n,
@@ -32,6 +33,7 @@ module fcim_q_loader #(
     input  wire [TAU_BITS-1:0]             s_q_tau,
     input  wire                            s_q_fused,
     input  wire                            s_q_skip,
+    input  wire [OCTAVES_BITS-1:0]         s_q_octaves,
     input  wire                            s_q_last,
 
     output wire                            tile_open,   // accepts a tile's first row
@@ -48,6 +50,7 @@ module fcim_q_loader #(
     output wire [TAU_BITS-1:0]             row_tau,
     output wire                            row_fused,
     output wire                            row_skip,
+    output wire [OCTAVES_BITS-1:0]         row_octaves,
 
     // banks: loaded and not yet streamed through; given back when the last key's scores are scaled
     output wire [1:0]                      loaded,
@@ -61,14 +64,15 @@ module fcim_q_loader #(
     reg [1:0]          loaded_q;
     reg                open_q;              // a tile is being loaded into bank_q
 
-    reg                  we_q, we_last_q, we_bank_q;
-    reg [ROW_BITS-1:0]   we_index_q;
-    reg [HEAD_DIM*8-1:0] data_q;
-    reg [POS_BITS-1:0]   pos_q;
-    reg [MULT_BITS-1:0]  mult_q;
-    reg [SHIFT_BITS-1:0] shift_q;
-    reg [TAU_BITS-1:0]   tau_q;
-    reg                  fused_q, skip_q;
+    reg                    we_q, we_last_q, we_bank_q;
+    reg [ROW_BITS-1:0]     we_index_q;
+    reg [HEAD_DIM*8-1:0]   data_q;
+    reg [POS_BITS-1:0]     pos_q;
+    reg [MULT_BITS-1:0]    mult_q;
+    reg [SHIFT_BITS-1:0]   shift_q;
+    reg [TAU_BITS-1:0]     tau_q;
+    reg                    fused_q, skip_q;
+    reg [OCTAVES_BITS-1:0] octaves_q;
 
     // rows beyond the array close the tile as `last` would, so that an overlong tile cannot
     // overwrite another
@@ -112,6 +116,7 @@ module fcim_q_loader #(
             tau_q      <= s_q_tau;
             fused_q    <= s_q_fused;
             skip_q     <= s_q_skip;
+            octaves_q  <= s_q_octaves;
         end
     end
 
@@ -125,18 +130,19 @@ module fcim_q_loader #(
         end
     end
 
-    assign row_we    = we_q;
-    assign row_bank  = we_bank_q;
-    assign row_index = we_index_q;
-    assign row_data  = data_q;
-    assign row_pos   = pos_q;
-    assign row_mult  = mult_q;
-    assign q_sum     = sum;
-    assign row_shift = shift_q;
-    assign row_tau   = tau_q;
-    assign row_fused = fused_q;
-    assign row_skip  = skip_q;
-    assign loaded    = loaded_q;
+    assign row_we      = we_q;
+    assign row_bank    = we_bank_q;
+    assign row_index   = we_index_q;
+    assign row_data    = data_q;
+    assign row_pos     = pos_q;
+    assign row_mult    = mult_q;
+    assign q_sum       = sum;
+    assign row_shift   = shift_q;
+    assign row_tau     = tau_q;
+    assign row_fused   = fused_q;
+    assign row_skip    = skip_q;
+    assign row_octaves = octaves_q;
+    assign loaded      = loaded_q;
 
 endmodule
 

@@ -31,6 +31,7 @@ PLANE_STATES: Bins = ("all 0", "all 1", "mixed")
 FIRST_MAXIMUM: Bins = ("the first is larger", "the second is larger", "equal", "sees the first only", "sees the second only",
                          "sees neither")
 CUT_OFF: Bins = ("nothing", "less than half", "a half", "more than half")
+OCTAVES: Bins = ("0", "1", "up to 2 less than the exact limit", "1 less", "the exact limit", "1 more", "more", "31")
 ROUNDING_AXES = (("sign", ("negative", "positive")), ("cut off", CUT_OFF))
 ROUNDING = "What the rounding cuts off, for both signs"
 
@@ -99,6 +100,13 @@ def one_some_all(count: int, full: int) -> str:
 def in_tile(first: bool, last: bool) -> str:
     """The bin of a block's place in its tile."""
     return "only" if first and last else "first" if first else "last" if last else "between"
+
+
+def octaves_bin(octaves: int, exact: int) -> str:
+    """The bin of :data:`OCTAVES` of a tile whose probabilities round to 0 ``exact`` octaves below the running maximum."""
+    if octaves in (0, 1, 31):
+        return str(octaves)
+    return OCTAVES[min(max(octaves - exact, -2), 2) + 4]
 
 
 def cut_off(low: np.ndarray, shift: np.ndarray | int) -> np.ndarray:

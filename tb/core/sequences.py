@@ -160,8 +160,10 @@ def shaped_tiles(cfg: EngineConfig, generator: np.random.Generator, shapes: Sequ
 
 
 def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
-    """The tiles with random flags: half of them fused, three in four with blocks that may be skipped."""
-    return [replace(tile, fused=bool(generator.integers(2)), skip=bool(generator.integers(4))) for tile in tiles]
+    """The tiles with random flags: half of them fused, three in four with blocks that may be skipped, half of them below any
+    number of octaves."""
+    return [replace(tile, fused=bool(generator.integers(2)), skip=bool(generator.integers(4)),
+                    octaves=int(generator.integers(2) * generator.integers(32))) for tile in tiles]
 
 
 def vanishing_tiles(cfg: EngineConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
@@ -378,6 +380,12 @@ def skips(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
         alone = levels_tile(cfg, g, [0, low, low, low], skip=True)
         alone.q_mult[row] = 0           # this row sees equal scores and never a block that vanishes
         tiles[f"row {row} alone keeps every block"] = alone
+    exact = cfg.prob_bits - 1           # octaves below which nothing is left, for tau 1
+    for octaves in sorted({1, exact // 2, exact - 1, exact, exact + 1, 31}):
+        for skip in (False, True):
+            span = min(octaves, exact)
+            levels = [0, 1 - span, -span, -span - 1, -exact, -exact - 1, -span - 1, -span]
+            tiles[f"{octaves} octaves, skip {skip}"] = replace(levels_tile(cfg, g, levels, 1, tau=1, skip=skip), octaves=octaves)
     tiles["one row, many blocks"] = levels_tile(cfg, g, [0, *[low] * 7], rows=1, skip=True)
     tiles["not allowed to skip"] = levels_tile(cfg, g, [0, low, low])
     return tiles
@@ -461,7 +469,8 @@ def provoking_tiles(cfg: EngineConfig, generator: np.random.Generator) -> list[T
     skipping.q_mult[0] = 0      # of this row, in the first group, every block that it sees keeps its probabilities
     joint = levels_tile(cfg, generator, [0, 5, 20, low - 9], fused=True, skip=True)
     unseen = levels_tile(cfg, generator, [None, None], rows=3, skip=True)
-    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult))
+    alike = replace(skipping, q_mult=torch.ones_like(skipping.q_mult), octaves=31)
+    below = replace(levels_tile(cfg, generator, [0, -3, -4, -2, -5], skip=True), octaves=3)
     weighed = random_tile(cfg, generator, cfg.rows, 2 * per_block, "plain", 0, "natural")
     weighed.v_mult = torch.arange(2 * per_block) * 5 % (V_MULT_ONE + 1)
-    return [full, causal, *short, few, skipping, alike, joint, unseen, weighed, short[0]]
+    return [full, causal, *short, few, skipping, alike, below, joint, unseen, weighed, short[0]]

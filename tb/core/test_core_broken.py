@@ -42,7 +42,13 @@ MUTANTS = {
     "running maxima change while a block uses them": (
         "rtl/softmax/fcim_online_softmax.v", "exp_ready || (rd_buf != judge_buf_q)", "1'b1", {"decision": (1, 30)}),
     "a block vanishes an octave too early": (
-        "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[ROW_MAX_BITS+1:0])", "$signed(PROB_BITS[ROW_MAX_BITS+1:0]) - 1"),
+        "rtl/softmax/fcim_row_max.v", "$signed(PROB_BITS[OCTAVES_BITS:0])", "$signed(PROB_BITS[OCTAVES_BITS:0]) - 1"),
+    "a tile forgets its octaves": (
+        "rtl/stream/fcim_q_loader.v", "octaves_q  <= s_q_octaves;", "octaves_q  <= 5'd0;"),
+    "octaves beyond the exact limit count": (
+        "rtl/softmax/fcim_row_max.v", "s_blk_octaves != 0 && given < exact", "s_blk_octaves != 0"),
+    "a block has the octaves of another tile": (
+        "rtl/softmax/fcim_online_softmax.v", "<= octaves_q[s_col_bank]", "<= octaves_q[!s_col_bank]"),
     "the last group of rows decides for all whether a block vanishes": (
         "rtl/softmax/fcim_row_max.v", "(any_q && !a_first_pass_q)", "1'b0"),
     "a row that sees no key keeps a block": (
@@ -188,7 +194,7 @@ def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record:
     assert "decision 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
 
 
-@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "k_mult", "k_v_mult"])
+@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "q_octaves", "k_mult", "k_v_mult"])
 def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
     record[name] = record[name].copy()
     record[name].flat[0] ^= 1

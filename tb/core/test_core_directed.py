@@ -95,6 +95,11 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert all(ran[f"at the edge, tau {tau}"] == "rr-r" for tau in (0, 1, 8))
     assert all(ran[f"row {row} alone keeps every block"] == "rrrr" for row in (0, 8, 15)) and ran["not allowed to skip"] == "rrr"
 
+    # 0, 1 - span, -span, -span - 1, then the same around the exact limit, 15 octaves: 7 is half of that
+    assert ran["1 octaves, skip True"] == "rrr----r" and ran["7 octaves, skip True"] == "rrr----r"
+    assert all(ran[f"{octaves} octaves, skip True"] == "rrr-r--r" for octaves in (15, 16, 31))
+    assert ran["14 octaves, skip True"] == "rrr----r" and ran["1 octaves, skip False"] == "r" * 8
+
     joint = stats(sequences.joint_starts)
     assert joint["the second block is larger, skip False"].stats.rescaled_rows == 0
     assert joint["the second block is smaller, skip False"].stats.rescaled_rows == TINY.rows

@@ -58,6 +58,18 @@ def test_schedules(seed: int, generator: np.random.Generator) -> None:
     assert torch.equal(runs[0].out, torch.cat([result.out for result in whole]))
 
 
+def test_schedules_below_octaves(seed: int, generator: np.random.Generator) -> None:
+    """In every order of the keys, with both first steps, tiles leave out blocks of some probability; the rest is as ever."""
+    tiles = [job for schedule in SCHEDULES for fused in (False, True)
+             for job in (*prefill(TINY, generator, 4, 13, 0, "peaked", schedule, fused, True),
+                         *decode(TINY, generator, 4, 61, 1, "peaked", schedule, fused, True))]
+    tiles = [replace(job, octaves=2 + i % 3, shift=job.shift + 1) for i, job in enumerate(tiles)]
+    runs = run_core(TINY, tiles, ("none", "both"), RunOptions(seed=seed))
+    assert_ok(runs, tiles, expected=2)
+    exact = sum(run_tile(TINY, replace(job, octaves=0)).stats.skipped_blocks for job in tiles)
+    assert runs[0].counters["skipped_blocks"] > exact
+
+
 def test_groups(seed: int, generator: np.random.Generator) -> None:
     """Prompts and decode steps: heads that share a KV head share its key stream; short last tiles; keys with outliers."""
     tiles: dict[str, TileJob] = {}

@@ -41,7 +41,8 @@ def stream_arrays(tiles: Sequence[TileJob], streamed: Sequence[np.ndarray] | Non
     sent = np.ones(sum(keys), dtype=bool) if streamed is None else np.concatenate(streamed)
     return {
         "q_data": cat("q"), "q_pos": cat("q_pos"), "q_mult": cat("q_mult"), "q_last": last(rows),
-        **{f"q_{name}": np.repeat([int(getattr(t, name)) for t in tiles], rows) for name in ("shift", "tau", "fused", "skip")},
+        **{f"q_{name}": np.repeat([int(getattr(t, name)) for t in tiles], rows)
+           for name in ("shift", "tau", "fused", "skip", "octaves")},
         "k_data": cat("k"), "k_pos": cat("k_pos"), "k_mult": cat("k_mult"), "k_v_mult": cat("v_mult"), "k_last": last(keys),
         "v_data": cat("v")[sent], "v_last": last(keys)[sent],
     }
@@ -135,6 +136,6 @@ class Transactions:
                     k_pos=tensor("k_pos", k, torch.int64), k_mult=tensor("k_mult", k, torch.int64),
                     shift=int(beats["q_shift"][q][-1]), tau=int(beats["q_tau"][q][-1]),
                     fused=bool(beats["q_fused"][q][-1]), skip=bool(beats["q_skip"][q][-1]),
-                    v_mult=tensor("k_v_mult", k, torch.int64))
+                    octaves=int(beats["q_octaves"][q][-1]), v_mult=tensor("k_v_mult", k, torch.int64))
             for q, k in zip(cuts(beats["q_last"]), keys, strict=True)
         ]

@@ -17,7 +17,8 @@ COVERPOINTS = (
           axes=(("stream", STREAMS), ("state", ("moves", "waits", "is waited for")))),
     point("engine.blocks_ahead", "Every depth of the queue between requests and decisions", numbers(8, 16, 32, 64)),
     point("engine.tile", "Tiles of every schedule with every flag",
-          axes=(("schedule", NAMES), ("first step", ("fused", "not fused")), ("zeros", ("skips", "does not skip")))),
+          axes=(("schedule", NAMES), ("first step", ("fused", "not fused")),
+                ("zeros", ("skips", "skips by octaves", "does not skip")))),
     point("engine.length", "Tiles of every schedule and length",
           axes=(("schedule", NAMES), ("blocks", LENGTHS), ("keys", ("whole", "ragged")))),
     point("engine.follow", "A tile of every schedule behind one of every schedule",
@@ -32,12 +33,9 @@ COVERPOINTS = (
 GROUP = BenchCoverGroup(COVERPOINTS)
 
 
-def _name(code: int) -> str:
-    return NAMES[code] if code < len(NAMES) else NAMES[0]
-
-
 def _flags(row: Beat) -> str:
-    return f"{'fused' if row['fused'] else 'not fused'}, {'skips' if row['skip'] else 'does not skip'}"
+    zeros = "does not skip" if not row["skip"] else "skips by octaves" if row["octaves"] else "skips"
+    return f"{'fused' if row['fused'] else 'not fused'}, {zeros}"
 
 
 @sampler
@@ -56,12 +54,12 @@ def sample_run(tiles: Sequence[Beat], rows: Sequence[Beat], requests: Sequence[B
     flags = [_flags(row) for row in rows if row["last"]]
     decided = iter(requests)
     for i, (tile, text) in enumerate(zip(tiles, flags, strict=True)):
-        name, count = _name(tile["schedule"]), -(-tile["keys"] // keys_per_block)
+        name, count = NAMES[tile["schedule"]], -(-tile["keys"] // keys_per_block)
         GROUP.sample("engine.tile", f"{name}, {text}")
         last = "ragged" if tile["keys"] % keys_per_block else "whole"
         GROUP.sample("engine.length", f"{name}, {LENGTHS[min(count, 3) - 1]}, {last}")
         if i:
-            GROUP.sample("engine.follow", f"{_name(tiles[i - 1]['schedule'])}, {name}")
+            GROUP.sample("engine.follow", f"{NAMES[tiles[i - 1]['schedule']]}, {name}")
         for block in range(count):
             if next(decided)["skip"]:
                 place = "first" if block == 0 else "last" if block == count - 1 else "between"

@@ -31,7 +31,7 @@ def check(runs: list[EngineRun], fetches: list[Fetch], expected: int) -> None:
     assert_ok(runs, [fetch.tile for fetch in fetches], expected=expected)
 
 
-def far_apart(tile: TileJob, **flags: bool) -> TileJob:
+def far_apart(tile: TileJob, **flags: int) -> TileJob:
     """The tile with scores so far apart that blocks vanish."""
     return replace(tile, shift=max(tile.shift - 5, 0), **flags)
 
@@ -43,7 +43,7 @@ def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Genera
     for fused, skip in FLAGS:
         for keys in (1, 7, 8, 9, 16, 17, 31):
             tile = random_tile(TINY, generator, keys=keys, kind=str(generator.choice(["plain", "peaked"])))
-            fetches.append(Fetch(far_apart(tile, fused=fused, skip=skip), schedule))
+            fetches.append(Fetch(far_apart(tile, fused=fused, skip=skip, octaves=keys % 4), schedule))
     fetches += fetched(vanishing_tiles(TINY, generator, 2), [schedule])
     fetches = [fetches[i] for i in generator.permutation(len(fetches))]
     runs = run_engine(TINY, fetches, ("none", "both"), RunOptions(seed=seed))
@@ -128,7 +128,8 @@ def test_full_size(name: str, seed: int, generator: np.random.Generator) -> None
     check(run_engine(cfg, fetches, ("none", "both"), RunOptions(seed=seed)), fetches, expected=2)
 
 
-@pytest.mark.parametrize(("schedule", "fused"), [("natural", False), ("diagonal_first", True), ("sink_diagonal", True)])
+@pytest.mark.parametrize(("schedule", "fused"), [("natural", False), ("diagonal_first", True), ("sink_diagonal", True),
+                                               ("diagonal_ascending", True)])
 def test_heads_of_the_fixture(schedule: str, fused: bool, seed: int) -> None:
     """All heads of one KV head of the fixture model, 256 tokens, at full size."""
     require_simulator("verilator")

@@ -57,7 +57,8 @@ def provoking(generator: np.random.Generator) -> list[Fetch]:
     flags = ((False, True), (False, True), (True, False), (True, True), (True, True), (True, True))
     tiles = [replace(tile, fused=fused, skip=skip) for tile, (fused, skip) in zip(tiles, flags, strict=True)]
     tiles[2].v_mult = torch.arange(90) % 16
-    return fetched(tiles, ("sink_diagonal", "diagonal_first", "natural"))
+    tiles.append(replace(levels_tile(TINY, generator, [0, -2, -3, -4, -5, -2], 1, 3, skip=True), octaves=3))
+    return fetched(tiles, ("sink_diagonal", "diagonal_first", "natural", "diagonal_ascending"))
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ FAULTS = {
     "end-of-tile-lost": Fault(".s_decision_last(decision_last)", ".s_decision_last(1'b0)", "asks for|error_order is up"),
     "flag-of-the-tile-lost": Fault(".s_q_fused(s_q_fused)", ".s_q_fused(1'b0)", "rows differ|counter|rescaled"),
     "skip-of-the-tile-lost": Fault(".s_q_skip(s_q_skip)", ".s_q_skip(1'b0)", "m_vreq: |decision .* skip|cycle budget"),
+    "octaves-lost": Fault(".s_q_octaves(s_q_octaves)", ".s_q_octaves(5'd0)", "m_vreq: |decision .* skip|cycle budget"),
     "tau-lost": Fault(".s_q_tau(s_q_tau)", ".s_q_tau(4'd0)", "counter|differ"),
     "positions-lost": Fault(".s_k_pos(s_k_pos)", ".s_k_pos({POS_BITS{1'b0}})", "differ|counter"),
     "multipliers-lost": Fault(".s_k_mult(s_k_mult)", ".s_k_mult(16'd20000)", "differ|counter"),
@@ -101,7 +103,8 @@ FAULTS = {
     "empty-lost": Fault(".m_o_empty(m_o_empty)", ".m_o_empty()", "is Z|is X"),
     "done-late": Fault(".tile_done(tile_done)", ".tile_done()", "tile_done is"),
     "scheduler-repeats-the-sink": Fault("last ? BLOCK_KEYS[INDEX_BITS-1:0]", "last ? {INDEX_BITS{1'b0}}", ORDER, SCHEDULER),
-    "scheduler-forgets-the-sink": Fault("(order_q == DIAGONAL) ? SINK", "(order_q == DIAGONAL) ? BETWEEN", ORDER, SCHEDULER),
+    "scheduler-forgets-the-sink": Fault("DIAGONAL: order_q <= SINK", "DIAGONAL: order_q <= BETWEEN", ORDER, SCHEDULER),
+    "scheduler-forgets-the-first-block": Fault("(order_q == ASCENDS) ? up_q : up_q + 1'b1", "up_q + 1'b1", ORDER, SCHEDULER),
     "queue-of-newest": Fault("block_q[rd_q[SLOT_BITS-1:0]]", "block_q[wr_q[SLOT_BITS-1:0] - 1'b1]",
                              "m_vreq: |asks for|cycle budget|changed|error_order|non-0/1", QUEUE),
     "queue-keeps-skipped": Fault("wire take  = s_decision_valid && s_decision_ready", "wire take  = m_vreq_valid && m_vreq_ready",

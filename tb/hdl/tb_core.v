@@ -34,7 +34,7 @@ module tb_core #(
 );
 
     localparam POS_BITS = $clog2(MAX_KEYS) + 1;
-    localparam Q_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 6 + 4 + 3;
+    localparam Q_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 6 + 4 + 3 + 5;
     localparam K_BITS   = HEAD_DIM * 8 + POS_BITS + 16 + 4 + 1;
     localparam V_BITS   = HEAD_DIM * 8 + 1;
     localparam O_BITS   = HEAD_DIM * 16 + 2;
@@ -58,7 +58,7 @@ module tb_core #(
         .s_q_valid(q_valid), .s_q_ready(q_ready), .s_q_data(q[HEAD_DIM*8-1:0]),
         .s_q_pos(q[HEAD_DIM*8 +: POS_BITS]), .s_q_mult(q[HEAD_DIM*8+POS_BITS +: 16]),
         .s_q_shift(q[HEAD_DIM*8+POS_BITS+16 +: 6]), .s_q_tau(q[HEAD_DIM*8+POS_BITS+22 +: 4]),
-        .s_q_fused(q[Q_BITS-3]), .s_q_skip(q[Q_BITS-2]),
+        .s_q_fused(q[Q_BITS-8]), .s_q_skip(q[Q_BITS-7]), .s_q_octaves(q[Q_BITS-2 -: 5]),
         .s_q_last(q[Q_BITS-1]), .s_k_valid(k_valid), .s_k_ready(k_ready),
         .s_k_data(k[HEAD_DIM*8-1:0]), .s_k_pos(k[HEAD_DIM*8 +: POS_BITS]),
         .s_k_mult(k[HEAD_DIM*8+POS_BITS +: 16]), .s_k_v_mult(k[HEAD_DIM*8+POS_BITS+16 +: 4]),

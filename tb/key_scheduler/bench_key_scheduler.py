@@ -15,17 +15,16 @@ from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.key_scheduler import coverage
 from tb.key_scheduler.checker import Checker, Tile
-from tb.key_scheduler.model import DIAGONAL_FIRST, NATURAL, SINK_DIAGONAL, UNUSED_CODE, runs_of
+from tb.key_scheduler.model import NAMES, SINK_DIAGONAL, runs_of
 
-ORDERS = (NATURAL, DIAGONAL_FIRST, SINK_DIAGONAL)
-CODES = (*ORDERS, UNUSED_CODE)
+ORDERS = range(len(NAMES))
 LONG_BLOCKS = 1000      # blocks that the long tiles of a test have together, at least
 
 
 def every_length(size: Geometry, generator: np.random.Generator) -> list[Tile]:
     """All lengths up to four blocks and a bit, in every schedule, mixed."""
     longest = min(4 * size.keys_per_block + 3, size.max_keys)
-    tiles = list(itertools.product(range(1, longest + 1), CODES))
+    tiles = list(itertools.product(range(1, longest + 1), ORDERS))
     return [tiles[i] for i in generator.permutation(len(tiles))]
 
 
@@ -35,7 +34,7 @@ def long_tiles(size: Geometry, generator: np.random.Generator) -> list[Tile]:
     ragged = max_keys - int(generator.integers(1, most))
     tiles = [(keys, order) for keys in (max_keys, ragged) for order in ORDERS]
     while sum(keys for keys, _ in tiles) < LONG_BLOCKS * most:
-        tiles.append((int(generator.integers(1, max_keys + 1)), int(generator.choice(CODES))))
+        tiles.append((int(generator.integers(1, max_keys + 1)), int(generator.choice(ORDERS))))
     return [tiles[i] for i in generator.permutation(len(tiles))]
 
 

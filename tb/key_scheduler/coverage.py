@@ -6,14 +6,13 @@ from tb.common.coverage import BenchCoverGroup, points_of, sampler
 from tb.key_scheduler.model import NAMES, Run
 
 point = points_of("fcim_key_scheduler")
-CODES = (*NAMES, "code 3")
 BLOCKS = ("one block", "two", "three", "more")
 
 COVERPOINTS = (
     point("key_scheduler.tile", "Tiles of one, two and more blocks in every schedule",
-          axes=(("schedule", CODES), ("blocks", BLOCKS))),
+          axes=(("schedule", NAMES), ("blocks", BLOCKS))),
     point("key_scheduler.last_block", "Sizes of a tile's last block in every schedule",
-          axes=(("schedule", CODES), ("keys", ("one key", "some keys", "all keys")))),
+          axes=(("schedule", NAMES), ("keys", ("one key", "some keys", "all keys")))),
     point("key_scheduler.keys", "Keys of a tile", ("1", "between", "MAX_KEYS")),
     point("key_scheduler.offer", "What is inside when a tile is offered",
           ("taken at rest", "taken while blocks are to come", "taken as the last block leaves",
@@ -30,8 +29,8 @@ def sample_tile(schedule: int, keys: int, runs: list[Run], keys_per_block: int, 
     """An accepted tile."""
     count = runs[-1][1]
     size = "all keys" if count == keys_per_block else "one key" if count == 1 else "some keys"
-    GROUP.sample("key_scheduler.tile", f"{CODES[schedule]}, {BLOCKS[min(len(runs), 4) - 1]}")
-    GROUP.sample("key_scheduler.last_block", f"{CODES[schedule]}, {size}")
+    GROUP.sample("key_scheduler.tile", f"{NAMES[schedule]}, {BLOCKS[min(len(runs), 4) - 1]}")
+    GROUP.sample("key_scheduler.last_block", f"{NAMES[schedule]}, {size}")
     GROUP.sample("key_scheduler.keys", "1" if keys == 1 else "MAX_KEYS" if keys == max_keys else "between")
 
 

@@ -1,9 +1,9 @@
-"""The three key orders as their definition says it, run by run, in plain Python ints; shares no line with ``models/``."""
+"""The four key orders as their definition says it, run by run, in plain Python ints; shares no line with ``models/``."""
 
 from __future__ import annotations
 
-NATURAL, DIAGONAL_FIRST, SINK_DIAGONAL, UNUSED_CODE = range(4)
-NAMES = ("natural", "diagonal_first", "sink_diagonal")
+NATURAL, DIAGONAL_FIRST, SINK_DIAGONAL, DIAGONAL_ASCENDING = range(4)
+NAMES = ("natural", "diagonal_first", "sink_diagonal", "diagonal_ascending")
 Run = tuple[int, int]
 
 
@@ -17,16 +17,23 @@ def newest_to_oldest(low: int, high: int, most: int) -> list[Run]:
     return runs
 
 
+def oldest_to_newest(high: int, most: int) -> list[Run]:
+    """The keys 0 to ``high - 1`` cut from the oldest on, as ``(start, count)``; the newest run may be short."""
+    return [(start, min(most, high - start)) for start in range(0, high, most)]
+
+
 def runs_of(schedule: int, keys: int, most: int) -> list[Run]:
     """Runs ``(start, count)`` of at most ``most`` ascending keys that visit the keys 0 to ``keys - 1`` in the schedule's order.
 
     Args:
-        schedule: code as on ``s_tile_schedule``; the unused code 3 stands for natural.
+        schedule: code as on ``s_tile_schedule``.
     """
     if schedule == DIAGONAL_FIRST:
         return newest_to_oldest(0, keys, most)
+    diagonal = max(0, keys - most)      # where the diagonal's run begins, and the keys that are not in it
+    if schedule == DIAGONAL_ASCENDING:
+        return [(diagonal, keys - diagonal), *oldest_to_newest(diagonal, most)]
     if schedule == SINK_DIAGONAL:
-        diagonal = max(0, keys - most)      # where the diagonal's run begins, and the keys that are not in it
         sink = min(most, diagonal)
         return [(diagonal, keys - diagonal), *([(0, sink)] if sink else []), *newest_to_oldest(most, diagonal, most)]
-    return [(start, min(most, keys - start)) for start in range(0, keys, most)]
+    return oldest_to_newest(keys, most)

@@ -9,7 +9,7 @@ import pytest
 from models.hardware.schedules import blocks
 from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.mutation import check_fault
-from tb.key_scheduler.model import DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, UNUSED_CODE, Run, runs_of
+from tb.key_scheduler.model import DIAGONAL_ASCENDING, DIAGONAL_FIRST, NAMES, NATURAL, SINK_DIAGONAL, Run, runs_of
 
 TOP, FILE, BENCH = "fcim_key_scheduler", "rtl/stream/fcim_key_scheduler.v", "tb.key_scheduler.bench_key_scheduler"
 TESTS = 11
@@ -32,7 +32,6 @@ def test_the_longest_tiles(keys_per_block: int, pattern: str, seed: int) -> None
 # ---- what the bench compares with
 @pytest.mark.parametrize(("schedule", "keys", "runs"), [
     (NATURAL, 20, [(0, 8), (8, 8), (16, 4)]),
-    (UNUSED_CODE, 9, [(0, 8), (8, 1)]),
     (DIAGONAL_FIRST, 3, [(0, 3)]),
     (DIAGONAL_FIRST, 24, [(16, 8), (8, 8), (0, 8)]),
     (DIAGONAL_FIRST, 20, [(12, 8), (4, 8), (0, 4)]),
@@ -42,6 +41,10 @@ def test_the_longest_tiles(keys_per_block: int, pattern: str, seed: int) -> None
     (SINK_DIAGONAL, 16, [(8, 8), (0, 8)]),
     (SINK_DIAGONAL, 17, [(9, 8), (0, 8), (8, 1)]),
     (SINK_DIAGONAL, 36, [(28, 8), (0, 8), (20, 8), (12, 8), (8, 4)]),
+    (DIAGONAL_ASCENDING, 8, [(0, 8)]),
+    (DIAGONAL_ASCENDING, 9, [(1, 8), (0, 1)]),
+    (DIAGONAL_ASCENDING, 16, [(8, 8), (0, 8)]),
+    (DIAGONAL_ASCENDING, 36, [(28, 8), (0, 8), (8, 8), (16, 8), (24, 4)]),
 ])
 def test_the_orders_by_hand(schedule: int, keys: int, runs: list[Run]) -> None:
     """For blocks of 8 keys."""
@@ -69,20 +72,24 @@ FAULTS = {
                              "a_block_per_cycle_across_tiles", "m_blk_valid is 0 with 1 tiles"),
     "keys-not-kept": ("waits_q ? waits_keys_q :", "", "lengths/pattern=backpressure", f"m_blk beat|{INSIDE}"),
     "schedule-not-kept": ("waits_q ? waits_schedule_q :", "", "lengths/pattern=backpressure", "m_blk beat .* start"),
-    "unused-code": ("(schedule == 2'd2)", "schedule[1]", "lengths/pattern=none", "m_blk beat .* start"),
+    "ascending-is-natural": ("2'd3:    order_q <= ASCENDS", "2'd3:    order_q <= UP", "lengths/pattern=none",
+                             "m_blk beat .* start"),
+    "ascending-is-sink": ("ASCENDS:  order_q <= UP", "ASCENDS:  order_q <= SINK", "lengths/pattern=none", "m_blk beat .* start"),
+    "ascending-leaves-out-a-block": ("(order_q == ASCENDS) ? up_q : up_q + 1'b1", "up_q + 1'b1", "lengths/pattern=none",
+                                     "m_blk beat .* start"),
     "last-block-whole": ("count = full ?", "count = !last ?", "lengths/pattern=gaps", "m_blk beat .* count got 0x0"),
     "one-block-too-many": ("!full || (left_q == BLOCK_KEYS)", "!full", "lengths/pattern=none", f"m_blk beat .* last|{INSIDE}"),
     "up-from-before": ("up_q    <= {UP_BITS{1'b0}}", "up_q    <= waits_q ? {UP_BITS{1'b0}} : up_q", "lengths/pattern=gaps",
                        "m_blk beat .* start|of start is X"),
     "oldest-ragged": ("last ? {INDEX_BITS{1'b0}} : after[INDEX_BITS-1:0]", "after[INDEX_BITS-1:0]", "lengths/pattern=none",
                       "m_blk beat .* start"),
-    "no-sink": ("(order_q == DIAGONAL) ? SINK", "(order_q == DIAGONAL) ? BETWEEN", "lengths/pattern=none", "m_blk beat .* start"),
-    "sink-twice": ("(order_q == SINK) ? BETWEEN", "(order_q == SINK) ? DOWN", "lengths/pattern=none", "m_blk beat .* start"),
+    "no-sink": ("DIAGONAL: order_q <= SINK", "DIAGONAL: order_q <= BETWEEN", "lengths/pattern=none", "m_blk beat .* start"),
+    "sink-twice": ("SINK:     order_q <= BETWEEN", "SINK:     order_q <= DOWN", "lengths/pattern=none", "m_blk beat .* start"),
     "sink-in-last-block": ("last ? BLOCK_KEYS[INDEX_BITS-1:0]", "last ? {INDEX_BITS{1'b0}}", "lengths/pattern=none",
                            "m_blk beat .* start got 0x0"),
     "top-bit-lost-down": (": after[INDEX_BITS-1:0]", ": {1'b0, after[INDEX_BITS-2:0]}", "long/pattern=both",
                           "m_blk beat .* start"),
-    "top-bit-lost-up": ("up_q + 1'b1", "{1'b0, up_q[UP_BITS-2:0] + 1'b1}", "long/pattern=none", "m_blk beat .* start"),
+    "top-bit-lost-up": (": up_q + 1'b1", ": {1'b0, up_q[UP_BITS-2:0] + 1'b1}", "long/pattern=none", "m_blk beat .* start"),
     "reset-keeps-waiting": ("waits_q <= 1'b0", "waits_q <= (waits_q === 1'b1)", "reset_drops_the_tiles", "the reset left a tile"),
     "reset-keeps-running": ("walks_q <= 1'b0", "walks_q <= (walks_q === 1'b1)", "reset_drops_the_tiles", "the reset left a tile"),
 }

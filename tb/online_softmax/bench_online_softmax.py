@@ -22,6 +22,7 @@ from tb.online_softmax.sequences import (
     largest_then_more,
     low_first,
     saturated,
+    stairs,
     vanishing,
 )
 from tb.score_scaler.sequences import TileStimulus, random_tile
@@ -34,8 +35,9 @@ def budget(size: Geometry, tiles: list[TileStimulus]) -> int:
 
 
 def flagged(g: np.random.Generator, tiles: list[TileStimulus]) -> list[TileStimulus]:
-    """The tiles with random flags."""
-    return [replace(tile, fused=bool(g.integers(2)), skip=bool(g.integers(2))) for tile in tiles]
+    """The tiles with random flags, half of them with a limit of any number of octaves."""
+    return [replace(tile, fused=bool(g.integers(2)), skip=bool(g.integers(2)), octaves=int(g.integers(2) * g.integers(32)))
+            for tile in tiles]
 
 
 async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> Checker:
@@ -44,7 +46,8 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> Checker:
     await checker.run(tiles)
     causes, model, size = check_cycles(checker), checker.model, checker.size
     for b in model.blocks:
-        coverage.sample_block(b.keys, size.keys_per_block, b.opens, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero)
+        coverage.sample_block(b.keys, size.keys_per_block, b.opens, b.last, b.rescaled, len(tiles[b.tile].rows), b.zero,
+                              b.lossy)
     coverage.sample_run(causes, checker.shown, checker.taken, [t.tau for t in tiles],
                             [s for tile in model.tiles for s in tile.sums], size.sum_bits)
     cocotb.log.info("%d blocks, %d run, start decided by %s, waits %d for a slot, %d for a bank", len(model.blocks),
@@ -76,7 +79,7 @@ async def directed_tiles(dut: Any, pattern: str) -> None:
     for t in range(4):
         tau = (4 * PATTERNS.index(pattern) + t) % (size.tau_max + 1)  # all of them, over the four patterns
         keys = 3 * size.keys_per_block + (0, 1, -1, 3)[t]
-        profile = first + 6 * t  # of row 0: two tiles of eight rows hold all profiles
+        profile = first + 6 * t  # of row 0: three tiles of eight rows hold all profiles
         blind = int(g.choice([i for i in range(size.rows) if PROFILES[(profile + i) % len(PROFILES)] is not saturated]))
         tiles.append(directed_tile(g, size, size.rows, keys, tau, profile, blind))
     tau = int(g.integers(0, size.tau_max + 1))
@@ -103,6 +106,26 @@ async def tiles_that_vanish(dut: Any, pattern: str) -> None:
     checker = await run(dut, pattern, tiles)
     skipped = [block.number for block in checker.model.blocks if block.run is None]
     assert len(skipped) >= 8 and any(block.joint and block.run is None for block in checker.model.blocks), f"skipped {skipped}"
+
+
+@cocotb.test()
+@each_pattern()
+async def tiles_that_fall_below_their_octaves(dut: Any, pattern: str) -> None:
+    """Blocks that lie one octave apart from one another, by limits on, around and beyond the exact one, changing from tile to
+    tile: a block that a tile leaves out adds nothing to its sums."""
+    g, size = rng("stimulus"), Geometry(dut)
+    tiles = []
+    for fused in (False, True):
+        tau = int(g.integers(0, size.tau_max + 1))
+        exact = size.prob_bits - tau
+        for octaves, skip in ((1, True), (exact - 1, True), (0, True), (1, False), (exact + 1, True), (31, True), (2, True),
+                              (exact, True)):
+            tile = directed_tile(g, size, int(g.integers(1, size.rows + 1)), min(7 * size.keys_per_block - 2, size.max_keys), tau,
+                                 PROFILES.index(stairs), step=0)
+            tiles.append(replace(tile, fused=fused, skip=skip, octaves=octaves))
+    checker = await run(dut, pattern, tiles)
+    lossy = [block for block in checker.model.blocks if block.lossy]
+    assert {block.run is None for block in lossy} == {True, False}, f"{len(lossy)} blocks of some probability count as nothing"
 
 
 @cocotb.test()

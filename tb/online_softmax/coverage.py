@@ -18,7 +18,7 @@ COVERPOINTS = (
           illegal={f"{keys}, {place}": "only a tile's last block is short" for keys in ("one", "some")
                    for place in ("first", "between")}),
     point("online_softmax.rescaled", "Rows that a block rescales", ("none", "one", "some", "all")),
-    point("online_softmax.zero_block", "Blocks whose probabilities are all 0", ("no", "yes")),
+    point("online_softmax.zero_block", "Blocks in which no score counts", ("no", "all 0", "too many octaves below")),
     point("online_softmax.tau", "Thresholds", numbers(*range(9))),
     point("online_softmax.sum", "Row sums of finished tiles", ("0", "less than every bit", "every bit")),
 )
@@ -26,11 +26,12 @@ GROUP = BenchCoverGroup(COVERPOINTS)
 
 
 @sampler
-def sample_block(keys: int, keys_per_block: int, first: bool, last: bool, rescaled: int, rows: int, zero: bool) -> None:
-    """A block that the softmax unit must give."""
+def sample_block(keys: int, keys_per_block: int, first: bool, last: bool, rescaled: int, rows: int, zero: bool,
+                 lossy: bool) -> None:
+    """A block that the softmax unit must give; ``lossy``: it counts as zero though a probability of it is not 0."""
     GROUP.sample("online_softmax.block", f"{one_some_all(keys, keys_per_block)}, {in_tile(first, last)}")
     GROUP.sample("online_softmax.rescaled", one_some_all(rescaled, rows) if rescaled else "none")
-    GROUP.sample("online_softmax.zero_block", "yes" if zero else "no")
+    GROUP.sample("online_softmax.zero_block", "too many octaves below" if lossy else "all 0" if zero else "no")
 
 
 @sampler

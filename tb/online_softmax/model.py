@@ -36,6 +36,7 @@ class ExpectedBlock:
     rescaled: int
     amount: int
     zero: bool
+    lossy: bool     # zero, though a probability is not 0
     accepts: list[int]
 
     @property
@@ -103,9 +104,10 @@ class SoftmaxModel:
     def _finish_block(self, columns: list[ScaledColumn], opens: bool, joint: bool = False) -> None:
         size, last = self.size, columns[-1]
         table = self.columns.tables[last.bank]
+        may_skip = table.skip and (self._ran or not last.last)
         step = spec.block_step(self._rows, list(zip(*(c.z for c in columns), strict=True)), table.tau, size.prob_bits,
-                               [c.v_mult for c in columns])
-        skip = table.skip and step.zero and (self._ran or not last.last)
+                               [c.v_mult for c in columns], table.octaves, may_skip)
+        skip = may_skip and step.zero
         writes = {}
         for key in range(0 if skip else len(columns)):
             p = [row[key] for row in step.p]
@@ -114,7 +116,7 @@ class SoftmaxModel:
         block = ExpectedBlock(len(self.blocks), None if skip else len(self.running), last.bank, len(self.tiles), len(columns),
                               opens, not self._ran, last.last, joint, writes, pack(step.shift, SHIFT_BITS),
                               pack(step.p_sum, size.block_sum_bits), step.rescaled, step.amount,
-                              step.zero, [c.cycle for c in columns])
+                              step.zero, step.zero and any(step.p_sum), [c.cycle for c in columns])
         self.blocks.append(block)
         if not skip:
             self._ran = True

@@ -62,6 +62,13 @@ def low_first(keys: int, size: Geometry, tau: int) -> list[int]:
     return ([-40 * OCTAVE] * block + [3 * OCTAVE] * block + [-30 * OCTAVE - j for j in range(keys)])[:keys]
 
 
+def stairs(keys: int, size: Geometry, tau: int) -> list[int]:
+    """Blocks one, two, three and four octaves below the first; between them around the last octave of any probability."""
+    edge = tau - size.prob_bits
+    levels = [3, 2, 3 + edge, 1, 0, 4 + edge, -1, 2 + edge]
+    return [levels[j // size.keys_per_block % len(levels)] * OCTAVE + j % 3 for j in range(keys)]
+
+
 def saturated(keys: int, size: Geometry, tau: int) -> list[int]:
     return [(700 if j % 3 else -700) * OCTAVE for j in range(keys)]
 
@@ -78,7 +85,7 @@ def largest_then_more(keys: int, size: Geometry, tau: int) -> list[int]:
 
 
 PROFILES: tuple[Profile, ...] = (equal, largest_first, largest_middle, largest_last, rising, falling, edge_of_tau, jump, jump_63,
-                               vanishing, low_first, saturated, largest_probability, largest_then_more)
+                               vanishing, low_first, saturated, largest_probability, largest_then_more, stairs)
 
 
 def directed_tile(g: np.random.Generator, size: Geometry, rows: int, keys: int, tau: int, first: int, blind: int | None = None,

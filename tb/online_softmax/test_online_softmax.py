@@ -30,12 +30,17 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
     ("fcim_online_softmax", "rd_v_mult(v_mult_q[{rd_buf, rd_key}])", "rd_v_mult(v_mult_q[{fill_buf_q, rd_key}])",
      r"p \(lane, got, expected\)"),
     ("fcim_score_scaler", "side_q2 <= {v_mult_q, ", "side_q2 <= {s_col_v_mult, ", r"p \(lane, got, expected\)"),
+    ("fcim_online_softmax", ".s_blk_octaves(zoctaves_q[judge_buf_q])", ".s_blk_octaves(zoctaves_q[judge_after])",
+     "m_decision|a write before any block"),
+    ("fcim_online_softmax", "<= octaves_q[s_col_bank]", "<= octaves_q[!s_col_bank]",
+     "m_decision|a write before any block"),
     ("fcim_online_softmax", "exp_ready || (rd_buf != judge_buf_q)", "exp_ready", "rescales after|the request comes"),
 ], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "multiplier-of-another-block",
-        "multiplier-of-the-next-column", "judged-too-late"])
+        "multiplier-of-the-next-column", "octaves-of-the-next-block", "octaves-of-the-other-tile", "judged-too-late"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (f"rtl/softmax/{module}.v", old, new), message, TOP, BENCH, dict(zip(NAMES, SIZES[0], strict=True)),
-                RunOptions(seed=seed, testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none"]))
+                RunOptions(seed=seed, testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none",
+                                                "tiles_that_fall_below_their_octaves/pattern=none"]))
 
 
 def test_a_multiplier_of_the_next_block_in_its_buffer_is_found(seed: int, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Checker:
         self.read: deque[int] = deque()             # judged blocks, oldest first
         self.asked: tuple[int, int] | None = None   # block and pass at the read port
         self.events: dict[int, tuple[int, int]] = {}    # cycle: rows and amount of a pass
-        self.met = {"zero": 0, "rescaled": 0, "joint": 0, "back to back": 0}
+        self.met = {"zero": 0, "lossy": 0, "rescaled": 0, "joint": 0, "back to back": 0}
 
     def _part(self, values: list[int], pass_: int) -> list[int]:
         return values[pass_ * self.lanes : (pass_ + 1) * self.lanes]
@@ -68,6 +68,7 @@ class Checker:
         dut.s_blk_buf.value, dut.s_blk_after.value = number % BUFFERS, (number + 1) % BUFFERS
         dut.s_blk_before.value = (number + 2) % BUFFERS
         dut.s_blk_first.value, dut.s_blk_joint.value, dut.s_blk_tau.value = int(block.first), int(block.joint), block.tau
+        dut.s_blk_octaves.value = block.octaves
         if valid and self.walk is None:
             self.walk = now
             self.followed = bool(self.judged) and self.judged[-1][0] == now
@@ -98,6 +99,7 @@ class Checker:
             zero = str(dut.judged_zero.value)
             assert zero == str(int(block.zero)), f"block {block.number}: judged_zero is {zero}"
             self.met["zero"] += block.zero
+            self.met["lossy"] += block.lossy
             self.met["joint"] += block.joint
             self.read.append(block.number)
         self.written += self.last_write

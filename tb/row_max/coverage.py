@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tb.common import spec
-from tb.common.coverage import FIRST_MAXIMUM, BenchCoverGroup, digitise, numbers, points_of, sampler
+from tb.common.coverage import FIRST_MAXIMUM, OCTAVES, BenchCoverGroup, digitise, numbers, octaves_bin, points_of, sampler
 
 if TYPE_CHECKING:
     from tb.row_max.sequences import Block
@@ -29,9 +29,12 @@ COVERPOINTS = (
     point("row_max.amount", "Rescale amounts against the width of the shift",
           ("0", "1 to 62", "63", "64 or more: clamped")),
     point("row_max.zero", "Why a block vanishes, or what keeps it",
-          ("nothing visible", "all too small", "one row keeps it", "some rows keep it", "all rows keep it")),
+          ("nothing visible", "all too small", "below the tile's octaves", "one row keeps it", "some rows keep it",
+           "all rows keep it")),
     point("row_max.edge", "A row's maximum in the last octave that leaves something of a probability, and in the next",
           axes=(("tau", numbers(*range(9))), ("maximum", ("at", "1 below")))),
+    point("row_max.octaves", "A row's maximum in the last octave that counts, and in the next, by the tile's octaves",
+          axes=(("octaves", OCTAVES), ("maximum", ("at", "1 below")))),
     point("row_max.value", "Running maxima", ("lowest", "negative", "0", "positive", "highest")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -52,9 +55,8 @@ def sample_block(judged: Block, before: Block | None, after: Block | None, prob_
             GROUP.sample("row_max.joint", _joint(top, _top(after.z[row])))
     if before is not None:
         _rows(judged, before.row_max, own)
-    edges = [_FAR if top is None or m is None else (top >> spec.Z_FRAC) - m + prob_bits - judged.tau
-             for top, m in zip(own, judged.row_max)]
-    _zero(judged, edges)
+    octaves = [_FAR if top is None or m is None else (top >> spec.Z_FRAC) - m for top, m in zip(own, judged.row_max)]
+    _zero(judged, octaves, prob_bits - judged.tau)
     known = [m for m in judged.row_max if m is not None]
     GROUP.sample_array("row_max.value", digitise(np.array(known, dtype=np.int64), (-512, -511, 0, 1, 511)))
 
@@ -87,11 +89,16 @@ def _rows(judged: Block, old: list[int | None], own: list[int | None]) -> None:
                          "64 or more: clamped")
 
 
-def _zero(judged: Block, edges: list[int]) -> None:
-    """Why a block vanishes, or what keeps it; ``edges`` of every row in octaves above the last that leaves something."""
-    keeping, best = sum(edge >= 0 for edge in edges), max(edges)
-    GROUP.sample("row_max.zero", "nothing visible" if best == _FAR else "all too small" if best < 0 else
-                 "one row keeps it" if keeping == 1 else "all rows keep it" if keeping == len(edges) else "some rows keep it")
-    for edge in edges:
-        if edge in (-1, 0):
-            GROUP.sample("row_max.edge", f"{judged.tau}, {'1 below' if edge else 'at'}")
+def _zero(judged: Block, octaves: list[int], exact: int) -> None:
+    """Why a block vanishes, or what keeps it; ``octaves`` from every row's running maximum to its maximum in the block,
+    ``exact`` octaves below which nothing is left."""
+    span = min(judged.octaves or exact, exact)
+    keeping, best = sum(octave >= -span for octave in octaves), max(octaves)
+    GROUP.sample("row_max.zero", "nothing visible" if best == _FAR else "all too small" if best < -exact else
+                 "below the tile's octaves" if not keeping else "one row keeps it" if keeping == 1 else
+                 "all rows keep it" if keeping == len(octaves) else "some rows keep it")
+    for octave in octaves:
+        if octave in (-exact - 1, -exact):
+            GROUP.sample("row_max.edge", f"{judged.tau}, {'at' if octave == -exact else '1 below'}")
+        if octave in (-span - 1, -span):
+            GROUP.sample("row_max.octaves", f"{octaves_bin(judged.octaves, exact)}, {'at' if octave == -span else '1 below'}")

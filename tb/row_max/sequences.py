@@ -21,16 +21,25 @@ class Block:
     first: bool
     joint: bool
     tau: int
+    octaves: int
     z: list[list[int]]
     row_max: list[int | None] = field(default_factory=list)   # None: the row has seen no key
     shift: list[int] = field(default_factory=list)
     amount: list[int] = field(default_factory=list)
     zero: bool = False
+    lossy: bool = False         # zero, though a probability is not 0
 
 
-def draw_scores(g: np.random.Generator, rows: int, row_max: list[int | None], tau: int, prob_bits: int) -> list[list[int]]:
-    """A few keys per row, chosen around what decides: m, the threshold, the last probability, the ends, masked."""
-    keys, edge = int(g.integers(1, 4)), tau - prob_bits
+def draw_octaves(g: np.random.Generator, tau: int, prob_bits: int) -> int:
+    """None in a third of the tiles; else 1, the largest, around the last probability, fewer, or any."""
+    exact = prob_bits - tau
+    values = (1, 2, exact - 1, exact, exact + 1, 31, *g.integers(1, exact, 2).tolist(), int(g.integers(1, 32)))
+    return int(g.choice(values)) if g.integers(3) else 0
+
+
+def draw_scores(g: np.random.Generator, rows: int, row_max: list[int | None], tau: int, edge: int) -> list[list[int]]:
+    """A few keys per row, chosen around what decides: m, the threshold, the last octave that counts (``edge``), ends, masked."""
+    keys = int(g.integers(1, 4))
     far = bool(g.integers(0, 2))                                    # every row far below, or each row anything
     stray = int(g.integers(rows)) if g.integers(0, 2) else None     # ... but this one
     z = []
@@ -38,7 +47,8 @@ def draw_scores(g: np.random.Generator, rows: int, row_max: list[int | None], ta
         m = row_max[row]
         gone = far and row != stray
         steps = [edge - 1, edge - 2, -600] if gone else [edge, edge - 1, -1, 0, tau, tau + 1, 63, tau + 70, 300]
-        hidden = g.integers(0, 4, keys) == 0 if m is not None or not gone else [True] * keys
+        blind = gone and (m is None or m + edge <= -512)    # nothing lies that far below it
+        hidden = [True] * keys if blind else g.integers(0, 4, keys) == 0
         start = int(g.choice([-512, 511, 0, int(g.integers(-400, 400))])) if m is None else m
         values = [(start + int(g.choice(steps))) * OCTAVE + int(g.choice([0, 1, OCTAVE - 1])) for _ in range(keys)]
         z.append([spec.MASKED if h else min(max(v, spec.Z_MIN), spec.Z_MAX) for h, v in zip(hidden, values)])
@@ -54,21 +64,35 @@ def judge(block: Block, tile: list[Block], row_max: list[int | None], prob_bits:
         block.row_max.append(m)
         block.shift.append(shift)
         block.amount.append(amount)
-        zero &= all(v == spec.MASKED or spec.probability(v, m, block.tau, prob_bits) == 0 for v in own)
+        zero &= not spec.counts(m, own, block.tau, prob_bits, block.octaves)
     block.zero = zero
+    block.lossy = zero and any(spec.probability(v, m, block.tau, prob_bits) for m, own in zip(block.row_max, block.z)
+                               for v in own if v != spec.MASKED)
     return list(block.row_max)
 
 
+def falling_tile(number: int, rows: int, octaves: int, prob_bits: int) -> list[Block]:
+    """Six blocks that lie 0, 1, 2 and so on octaves below the first one; ``number`` of the first."""
+    tile: list[Block] = []
+    row_max: list[int | None] = [None] * rows
+    for below in range(6):
+        tile.append(Block(number + below, below == 0, False, 0, octaves, [[(3 - below) * OCTAVE]] * rows))
+        row_max = judge(tile[-1], tile, row_max, prob_bits)
+    return tile
+
+
 def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int) -> list[Block]:
-    """Tiles of one block to six, with the running maxima that the scalar rules give."""
-    blocks: list[Block] = []
+    """Tiles that fall, without octaves and below theirs, then tiles of one block to six, with what the scalar rules give."""
+    blocks = [block for octaves in range(3) for block in falling_tile(6 * octaves, rows, octaves, prob_bits)]
     while len(blocks) < BLOCKS:
         tau, count = int(g.integers(0, min(TAU_MAX, prob_bits - 2) + 1)), int(g.integers(1, 7))
+        octaves = draw_octaves(g, tau, prob_bits)
+        edge = -min(octaves or prob_bits, prob_bits - tau)
         fused, row_max = bool(g.integers(0, 2)) and count > 1, [None] * rows
         tile: list[Block] = []
         for index in range(count):
-            block = Block(len(blocks) + index, index == 0, fused and index == 0, tau,
-                          draw_scores(g, rows, row_max, tau, prob_bits))
+            block = Block(len(blocks) + index, index == 0, fused and index == 0, tau, octaves,
+                          draw_scores(g, rows, row_max, tau, edge))
             tile.append(block)
             if not block.joint:
                 for done in (tile if fused and index == 1 else [block]):

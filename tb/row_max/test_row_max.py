@@ -22,11 +22,15 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     ("row_max_q[{s_blk_before, pass_q}]", "row_max_q[{s_blk_after, pass_q}]", "running maxima|rescaled rows|judged_zero|non-0/1"),
     ("seen_all[a] || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
     ("visible_all[a] = (own != MASKED)", "visible_all[a] = 1'b1", "judged_zero"),
-    ("$signed({{(ROW_MAX_BITS+2-TAU_BITS){1'b0}}, a_tau_q});", "$signed({(ROW_MAX_BITS+2){1'b0}});", "judged_zero"),
-    ("(|nonzero) || (any_q", "(&nonzero) || (any_q", "judged_zero"),
+    ("$signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});", "$signed({(OCTAVES_BITS+1){1'b0}});", "judged_zero"),
+    ("(|counts) || (any_q", "(&counts) || (any_q", "judged_zero"),
+    ("s_blk_octaves != 0 && given < exact", "s_blk_octaves != 0", "judged_zero"),
+    ("s_blk_octaves != 0 && given < exact", "given < exact", "judged_zero"),
+    ("s_blk_octaves != 0 && given < exact", "1'b0", "judged_zero"),
+    ("(s_blk_octaves != 0 && given < exact) ? given", "(s_blk_octaves != 0 && given < exact) ? given - 1'b1", "judged_zero"),
     ("SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}", "SHIFT_BITS]) ? {SHIFT_BITS{1'b0}}", "shifts"),
 ], ids=["always-joint", "wrong-buffer", "seen-not-kept", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
-        "large-rescale-wraps"])
+        "beyond-the-exact-limit", "no-octaves-skip-all", "octaves-ignored", "an-octave-too-few", "large-rescale-wraps"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12},
                 RunOptions(seed=seed))

@@ -34,6 +34,7 @@ class Table:
     tau: int = 0
     fused: bool = False
     skip: bool = False
+    octaves: int = 0
 
 
 class ColumnModel:
@@ -55,6 +56,7 @@ class ColumnModel:
         if hasattr(dut, "row_tau"):
             table.tau = int(dut.row_tau.value)
             table.fused, table.skip = dut.row_fused.value == 1, dut.row_skip.value == 1
+            table.octaves = int(dut.row_octaves.value)
 
     def accept(self, beat: Beat, cycle: int) -> ScaledColumn:
         """The scaled scores of an accepted column."""

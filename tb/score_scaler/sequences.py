@@ -29,6 +29,7 @@ class TileStimulus:
     fused: bool = False
     skip: bool = False
     v_mult: list[int] | None = None
+    octaves: int = 0
 
     def beats(self, size: Geometry, bank: int, g: np.random.Generator) -> list[Beat]:
         """The columns. Rows that are not used carry noise."""

@@ -1,4 +1,5 @@
-"""In which order keys come and what tiles may do, as a job's parameters say: ``schedule``, ``fused``, ``skip``."""
+"""In which order keys come and what tiles may do, as a job's parameters say: ``schedule``, ``fused``, ``skip``,
+``octaves``."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from itertools import product
 import numpy as np
 
 from models.errors import FcimError
-from models.hardware.config import EngineConfig
-from models.hardware.schedules import check_schedule, key_order
+from models.hardware.config import OCTAVES_BITS, EngineConfig
+from models.hardware.schedules import check_octaves, check_schedule, key_order
 from models.hardware.tile import TileJob
 from tb.core.sequences import vanishing_tiles
 
@@ -25,6 +26,7 @@ class Order:
     schedule: str = "natural"
     fused: bool = False
     skip: bool = False
+    octaves: int = 0
 
 
 def _flag(parameters: Mapping[str, object], name: str, word: str, default: object) -> object:
@@ -48,21 +50,32 @@ def schedule_of(parameters: Mapping[str, object]) -> str:
     return check_schedule(str(parameters.get("schedule", "natural")))
 
 
+def octaves_of(parameters: Mapping[str, object]) -> int:
+    """The octaves below the running maximum from which on the job's tiles leave out blocks; 0, by default: none that matter.
+
+    Raises:
+        FcimError: no tile can carry that.
+    """
+    octaves = str(parameters.get("octaves", 0))
+    return check_octaves(int(octaves) if octaves.isdecimal() else -1)
+
+
 def orders(parameters: Mapping[str, object]) -> list[Order]:
     """The orders that a job runs one after another, one for each choice of flags that are ``each``; flags are 0 by default.
 
     Raises:
         FcimError: a parameter is illegal.
     """
-    schedule, flags = schedule_of(parameters), []
+    schedule, octaves, flags = schedule_of(parameters), octaves_of(parameters), []
     for name in ("fused", "skip"):
         value = _flag(parameters, name, EACH, False)
         flags.append((False, True) if value == EACH else (bool(value),))
-    return [Order(schedule, fused, skip) for fused, skip in product(*flags)]
+    return [Order(schedule, fused, skip, octaves) for fused, skip in product(*flags)]
 
 
 def flagged(parameters: Mapping[str, object], numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
     """``tiles`` with the flags that the parameters say; drawn for each tile where they say ``mixed``, which is the default.
+    Their octaves are the job's, by default any number for half of them.
 
     Raises:
         FcimError: a parameter is illegal.
@@ -72,7 +85,9 @@ def flagged(parameters: Mapping[str, object], numbers: np.random.Generator, tile
         value = _flag(parameters, name, MIXED, MIXED)
         drawn = numbers.integers(0, 2, len(result)).astype(bool).tolist()
         result = [replace(tile, **{name: flag if value == MIXED else bool(value)}) for tile, flag in zip(result, drawn)]
-    return result
+    drawn = numbers.integers(0, 2, len(result)) * numbers.integers(0, 1 << OCTAVES_BITS, len(result))
+    given = octaves_of(parameters) if "octaves" in parameters else None
+    return [replace(tile, octaves=int(o) if given is None else given) for tile, o in zip(result, drawn)]
 
 
 def some_vanish(cfg: EngineConfig, numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:

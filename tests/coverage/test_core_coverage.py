@@ -259,9 +259,10 @@ def test_orders_are_seen_from_the_positions(generator: np.random.Generator) -> N
     def names(keys: int) -> list[str]:
         return [order_of(TINY, decode(TINY, generator, 2, keys, schedule=name)[0]) for name in SCHEDULES]
 
-    assert names(1) == names(BLOCK) == ["one block"] * 3
-    assert names(BLOCK + 1) == names(2 * BLOCK) == ["natural", "newest of two first", "newest of two first"]
-    assert names(2 * BLOCK + 1) == names(5 * BLOCK) == list(SCHEDULES)
+    assert names(1) == names(BLOCK) == ["one block"] * 4
+    assert names(BLOCK + 1) == names(2 * BLOCK) == ["natural", *["newest of two first"] * 3]
+    assert names(2 * BLOCK + 1) == names(3 * BLOCK) == ["natural", "diagonal_first", *["newest of three first"] * 2]
+    assert names(3 * BLOCK + 1) == names(5 * BLOCK) == list(SCHEDULES)
     tile = decode(TINY, generator, 2, 20)[0]
     assert order_of(TINY, replace(tile, k_pos=tile.k_pos.flip(0))) == "another order"
     assert order_of(TINY, replace(tile, k_pos=tile.k_pos + 1)) == "another order"
@@ -335,6 +336,24 @@ def test_the_edge_of_a_block_that_vanishes_by_hand(tau: int, name: str, generato
     assert hits(decided([alone]), "skip.kept_by") == {"all": 1, "one of several": 1}
 
 
+def test_blocks_below_the_octaves_by_hand(generator: np.random.Generator) -> None:
+    """Blocks 0, 1, 2, 3 octaves and as many below as leave nothing; padding in a tile whose keys have an order."""
+    levels = [0, -1, -2, -3, LOW]
+    tiles = [replace(levels_tile(TINY, generator, levels, skip=skip), octaves=octaves)
+             for octaves, skip in ((1, True), (2, False), (0, True), (16, True), (15, True), (31, True))]
+    cov = decided(tiles)
+    exact = {f"{octaves}, {block}": count for octaves in ("0", "1 less", "the exact limit", "31")
+             for block, count in (("counts", 4), ("all 0", 1))}
+    assert hits(cov, "skip.octaves") == exact | {
+        "1, counts": 2, "1, skipped": 2, "1, all 0": 1, "up to 2 less than the exact limit, counts": 3,
+        "up to 2 less than the exact limit, runs without the flag": 1, "up to 2 less than the exact limit, all 0": 1}
+    assert hits(cov, "skip.octaves_order") == {"natural, one block": 2}
+    assert hits(cov, "skip.block") == {"middle, one block, below the octaves": 2, "last, one block, all too small": 5}
+    assert hits(cov, "skip.runs_though_zero") == {"below the octaves, no flag": 1, "all too small, no flag": 1}
+    computed = {name: sum(hits(decided([tile]), "exp.shift").values()) for name, tile in zip(("1", "0"), (tiles[0], tiles[2]))}
+    assert computed["0"] - computed["1"] == 2 * BLOCK * ROWS, "no exponential of a block that is left out is seen"
+
+
 # ---- all of a run
 def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
     tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1),
@@ -342,6 +361,7 @@ def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> N
              *sequences.visibility(TINY, generator).values(),
              *sequences.skips(TINY, generator).values(), *sequences.joint_starts(TINY, generator).values()]
     tiles += [tile for name in SCHEDULES for tile in prefill(TINY, generator, 1, 40, schedule=name)]
+    tiles.append(replace(levels_tile(TINY, generator, [0, -2], skip=True), octaves=1))
     cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
     flow = sampled(TINY, *skipping_record())
     narrow = sampled(NARROW, list(sequences.probabilities(NARROW, generator).values()))

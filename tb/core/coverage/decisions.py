@@ -13,23 +13,28 @@ from models.hardware.interface import COUNTERS
 from models.hardware.schedules import SCHEDULES, key_order
 from models.hardware.tile import TileJob, TileResult
 from scripts.flow.coverage.functional import SEPARATOR, CoverGroup, CoverPoint
-from tb.common.coverage import FIRST_MAXIMUM, Bins, digitise, numbers, one_some_all
+from tb.common.coverage import FIRST_MAXIMUM, OCTAVES, Bins, digitise, numbers, octaves_bin, one_some_all
 from tb.core.coverage.internals import Internals
 
-ORDERS: Bins = (*SCHEDULES, "newest of two first", "one block", "another order")
+ORDERS: Bins = (*SCHEDULES, "newest of two first", "newest of three first", "one block", "another order")
+OF_THREE = "of three blocks sink_diagonal and diagonal_ascending are one order"
 STALLS: Bins = ("none pauses", "inputs pause", "outputs wait", "both")
 FIRST_STEP: Bins = ("one block", "fused")
 MAY_SKIP: Bins = ("every block runs", "blocks may be skipped")
-WHY_ZERO: Bins = ("nothing visible", "all too small")
+WHY_ZERO: Bins = ("nothing visible", "all too small", "below the octaves")
 _SETS = "the block that sets a row's running maximum leaves that row a probability that is not 0"
+BY_OCTAVES: Bins = ("counts", "all 0", "skipped", "runs without the flag")
+_EXACT = "no probability is left beyond the exact limit"
 _SHORT = "only a tile's last block is short"
 
 SCHEDULE = (
     CoverPoint("schedule.order", "fcim_core",
                "Tiles whose keys come in the order of a schedule, seen from the keys' positions; two blocks, newest first, are "
-               "both other schedules", axes=(("order", ORDERS), ("last block", ("ragged", "whole")))),
+               "all other schedules, three of them, the oldest next, are two",
+               axes=(("order", ORDERS), ("last block", ("ragged", "whole")))),
     CoverPoint("schedule.blocks", "fcim_core", "Blocks of a tile in every schedule",
-               axes=(("order", SCHEDULES), ("blocks", ("2 or 3", "4 to 15", "16 or more")))),
+               axes=(("order", SCHEDULES), ("blocks", ("2 or 3", "4 to 15", "16 or more"))),
+               illegal=dict.fromkeys(("sink_diagonal, 2 or 3", "diagonal_ascending, 2 or 3"), OF_THREE)),
     CoverPoint("schedule.flags", "fcim_core", "Every schedule with both first steps, with skipping and without",
                axes=(("order", SCHEDULES), ("first step", FIRST_STEP), ("blocks", MAY_SKIP))),
     CoverPoint("schedule.phase", "fcim_core", "Every schedule in prefill and in decoding, where all rows are of one token",
@@ -54,19 +59,25 @@ FUSED = (
 SKIPPED = (
     CoverPoint("skip.block", "fcim_online_softmax", "Blocks that are skipped: their place in the tile, its first step, and why",
                axes=(("place", ("first", "middle", "last")), ("first step", FIRST_STEP), ("because", WHY_ZERO)),
-               illegal={"first, one block, all too small": _SETS}),
+               illegal=dict.fromkeys(("first, one block, all too small", "first, one block, below the octaves"), _SETS)),
     CoverPoint("skip.runs_though_zero", "fcim_online_softmax",
-               "Blocks whose probabilities are all 0 and that run all the same: the tile may not skip, or has no other block",
+               "Blocks in which no score counts and that run all the same: the tile may not skip, or has no other block",
                axes=(("zero", WHY_ZERO), ("because", ("no flag", "no other block"))),
-               illegal={"all too small, no other block": _SETS}),
+               illegal=dict.fromkeys(("all too small, no other block", "below the octaves, no other block"), _SETS)),
     CoverPoint("skip.share", "fcim_online_softmax", "Blocks that a tile of several skips",
                ("none", "one", "some", "all but one")),
     CoverPoint("skip.in_a_row", "fcim_online_softmax", "Neighbouring blocks that are skipped; there are three buffers of scores",
                ("1", "2", "3", "4 or more", "over a tile's end")),
     CoverPoint("skip.edge", "fcim_row_max", "The largest maximum of a block, over the rows, in octaves from the last one that "
-               "leaves something of a probability", axes=(("tau", ("0", "1 to 7", "8")), ("maximum", (
+               "counts", axes=(("tau", ("0", "1 to 7", "8")), ("maximum", (
                    "2 or more below", "1 below", "at", "1 above", "2 or more above")))),
-    CoverPoint("skip.kept_by", "fcim_row_max", "Rows with a probability in a block of a tile that may skip",
+    CoverPoint("skip.octaves", "fcim_row_max", "The tile's octaves against the exact limit, by what comes of a block",
+               axes=(("octaves", OCTAVES), ("block", BY_OCTAVES)),
+               illegal={SEPARATOR.join((octaves, block)): _EXACT for octaves in ("0", *OCTAVES[4:])
+                        for block in BY_OCTAVES[2:]}),
+    CoverPoint("skip.octaves_order", "fcim_online_softmax", "Blocks of some probability that are skipped, in every schedule",
+               axes=(("order", SCHEDULES), ("first step", FIRST_STEP))),
+    CoverPoint("skip.kept_by", "fcim_row_max", "Rows with a score that counts in a block of a tile that may skip",
                ("one of several", "some", "all")),
     CoverPoint("skip.changes", "fcim_online_softmax", "A tile's flags against those of the tile before",
                ("both the same", "other first step", "other skip", "both others")),
@@ -98,7 +109,9 @@ def order_of(cfg: EngineConfig, tile: TileJob) -> str:
     fitting = [name for name in SCHEDULES if tile.k_pos.equal(key_order(name, keys, per_block))]
     if not fitting:
         return "another order"
-    return "one block" if keys <= per_block else "newest of two first" if len(fitting) > 1 else fitting[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    return "one block" if keys <= per_block else "newest of two first" if keys <= 2 * per_block else "newest of three first"
 
 
 def sample_decisions(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals, stalls: str | None) -> None:
@@ -109,6 +122,7 @@ def sample_decisions(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: I
     _schedule(cov, cfg, tile, inner, stalls)
     _first_step(cov, cfg, tile, inner)
     _zero_blocks(cov, tile, inner)
+    _octaves(cov, cfg, tile, inner)
     _edges(cov, cfg, tile, inner)
 
 
@@ -142,11 +156,11 @@ def _first_step(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Intern
 
 
 def _zero_blocks(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
-    ran, zero = inner.ran(tile.skip), inner.zero
+    ran, zero, lossy = inner.ran, inner.zero, inner.lossy
     hidden = ~(inner.visible_keys > 0).any(0)
     last = len(ran) - 1
     for block in np.flatnonzero(zero):
-        why = WHY_ZERO[not hidden[block]]
+        why = WHY_ZERO[0 if hidden[block] else 2 if lossy[block] else 1]
         if ran[block]:
             cov.sample("skip.runs_though_zero", _bin(why, "no other block" if tile.skip else "no flag"))
         else:
@@ -158,13 +172,23 @@ def _zero_blocks(cov: CoverGroup, tile: TileJob, inner: Internals) -> None:
                    "one" if left_out == 1 else "some")
 
 
+def _octaves(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
+    octaves = octaves_bin(tile.octaves, cfg.prob_bits - tile.tau)
+    for zero, lossy, ran in zip(inner.zero, inner.lossy, inner.ran, strict=True):
+        block = "runs without the flag" if lossy and ran else "skipped" if lossy else "all 0" if zero else "counts"
+        cov.sample("skip.octaves", _bin(octaves, block))
+    order = order_of(cfg, tile)
+    if order in SCHEDULES:
+        cov.sample("skip.octaves_order", _bin(order, FIRST_STEP[tile.fused]), int((inner.lossy & ~inner.ran).sum()))
+
+
 def _edges(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
-    octave = (inner.zmax >> Z_FRAC) - inner.row_max + cfg.prob_bits - tile.tau
+    octave = (inner.zmax >> Z_FRAC) - inner.row_max + nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves)
     seen = inner.visible_keys > 0
     best = np.where(seen, octave, np.iinfo(np.int64).min).max(0)[seen.any(0)]
     tau = digitise(np.full(len(best), tile.tau), _TAU_STARTS)
     cov.sample_array("skip.edge", tau, np.clip(best, -2, 2) + 2)
-    rows = inner.p.any(2).sum(0)
+    rows = (seen & (octave >= 0)).sum(0)
     if tile.skip:
         rows, every = rows[rows > 0], len(inner.p)
         cov.sample_array("skip.kept_by", np.where(rows == every, 2, np.where(rows == 1, 0, 1)))

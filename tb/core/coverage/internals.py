@@ -20,7 +20,8 @@ class Internals:
     (visible or not). ``z`` and ``p`` int64 ``[R, B, K]``; ``sizes`` int64 ``[B]`` keys of each block; ``zmax``,
     ``visible_keys``, ``row_max`` (after the block), ``over`` (candidate minus the running maximum before it), ``amount`` int64
     ``[R, B]``; ``known`` bool ``[R, B]``: the row had seen a key before the block; ``row_sum`` int64 ``[R]``; ``before`` int64
-    ``[R, B]``: the row sum before the block.
+    ``[R, B]``: the row sum before the block. ``p`` is given of skipped blocks too, of which no sum has anything. ``zero`` bool
+    ``[B]``: no score of the block counts; ``ran`` bool ``[B]``: it is not skipped.
     """
 
     score: np.ndarray
@@ -38,22 +39,18 @@ class Internals:
     known: np.ndarray
     before: np.ndarray
     row_sum: np.ndarray
+    zero: np.ndarray
+    ran: np.ndarray
 
     @property
-    def zero(self) -> np.ndarray:
-        """Blocks whose probabilities are all 0, bool ``[B]``."""
-        return ~self.p.any(axis=(0, 2))
+    def lossy(self) -> np.ndarray:
+        """Blocks in which no score counts though a probability is not 0, bool ``[B]``."""
+        return self.zero & self.p.any(axis=(0, 2))
 
-    def ran(self, skip: bool) -> np.ndarray:
-        """Blocks that run, bool ``[B]``, if the tile's flag ``skip`` is this."""
-        ran = ~self.zero | (not skip)
-        ran[-1] |= not ran.any()
-        return ran
-
-    def counts(self, skip: bool) -> tuple[int, int, int, int, list[bool], list[bool]]:
+    def counts(self) -> tuple[int, int, int, int, list[bool], list[bool]]:
         """What the golden model counts too: rescales, their amount, saturations, zero blocks, empty rows, blocks that run."""
         return (int((self.amount > 0).sum()), int(self.amount.sum()), int((self.saturated & self.visible).sum()),
-                int(self.zero.sum()), (self.row_sum == 0).tolist(), self.ran(skip).tolist())
+                int(self.zero.sum()), (self.row_sum == 0).tolist(), self.ran.tolist())
 
 
 def round_shift(x: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -92,6 +89,15 @@ def _sums(p_sum: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return before, now
 
 
+def _decisions(cfg: EngineConfig, tile: TileJob, zmax: np.ndarray, row_max: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``zero`` and ``ran`` of :class:`Internals`, from the blocks' own maxima ``[R, B]`` and the running maxima after them."""
+    span = nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves)
+    zero = ~((zmax != nx.MASKED) & ((zmax >> Z_FRAC) - row_max >= -span)).any(axis=0)
+    ran = ~zero | (not tile.skip)
+    ran[-1] |= not ran.any()
+    return zero, ran
+
+
 def internals_of(cfg: EngineConfig, tile: TileJob) -> Internals:
     """The internals of one tile."""
     rows, keys, per_block = tile.q.shape[0], tile.k.shape[0], cfg.keys_per_block
@@ -111,9 +117,11 @@ def internals_of(cfg: EngineConfig, tile: TileJob) -> Internals:
         judged[:, 0] = np.maximum(zmax[:, 0], zmax[:, 1])
     row_max, over, amount, known = _row_maxima(judged, tile.tau)
     p = nx.probability(z, torch.from_numpy(row_max).unsqueeze(-1), tile.tau, cfg.prob_bits)
-    before, row_sum = _sums(p.sum(-1).numpy(), amount)
+    zero, ran = _decisions(cfg, tile, zmax, row_max)
+    before, row_sum = _sums(np.where(ran, p.sum(-1).numpy(), 0), amount)
     sizes = np.full(count, per_block)
     sizes[-1] = keys - (count - 1) * per_block
     return Internals(score=score.numpy(), product=product.numpy(), visible=visible.numpy(), saturated=(clamped != wide).numpy(),
                      z=z.numpy(), p=p.numpy(), sizes=sizes, zmax=zmax, visible_keys=(z != nx.MASKED).sum(-1).numpy(),
-                     row_max=row_max, over=over, amount=amount, known=known, before=before, row_sum=row_sum)
+                     row_max=row_max, over=over, amount=amount, known=known, before=before, row_sum=row_sum,
+                     zero=zero, ran=ran)

@@ -134,7 +134,8 @@ def _maxima(cov: CoverGroup, inner: Internals) -> None:
 
 
 def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
-    shown = inner.z != nx.MASKED
+    visible = inner.z != nx.MASKED
+    shown = visible & (inner.ran | ~inner.lossy)[:, None]
     p, d = inner.p[shown], (inner.z - (inner.row_max[..., None] << Z_FRAC))[shown]
     shift = 19 - cfg.prob_bits + tile.tau - (d >> Z_FRAC)
     cov.sample_array("exp.shift", np.minimum(shift, 20) - 1)
@@ -142,7 +143,7 @@ def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Int
     cov.sample_array("exp.segment", (fraction >> nx.EXP2_LOW_BITS)[p > 0])
     largest = (1 << cfg.prob_bits) - 1
     cov.sample_array("exp.value", np.where(p == 0, 1, np.where(p == largest, 5, np.where(d == 0, 4, np.where(p == 1, 2, 3)))))
-    cov.sample("exp.value", "0, masked", int(inner.sizes.sum()) * len(inner.z) - len(p))
+    cov.sample("exp.value", "0, masked", int(inner.sizes.sum()) * len(inner.z) - int(visible.sum()))
     if cfg.prob_bits in (8, 9) and (p == largest).any():
         # the mantissa from which rounding reaches 2**PROB_BITS
         top = (p == largest) & (shift == 19 - cfg.prob_bits)
