@@ -109,8 +109,8 @@ class BoundCheck:
 class Cause:
     """Something about a head's input that costs accuracy: what it is (``kind``), dB that it costs alone, and what to do.
 
-    Kinds: ``saturations``, ``TAU``, ``probability bits``, ``tail of P``, ``output step``, ``tiny values``, ``few values``;
-    ``8-bit operands`` explains a low SQNR of the operands, and puts a head outside from ``USABLE_DB`` down.
+    Kinds: ``saturations``, ``TAU``, ``OCTAVES``, ``probability bits``, ``tail of P``, ``output step``, ``tiny values``,
+    ``few values``; ``8-bit operands`` explains a low SQNR of the operands, and puts a head outside from ``USABLE_DB`` down.
     """
 
     kind: str
@@ -196,19 +196,30 @@ def _operand_cause(part: HeadGroup, head: int, smooth_k: bool, quantised_db: flo
     return [Cause("8-bit operands", 0.0, f"float attention on the same 8-bit Q, K, V reaches {quantised_db:.1f} dB: {why}")]
 
 
-def _limits(cfg: EngineConfig, tau: int) -> dict[str, Limits]:
+def _limits(cfg: EngineConfig, options: TileOptions) -> dict[str, Limits]:
     """What the causes are told apart by: the whole format, none of it, and its limits one at a time."""
-    return {"format": all_limits(cfg, tau), "exact": Limits(), "clamp": Limits(clamp=True), "output": Limits(output=True),
-            "bits": Limits(prob_bits=cfg.prob_bits), "tau": Limits(prob_bits=cfg.prob_bits, tau=tau)}
+    tau, octaves = options.tau, options.octaves if options.lossy else 0
+    left_out = {"octaves": Limits(prob_bits=cfg.prob_bits, tau=tau, octaves=octaves)} if octaves else {}
+    return {"format": all_limits(cfg, tau, octaves), "exact": Limits(), "clamp": Limits(clamp=True),
+            "output": Limits(output=True), "bits": Limits(prob_bits=cfg.prob_bits),
+            "tau": Limits(prob_bits=cfg.prob_bits, tau=tau), **left_out}
 
 
-def _causes(cfg: EngineConfig, tau: int, cost: Mapping[str, float], saturated: int, lost: float) -> list[Cause]:
+def _left_out(options: TileOptions, cost: Mapping[str, float]) -> list[Cause]:
+    """What the blocks below a tile's octaves cost, if any are left out."""
+    if "octaves" not in cost:
+        return []
+    return [Cause("OCTAVES", cost["octaves"] - cost["tau"], f"blocks more than {options.octaves} octaves below their rows' "
+                  "maxima are left out: use more OCTAVES, or 0 to leave out nothing that matters")]
+
+
+def _causes(cfg: EngineConfig, options: TileOptions, cost: Mapping[str, float], saturated: int, lost: float) -> list[Cause]:
     """What costs a head more than a third of ``RANGE_DB``, largest first.
 
     Args:
         cost: dB of each of :func:`_limits`. saturated, lost: see :class:`models.quality.format_limits.Limited`.
     """
-    left = cfg.prob_bits - tau
+    tau, left = options.tau, cfg.prob_bits - options.tau
     tail = f"; {lost:.2%} of the probability lies below 2^-{left} of its row's largest and is lost" if lost > 1e-5 else ""
     more = "a CONFIG with more prob_bits keeps it" if cfg.prob_bits < PROB_BITS_MAX else "the format has no more bits"
     kind, share = ("tail of P", "" if tau else tail) if tail else ("probability bits", "")
@@ -221,6 +232,7 @@ def _causes(cfg: EngineConfig, tau: int, cost: Mapping[str, float], saturated: i
               f"largest is 0{share}: {more}"),
         Cause("output step", cost["output"], "over the keys V averages out to so little that the output's step of v_scale / 256 "
               "shows; many keys of nearly equal weight do that, and the format has no finer step"),
+        *_left_out(options, cost),
     ]
     return sorted((c for c in found if c.cost_db > RANGE_DB / 3), key=lambda c: -c.cost_db)
 
@@ -266,7 +278,7 @@ def judge_group(cfg: EngineConfig, options: TileOptions, part: HeadGroup, scale:
         raise FcimError(f"{len(names)} names, {len(output)} outputs and {len(reference)} references for {heads} heads; "
                         "give one per head")
     channels, left = reference.shape[-1], cfg.prob_bits - options.tau
-    limits = _limits(cfg, options.tau)
+    limits = _limits(cfg, options)
     limited = limited_attention(cfg, group, build_tiles(cfg, group, **asdict(options)), list(limits.values()), left)
     outputs = {name: x[..., :channels] for name, x in zip(limits, limited.outputs, strict=True)}
     output = output[..., :channels]
@@ -289,7 +301,7 @@ def judge_group(cfg: EngineConfig, options: TileOptions, part: HeadGroup, scale:
         if tiny:
             causes = [TINY_VALUES]
         else:
-            causes = _causes(cfg, options.tau, cost, saturated, limited.lost_tail[i].item())
+            causes = _causes(cfg, options, cost, saturated, limited.lost_tail[i].item())
             causes += [_few_bits(cfg, options.tau)] if left < PROMISED_PROB_BITS and not causes else []
             causes += [_by_chance(cost["format"], output[i].numel())] if costly and not causes else []
             causes += _operand_cause(part, i, smooth_k, quantised[i])

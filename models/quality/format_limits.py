@@ -29,7 +29,8 @@ class Limits:
     """Which limits an attention goes through; by default none, which is float attention on the quantised operands.
 
     ``clamp`` and ``steps``: of the scaled scores; ``prob_bits``: of a probability, None for exact ones, with a lazy threshold
-    of ``tau``; ``output``: the output's step and its 16 bits.
+    of ``tau``; ``output``: the output's step and its 16 bits; ``octaves``: tiles that skip leave out blocks below so many,
+    0 for none that matters.
     """
 
     clamp: bool = False
@@ -37,11 +38,12 @@ class Limits:
     prob_bits: int | None = None
     tau: int = 0
     output: bool = False
+    octaves: int = 0
 
 
-def all_limits(cfg: EngineConfig, tau: int) -> Limits:
-    """The number format of a configuration as a whole."""
-    return Limits(True, True, cfg.prob_bits, tau, True)
+def all_limits(cfg: EngineConfig, tau: int, octaves: int = 0) -> Limits:
+    """The number format of a configuration as a whole, with what a tile leaves out below ``octaves``."""
+    return Limits(True, True, cfg.prob_bits, tau, True, octaves)
 
 
 def scaled_scores(tile: TileJob) -> Tensor:
@@ -62,15 +64,26 @@ def _row_maxima(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
     return torch.stack(found, dim=1).nan_to_num(neginf=0.0)
 
 
+def _left_out(limits: Limits, zmax: Tensor, row_max: Tensor) -> Tensor:
+    """Blocks that a tile leaves out ``[blocks]``, from the blocks' maxima and the running maxima ``[R, blocks]``."""
+    span = min(limits.octaves, limits.prob_bits - limits.tau)
+    out = (zmax.floor() < row_max - span).all(0)
+    out[-1] &= ~out.all()
+    return out
+
+
 def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
     """Weights ``[R, n]`` in any unit of its own per row."""
     if limits.prob_bits is None:
         return torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
     blocks = z.split(cfg.keys_per_block, dim=1)
-    by_block = _row_maxima(tile, torch.stack([b.amax(1) for b in blocks], dim=1), limits.tau)
+    zmax = torch.stack([b.amax(1) for b in blocks], dim=1)
+    by_block = _row_maxima(tile, zmax, limits.tau)
     row_max = by_block.repeat_interleave(torch.tensor([b.shape[1] for b in blocks]), dim=1)
     one = 2.0 ** (limits.prob_bits - 1 - limits.tau)
     kept = (torch.exp2(z - row_max) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
+    if limits.octaves:
+        kept = kept.masked_fill(_left_out(limits, zmax, by_block).repeat_interleave(cfg.keys_per_block)[:z.shape[1]], 0.0)
     return kept * torch.exp2(row_max - by_block[:, -1:])      # a rescale is exact
 
 

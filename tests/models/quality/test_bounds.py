@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from torch import Tensor
 from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig, load_config
+from models.hardware.golden import run_tile
 from models.hardware.numerics import probability_table
 from models.hardware.quantise import dequantise, quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
-from models.hardware.tiling import build_tiles
+from models.hardware.tiling import assemble, build_tiles
 from models.hf_attention.kernel import integer_attention
 from models.quality import bounds
 from models.quality.bounds import BoundCheck, JudgedHead
@@ -208,6 +210,24 @@ def test_a_lost_output_bit_is_found(seed: int) -> None:
     tensors = gaussian(seed, 32, 256)
     steps = quantise(tensors)[0].v_scale / 256
     assert any("arithmetic of" in line for line in failed(judge(tensors, change=3 * steps)))
+
+
+@pytest.mark.parametrize("octaves", [2, 5, 12, 31])
+@pytest.mark.parametrize("tau", [0, 2])
+def test_blocks_that_a_tile_leaves_out(octaves: int, tau: int) -> None:
+    """The arithmetic's promise knows them; a head that loses much by them is outside for it, beyond the exact limit none."""
+    cfg, (tensors,) = load_config("default"), load_tensors(layers="1", tokens=128)
+    options, reference = TileOptions("sink_diagonal", True, True, tau, octaves), reference_attention(tensors)
+    heads = []
+    for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
+        out = assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group, **asdict(options))])
+        rows = [tensors.heads.index(name) for name in part.heads]
+        heads += bounds.judge_group(cfg, options, part, tensors.scale, group, out, reference[rows], part.heads)
+    assert failed(heads) == [] and all(any("arithmetic of" in check.name for check in head.checks) for head in heads)
+    named = [any(cause.kind == "OCTAVES" for cause in head.causes) for head in heads]
+    lossy = [head.outside for head in heads]
+    assert any(lossy) == (octaves <= 5) and (octaves <= 5 or not any(named))
+    assert all(name for name, out in zip(named, lossy, strict=True) if out)
 
 
 @pytest.mark.parametrize("options", [TileOptions(), TileOptions("sink_diagonal", fused=True, tau=3)], ids=repr)
