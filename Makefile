@@ -38,7 +38,7 @@ flag = $(if $(strip $(call value_of,$(1))),$(2)=$(call quote,$(call value_of,$(1
 
 model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
-tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,SKIP,--skip) $(call flag,TAU,--tau)
+tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,SKIP,--skip) $(call flag,OCTAVES,--octaves) $(call flag,TAU,--tau)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(run_flags)
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)

@@ -44,6 +44,8 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         _check_with(cfg, given)
     if given.get("checkpoint") and given.get("tensors"):
         raise FcimError("CHECKPOINT and TENSORS are both given; give one of them")
+    if given.get("octaves") and not given.get("skip"):
+        raise FcimError(f"OCTAVES = {given['octaves']} does nothing without SKIP=1; give both")
     for name in ("layer", "text"):
         if given.get("tensors") and given.get(name):
             raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")

@@ -33,8 +33,8 @@ from models.values import (  # noqa: E402
 MOST_JOBS, WIDTH = 256, 130
 CONFIG_DIR = ROOT / "config" / "engine"
 # as in the models, which cannot be loaded yet; a test compares them
-SCHEDULES, SIMULATORS = ("natural", "diagonal_first", "sink_diagonal"), ("icarus", "verilator")
-BLOCK_SIZES, TAU_MAX = ("8", "16", "32", "64"), 8
+SCHEDULES, SIMULATORS = ("natural", "diagonal_first", "sink_diagonal", "diagonal_ascending"), ("icarus", "verilator")
+BLOCK_SIZES, TAU_MAX, OCTAVES_MAX = ("8", "16", "32", "64"), 8, 31
 
 Kind = Callable[[str, str], Any]
 """``kind(text, variable)``: the value that a command works with. Raises FcimError."""
@@ -176,10 +176,12 @@ TABLE = (
     Row("TOKENS", "head-stats", "how many tokens of it, 64 or more", whole(64)),
     Row("TOKENS", "ablation bench-attention", "several lengths, as in 512,2048", wholes(1)),
     Row("SCHEDULE", "sim waves perplexity generate precision",
-        "order of the keys: natural (default), diagonal_first, sink_diagonal", choice(*SCHEDULES)),
+        "order of the keys: natural (default), diagonal_first, sink_diagonal, diagonal_ascending", choice(*SCHEDULES)),
     Row("SCHEDULE", "ablation", "several of these, separated by commas (default: all)", choices(*SCHEDULES)),
     Row("FUSED", "sim waves perplexity generate precision", "1 takes the first reference over the first two key blocks", switch),
     Row("SKIP", "sim waves", "1 skips key blocks whose probabilities are all 0", switch),
+    Row("OCTAVES", "sim waves", "with SKIP=1 skips blocks more octaves than this below the maxima, at a loss (0, default: none)",
+        whole(0, OCTAVES_MAX)),
     Row("TAU", "sim waves perplexity generate precision", "lazy rescale threshold, 0 (default) to 8", whole(0, TAU_MAX)),
     Row("TAU", "ablation", "several, as in 0-2,4 (default: 0-8)", ranges(TAU_MAX + 1)),
     Row("KEYS_PER_BLOCK", "ablation", "block sizes, separated by commas (default: 8,16,32,64)", choices(*BLOCK_SIZES)),

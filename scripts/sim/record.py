@@ -139,6 +139,7 @@ class SimRecord:
     schedule: str
     fused: bool
     skip: bool
+    octaves: int
     smooth_k: bool
     source: dict[str, Any]
     run: str = ""

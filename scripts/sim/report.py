@@ -113,12 +113,17 @@ def _map(picture: HeadPicture) -> dict[str, str]:
                     f"may not see are blank). Right: where the RTL's output is off, token by channel.{patches}")
 
 
+def skipping(record: SimRecord) -> str:
+    """Which key blocks the run left out, in a few words."""
+    return f"blocks more than {record.octaves} octaves below" if record.octaves else "on" if record.skip else "off"
+
+
 def _about(record: SimRecord) -> list[tuple[str, Any]]:
     """What ran, on what, with what."""
     dirty = " with uncommitted changes" if record.git.get("dirty") else ""
     revision = f"{record.git.get('revision', 'unknown')}{dirty}"
     run = [("run", record.run), ("seed", str(record.seed)), ("simulator", record.simulator), ("schedule", record.schedule),
-           ("fused first step", "on" if record.fused else "off"), ("skipping", "on" if record.skip else "off"),
+           ("fused first step", "on" if record.fused else "off"), ("skipping", skipping(record)),
            ("TAU", record.tau), ("K smoothing", "on" if record.smooth_k else "off"), ("git revision", revision),
            ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
     return [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),

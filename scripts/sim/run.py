@@ -186,11 +186,11 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     run = f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"
     record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau, schedule=args.schedule,
-                       fused=args.fused, skip=args.skip, smooth_k=True, source={}, run=run,
+                       fused=args.fused, skip=args.skip, octaves=args.octaves, smooth_k=True, source={}, run=run,
                        started=started.isoformat(timespec="seconds"))
     with reported(record, args.out), of_its_own(args.out / WORK_IN) as folder:
         layers, cfg, channels, record.fit = load_layers(args, default_tokens)
-        options = TileOptions(args.schedule, args.fused, args.skip, args.tau).check(cfg)
+        options = TileOptions(args.schedule, args.fused, args.skip, args.tau, args.octaves).check(cfg)
         if record.fit:
             print(record.fit, flush=True)
         phases = []

@@ -43,6 +43,9 @@ def print_table(record: SimRecord, file: IO[str] | None = None) -> None:
         say(line, file, "red")
     for line in causes(record):
         say(line, file, "yellow")
+    if record.octaves:
+        say(f"OCTAVES = {record.octaves}: blocks more than {record.octaves} octaves below their rows' maxima were left out, "
+            "which costs accuracy by choice", file)
     say(record.verdict(), file, "bold green" if record.passed else "bold red")
     if explanation := record.explanation():
         say(explanation, file)

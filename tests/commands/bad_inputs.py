@@ -102,7 +102,10 @@ TABLE = [
     Bad("regress LIST=all", "LIST = 'all' is neither on nor off"),
     Bad("coverage FAIL_FAST=first", "FAIL_FAST = 'first' is neither on nor off"),
     Bad("ablation FULL=-1", "FULL = '-1' is neither on nor off"),
-    Bad("sim SCHEDULE=backwards", "SCHEDULE = 'backwards' is unknown; use natural, diagonal_first or sink_diagonal"),
+    Bad("sim SCHEDULE=backwards", "SCHEDULE = 'backwards' is unknown; use natural, diagonal_first, sink_diagonal or "
+        "diagonal_ascending"),
+    Bad("sim SKIP=1 OCTAVES=32", "OCTAVES = 32"),
+    Bad("sim OCTAVES=-1", "OCTAVES = -1"),
     Bad("ablation SCHEDULE=natural,up", "SCHEDULE = 'up' is unknown"),
     Bad("ablation SCHEDULE=,", "SCHEDULE = ',' leaves one out"),
     Bad("ablation KEYS_PER_BLOCK=10", "KEYS_PER_BLOCK = '10' is unknown; use 8, 16, 32 or 64"),
@@ -144,6 +147,7 @@ TABLE = [
     Bad("ablation CONFIG=tiny KEYS_PER_BLOCK=64", "keys_per_block = 64 is illegal", CALL),
     # what does not go together, and what is not there
     Bad("sim TENSORS=@good.npz CHECKPOINT=models/fixture", "CHECKPOINT and TENSORS are both given", CALL),
+    Bad("sim OCTAVES=9", "OCTAVES = 9 does nothing without SKIP=1; give both", CALL),
     Bad("sim TENSORS=@good.npz LAYER=1", "LAYER goes with CHECKPOINT", CALL),
     Bad("sim TENSORS=@good.npz TEXT=@file.txt", "TEXT goes with CHECKPOINT", CALL),
     Bad("sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),

@@ -158,7 +158,7 @@ def test_tests_that_are_not_there(text: str, message: str, few_tests: None) -> N
 def test_limits_are_those_of_the_models() -> None:
     """What the table repeats, since it is read before anything can be loaded."""
     assert schedules.SCHEDULES == variables.SCHEDULES and tuple(simulate.PROGRAM) == variables.SIMULATORS
-    assert config.TAU_MAX == variables.TAU_MAX
+    assert config.TAU_MAX == variables.TAU_MAX and 1 << config.OCTAVES_BITS == variables.OCTAVES_MAX + 1
     row = next(row for row in variables.TABLE if row.name == "TOKENS" and row.applies("head-stats"))
     assert row.kind(str(MIN_TOKENS), "TOKENS") == MIN_TOKENS
     with pytest.raises(Exception, match="is illegal"):

@@ -112,13 +112,14 @@ def test_small_run(tensors: Path, tmp_path: Path, seed: int) -> None:
 def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int, run_here: Here) -> None:
     """Order of the keys, first step, skipping and threshold reach the engine, the record and the line that repeats the run."""
     done = run_here("--tensors", str(tensors), "--out", str(tmp_path / "out"), "--seed", str(seed), "--schedule",
-                    "sink_diagonal", "--fused", "--skip", "--tau", "2", "--heads", "0-1")
+                    "diagonal_ascending", "--fused", "--skip", "--octaves", "5", "--tau", "2", "--heads", "0-1")
     assert done.returncode == 0, done.stdout + done.stderr
     report = report_in(tmp_path / "out")
     assert report["totals"]["mismatches"] == 0 and report["totals"]["counter_mismatches"] == 0
-    assert {name: report[name] for name in ("schedule", "fused", "skip", "tau")} == {
-        "schedule": "sink_diagonal", "fused": True, "skip": True, "tau": 2}
-    assert all(word in report["command"] for word in ("SCHEDULE=sink_diagonal", "FUSED=1", "SKIP=1", "TAU=2"))
+    assert {name: report[name] for name in ("schedule", "fused", "skip", "octaves", "tau")} == {
+        "schedule": "diagonal_ascending", "fused": True, "skip": True, "octaves": 5, "tau": 2}
+    assert all(word in report["command"] for word in ("SCHEDULE=diagonal_ascending", "FUSED=1", "SKIP=1", "OCTAVES=5",
+                                                      "TAU=2"))
 
 
 def test_smaller_heads_out_of_range(tmp_path: Path, seed: int, run_here: Here) -> None:

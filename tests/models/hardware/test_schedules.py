@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.errors import FcimError
-from models.hardware.schedules import SCHEDULES, block_span, blocks, check_schedule, key_order
+from models.hardware.schedules import SCHEDULES, TileOptions, block_span, blocks, check_octaves, check_schedule, key_order
 
 SIZES = (8, 16, 32, 64)
 
@@ -15,6 +15,9 @@ def by_the_page(schedule: str, n: int, size: int) -> list[int]:
     """The order once more, key by key, from the definition in docs/schedules.md."""
     if schedule == "natural":
         return list(range(n))
+    if schedule == "diagonal_ascending":
+        diagonal = list(range(n))[-size:]
+        return diagonal + [key for key in range(n) if key not in diagonal]
     runs, stop = [], n
     while stop > 0:
         runs.append(list(range(max(0, stop - size), stop)))
@@ -39,7 +42,7 @@ def test_every_length(schedule: str, size: int) -> None:
         assert all(count == size for _, count in runs[:-1]) and 1 <= runs[-1][1] <= size
         if schedule != "natural":
             assert runs[0] == (max(0, n - size), min(n, size))
-        if schedule == "sink_diagonal" and n > size:
+        if schedule in ("sink_diagonal", "diagonal_ascending") and n > size:
             assert runs[1] == (0, min(size, n - size))
 
 
@@ -52,14 +55,19 @@ def test_every_length(schedule: str, size: int) -> None:
     ("sink_diagonal", 16, [(8, 8), (0, 8)]),
     ("sink_diagonal", 17, [(9, 8), (0, 8), (8, 1)]),
     ("sink_diagonal", 24, [(16, 8), (0, 8), (8, 8)]),
-    ("sink_diagonal", 35, [(27, 8), (0, 8), (19, 8), (11, 8), (8, 3)])])
+    ("sink_diagonal", 35, [(27, 8), (0, 8), (19, 8), (11, 8), (8, 3)]),
+    ("diagonal_ascending", 8, [(0, 8)]),
+    ("diagonal_ascending", 9, [(1, 8), (0, 1)]),
+    ("diagonal_ascending", 16, [(8, 8), (0, 8)]),
+    ("diagonal_ascending", 35, [(27, 8), (0, 8), (8, 8), (16, 8), (24, 3)])])
 def test_blocks_by_hand(schedule: str, n: int, want: list[tuple[int, int]]) -> None:
     assert blocks(schedule, n, 8) == want
 
 
 @pytest.mark.parametrize("use", [check_schedule, lambda name: blocks(name, 9, 8), lambda name: key_order(name, 9, 8)])
 def test_an_unknown_name_is_refused(use: object) -> None:
-    with pytest.raises(FcimError, match="^unknown schedule 'Natural'; use one of natural, diagonal_first, sink_diagonal$"):
+    with pytest.raises(FcimError, match="^unknown schedule 'Natural'; use one of natural, diagonal_first, sink_diagonal, "
+                                            "diagonal_ascending$"):
         use("Natural")
     assert check_schedule("natural") == "natural"
 
@@ -73,3 +81,18 @@ def test_spans_of_many_tiles_are_the_blocks(schedule: str, size: int) -> None:
         starts, counts = block_span(schedule, block, keys, size)
         wanted = [blocks(schedule, n, size)[block] for n in keys.tolist()]
         assert list(zip(starts.tolist(), counts.tolist(), strict=True)) == wanted
+
+
+def test_octaves_are_what_a_tile_can_carry() -> None:
+    assert [check_octaves(octaves) for octaves in (0, 1, 31)] == [0, 1, 31]
+    for octaves in (-1, 32):
+        with pytest.raises(FcimError, match=f"^OCTAVES = {octaves} is illegal; use 0 .* to 31$"):
+            check_octaves(octaves)
+
+
+def test_only_skipping_below_octaves_can_change_results() -> None:
+    """And only that is in the name of the options."""
+    assert [TileOptions(skip=skip, octaves=octaves).lossy for skip in (False, True) for octaves in (0, 9)] == [
+        False, False, False, True]
+    assert TileOptions(skip=True).name == TileOptions(octaves=9).name == "natural"
+    assert TileOptions("diagonal_ascending", True, True, 1, 9).name == "diagonal_ascending + fused, tau 1, skipping below 2^-9"

@@ -74,22 +74,24 @@ def test_key_streams_are_in_natural_order_from_the_start() -> None:
 @pytest.mark.parametrize(("schedule", "order"), [
     ("natural", list(range(19))),
     ("diagonal_first", [*range(11, 19), *range(3, 11), 0, 1, 2]),
-    ("sink_diagonal", [*range(11, 19), *range(8), 8, 9, 10])])
+    ("sink_diagonal", [*range(11, 19), *range(8), 8, 9, 10]), ("diagonal_ascending", [*range(11, 19), *range(11)])])
 def test_a_schedule_moves_keys_with_their_values_positions_and_multipliers(schedule: str, order: list[int]) -> None:
     """The stream is permuted, the rows and what a key says of itself are not."""
     natural = build_tiles(CFG, group(1, 19))
-    tiles = build_tiles(CFG, group(1, 19), 2, schedule, fused=True, skip=True)
+    tiles = build_tiles(CFG, group(1, 19), 2, schedule, fused=True, skip=True, octaves=9)
     assert tiles[-1].k_pos.tolist() == order
     for tile, plain in zip(tiles, natural, strict=True):
         back = tile.k_pos.argsort()
         for name in ("k", "v", "k_mult", "k_pos"):
             assert torch.equal(getattr(tile, name)[back], getattr(plain, name))
         assert torch.equal(tile.q, plain.q) and torch.equal(tile.q_pos, plain.q_pos)
-        assert (tile.tau, tile.fused, tile.skip) == (2, True, True) and not (plain.fused or plain.skip)
+        assert (tile.tau, tile.fused, tile.skip, tile.octaves) == (2, True, True, 9)
+        assert not (plain.fused or plain.skip or plain.octaves)
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(FcimError, match="^unknown schedule 'oldest'; use one of natural, diagonal_first, sink_diagonal$"):
+    with pytest.raises(FcimError, match="^unknown schedule 'oldest'; use one of natural, diagonal_first, sink_diagonal, "
+                                        "diagonal_ascending$"):
         build_tiles(CFG, group(1, 3), schedule="oldest")
 
 
