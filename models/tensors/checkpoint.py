@@ -26,7 +26,7 @@ from models.errors import FcimError, note
 from models.tensors.attention_tensors import AttentionTensors, decode_step
 from models.tensors.checkpoint_folder import checkpoint_directory, model_name, one_line, read_json
 from models.tensors.token_ids import Tokenizer, load_tokenizer, quiet_transformers, token_ids
-from models.tensors.weight_files import EMBEDDING, HEAD, NORM, WeightFiles, grouped
+from models.tensors.weight_files import EMBEDDING, HEAD, NORM, WeightFiles, Weights, grouped, places
 
 __all__ = ["Checkpoint", "Probe", "decode_step"]
 
@@ -74,6 +74,15 @@ def _read_config(directory: Path) -> LlamaConfig:
         method = quantised.get("quant_method") if isinstance(quantised, dict) else None
         raise FcimError(f"{path} describes a quantised checkpoint{f' ({method})' if method else ''};"
                         " use the float16, bfloat16 or float32 one")
+    return legal_config(data, path)
+
+
+def legal_config(data: dict[str, Any], path: Path) -> LlamaConfig:
+    """The library's configuration from entries of a config.json, with this module's attention.
+
+    Raises:
+        FcimError: they make no model; ``path`` is the file to blame.
+    """
     try:
         with quiet_transformers():
             config = _library_config(data)
@@ -96,15 +105,22 @@ def _read_config(directory: Path) -> LlamaConfig:
 class Checkpoint:
     """A LLaMA checkpoint directory; the weights stay on disk until a walk needs them.
 
+    Attributes:
+        path: the directory.
+        config: the library's configuration, with this module's attention.
+        weights: what the weights are read from.
+
     Raises:
         FcimError: the directory, its config.json or its weights cannot be used; the message says why.
     """
 
     def __init__(self, directory: str | Path):
-        self.directory = checkpoint_directory(directory)
-        self.config = _read_config(self.directory)
-        self.weights = WeightFiles(self.directory, getattr(self.config, "transformers_weights", None),
-                                   self.config.tie_word_embeddings)
+        self.path = checkpoint_directory(directory)
+        config = _read_config(self.path)
+        self._take(config, WeightFiles(self.path, getattr(config, "transformers_weights", None), config.tie_word_embeddings))
+
+    def _take(self, config: LlamaConfig, weights: Weights) -> None:
+        self.config, self.weights = config, weights
         self.weights.check_names((EMBEDDING, NORM, *(f"layers.{index}.{name}" for name in self._layer_shapes()
                                                      for index in range(self.config.num_hidden_layers))),
                                  self.config.num_hidden_layers)
@@ -114,8 +130,16 @@ class Checkpoint:
     def tokenizer(self) -> Tokenizer:
         """The directory's tokenizer, loaded when first asked for."""
         if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self.directory, self.config)
+            self._tokenizer = self._load_tokenizer()
         return self._tokenizer
+
+    def _load_tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self.path, self.config)
+
+    @property
+    def name(self) -> str:
+        """What to call the model."""
+        return model_name(self.path)
 
     @property
     def middle_layer(self) -> int:
@@ -166,21 +190,21 @@ class Checkpoint:
         try:
             with quiet_transformers():
                 model, report = LlamaForCausalLM.from_pretrained(
-                    self.directory, config=config, dtype=torch.float32, attn_implementation="sdpa", local_files_only=True,
+                    self.path, config=config, dtype=torch.float32, attn_implementation="sdpa", local_files_only=True,
                     use_safetensors=True, generation_config=GenerationConfig(), output_loading_info=True)
         except Exception as error:  # the library raises many kinds, whatever is wrong with the files
-            raise FcimError(f"transformers {transformers.__version__} cannot load {self.directory}"
+            raise FcimError(f"transformers {transformers.__version__} cannot load {self.path}"
                             f" ({type(error).__name__}: {one_line(error)})") from None
-        unexpected = self.weights.places(report["unexpected_keys"], self.config.num_hidden_layers)
+        unexpected = places(report["unexpected_keys"], self.config.num_hidden_layers)
         for names, problem in ((report["missing_keys"], "no weights for"), (unexpected, "weights not placed by config.json:"),
                                ({x[0] for x in report["mismatched_keys"]}, "a wrong shape for")):
             if names:
-                raise FcimError(f"transformers finds in {self.directory} {problem} {grouped(sorted(names))};"
+                raise FcimError(f"transformers finds in {self.path} {problem} {grouped(sorted(names))};"
                                 " copy the checkpoint again")
         if report["error_msgs"]:
-            raise FcimError(f"transformers reports about {self.directory}: {one_line(report['error_msgs'][0])}")
+            raise FcimError(f"transformers reports about {self.path}: {one_line(report['error_msgs'][0])}")
         if config.tie_word_embeddings and model.lm_head.weight is not model.model.embed_tokens.weight:
-            note(f"config.json of {self.directory} ties lm_head to the embedding, but another {HEAD} is stored:"
+            note(f"config.json of {self.path} ties lm_head to the embedding, but another {HEAD} is stored:"
                  " that one is used, as transformers does, and nothing is tied")
         return model.eval().to(device)
 
@@ -246,7 +270,7 @@ class Checkpoint:
             try:
                 tensors = AttentionTensors(probe.q[0], probe.k[0], probe.v[0], probe.scale, {**facts, "layer": index}, names)
             except FcimError as error:
-                raise FcimError(f"layer {index} of {self.directory}: {error}") from None
+                raise FcimError(f"layer {index} of {self.path}: {error}") from None
             captured.append(tensors if heads is None else tensors.select_heads(heads))
         return captured
 
@@ -255,7 +279,7 @@ class Checkpoint:
         that can be used, config.json's."""
         for name in ("generation_config.json", "config.json"):
             with contextlib.suppress(FcimError):
-                found = read_json(self.directory / name).get("eos_token_id")
+                found = read_json(self.path / name).get("eos_token_id")
                 ends = found if isinstance(found, list) else [found]
                 if ends and all(type(end) is int and end >= 0 for end in ends):
                     return ends
@@ -265,7 +289,7 @@ class Checkpoint:
         """What this checkpoint is, in JSON-able facts without the path to it; ``last_layer`` as for :meth:`check_weights`."""
         rope = self.config.rope_parameters
         return {
-            "model": model_name(self.directory), "layers": self.config.num_hidden_layers,
+            "model": self.name, "layers": self.config.num_hidden_layers,
             "query_heads": self.config.num_attention_heads, "kv_heads": self.config.num_key_value_heads,
             "head_dim": self.config.head_dim, "rope_type": rope["rope_type"], "rope_theta": rope["rope_theta"],
             "stored_dtype": self.check_weights(last_layer), "dtype": "float32",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.errors import FcimError, note
+from models.tensors.gguf_file import is_gguf
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _CONFIG, _ADAPTER = "config.json", "adapter_config.json"
@@ -42,6 +43,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def checkpoint_path(given: str | Path, tell: bool = True) -> Path:
+    """The GGUF file that is meant, or the folder that holds config.json; ``tell`` as for :func:`checkpoint_directory`.
+
+    Raises:
+        FcimError: there is neither.
+    """
+    path = Path(os.path.expanduser(given))
+    return path if is_gguf(path) else checkpoint_directory(given, tell)
+
+
 def checkpoint_directory(given: str | Path, tell: bool = True) -> Path:
     """The folder that holds config.json: the given one, or the snapshot that a hub cache's folder points to.
 
@@ -53,12 +64,13 @@ def checkpoint_directory(given: str | Path, tell: bool = True) -> Path:
     path = Path(os.path.expanduser(given))     # of pathlib, the same raises where there is no such user
     try:
         if path.is_file():
-            raise FcimError(_why_not_a_file(path))
+            raise FcimError(f"CHECKPOINT = '{path}' is a file, but not a GGUF; give one, or the directory with {_CONFIG}")
         if not path.is_dir():
             hub = re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(given))
             more = f"; a model of the hub is not downloaded here, 'hf download {given}' does that" if hub else ""
-            raise FcimError(f"CHECKPOINT directory '{path}' does not exist;"
-                            f" give a Hugging Face LLaMA directory on this machine{more}")
+            kind = "file" if path.suffix == ".gguf" else "directory"
+            raise FcimError(f"CHECKPOINT {kind} '{path}' does not exist;"
+                            f" give a Hugging Face LLaMA directory or a GGUF file on this machine{more}")
         names = sorted(p.name for p in path.iterdir())
         if _ADAPTER in names or any(name.startswith("adapter_model.") for name in names):
             raise FcimError(_why_not_an_adapter(path, names))
@@ -93,12 +105,6 @@ def _snapshot(path: Path, tell: bool) -> Path:
     return checkpoint_directory(chosen[0])
 
 
-def _why_not_a_file(path: Path) -> str:
-    if path.suffix == ".gguf":
-        return f"{path} is a GGUF file, which is not supported; give the model's Hugging Face directory with safetensors weights"
-    return f"CHECKPOINT = '{path}' is a file; give the directory that holds it and {_CONFIG}"
-
-
 def _why_not_an_adapter(path: Path, names: list[str]) -> str:
     base = read_json(path / _ADAPTER).get("base_model_name_or_path") if _ADAPTER in names else None
     beside = " beside the model's files" if _CONFIG in names else ""
@@ -119,7 +125,7 @@ def _why_other_weights(path: Path, names: list[str]) -> str:
     """Weights of a kind that is not read, or nothing where there are none."""
     wanted = "give the model's Hugging Face directory with safetensors weights"
     if gguf := [n for n in names if n.endswith(".gguf")]:
-        return f"{path} holds GGUF weights ({few(gguf)}), which are not supported; {wanted}"
+        return f"{path} holds GGUF weights; give the file itself: {few([str(path / name) for name in gguf])}"
     if meta := [n for n in names if n.startswith("consolidated")]:
         return (f"{path} holds weights in Meta's own format ({few(meta)}), which is not read; {wanted},"
                 " or convert them with convert_llama_weights_to_hf of transformers")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import FcimError, note
 from models.tensors.attention_tensors import AttentionTensors, decode_step
-from models.tensors.checkpoint_folder import checkpoint_directory
+from models.tensors.checkpoint_folder import checkpoint_path
+from models.tensors.gguf_file import is_gguf
 from models.tensors.tensor_file import load_tensor_file
 from models.values import parse_count, parse_indices
 
@@ -21,7 +22,7 @@ Indices = str | int | list[int] | None
 
 
 def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
-    """The checkpoint in that directory, or the fixture model that comes with the project.
+    """The checkpoint in that directory or GGUF file, or the fixture model that comes with the project.
 
     Raises:
         FcimError: it cannot be used, or transformers is not installed.
@@ -29,12 +30,17 @@ def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
     if not checkpoint and not FIXTURE.is_dir():
         raise FcimError("the fixture model models/fixture is not there; train it with scripts/train_fixture.py,"
                         " or give CHECKPOINT= or TENSORS=")
-    directory = checkpoint_directory(checkpoint or FIXTURE)
+    path = checkpoint_path(checkpoint or FIXTURE)
     try:
-        from models.tensors.checkpoint import Checkpoint  # late: it takes seconds, and TENSORS files work without transformers
+        # late: it takes seconds, and TENSORS files work without transformers
+        from models.tensors.checkpoint import Checkpoint
     except ImportError as error:
         raise FcimError(f"reading a checkpoint needs the transformers package ({error}); install it or use TENSORS=") from None
-    return Checkpoint(directory)
+    if is_gguf(path):
+        from models.tensors.gguf_checkpoint import GgufCheckpoint  # late: only these files need the gguf package
+
+        return GgufCheckpoint(path)
+    return Checkpoint(path)
 
 
 def tell_first_token(source: dict[str, Any]) -> None:
@@ -51,7 +57,7 @@ def load_tensors(checkpoint: str | Path | None = None, tensors: str | Path | Non
     An empty string counts as not given, as an unset variable of ``make`` comes through.
 
     Args:
-        checkpoint: a Hugging Face LLaMA directory.
+        checkpoint: a Hugging Face LLaMA directory or a GGUF file.
         tensors: a .safetensors or .npz file with q, k, v; it holds one layer.
         layers: layers to capture, like ``"0-3,8"`` or ``"all"`` (default: the middle one); not with ``tensors``.
         heads: query heads to keep, same form (default: all).

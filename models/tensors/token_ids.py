@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from tokenizers import pre_tokenizers
 from torch import Tensor
 
 from models.errors import FcimError
@@ -21,6 +22,8 @@ from models.tensors.text import default_text
 
 DEFAULT_TOKENS = 512
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json")     # files that say what the tokens are
+# pre-tokenizers of GGUF files that cut numbers into digits first, of which the library does not know
+_SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 _SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -41,7 +44,8 @@ class Tokenizer:
     no tokenizer), ``show`` one token as its name.
 
     ``first``: what the tokenizer puts before a text, often one begin-of-text token or nothing. ``ordinary``: ids below it are
-    ordinary tokens (special ones come after). ``name`` says which tokenizer it is.
+    ordinary tokens (special ones come after). ``name`` says which tokenizer it is. ``chat`` gives the text in which a message
+    of a user is put to the model, where there is a chat template.
     """
 
     ids_of: Callable[[str], list[int]]
@@ -50,6 +54,7 @@ class Tokenizer:
     first: list[int] = field(default_factory=list)
     decode: Callable[[Tensor], str] = lambda ids: ""
     show: Callable[[int], str] = str
+    chat: Callable[[str], str] | None = None
 
     @property
     def bos(self) -> int | None:
@@ -109,8 +114,7 @@ def load_tokenizer(directory: Path, config: transformers.LlamaConfig) -> Tokeniz
         if settings := [name for name in _SETTINGS if (directory / name).is_file()]:
             raise FcimError(f"{directory} has {settings[0]} but no tokenizer.json and no tokenizer.model;"
                             " copy that file from the checkpoint too")
-        return Tokenizer(lambda text: [b % vocab_size for b in text.encode()],
-                         "none in the checkpoint: bytes of the text modulo the vocabulary size", vocab_size)
+        return _bytes_alone(vocab_size)
     try:
         with quiet_transformers():
             # the configuration goes along, else the library would read (and perhaps refuse) the file itself
@@ -119,6 +123,41 @@ def load_tokenizer(directory: Path, config: transformers.LlamaConfig) -> Tokeniz
     except Exception as error:  # the library raises many kinds, whatever file of the directory is broken
         raise FcimError(_why_no_tokenizer(directory, there, error)) from None
 
+    return _from_library(tokenizer, vocab_size)
+
+
+def load_gguf_tokenizer(path: Path, metadata: dict[str, Any], vocab_size: int) -> Tokenizer:
+    """The tokenizer that a GGUF file holds; without one, the bytes of the text modulo the vocabulary's size.
+
+    Args:
+        path: the file, or the first part.
+        metadata: what it says.
+        vocab_size: rows of the embedding.
+
+    Raises:
+        FcimError: the library cannot make a tokenizer from it.
+    """
+    if "tokenizer.ggml.tokens" not in metadata:
+        return _bytes_alone(vocab_size)
+    try:
+        with quiet_transformers():
+            # not through AutoTokenizer, which would read the whole file's header once more, slowly
+            tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(path.parent, gguf_file=path.name,
+                                                                             local_files_only=True)
+    except Exception as error:  # the library raises many kinds, whatever is wrong
+        raise FcimError(f"the tokenizer in {path} cannot be loaded ({one_line(error)}); take another GGUF of the model") from None
+    if metadata.get("tokenizer.ggml.pre") in _SINGLE_DIGITS:
+        split = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
+    return _from_library(tokenizer, vocab_size)
+
+
+def _bytes_alone(vocab_size: int) -> Tokenizer:
+    return Tokenizer(lambda text: [b % vocab_size for b in text.encode()],
+                     "none in the checkpoint: bytes of the text modulo the vocabulary size", vocab_size)
+
+
+def _from_library(tokenizer: transformers.PreTrainedTokenizerBase, vocab_size: int) -> Tokenizer:
     def ids_of(text: str, special: bool = False) -> list[int]:
         with quiet_transformers():
             return tokenizer.encode(text, add_special_tokens=special)
@@ -130,7 +169,20 @@ def load_tokenizer(directory: Path, config: transformers.LlamaConfig) -> Tokeniz
         return str(tokenizer.convert_ids_to_tokens(index))
 
     first = _put_first(ids_of("a", special=True), ids_of("a"))
-    return Tokenizer(ids_of, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), first, decode, show)
+    chat = _chat_of(tokenizer) if tokenizer.chat_template else None
+    return Tokenizer(ids_of, type(tokenizer).__name__, min(tokenizer.vocab_size, vocab_size), first, decode, show, chat)
+
+
+def _chat_of(tokenizer: transformers.PreTrainedTokenizerBase) -> Callable[[str], str]:
+    def chat(message: str) -> str:
+        try:
+            return tokenizer.apply_chat_template([{"role": "user", "content": message}], tokenize=False,
+                                                 add_generation_prompt=True)
+        except Exception as error:  # a template is a program of its own
+            raise FcimError(f"the checkpoint's chat template cannot be used ({one_line(error)});"
+                            " give the text without it") from None
+
+    return chat
 
 
 def _put_first(with_special: list[int], plain: list[int]) -> list[int]:

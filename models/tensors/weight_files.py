@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,6 +27,20 @@ _WRAPPERS = (("_orig_mod.", "torch.compile"), ("_fsdp_wrapped_module.", "FSDP"),
 _QUANTISED = (("GPTQ or AWQ", (".qweight", ".qzeros", ".g_idx", ".scales")),
               ("bitsandbytes", (".absmax", ".quant_map", ".SCB", ".weight_format", "__nf4", "__fp4")),
               ("compressed-tensors or FP8", (".weight_packed", ".weight_scale", ".weight_scale_inv", ".weight_zero_point")))
+
+
+class Weights(Protocol):
+    """What a checkpoint reads its weights from, by the names of a bare model."""
+
+    def holds(self, name: str) -> bool: ...
+
+    def check_names(self, expected: Iterable[str], layers: int) -> None: ...
+
+    def check(self, shapes: dict[str, tuple[int, ...]]) -> str: ...
+
+    def read(self, name: str) -> Tensor: ...
+
+    def read_rows(self, name: str, ids: Tensor) -> Tensor: ...
 
 
 class WeightFiles:
@@ -117,19 +131,11 @@ class WeightFiles:
         """
         known = {self._stored(name) for name in expected} | {HEAD}
         strange = [n for n in self._shard_of if n not in known and not n.endswith("rotary_emb.inv_freq")]
-        if used := self.places(strange, layers):
+        if used := places(strange, layers):
             raise FcimError(f"{self.directory} stores {grouped(used)}, for which config.json has no place; it belongs to another"
                             " checkpoint, lacks attention_bias or mlp_bias, or the model is not a plain LLaMA")
         if strange:
             self._notes.append(f"the {layers} layers of config.json have no place for {grouped(strange)}; left aside")
-
-    def places(self, stored: Iterable[str], layers: int) -> list[str]:
-        """Those of the stored names that belong to a part which a model of ``layers`` layers has."""
-        def inside(name: str) -> bool:
-            layer = _LAYER.match(name)
-            return int(layer[1]) < layers if layer else name.startswith(("embed_tokens.", "norm.", "lm_head."))
-
-        return [name for name in stored if inside(name.removeprefix("model."))]
 
     def check(self, shapes: dict[str, tuple[int, ...]]) -> str:
         """Check that every weight is there with its shape and a float type, from the headers alone.
@@ -170,17 +176,11 @@ class WeightFiles:
         if other := sorted(name for name in there if self._shard_of.get(name) != path.name):
             raise FcimError(f"{path} holds '{other[0]}', which the index does not place there; download the checkpoint again")
 
-    def _finite(self, stored: str, tensor: Tensor) -> Tensor:
-        tensor = tensor.to(torch.float32)
-        if not torch.isfinite(tensor).all():
-            raise FcimError(f"weight '{stored}' holds NaN or infinity; the checkpoint is damaged, download it again")
-        return tensor
-
     def read(self, name: str) -> Tensor:
         """The whole weight, float32. Raises FcimError where it holds NaN or infinity."""
         path, stored = self._place(name)
         with self._open(path) as file:
-            return self._finite(stored, file.get_tensor(stored))
+            return finite(stored, file.get_tensor(stored))
 
     def read_rows(self, name: str, ids: Tensor) -> Tensor:
         """Rows ``ids [...]`` of a matrix ``[N, C]``: float32 ``[..., C]``; only these rows are read."""
@@ -189,7 +189,28 @@ class WeightFiles:
         with self._open(path) as file:
             matrix = file.get_slice(stored)
             rows = torch.cat([matrix[i:i + 1] for i in wanted.tolist()])
-        return self._finite(stored, rows)[place]
+        return finite(stored, rows)[place]
+
+
+def places(stored: Iterable[str], layers: int) -> list[str]:
+    """Those of the stored names that belong to a part which a model of ``layers`` layers has."""
+    def inside(name: str) -> bool:
+        layer = _LAYER.match(name)
+        return int(layer[1]) < layers if layer else name.startswith(("embed_tokens.", "norm.", "lm_head."))
+
+    return [name for name in stored if inside(name.removeprefix("model."))]
+
+
+def finite(stored: str, tensor: Tensor) -> Tensor:
+    """The tensor in float32.
+
+    Raises:
+        FcimError: it holds NaN or infinity; ``stored`` is what it is called in the file.
+    """
+    tensor = tensor.to(torch.float32)
+    if not torch.isfinite(tensor).all():
+        raise FcimError(f"weight '{stored}' holds NaN or infinity; the checkpoint is damaged, download it again")
+    return tensor
 
 
 def grouped(names: list[str]) -> str:

@@ -19,7 +19,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from models.errors import FcimError, run_cli  # noqa: E402
-from models.tensors.checkpoint_folder import checkpoint_directory  # noqa: E402
+from models.tensors.checkpoint_folder import checkpoint_path  # noqa: E402
 from models.values import (  # noqa: E402
     parse_choice,
     parse_names,
@@ -107,8 +107,8 @@ def file(text: str, variable: str) -> str:
 
 
 def checkpoint(text: str, _variable: str) -> str:
-    """A folder in the layout of Hugging Face."""
-    checkpoint_directory(text, tell=False)
+    """A folder in the layout of Hugging Face, or a GGUF file."""
+    checkpoint_path(text, tell=False)
     return text
 
 
@@ -164,8 +164,8 @@ FROM_ENVIRONMENT = ("SEED", "SIM", "WAVES", "JOBS", "PYTHON", "PIP_ARGS")
 TABLE = (
     Row("CONFIG", "sim waves ablation perplexity generate precision bench-attention efficiency",
         "a configuration of config/ (default, head64, tiny) or a .yaml file", config),
-    Row("CHECKPOINT", "sim waves ablation perplexity generate precision capture head-stats", "folder of a LLaMA checkpoint",
-        checkpoint),
+    Row("CHECKPOINT", "sim waves ablation perplexity generate precision capture head-stats",
+        "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
     Row("TENSORS", "sim waves", "file of captured tensors instead of a checkpoint", file),
     Row("LAYER", "sim waves ablation", "layer numbers, as in 3 or 0-2 (default: the middle one; ablation: all)", ranges()),
     Row("LAYER", "capture", "layer number (default: the middle one)", whole(0)),

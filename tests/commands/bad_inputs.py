@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import gguf
 import numpy as np
 
 from scripts.flow.sources import ROOT
@@ -125,6 +126,8 @@ TABLE = [
     Bad("capture TEXT=@folder", "is a folder; give the path of a file"),
     Bad("sim CHECKPOINT=meta-llama/Meta-Llama-3-8B", "CHECKPOINT directory 'meta-llama/Meta-Llama-3-8B' does not exist"),
     Bad("head-stats CHECKPOINT=@folder", "has no config.json"),
+    Bad("head-stats CHECKPOINT=@nowhere.gguf", "CHECKPOINT file '"),
+    Bad("sim CHECKPOINT=@file.txt", "is a file, but not a GGUF; give one, or the directory"),
     Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
     Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
     Bad("capture OUT=@folder", "is a directory; give the name of a file"),
@@ -167,6 +170,11 @@ TABLE = [
     Bad("sim TENSORS=@good.npz HEADS=9", "HEADS = 9: 9 is not there; choose from 0 to 3", COMMAND),
     Bad("capture CHECKPOINT=@broken_config OUT=@new.npz", "config.json is not readable JSON", COMMAND),
     Bad("head-stats CHECKPOINT=@gpt2", "model_type 'gpt2'", COMMAND),
+    Bad("head-stats CHECKPOINT=@cut.gguf", "cut.gguf is damaged or cut short (it ends within its header)", COMMAND),
+    Bad("capture CHECKPOINT=@short.gguf OUT=@new.npz", "short.gguf is cut short: 'output_norm.weight' lies beyond its", COMMAND),
+    Bad("sim CHECKPOINT=@gpt2.gguf", "gpt2.gguf is a GGUF of the architecture 'gpt2'; only 'llama' can be read", COMMAND),
+    Bad("generate CHECKPOINT=@type99.gguf", "stored as type 99, which the gguf package cannot dequantise", COMMAND),
+    Bad("ablation CHECKPOINT=@part-00001-of-00002.gguf", "part-00002-of-00002.gguf of a GGUF in 2 parts is missing", COMMAND),
     Bad("capture TEXT=@latin1.txt OUT=@new.npz", "latin1.txt", COMMAND),
     Bad("capture TEXT=@empty.txt OUT=@new.npz", "empty.txt", COMMAND),
     Bad("capture LAYER=4 OUT=@new.npz", "LAYER = 4: 4 is not there; choose from 0 to 3", COMMAND),
@@ -202,3 +210,27 @@ def make_files(folder: Path) -> None:
     for name, config in (("broken_config", '{"model_type": '), ("gpt2", '{"model_type": "gpt2"}')):
         (folder / name).mkdir()
         (folder / name / "config.json").write_text(config)
+    make_ggufs(folder)
+
+
+def make_ggufs(folder: Path) -> None:
+    """GGUF files that cannot be read, each from a whole one of a single layer."""
+    for architecture in ("llama", "gpt2"):
+        writer = gguf.GGUFWriter(folder / f"{architecture}.gguf", architecture)
+        for key, value in {"context_length": 1024, "embedding_length": 32, "feed_forward_length": 32, "block_count": 1,
+                           "attention.head_count": 1}.items():
+            writer.add_uint32(f"{architecture}.{key}", value)
+        writer.add_float32(f"{architecture}.attention.layer_norm_rms_epsilon", 1e-5)
+        for name in ("token_embd", *(f"blk.0.{x}" for x in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up",
+                                                            "ffn_down")), "blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+            writer.add_tensor(f"{name}.weight", np.ones(32 if "norm" in name else (32, 32), np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    whole = (folder / "llama.gguf").read_bytes()
+    (folder / "cut.gguf").write_bytes(whole[:200])
+    (folder / "short.gguf").write_bytes(whole[:-8])
+    (folder / "part-00001-of-00002.gguf").write_bytes(whole)
+    kind = whole.index(b"token_embd.weight") + len(b"token_embd.weight") + 4 + 16      # after the sizes
+    (folder / "type99.gguf").write_bytes(whole[:kind] + bytes([99]) + whole[kind + 1:])

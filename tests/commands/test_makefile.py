@@ -45,9 +45,9 @@ case "$1" in -I) shift 2; exec {python} -I -S "$@";; esac
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Makefile in a tree whose Python, set-up script and doctor write down how they are started."""
     root = tmp_path_factory.mktemp("tree")
-    for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py", "models/errors.py",
-                 "models/values.py", "scripts/doctor.py", "scripts/flow/variables.py", "scripts/setup_verilator.sh",
-                 "config/engine/tiny.yaml"):
+    for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py",
+                 "models/tensors/gguf_file.py", "models/errors.py", "models/values.py", "scripts/doctor.py",
+                 "scripts/flow/variables.py", "scripts/setup_verilator.sh", "config/engine/tiny.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)
     recorder = RECORDER.format(shell=shutil.which("sh"), python=sys.executable)

@@ -160,6 +160,6 @@ def test_script_as_a_process(tmp_path: Path) -> None:
     argv = [sys.executable, ROOT / "scripts" / "capture.py", "--checkpoint", "none", "--out", "o.npz"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == ("error: CHECKPOINT directory 'none' does not exist; give a Hugging Face LLaMA directory on this "
-                           "machine\n")
+    assert done.stderr == ("error: CHECKPOINT directory 'none' does not exist; give a Hugging Face LLaMA directory or a GGUF "
+                           "file on this machine\n")
     assert list(tmp_path.iterdir()) == []

@@ -294,7 +294,7 @@ CAUSES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "Meta's own files": (instead("consolidated.00.pth", "params.json", "tokenizer.model", keep=()),
                          ("Meta's own format (consolidated.00.pth)", "convert_llama_weights_to_hf")),
     "Meta's beside a config": (instead("consolidated.00.pth"), ("Meta's own format",)),
-    "GGUF": (instead("llama-Q4_K_M.gguf", keep=()), ("GGUF weights (llama-Q4_K_M.gguf)", "not supported")),
+    "GGUF": (instead("llama-Q4_K_M.gguf", keep=()), ("holds GGUF weights; give the file itself", "/llama-Q4_K_M.gguf")),
     "pickles": (instead("pytorch_model.bin"), ("as pytorch_model.bin only", "save_pretrained")),
     "many pickles": (instead(*(f"pytorch_model-0000{i}-of-00005.bin" for i in range(1, 6)), "pytorch_model.bin.index.json"),
                      ("pytorch_model-00003-of-00005.bin and 2 more only",)),
@@ -330,7 +330,7 @@ def test_the_cause_is_named(name: str, model: Path, refused: Callable[..., str])
     refused(perplexity.main, ["--checkpoint", model, "--out", model.parent / "out"], *parts)
 
 
-@pytest.mark.parametrize(("file", "part"), [("model.safetensors", "is a file; give the directory"), ("x.gguf", "GGUF file")])
+@pytest.mark.parametrize(("file", "part"), [("model.safetensors", "is a file, but not a GGUF"), ("x.gguf", "is empty")])
 def test_a_file_instead_of_a_folder(file: str, part: str, model: Path, refused: Callable[..., str]) -> None:
     (model / file).touch()
     refused(capture.main, ["--checkpoint", model / file, "--out", model.parent / "o.npz"], part)
