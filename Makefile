@@ -36,7 +36,7 @@ value_of = $(if $(or $(filter $(1),$(from_environment)),$(filter-out environment
 # $(call flag,VARIABLE,--option): the option with the variable's value, or nothing where the variable is unset or empty.
 flag = $(if $(strip $(call value_of,$(1))),$(2)=$(call quote,$(call value_of,$(1))))
 
-model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
+model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
 tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,SKIP,--skip) $(call flag,OCTAVES,--octaves) $(call flag,TAU,--tau)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
@@ -117,14 +117,14 @@ lint: $(STAMP) ## Verilator on every configuration, line widths, ruff, the layer
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them
-	@$(PY) -m scripts.call waves $(if $(strip $(call value_of,TOKENS)),,--tokens=16) $(if $(strip $(foreach v,HEADS CHECKPOINT TENSORS,$(call value_of,$(v)))),,--heads=0-3) $(sim_flags) --waves --out build/waves
+	@$(PY) -m scripts.call waves $(if $(strip $(call value_of,TOKENS)),,--tokens=16) $(if $(strip $(foreach v,HEADS CHECKPOINT MODEL TENSORS,$(call value_of,$(v)))),,--heads=0-3) $(sim_flags) --waves --out build/waves
 	@$(PY) -m scripts.open_waves
 
 doctor: ## what is installed, what is missing and how to mend it
 	@$$( [ -x $(PY) ] && echo $(PY) || echo $(if $(strip $(call value_of,PYTHON)),$(call quote,$(call value_of,PYTHON)),python3) ) scripts/doctor.py
 
-clean: ## remove everything that was built
+clean: ## remove everything that was built (fetched models stay)
 	rm -rf build
 
-distclean: clean ## remove the installed environment too
-	rm -rf .venv .tools .pytest_cache .ruff_cache
+distclean: clean ## remove the installed environment and fetched models too
+	rm -rf .models .venv .tools .pytest_cache .ruff_cache

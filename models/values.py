@@ -60,7 +60,8 @@ def parse_switch(given: str | None, variable: str) -> bool:
 def parse_choice(given: str, variable: str, choices: Sequence[str]) -> str:
     """One of the words."""
     if given.strip() not in choices:
-        raise FcimError(f"{variable} = {given.strip()!r} is unknown; use {' or '.join([', '.join(choices[:-1]), choices[-1]])}")
+        either = " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)
+        raise FcimError(f"{variable} = {given.strip()!r} is unknown; use {either}")
     return given.strip()
 
 

@@ -166,6 +166,7 @@ def system_checks() -> list[Check]:
 
 def optional_checks() -> list[Check]:
     """Things that only some commands use."""
+    models = sorted(path.parent.name for path in (ROOT / ".models").glob("*/*.gguf"))
     headers = [Path("/usr/include") / name for name in ("zlib.h", "lz4.h")]
     return [
         program("ccache", "ccache", needed=False),
@@ -173,6 +174,7 @@ def optional_checks() -> list[Check]:
               "apt-get install zlib1g-dev liblz4-dev (for SIM=verilator WAVES=1)", "zlib1g-dev liblz4-dev", needed=False),
         Check("gtkwave or surfer", shutil.which("gtkwave") or shutil.which("surfer"),
               "apt-get install gtkwave (for make waves to open a window)", needed=False),
+        Check("fetched models", ", ".join(models), "none; the first MODEL=smollm2 fetches one (93 MB)", needed=False),
         Check("chromium", shutil.which("chromium") or shutil.which("google-chrome"),
               "apt-get install chromium (to look at HTML reports)", needed=False),
     ]

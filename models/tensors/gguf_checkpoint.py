@@ -14,6 +14,7 @@ from models.tensors.checkpoint import Checkpoint, legal_config
 from models.tensors.gguf_config import llama_config
 from models.tensors.gguf_file import GgufFile
 from models.tensors.gguf_weights import ROPE_FACTORS, GgufWeights
+from models.tensors.packaged import MODELS, name_of
 from models.tensors.token_ids import Tokenizer, load_gguf_tokenizer, quiet_transformers
 from models.tensors.weight_files import HEAD
 
@@ -69,6 +70,11 @@ class GgufCheckpoint(Checkpoint):
         return [end for end in dict.fromkeys(found) if type(end) is int and end >= 0]
 
     def facts(self, last_layer: int | None = None) -> dict[str, Any]:
-        """As for a directory; where the file gives RoPE's factors as numbers, that is what its type is called."""
-        scaled = ROPE_FACTORS in self.file.tensors
-        return {**super().facts(last_layer), **({"rope_type": f"factors of {ROPE_FACTORS}"} if scaled else {})}
+        """As for a directory; where the file gives RoPE's factors as numbers, that is what its type is called. ``package`` is
+        the one from which the file comes, if it was fetched."""
+        facts = super().facts(last_layer)
+        if ROPE_FACTORS in self.file.tensors:
+            facts["rope_type"] = f"factors of {ROPE_FACTORS}"
+        if name := name_of(self.path):
+            facts["package"] = f"{MODELS[name].package} {MODELS[name].version}"
+        return facts

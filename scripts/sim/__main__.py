@@ -26,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def repeat_command(args: argparse.Namespace, seed: int) -> str:
     """The ``make`` line that repeats this run."""
-    names = ("config", "checkpoint", "tensors", "layer", "heads", "text", "tokens")
+    names = ("config", "model" if args.model else "checkpoint", "tensors", "layer", "heads", "text", "tokens")
     given = [(name.upper(), getattr(args, name)) for name in names]
     given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule if args.schedule != "natural" else None),
               ("FUSED", 1 if args.fused else None), ("SKIP", 1 if args.skip else None),
@@ -39,7 +39,7 @@ def main() -> int:
     args = parse_args()
     check_call(args, args.out)
     seed = choose_seed(args.seed)
-    tensors = args.tensors or args.checkpoint or "the fixture model"
+    tensors = args.tensors or args.model or args.checkpoint or "the fixture model"
     print(f"attention of {tensors} through the Verilog engine in {args.sim}; loading PyTorch and the tensors ...", flush=True)
     from scripts.sim.run import simulate  # late: it takes seconds, in which nothing would be said
 

@@ -52,6 +52,9 @@ class Bad(NamedTuple):
     code: int = 2
 
 
+# the variable says to the test of the table in which of its folders or files a model is to be kept
+MODELS_IN = "FCIM_TEST_MODELS_IN"
+NO_NETWORK = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/nowhere", "PIP_CONFIG_FILE": os.devnull, MODELS_IN: "folder"}
 TABLE = [
     # names
     Bad("sim SCHED=zigzag", "SCHED is not a variable of make sim; did you mean SCHEDULE?"),
@@ -128,6 +131,7 @@ TABLE = [
     Bad("head-stats CHECKPOINT=@folder", "has no config.json"),
     Bad("head-stats CHECKPOINT=@nowhere.gguf", "CHECKPOINT file '"),
     Bad("sim CHECKPOINT=@file.txt", "is a file, but not a GGUF; give one, or the directory"),
+    Bad("sim MODEL=gpt2", "MODEL = 'gpt2' is unknown; use smollm2"),
     Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
     Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
     Bad("capture OUT=@folder", "is a directory; give the name of a file"),
@@ -151,6 +155,8 @@ TABLE = [
     # what does not go together, and what is not there
     Bad("sim TENSORS=@good.npz CHECKPOINT=models/fixture", "CHECKPOINT and TENSORS are both given", CALL),
     Bad("sim OCTAVES=9", "OCTAVES = 9 does nothing without SKIP=1; give both", CALL),
+    Bad("sim MODEL=smollm2 CHECKPOINT=models/fixture", "MODEL and CHECKPOINT are both given; give one of them", CALL),
+    Bad("sim MODEL=smollm2 TENSORS=@good.npz", "MODEL and TENSORS are both given; give one of them", CALL),
     Bad("sim TENSORS=@good.npz LAYER=1", "LAYER goes with CHECKPOINT", CALL),
     Bad("sim TENSORS=@good.npz TEXT=@file.txt", "TEXT goes with CHECKPOINT", CALL),
     Bad("sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),
@@ -175,6 +181,9 @@ TABLE = [
     Bad("sim CHECKPOINT=@gpt2.gguf", "gpt2.gguf is a GGUF of the architecture 'gpt2'; only 'llama' can be read", COMMAND),
     Bad("generate CHECKPOINT=@type99.gguf", "stored as type 99, which the gguf package cannot dequantise", COMMAND),
     Bad("ablation CHECKPOINT=@part-00001-of-00002.gguf", "part-00002-of-00002.gguf of a GGUF in 2 parts is missing", COMMAND),
+    Bad("head-stats MODEL=smollm2", "connect to a package index (pip's settings count, such as PIP_INDEX_URL), or give", COMMAND,
+        NO_NETWORK),
+    Bad("capture MODEL=smollm2 OUT=@new.npz", "MODEL=smollm2 cannot be kept in ", COMMAND, {**NO_NETWORK, MODELS_IN: "file.txt"}),
     Bad("capture TEXT=@latin1.txt OUT=@new.npz", "latin1.txt", COMMAND),
     Bad("capture TEXT=@empty.txt OUT=@new.npz", "empty.txt", COMMAND),
     Bad("capture LAYER=4 OUT=@new.npz", "LAYER = 4: 4 is not there; choose from 0 to 3", COMMAND),

@@ -14,13 +14,14 @@ import pytest
 
 from models.errors import FcimError, run_cli
 from models.hardware import config, schedules
+from models.tensors import packaged
 from models.tensors.head_stats import MIN_TOKENS
 from scripts import call, checks
 from scripts.flow import simulator as simulate
 from scripts.flow import variables
 from scripts.flow.arguments import flag
 from scripts.flow.sources import ROOT
-from tests.commands.bad_inputs import CALL, CHECK, COMMAND, FROM_OUTSIDE, TABLE, TARGETS, Bad, make_files, python
+from tests.commands.bad_inputs import CALL, CHECK, COMMAND, FROM_OUTSIDE, MODELS_IN, TABLE, TARGETS, Bad, make_files, python
 
 MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.regress",
            "rerun": "scripts.regress", "ablation": "scripts.studies.schedules.__main__"}
@@ -67,6 +68,8 @@ def ask(row: Bad, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sys, "argv", ["make"])
     if "PATH" in row.environment:
         monkeypatch.setattr(simulate, "TOOL_BIN", Path("/nowhere"))
+    if MODELS_IN in row.environment:
+        monkeypatch.setattr(packaged, "FOLDER", folder / row.environment[MODELS_IN])
     with pytest.raises(SystemExit) as stop:
         run_cli(lambda: as_make_does(row, [word for word in words if "=" not in word], given))
     return stop.value.code

@@ -30,8 +30,8 @@ def test_through_make(words: list[str], environment: dict[str, str], text: str) 
 
 
 SAMPLES = {
-    "CONFIG": "tiny", "CHECKPOINT": "a model", "TENSORS": "it's.npz", "LAYER": "0", "HEADS": "0", "TEXT": "$x", "TOKENS": "64",
-    "SCHEDULE": "natural", "FUSED": "yes", "SKIP": "1", "OCTAVES": "9", "TAU": "3", "KEYS_PER_BLOCK": "8", "FULL": "1",
+    "CONFIG": "tiny", "CHECKPOINT": "a model", "MODEL": "smollm2", "TENSORS": "it's.npz", "LAYER": "0", "HEADS": "0", "TEXT": "$x",
+    "TOKENS": "64", "SCHEDULE": "natural", "FUSED": "yes", "SKIP": "1", "OCTAVES": "9", "TAU": "3", "KEYS_PER_BLOCK": "8", "FULL": "1",
     "CONTEXT": "9", "STRIDE": "9", "NEW": "5", "SEED": "7", "WAVES": "1", "SIM": "verilator", "TEST": "a  b", "TAGS": "smoke",
     "ITERATIONS": "2", "FAIL_FAST": "1", "LIST": "1", "JOBS": "3", "OUT": "new.npz", "PYTHON": "python9", "PIP_ARGS": "-q  -q",
     "FIGURES": "sim,heads", "CHECK": "1", "RUN": "0"}
@@ -46,8 +46,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Makefile in a tree whose Python, set-up script and doctor write down how they are started."""
     root = tmp_path_factory.mktemp("tree")
     for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py",
-                 "models/tensors/gguf_file.py", "models/errors.py", "models/values.py", "scripts/doctor.py",
-                 "scripts/flow/variables.py", "scripts/setup_verilator.sh", "config/engine/tiny.yaml"):
+                 "models/tensors/gguf_file.py", "models/tensors/packaged.py", "models/errors.py", "models/values.py",
+                 "scripts/doctor.py", "scripts/flow/variables.py", "scripts/setup_verilator.sh", "config/engine/tiny.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)
     recorder = RECORDER.format(shell=shutil.which("sh"), python=sys.executable)
