@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.hardware import numerics as nx
-from models.hardware.config import OUT_FRAC, EngineConfig
+from models.hardware.config import OUT_FRAC, V_MULT_BITS, EngineConfig
 from models.hardware.numerics import lowest_distance, probability_table
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
@@ -33,6 +33,7 @@ class _Heads:
         self.q_mult = pack(torch.stack([g.q_mult for g in groups]), self.plan)
         self.k, self.k_mult = k.float(), torch.stack([g.k_mult for g in groups])
         self.v = torch.stack([g.v for g in groups]).double()
+        self.v_mult = torch.stack([g.v_mult for g in groups])
         self.shift = torch.tensor([g.shift for g in groups], device=k.device)[:, None, None]
 
     def scores(self, block: int) -> Tensor:
@@ -47,9 +48,18 @@ class _Heads:
         visible = (keys[:, None] <= positions) & (keys[:, None] >= 0)
         return torch.where(visible[:, None], z, HIDDEN)
 
+    def value_multipliers(self, block: int) -> Tensor:
+        """Multipliers of those values, ``[C or 1, N, n]``."""
+        return self.v_mult[:, self.plan.block_keys(block).clamp(min=0)].transpose(0, 1)
+
     def values(self, block: int) -> Tensor:
         """Values ``[C or 1, N, n, D]`` of the same keys, float64."""
         return self.v[:, self.plan.block_keys(block).clamp(min=0)].transpose(0, 1)
+
+
+def _scaled(p: Tensor, v_mult: Tensor) -> Tensor:
+    """:func:`models.hardware.numerics.scale_probability` of whole numbers in float64: products below 2^22 are exact there."""
+    return ((p * (v_mult.unsqueeze(-2) + 1)) / (1 << V_MULT_BITS) + 0.5).floor()
 
 
 def _batched(left: Tensor, right: Tensor) -> Tensor:
@@ -97,7 +107,7 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
         _rescale(row_sum[first:], acc[first:], amount)
         p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
         row_sum[first:] += p.sum(-1)
-        acc[first:] += _batched(p, x.values(block))
+        acc[first:] += _batched(_scaled(p, x.value_multipliers(block)), x.values(block))
     out = nx.normalise(acc.long(), row_sum.long()).double()
     scale = torch.stack([g.v_scale for g in groups]).double() / (1 << OUT_FRAC)
     return (unpack(out, x.group, x.tokens) * scale[:, None, None]).float()
