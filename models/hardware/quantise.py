@@ -1,7 +1,8 @@
 """From float attention tensors to what the engine takes: 8-bit operands, 16-bit multipliers and one shift per group.
 
-Q has a scale per row (token and head), K per key, V per channel. The multipliers of rows and keys carry the scale of a
-score into the engine's fixed-point logarithm:
+Q has a scale per row (token and head), K per key, V per channel, of which a key's 4-bit multiplier takes a part. What is done to
+Q, K and V before: :mod:`models.hardware.operands`. The multipliers of rows and keys carry the scale of a score into the engine's
+fixed-point logarithm:
 
     q_mult_i * k_mult_j / 2^shift  =  q_scale_i * k_scale_j * softmax_scale * log2(e) * 2^Z_FRAC
 
@@ -19,8 +20,9 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.config import MULT_BITS, SHIFT_BITS, V_MULT_BITS, Z_FRAC
-from models.hardware.tile import QuantisedGroup
+from models.hardware.config import MULT_BITS, SHIFT_BITS, Z_FRAC
+from models.hardware.operands import ALL, MULTIPLIERS, OperandOptions, balance_factors, prepared, value_multipliers, value_ranges
+from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.quality.reference import check_shapes
 
 if TYPE_CHECKING:
@@ -81,37 +83,54 @@ def to_codes(x: Tensor, scale: Tensor, limit: int = QMAX) -> Tensor:
     return torch.where(scale > 0, (x / safe).round().clamp(-limit, limit), 0.0).to(torch.int8)
 
 
-def _quantise_group(q: Tensor, k: Tensor, v: Tensor, scale: float, smooth_k: bool) -> QuantisedGroup:
-    """One KV head: ``q [G, Tq, D]``, ``k``, ``v [Tk, D]``, all float64."""
-    if smooth_k:
-        k = k - k.mean(0)
+def value_scales(v_scale: Tensor, v_mult: Tensor) -> Tensor:
+    """What one step of each value's code is worth, float64 ``[..., n, D]``: ``v_scale [..., D]`` times ``(v_mult + 1) / 16``."""
+    return v_scale.double().unsqueeze(-2) * ((v_mult.double() + 1) / MULTIPLIERS).unsqueeze(-1)
+
+
+def prepared_group(q: Tensor, k: Tensor, choice: OperandOptions) -> tuple[Tensor, Tensor]:
+    """The float64 ``q [G, Tq, D]`` and ``k [Tk, D]`` of one KV head that are rounded to codes: of the same scores, up to a
+    constant per row."""
+    q, k = q.double(), k.double()
+    mean = k.mean(0) if choice.smooth_k else None
+    centred = k if mean is None else k - mean
+    factors = balance_factors(q.abs().amax((0, 1)), centred.abs().amax(0)) if choice.balance else None
+    return prepared(q, k, mean, factors, choice.rotate)
+
+
+def _quantise_group(q: Tensor, k: Tensor, v: Tensor, scale: float, choice: OperandOptions) -> QuantisedGroup:
+    """One KV head: ``q [G, Tq, D]``, ``k``, ``v [Tk, D]``."""
+    q, k = prepared_group(q, k, choice)
+    v = v.double()
     factor = score_factor(scale)
     q_unit, k_unit = q.abs().amax(-1) / QMAX * factor, k.abs().amax(-1) / QMAX
     q_exp, k_exp = multiplier_exponents(q_unit.max().item(), k_unit.max().item())
     q_mult, q_unit = snap_scale(q_unit, q_exp)
     k_mult, k_scale = snap_scale(k_unit, k_exp)
     q_scale = q_unit / factor
-    v_scale = (v.abs().amax(0) / QMAX).float()  # float32 first, so that dequantising uses the very same scale
+    ranges = value_ranges(v) if choice.v_mult else v.abs().amax(0)
+    v_scale = (ranges / QMAX).float()  # float32 first, so that dequantising uses the very same scale
     tq, tk = q.shape[1], k.shape[0]
+    v_mult = value_multipliers(v, v_scale.double() * QMAX) if choice.v_mult else torch.full((tk,), V_MULT_ONE)
     return QuantisedGroup(
         q=to_codes(q, q_scale[..., None]), q_mult=q_mult, q_pos=torch.arange(tk - tq, tk),
-        k=to_codes(k, k_scale[:, None]), k_mult=k_mult, v=to_codes(v, v_scale.double()), v_scale=v_scale,
-        shift=q_exp + k_exp, q_scale=q_scale, k_scale=k_scale)
+        k=to_codes(k, k_scale[:, None]), k_mult=k_mult, v=to_codes(v, value_scales(v_scale, v_mult)), v_scale=v_scale,
+        shift=q_exp + k_exp, q_scale=q_scale, k_scale=k_scale, v_mult=v_mult)
 
 
-def quantise(tensors: AttentionTensors, smooth_k: bool = True) -> list[QuantisedGroup]:
+def quantise(tensors: AttentionTensors, choice: OperandOptions = ALL) -> list[QuantisedGroup]:
     """One :class:`QuantisedGroup` per KV head that has query heads, in the order of :func:`query_heads_of_groups`.
 
     Args:
         tensors: float q ``[H, Tq, D]``, k and v ``[Hkv, Tk, D]``, softmax scale, KV head of every query head.
-        smooth_k: subtract from K its mean over the sequence, channel by channel. Every score of a row moves by the
-            same amount, which the softmax does not see, and the keys use their 8 bits better.
+        choice: what is done to them first, head by head and from these tensors alone.
 
     Rows, keys and channels of zeros get operand, scale and multiplier 0. Scores beyond +-512 in log2 units saturate
     in the engine, which counts them; they are not an error here.
 
     Raises:
-        FcimError: shapes do not fit, a value is not finite, or the scores are too large for the multipliers.
+        FcimError: shapes do not fit, a value is not finite, the scores are too large for the multipliers, or D is no power of
+            two and the choice is to rotate.
     """
     q, k, v = tensors.q, tensors.k, tensors.v
     check_shapes(q, k, v, tensors.kv_of_head)
@@ -120,14 +139,15 @@ def quantise(tensors: AttentionTensors, smooth_k: bool = True) -> list[Quantised
             raise FcimError(f"{name} holds NaN or infinity; capture the tensors again")
     if not (math.isfinite(tensors.scale) and tensors.scale > 0):
         raise FcimError(f"the softmax scale is {tensors.scale}; it must be a positive number such as head_dim ** -0.5")
-    return [_quantise_group(q[heads].double(), k[kv].double(), v[kv].double(), tensors.scale, smooth_k)
+    return [_quantise_group(q[heads], k[kv], v[kv], tensors.scale, choice)
             for heads in query_heads_of_groups(tensors.kv_of_head) for kv in [tensors.kv_of_head[heads[0]]]]
 
 
 def dequantise(group: QuantisedGroup) -> tuple[Tensor, Tensor, Tensor]:
     """Float32 ``q [G, Tq, D]``, ``k [Tk, D]``, ``v [Tk, D]`` that the 8-bit operands stand for.
 
-    ``k`` keeps its smoothing. Float attention on these has the error of the 8-bit operands and none of the engine's.
+    ``q`` and ``k`` stay as they were prepared, which changes scores by a constant per row only. Float attention on these has the
+    error of the 8-bit operands and none of the engine's.
 
     Raises:
         FcimError: the group has no float scales (it was not made by :func:`quantise`).
@@ -135,4 +155,4 @@ def dequantise(group: QuantisedGroup) -> tuple[Tensor, Tensor, Tensor]:
     if group.q_scale is None or group.k_scale is None:
         raise FcimError("this group has no q_scale and k_scale; make it with models.hardware.quantise.quantise")
     return ((group.q * group.q_scale[..., None]).float(), (group.k * group.k_scale[:, None]).float(),
-            (group.v * group.v_scale * ((group.v_mult + 1) / (1 << V_MULT_BITS))[:, None]).float())
+            (group.v * value_scales(group.v_scale, group.v_mult)).float())

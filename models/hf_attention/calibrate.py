@@ -22,8 +22,8 @@ V_ROOM = 1.25
 def calibrate(model: nn.Module, input_ids: Tensor, v_room: float = V_ROOM, **forward: Any) -> Settings:
     """Run the model once in float on ``input_ids [B, T]`` and keep its layers' statistics in its settings.
 
-    ``v_room``: room above the largest values. ``forward``: more arguments of the model, such as an attention mask. The layers'
-    Q, K and V of all sequences are held until the end of it.
+    ``v_room``: room above the largest values of V. ``forward``: more arguments of the model, such as an attention mask. The Q, K
+    and V of all sequences are held until the end of it.
 
     Raises:
         FcimError: what :func:`configure` raises, or no token is there.
@@ -47,6 +47,6 @@ def calibrate(model: nn.Module, input_ids: Tensor, v_room: float = V_ROOM, **for
         model.set_attn_implementation(before)
     if not all(seen.values()):
         raise FcimError("the calibration text has no tokens; give input_ids that are not all padding")
-    found = {layer: layer_statistics([(q.double(), k.double(), v.double()) for q, k, v in parts], choice.smooth_k, choice.rotate)
+    found = {layer: layer_statistics([(q.double(), k.double(), v.double()) for q, k, v in parts], choice)
              for layer, parts in seen.items()}
-    return configure(model, wanted, statistics={layer: replace(x, v_max=v_room * x.v_max) for layer, x in found.items()})
+    return configure(model, wanted, statistics={layer: x.with_room(v_room) for layer, x in found.items()})

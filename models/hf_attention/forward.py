@@ -45,7 +45,7 @@ def operands(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Ten
     q, k, v = (pad_channels(x.double(), dim) for x in (q, k, v))
     known = settings.statistics.get(module.layer_idx)
     if known is None:
-        return quantise_sequence(q, k, v, scale, choice, layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate))
+        return quantise_sequence(q, k, v, scale, choice, layer_statistics([(q, k, v)], choice))
     return quantise_sequence(q, k, v, scale, choice, known.to(q.device).fitted(dim))
 
 

@@ -1,10 +1,10 @@
 """From a sequence's float Q, K, V to the engine's operands, so that no operand depends on what else is computed with it.
 
-A query's and a key's codes follow from that query or key alone and from statistics that were fixed before, and not from how a
-text is split into prefill and decode or from its neighbours in a batch. Multipliers share one exponent per KV head and
-call. It follows from the largest magnitudes of the statistics, with room for four times as much; only rows beyond that
-change it. Should it change, it still changes no code of rows down to 1/256 of the largest: scales are rounded up to 8
-significant bits, which 16-bit multipliers then hold exactly.
+A query's and a key's codes, and the multiplier of a key's values, follow from that query or key alone and from statistics that
+were fixed before, and not from how a text is split into prefill and decode or from its neighbours in a batch. The multipliers of
+queries and keys share one exponent per KV head and call. It follows from the largest magnitudes of the statistics, with room for
+four times as much; only rows beyond that change it. Should it change, it still changes no code of rows down to 1/256 of the
+largest: scales are rounded up to 8 significant bits, which 16-bit multipliers then hold exactly.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.quantise import multiplier_exponents, score_factor, snap_scale, to_codes
-from models.hardware.tile import QuantisedGroup
+from models.hardware.operands import divided, prepared, value_multipliers
+from models.hardware.quantise import multiplier_exponents, score_factor, snap_scale, to_codes, value_scales
+from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.hf_attention.settings import Quantisation
-from models.hf_attention.statistics import LayerStatistics, divided, turned
+from models.hf_attention.statistics import LayerStatistics
 
 SCALE_BITS = 8
 HEADROOM = 4    # how much larger than in the calibration text a row may be before the exponents move
@@ -40,11 +41,12 @@ def _row_maxima(x: Tensor, grain: str, of_head: Tensor) -> Tensor:
     return largest[..., None].expand(x.shape[:-1])
 
 
-def _value_maxima(v_max: Tensor, grain: str) -> Tensor:
-    if grain == "channel":
-        return v_max
-    largest = v_max.amax(-1, keepdim=True) if grain == "head" else v_max.amax()
-    return largest.expand_as(v_max)
+def _value_ranges(statistics: LayerStatistics, quantisation: Quantisation) -> Tensor:
+    """The largest magnitudes ``[Hkv, D]`` that V's scales express."""
+    if quantisation.v_grain == "channel":
+        return statistics.v_range if quantisation.v_mult else statistics.v_max
+    largest = statistics.v_max.amax(-1, keepdim=True) if quantisation.v_grain == "head" else statistics.v_max.amax()
+    return largest.expand_as(statistics.v_max)
 
 
 def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisation: Quantisation,
@@ -53,7 +55,7 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
 
     Args:
         q: ``[H, Tq, D]``, the last ``Tq`` positions of the ``n`` keys. k, v: ``[Hkv, n, D]``; all float64.
-        scale: softmax scale. statistics: of the layer; what exceeds them saturates.
+        scale: softmax scale. statistics: of the layer; values that exceed them saturate.
 
     Raises:
         FcimError: a value is not finite, or the scores are too large for the multipliers.
@@ -64,15 +66,17 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
     kv_heads, keys, head_dim = k.shape
     q = q.reshape(kv_heads, -1, q.shape[1], head_dim)  # query head h belongs to KV head h // group
     q_max = statistics.q_max.reshape(kv_heads, -1)
-    if quantisation.smooth_k:
-        k = k - statistics.k_mean[:, None]
-    if quantisation.rotate:
-        q, k = turned(q), turned(k)
+    q, k = prepared(q, k, statistics.k_mean if quantisation.smooth_k else None,
+                    statistics.factors if quantisation.balance else None, quantisation.rotate)
     q_limit, k_limit, v_limit = (_limit(bits) for bits in (quantisation.q_bits, quantisation.k_bits, quantisation.v_bits))
     factor = score_factor(scale)
     q_units = round_up(divided(_row_maxima(q, quantisation.q_grain, q_max), q_limit) * factor)
     k_units = round_up(divided(_row_maxima(k, quantisation.k_grain, statistics.k_max), k_limit))
-    v_scales = divided(_value_maxima(statistics.v_max, quantisation.v_grain), v_limit).float()
+    v_scales = divided(_value_ranges(statistics, quantisation), v_limit).float()
+    v_mults = torch.full(v.shape[:2], V_MULT_ONE, device=v.device)
+    if quantisation.v_mult:
+        v_mults = value_multipliers(v, v_scales.double() * v_limit)
+    v_codes = to_codes(v, value_scales(v_scales, v_mults), v_limit)
     q_room = round_up(divided(HEADROOM * q_max.amax(1), q_limit) * factor)
     k_room = round_up(divided(HEADROOM * statistics.k_max, k_limit))
     largest = torch.stack([torch.maximum(q_units.amax((1, 2)), q_room), torch.maximum(k_units.amax(1), k_room)], 1).tolist()
@@ -86,6 +90,6 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
         groups.append(QuantisedGroup(
             q=to_codes(q[head], q_scale[..., None], q_limit), q_mult=q_mult, q_pos=positions,
             k=to_codes(k[head], k_scale[:, None], k_limit), k_mult=k_mult,
-            v=to_codes(v[head], v_scales[head].double(), v_limit), v_scale=v_scales[head],
-            shift=q_exp + k_exp, q_scale=q_scale, k_scale=k_scale))
+            v=v_codes[head], v_scale=v_scales[head], shift=q_exp + k_exp, q_scale=q_scale, k_scale=k_scale,
+            v_mult=v_mults[head]))
     return groups

@@ -9,8 +9,9 @@ from torch import nn
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
+from models.hardware.operands import OperandOptions
 from models.hardware.schedules import TileOptions
-from models.hf_attention.statistics import LayerStatistics
+from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.fit import choose_config
 
 _ATTRIBUTE = "fcim_settings"
@@ -26,14 +27,12 @@ MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
 
 @dataclass(frozen=True)
-class Quantisation:
-    """From floats to the engine's operands.
+class Quantisation(OperandOptions):
+    """From floats to the engine's operands: beside what :class:`models.hardware.operands.OperandOptions` says, bits and scales.
 
     ``q_bits``, ``k_bits``, ``v_bits``: 2 to 8; the engine's operands have 8 bits, fewer use a part of their range.
     ``q_grain``, ``k_grain``: one scale per ``token`` (and head), ``head`` or ``tensor`` (all heads of the layer);
-    ``v_grain``: per ``channel`` (and head), ``head`` or ``tensor``: a scale per token would have to multiply probabilities,
-    which the engine cannot. ``smooth_k`` subtracts the mean of the keys, ``rotate`` multiplies Q and K by a Hadamard matrix;
-    neither changes a score by more than a constant per row before quantisation.
+    ``v_grain``: per ``channel`` (and head), ``head`` or ``tensor``. With ``v_mult`` every key takes a part of it, in sixteenths.
     """
 
     q_bits: int = 8
@@ -42,8 +41,6 @@ class Quantisation:
     q_grain: str = "token"
     k_grain: str = "token"
     v_grain: str = "channel"
-    smooth_k: bool = True
-    rotate: bool = False
 
     def __post_init__(self) -> None:
         for name in "qkv":
@@ -61,8 +58,7 @@ class Settings:
     ``hardware``: None takes the shipped configuration with the model's head_dim, or the next larger one.
     ``quantise`` off computes in float, through the same tiles and key blocks. ``layers``: those that compute as the hardware
     does, None for all; the others run PyTorch's attention. ``statistics``: of each layer, from
-    :func:`models.hf_attention.calibrate`; without them the scales of V and the mean of K come from the keys at hand, call
-    by call.
+    :func:`models.hf_attention.calibrate`; without them they come from the queries and keys at hand, call by call.
     """
 
     hardware: EngineConfig | None = None
@@ -73,10 +69,11 @@ class Settings:
     statistics: dict[int, LayerStatistics] = field(default_factory=dict)
 
     def check_statistics(self) -> None:
-        """Raise :class:`FcimError` if the statistics were taken for keys that were smoothed or rotated in another way."""
-        wanted = (self.quantisation.smooth_k, self.quantisation.rotate)
-        if any((known.smooth_k, known.rotate) != wanted for known in self.statistics.values()):
-            raise FcimError("the statistics were taken with another smooth_k or rotate; give statistics={} and calibrate again")
+        """Raise :class:`FcimError` if the statistics were taken of Q and K that were prepared in another way."""
+        wanted = preparation(self.quantisation)
+        if any(known.prepared != wanted for known in self.statistics.values()):
+            raise FcimError("the statistics were taken with another smooth_k, balance or rotate; give statistics={} and "
+                            "calibrate again")
 
     def hardware_for(self, head_dim: int) -> EngineConfig:
         """The configuration for heads of ``head_dim`` elements, which may have more; see :mod:`models.tensors.fit`.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from models.hardware.operands import OperandOptions, balance_factors, mean_over, prepared, value_ranges
 from models.tensors.fit import pad_channels
 
 
@@ -14,64 +15,57 @@ from models.tensors.fit import pad_channels
 class LayerStatistics:
     """Of one layer, float64.
 
-    ``k_mean`` ``[Hkv, D]``: mean of the keys as they are. ``q_max`` ``[H]``, ``k_max`` ``[Hkv]``: largest magnitude of a head,
-    after smoothing and rotation where these are on. ``v_max`` ``[Hkv, D]``: largest magnitude of a channel.
+    ``k_mean`` ``[Hkv, D]``: mean of the keys as they are. ``factors`` ``[Hkv, D]``: of the channels of Q, divisors of those of K,
+    1 where these are not balanced. ``q_max`` ``[H]``, ``k_max`` ``[Hkv]``: largest magnitude of a head, after smoothing,
+    balancing and rotation where these are on. ``v_max`` ``[Hkv, D]``: largest magnitude of a channel; ``v_range`` ``[Hkv, D]``:
+    what its scale reaches where keys have multipliers for their values. ``prepared``: whether K was smoothed, and Q and K
+    balanced and rotated.
     """
 
     k_mean: Tensor
+    factors: Tensor
     q_max: Tensor
     k_max: Tensor
     v_max: Tensor
-    smooth_k: bool
-    rotate: bool
+    v_range: Tensor
+    prepared: tuple[bool, bool, bool]
 
     def fitted(self, head_dim: int) -> LayerStatistics:
         """The same for ``head_dim`` channels, of which those beyond the model's are 0."""
-        return replace(self, **{f: pad_channels(getattr(self, f)[..., :head_dim], head_dim) for f in ("k_mean", "v_max")})
+        found = {f: pad_channels(getattr(self, f)[..., :head_dim], head_dim) for f in ("k_mean", "factors", "v_max", "v_range")}
+        found["factors"] = torch.where(found["factors"] > 0, found["factors"], 1.0)
+        return replace(self, **found)
 
     def to(self, device: torch.device) -> LayerStatistics:
         """The same on another device."""
-        return replace(self, **{f: getattr(self, f).to(device) for f in ("k_mean", "q_max", "k_max", "v_max")})
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "prepared"})
+
+    def with_room(self, v_room: float) -> LayerStatistics:
+        """The same for values of V that may be ``v_room`` times as large."""
+        return replace(self, v_max=v_room * self.v_max, v_range=v_room * self.v_range)
 
 
-def turned(x: Tensor) -> Tensor:
-    """``x [..., D]`` times Sylvester's orthonormal Hadamard matrix, D a power of two.
-
-    By sums of two, whose order is fixed: a matrix product has another on every device and for other numbers of rows.
-    """
-    size = x.shape[-1]
-    parts = x.unsqueeze(-1)
-    while parts.shape[-2] > 1:      # [..., pairs, 2, done] to [..., pairs, 2 done], as the matrix is put together
-        first, second = parts.unflatten(-2, (-1, 2)).unbind(-2)
-        parts = torch.cat([first + second, first - second], -1)
-    return divided(parts.flatten(-2), size**0.5)
+def preparation(choice: OperandOptions) -> tuple[bool, bool, bool]:
+    """What of a choice the statistics depend on."""
+    return choice.smooth_k, choice.balance, choice.rotate
 
 
-def divided(x: Tensor, by: float) -> Tensor:
-    """``x / by``, rounded once on every device: CUDA multiplies by the reciprocal of a number that is no tensor of its own."""
-    return x / torch.full((), by, dtype=x.dtype, device=x.device)
-
-
-def mean_over(x: Tensor, dim: int) -> Tensor:
-    """The mean by sums of two in a fixed order: a device's own sum has an order, and so roundings, of its own."""
-    count = x.shape[dim]
-    total = x
-    while (length := total.shape[dim]) > 1:
-        half = length // 2
-        sums = total.narrow(dim, 0, half) + total.narrow(dim, half, half)
-        total = torch.cat([sums, total.narrow(dim, 2 * half, length % 2)], dim)
-    return divided(total.squeeze(dim), count)
-
-
-def layer_statistics(sequences: list[tuple[Tensor, Tensor, Tensor]], smooth_k: bool, rotate: bool) -> LayerStatistics:
+def layer_statistics(sequences: list[tuple[Tensor, Tensor, Tensor]], choice: OperandOptions) -> LayerStatistics:
     """Statistics of sequences of one layer: each ``q [H, Tq, D]``, ``k`` and ``v`` ``[Hkv, n, D]``, float64; at least one."""
+    kv_heads = sequences[0][1].shape[0]
+    sequences = [(q.reshape(kv_heads, -1, *q.shape[1:]), k, v) for q, k, v in sequences]
     mean = mean_over(torch.cat([k for _, k, _ in sequences], 1), 1)
-    centre = mean[:, None] if smooth_k else torch.zeros_like(mean[:, None])
-    turn = turned if rotate else lambda x: x
+    centre = mean if choice.smooth_k else torch.zeros_like(mean)
 
-    def largest(parts: list[Tensor]) -> Tensor:
-        return torch.stack([part.abs().amax((1, 2)) for part in parts]).amax(0)
+    def largest(parts: list[Tensor], over: tuple[int, ...]) -> Tensor:
+        return torch.stack([part.abs().amax(over) for part in parts]).amax(0)
 
+    factors = torch.ones_like(mean)
+    if choice.balance:
+        factors = balance_factors(largest([q for q, _, _ in sequences], (1, 2)),
+                                  largest([k - centre[:, None] for _, k, _ in sequences], (1,)))
+    ready = [prepared(q, k, centre, factors, choice.rotate) for q, k, _ in sequences]
+    v = torch.cat([v for _, _, v in sequences], 1)
     return LayerStatistics(
-        mean, largest([turn(q) for q, _, _ in sequences]), largest([turn(k - centre) for _, k, _ in sequences]),
-        torch.stack([v.abs().amax(1) for _, _, v in sequences]).amax(0), smooth_k, rotate)
+        mean, factors, largest([q for q, _ in ready], (2, 3)).flatten(), largest([k for _, k in ready], (1, 2)),
+        v.abs().amax(1), value_ranges(v), preparation(choice))

@@ -20,6 +20,7 @@ from models.hardware.tile import QuantisedGroup, TileJob
 SCORE_LIMIT = 512.0     # scaled scores are clamped to this magnitude, in units of log2
 SCORE_STEPS = 1024.0    # and have so many steps to a unit
 OUTPUT_STEPS = 256.0    # steps of an output to v_scale
+MULTIPLIER_STEPS = 16.0     # steps of a key's multiplier for its values to 1; a probability times it is a whole number again
 
 TINY = torch.finfo(torch.float64).tiny
 
@@ -28,9 +29,9 @@ TINY = torch.finfo(torch.float64).tiny
 class Limits:
     """Which limits an attention goes through; by default none, which is float attention on the quantised operands.
 
-    ``clamp`` and ``steps``: of the scaled scores; ``prob_bits``: of a probability, None for exact ones, with a lazy threshold
-    of ``tau``; ``output``: the output's step and its 16 bits; ``octaves``: tiles that skip leave out blocks below so many,
-    0 for none that matters.
+    ``clamp`` and ``steps``: of the scaled scores; ``prob_bits``: of a probability, and of its product with a key's multiplier,
+    None for exact ones, with a lazy threshold of ``tau``; ``output``: the output's step and its 16 bits; ``octaves``: tiles that
+    skip leave out blocks below so many, 0 for none that matters.
     """
 
     clamp: bool = False
@@ -72,10 +73,12 @@ def _left_out(limits: Limits, zmax: Tensor, row_max: Tensor) -> Tensor:
     return out
 
 
-def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
-    """Weights ``[R, n]`` in any unit of its own per row."""
+def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> tuple[Tensor, Tensor]:
+    """Weights of the keys and of their values, ``[R, n]``, in any unit of its own per row."""
+    taken = (tile.v_mult.double() + 1) / MULTIPLIER_STEPS
     if limits.prob_bits is None:
-        return torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
+        weight = torch.exp2(z - z.amax(1, keepdim=True).nan_to_num(neginf=0.0))
+        return weight, weight * taken
     blocks = z.split(cfg.keys_per_block, dim=1)
     zmax = torch.stack([b.amax(1) for b in blocks], dim=1)
     by_block = _row_maxima(tile, zmax, limits.tau)
@@ -84,7 +87,8 @@ def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Ten
     kept = (torch.exp2(z - row_max) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
     if limits.octaves:
         kept = kept.masked_fill(_left_out(limits, zmax, by_block).repeat_interleave(cfg.keys_per_block)[:z.shape[1]], 0.0)
-    return kept * torch.exp2(row_max - by_block[:, -1:])      # a rescale is exact
+    rescale = torch.exp2(row_max - by_block[:, -1:])      # exact
+    return kept * rescale, (kept * taken + 0.5).floor() * rescale
 
 
 def limited_tile(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
@@ -96,8 +100,8 @@ def limited_tile(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) ->
         z = torch.where(z == -math.inf, z, z.clamp(-SCORE_LIMIT, SCORE_LIMIT))
     if limits.steps:
         z = (z * SCORE_STEPS + 0.5).floor() / SCORE_STEPS
-    weight = _weights(cfg, tile, z, limits)
-    out = weight @ tile.v.double() / weight.sum(1, keepdim=True).clamp(min=TINY)
+    weight, of_value = _weights(cfg, tile, z, limits)
+    out = of_value @ tile.v.double() / weight.sum(1, keepdim=True).clamp(min=TINY)
     if limits.output:
         out = ((out * OUTPUT_STEPS).round().clamp(-(2.0**15), 2.0**15 - 1)) / OUTPUT_STEPS
     return out

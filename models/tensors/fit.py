@@ -1,8 +1,8 @@
 """Heads of any size on the engine's sizes: which configuration takes them, and what is done so that they fit it.
 
-Zeros in channels that a head does not have change no score and give outputs of 0 there, so smaller heads run padded, bit for
-bit as an engine of their own size would compute them. Larger ones do not fit; only the fixture model's, which are there to be
-tried, may be cut to their first channels.
+Zeros in channels that a head does not have change no score and give outputs of 0 there, so smaller heads run padded. A rotation
+of Q and K goes over all channels, the padded ones too; without one the bits are those of an engine of the heads' own size.
+Larger heads do not fit; only the fixture model's, which are there to be tried, may be cut to their first channels.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def fit_note(head_dim: int, cfg: EngineConfig) -> str:
         return ""
     if head_dim < cfg.head_dim:
         return (f"the heads have head_dim {head_dim} and run on configuration {cfg.name} padded with zeros to {cfg.head_dim} "
-                "channels, which changes no result")
+                "channels, which changes no score")
     return (f"the heads have head_dim {head_dim}: configuration {cfg.name} gets the first {cfg.head_dim} channels of each, which "
             "is another attention than the model's")
 

@@ -15,6 +15,7 @@ import torch
 
 from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
+from models.hardware.operands import PLAIN
 from models.hardware.quantise import multiplier_exponents, quantise, score_factor, snap_scale
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles
@@ -195,7 +196,7 @@ def test_the_code_of_the_page_is_the_quantiser(generator: np.random.Generator) -
         got = names["operands"](q, k, v, TINY.head_dim**-0.5)
         tensors = AttentionTensors(q=torch.from_numpy(q)[None], k=torch.from_numpy(k)[None], v=torch.from_numpy(v)[None],
                                    scale=TINY.head_dim**-0.5, kv_of_head=[0])
-        right, = quantise(tensors, smooth_k=False)
+        right, = quantise(tensors, PLAIN)
         for name, value in {"q": right.q[0], "q_mult": right.q_mult[0], "k": right.k, "k_mult": right.k_mult, "v": right.v,
                             "v_scale": right.v_scale}.items():
             assert np.array_equal(got[name], value.numpy()), name
@@ -209,7 +210,7 @@ def attend(cfg: EngineConfig, tensors: tuple[np.ndarray, ...], q_pos: np.ndarray
     q, k, v = (torch.from_numpy(x) for x in tensors)
     scale = cfg.head_dim**-0.5
     whole = AttentionTensors(q=q[None], k=k[None], v=v[None], scale=scale, kv_of_head=[0])
-    group, = quantise(whole, smooth_k=False)
+    group, = quantise(whole, PLAIN)
     tile = TileJob(q=group.q[0], q_pos=torch.from_numpy(q_pos), q_mult=group.q_mult[0], k=group.k, v=group.v,
                    k_pos=torch.from_numpy(k_pos), k_mult=group.k_mult, shift=group.shift)
     out = run_tile(cfg, tile).out.double() * group.v_scale.double() / 256

@@ -189,11 +189,11 @@ def test_statistics_belong_to_their_quantisation(model: LlamaForCausalLM, ids: T
     """Another smoothing or rotation asks for another calibration; more bits do not."""
     layer = model.model.layers[0].self_attn
     with pytest.raises(FcimError, match="calibrate again"):
-        ha.configure(model, quantisation=ha.Quantisation(rotate=True))
+        ha.configure(model, quantisation=ha.Quantisation(rotate=False))
     ha.configure(model, quantisation=ha.Quantisation(q_bits=6))
-    ha.configure(model, quantisation=ha.Quantisation(rotate=True), statistics={})
+    ha.configure(model, quantisation=ha.Quantisation(balance=False), statistics={})
     ha.calibrate(model, ids)
-    assert ha.settings_of(layer).statistics[0].rotate
+    assert (ha.settings_of(layer).statistics[0].factors == 1).all()
 
 
 def test_calibration_leaves_no_trace_when_it_fails(model: LlamaForCausalLM, ids: Tensor) -> None:
@@ -215,6 +215,6 @@ def test_calibration_weighs_tokens_not_rows(model: LlamaForCausalLM, ids: Tensor
     with observed(model, lambda layer, q, k, v, *_: taken.append((q.double(), k.double(), v.double())) if layer == 0 else None):
         for row in (ids[:1], ids[1:2, 31:]):
             logits(model, ha.NAME, row)
-    apart = layer_statistics(taken, True, False)
+    apart = layer_statistics(taken, ha.Quantisation())
     assert torch.allclose(padded.k_mean, apart.k_mean, atol=1e-4) and torch.allclose(padded.k_max, apart.k_max, atol=1e-4)
     assert torch.allclose(padded.v_max, apart.v_max, atol=1e-4) and torch.allclose(padded.q_max, apart.q_max, atol=1e-4)

@@ -11,13 +11,14 @@ from torch import Tensor
 from models.errors import FcimError
 from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
+from models.hardware.operands import divided, mean_over, turned
 from models.hardware.schedules import SCHEDULES, TileOptions, blocks
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.quantiser import quantise_sequence, round_up
 from models.hf_attention.settings import Quantisation
-from models.hf_attention.statistics import divided, layer_statistics, mean_over, turned
+from models.hf_attention.statistics import layer_statistics
 from models.hf_attention.tiles import pack, plan_tiles, unpack
 
 TINY = load_config("tiny")
@@ -35,7 +36,7 @@ def heads(seed: int, cfg: EngineConfig, tokens: int, keys: int, kv_heads: int = 
 
 def quantised(cfg: EngineConfig, q: Tensor, k: Tensor, v: Tensor, choice: Quantisation | None = None) -> list[QuantisedGroup]:
     choice = choice or Quantisation()
-    known = layer_statistics([(q, k, v)], choice.smooth_k, choice.rotate)
+    known = layer_statistics([(q, k, v)], choice)
     return quantise_sequence(q, k, v, cfg.head_dim ** -0.5, choice, known)
 
 
@@ -122,10 +123,8 @@ def test_every_quantisation_is_close_to_float(choice: Quantisation, seed: int) -
             largest = 2 ** (bits - 1) - 1
             assert (0.4 if choice.q_grain == "tensor" else 0.97) * largest - 1 < int(codes.abs().max()) <= largest
         centre = k[head] - k[head].mean(0) if choice.smooth_k else k[head]
-        turn = torch.eye(TINY.head_dim, dtype=torch.float64)
-        turn = turned(turn) if choice.rotate else turn
         wanted = q.view(2, 2, 24, -1)[head] @ centre.T
-        rebuilt = (group.q * group.q_scale[..., None]) @ turn.T @ (group.k * group.k_scale[:, None] @ turn.T).T
+        rebuilt = (group.q * group.q_scale[..., None]) @ (group.k * group.k_scale[:, None]).T
         step = 2.0 ** (1 - min(choice.q_bits, choice.k_bits))
         assert (rebuilt - wanted).norm() / wanted.norm() < 3 * step
 
@@ -133,7 +132,7 @@ def test_every_quantisation_is_close_to_float(choice: Quantisation, seed: int) -
 def test_scales_do_not_depend_on_company(seed: int) -> None:
     """A row's codes and scale are the same alone and beside rows that are far beyond the statistics."""
     q, k, v = heads(seed, TINY, 30, 30)
-    known = layer_statistics([(q, k, v)], True, False)
+    known = layer_statistics([(q, k, v)], Quantisation())
     alone = quantise_sequence(q[:, :10], k[:, :10], v[:, :10], 0.2, Quantisation(), known)
     q, k = q.clone(), k.clone()
     q[:, 10:] *= 50

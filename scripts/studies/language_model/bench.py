@@ -64,7 +64,7 @@ def _measure(config: str, tokens: int, seed: int, device_name: str | None, threa
     scale = cfg.head_dim ** -0.5
 
     def hardware() -> torch.Tensor:
-        known = layer_statistics([(q.double(), k.double(), v.double())], True, False)
+        known = layer_statistics([(q.double(), k.double(), v.double())], Quantisation())
         groups = quantise_sequence(q.double(), k.double(), v.double(), scale, Quantisation(), known)
         return integer_attention(cfg, TileOptions(), groups)
 

@@ -16,7 +16,7 @@ from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.schedules import TileOptions
 from models.hf_attention.calibrate import V_ROOM
-from models.hf_attention.statistics import LayerStatistics
+from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import fit_note
 from models.tensors.source import open_checkpoint, parse_count
@@ -42,12 +42,12 @@ class Loaded:
     settings: ha.Settings
     facts: dict[str, Any]
     checkpoint: Checkpoint
-    statistics: dict[tuple[bool, bool, float], dict[int, LayerStatistics]] = field(default_factory=dict)
+    statistics: dict[tuple[tuple[bool, bool, bool], float], dict[int, LayerStatistics]] = field(default_factory=dict)
 
     def recalibrate(self, v_room: float = V_ROOM, **changes: object) -> ha.Settings:
-        """Change settings, with the statistics that go with them; these depend on smoothing, rotation and V's room only."""
+        """Change settings, with the statistics that go with them; which depend on the preparation of Q and K and V's room."""
         choice = ha.configure(self.model, statistics={}, **changes).quantisation
-        key = (choice.smooth_k, choice.rotate, v_room)
+        key = (preparation(choice), v_room)
         if key not in self.statistics:
             self.statistics[key] = ha.calibrate(self.model, self.calibration, v_room).statistics
         self.settings = ha.configure(self.model, statistics=self.statistics[key])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -12,13 +13,15 @@ from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import Z_FRAC, load_config
 from models.hardware.golden import run_tile
-from models.hardware.quantise import QMAX, dequantise, quantise, query_heads_of_groups
+from models.hardware.operands import MULTIPLIERS, PLAIN, OperandOptions, balance_factors, turned, value_multipliers, value_ranges
+from models.hardware.quantise import QMAX, dequantise, quantise, query_heads_of_groups, value_scales
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
 from models.quality.metrics import compare
-from models.quality.reference import attention, group_attention
+from models.quality.reference import attention, group_attention, reference_attention
 from models.tensors.attention_tensors import AttentionTensors
 
+CHOICES = [OperandOptions(), PLAIN, *(OperandOptions(**{f.name: False}) for f in fields(OperandOptions))]
 LOG2_UNIT = math.log2(math.e) * (1 << Z_FRAC)
 
 
@@ -37,6 +40,7 @@ def check_group(group: QuantisedGroup, scale: float) -> None:
         assert x.dtype == torch.int8 and x.int().abs().max() <= QMAX
     for mult in (group.q_mult, group.k_mult):
         assert mult.dtype == torch.int64 and mult.min() >= 0 and mult.max() < 1 << 16
+    assert group.v_mult.dtype == torch.int64 and group.v_mult.min() >= 0 and group.v_mult.max() < MULTIPLIERS
     assert 0 <= group.shift <= 63
     assert torch.isfinite(group.v_scale).all() and group.v_scale.dtype == torch.float32
     product = (group.q_mult[..., None] * group.k_mult).double() * 2.0**-group.shift
@@ -50,30 +54,133 @@ def scaled_scores(group: QuantisedGroup) -> tuple[Tensor, Tensor]:
     return nx.scale_score(score, group.q_mult, group.k_mult, group.shift)
 
 
-@pytest.mark.parametrize("smooth_k", [True, False])
-def test_multipliers_carry_the_scales(smooth_k: bool) -> None:
+def prepared_by_hand(tensors: AttentionTensors, g: int, choice: OperandOptions) -> tuple[Tensor, Tensor]:
+    """Q and K of group g as the choice says, with a matrix for the rotation."""
+    q, k = tensors.q[query_heads_of_groups(tensors.kv_of_head)[g]].double(), tensors.k[g].double()
+    k = k - k.mean(0) if choice.smooth_k else k
+    if choice.balance:
+        factor = (k.abs().amax(0) / q.abs().amax((0, 1))).sqrt()
+        q, k = q * factor, k / factor
+    matrix = torch.ones(1, 1, dtype=torch.float64)
+    while len(matrix) < q.shape[-1]:
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
+    matrix = matrix / len(matrix) ** 0.5
+    return (q @ matrix, k @ matrix) if choice.rotate else (q, k)
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_multipliers_carry_the_scales(choice: OperandOptions) -> None:
     tensors = sample()
-    groups = quantise(tensors, smooth_k)
+    groups = quantise(tensors, choice)
     assert [g.q.shape for g in groups] == [(2, 24, 32), (2, 24, 32)]
     for g, group in enumerate(groups):
         check_group(group, tensors.scale)
         assert group.q_mult.max() >= 1 << 15 and group.k_mult.max() >= 1 << 15, "16 bits are there to be used"
         assert group.q_pos.tolist() == list(range(16, 40))
         q, k, v = dequantise(group)
-        heads = query_heads_of_groups(tensors.kv_of_head)[g]
-        wanted_k = tensors.k[g] - tensors.k[g].mean(0) if smooth_k else tensors.k[g]
-        for got, wanted, step in ((q, tensors.q[heads], group.q_scale[..., None]),
-                                  (k, wanted_k, group.k_scale[:, None]), (v, tensors.v[g], group.v_scale)):
+        wanted_q, wanted_k = prepared_by_hand(tensors, g, choice)
+        v_steps = value_scales(group.v_scale, group.v_mult)
+        for got, wanted, step in ((q, wanted_q, group.q_scale[..., None]), (k, wanted_k, group.k_scale[:, None]),
+                                  (v, tensors.v[g], v_steps)):
             assert ((got - wanted).abs() <= step * 0.5001).all(), "more than half a step off"
         assert (group.q.int().abs().amax(-1) >= QMAX - 1).all(), "a row must use its 8 bits"
         assert (group.k.int().abs().amax(-1) >= QMAX - 1).all()
-        assert (group.v.int().abs().amax(0) == QMAX).all()
+        assert (group.v.int().abs().amax(0) == QMAX).all(), "a channel must use its 8 bits"
+        if not choice.v_mult:
+            assert (group.v_mult == MULTIPLIERS - 1).all()
+            continue
+        coarse = (tensors.v[g].abs() / (group.v_scale.double() * QMAX)).amax(1)
+        assert (coarse <= (group.v_mult + 1) / MULTIPLIERS * 1.000001).all() and (coarse >= group.v_mult / MULTIPLIERS).all(), \
+            "the smallest multiplier with which no value saturates"
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize("shape", [(24, 40), (1, 40), (1, 1), (2, 2)])
+def test_preparing_changes_no_weight(choice: OperandOptions, shape: tuple[int, int]) -> None:
+    """Float attention on the operands is float attention, but for their 8 bits; in decode, with one key and with two as well."""
+    tensors = sample(tq=shape[0], tk=shape[1])
+    reference = reference_attention(tensors)
+    for heads, group in zip(query_heads_of_groups(tensors.kv_of_head), quantise(tensors, choice), strict=True):
+        check_group(group, tensors.scale)
+        got = group_attention(*dequantise(group), tensors.scale)
+        assert compare(got, reference[heads]).sqnr_db > 18
+
+
+def test_each_choice_mends_what_it_is_for() -> None:
+    """Strong channels of K: balancing and rotation; one token of large values that few rows see: multipliers."""
+    tensors = sample(tq=40)
+    tensors.k -= tensors.k.mean(1, keepdim=True)
+    tensors.k[..., 3] *= 20
+    tensors.k[..., 9] *= 12
+    tensors.q[..., 3] /= 20
+    tensors.v[:, 0] *= 14
+    tensors.q += 1
+    tensors.k[:, 0] = -2
+    reference = reference_attention(tensors)
+
+    def sqnr(**on: bool) -> float:
+        groups = quantise(tensors, replace(PLAIN, **on))
+        return compare(torch.cat([group_attention(*dequantise(g), tensors.scale) for g in groups]), reference).sqnr_db
+
+    plain, balanced, turned_, scaled = sqnr(), sqnr(balance=True), sqnr(rotate=True), sqnr(v_mult=True)
+    found = {"plain": plain, "balance": balanced, "rotate": turned_, "v_mult": scaled}
+    assert balanced > plain + 1 and turned_ > plain + 1 and scaled > plain + 1, found
+    assert sqnr(balance=True, rotate=True, v_mult=True) > max(found.values()) + 3, found
+
+
+def test_balance() -> None:
+    q, k = torch.tensor([4.0, 0.0, 1.0, 0.0, 1e-30]).double(), torch.tensor([1.0, 2.0, 0.0, 0.0, 1e30]).double()
+    factors = balance_factors(q, k)
+    assert torch.allclose(factors, torch.tensor([0.5, 1.0, 1.0, 1.0, 1e30]).double())
+    assert torch.allclose((q * factors)[[0, 4]], (k / factors)[[0, 4]])
+
+
+def test_only_a_power_of_two_can_be_rotated() -> None:
+    with pytest.raises(FcimError, match="heads of 24 channels cannot be rotated"):
+        quantise(sample(dim=24))
+    assert quantise(sample(dim=24), OperandOptions(rotate=False))[0].q.shape[-1] == 24
+    with pytest.raises(FcimError, match="24 channels"):
+        turned(torch.ones(2, 24))
+
+
+def test_one_large_token_costs_the_others_little() -> None:
+    """Its values are 12 times as large in every channel: the channels' scales are its, and the others take a twelfth of them."""
+    v = torch.randn(200, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64).clamp(-2, 2)
+    v[0] *= 12 * 2 / v[0].abs()
+    ranges = value_ranges(v)
+    mult = value_multipliers(v, ranges)
+    assert mult[0] == MULTIPLIERS - 1 and (mult[1:] <= 2).all()
+    assert torch.allclose(ranges, torch.full((32,), 24.0).double(), rtol=0.3)
+
+
+def test_values_of_few_tokens_fall_back_on_the_largest() -> None:
+    """A channel that only few tokens use would blow all scales up, if its usual magnitude decided."""
+    v = torch.randn(400, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    v[:, 5] = 1e-6 * v[:, 5]
+    v[7, 5] = 3.0
+    assert torch.equal(value_ranges(v), v.abs().amax(0))
+    v[:, 5] = 0
+    v[7, 5] = 3.0
+    assert value_ranges(v)[5] < 6
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3, 49, 50, 51, 52])
+def test_ranges_hold_every_value(keys: int, seed: int) -> None:
+    """Of few keys too, and of a batch as of each alone; the multipliers leave no value outside."""
+    g = torch.Generator().manual_seed(seed)
+    v = torch.randn(3, keys, 16, generator=g, dtype=torch.float64) * torch.rand(3, keys, 1, generator=g, dtype=torch.float64) ** 4
+    ranges = value_ranges(v)
+    assert torch.equal(ranges[1], value_ranges(v[1])) and (ranges >= v.abs().amax(1)).all()
+    mult = value_multipliers(v, ranges)
+    assert torch.equal(mult[2], value_multipliers(v[2], ranges[2]))
+    assert torch.equal(mult[:, :1], value_multipliers(v[:, :1], ranges))
+    assert (v.abs() <= ranges[:, None] * ((mult + 1) / MULTIPLIERS)[..., None] * 1.000001).all()
 
 
 def test_scaled_scores_are_base_2_logarithms() -> None:
     """Scores of the float tensors, to within what half a step of every operand can move them."""
     tensors = sample(seed=3)
-    for g, group in enumerate(quantise(tensors, smooth_k=False)):
+    for g, group in enumerate(quantise(tensors, PLAIN)):
         z, saturated = scaled_scores(group)
         q = tensors.q[query_heads_of_groups(tensors.kv_of_head)[g]].double()
         k = tensors.k[g].double()
@@ -90,7 +197,7 @@ def test_smoothing_keeps_the_softmax_and_helps() -> None:
     reference = attention(tensors.q, tensors.k, tensors.v, tensors.scale, tensors.kv_of_head)
     sqnr = {}
     for smooth_k in (True, False):
-        q, k, v = dequantise(quantise(tensors, smooth_k)[0])
+        q, k, v = dequantise(quantise(tensors, OperandOptions(smooth_k=smooth_k))[0])
         sqnr[smooth_k] = compare(group_attention(q, k, v, tensors.scale), reference).sqnr_db
     assert sqnr[True] > sqnr[False] + 3, sqnr
 
@@ -119,7 +226,7 @@ def test_query_heads_may_be_spread_unevenly() -> None:
     assert query_heads_of_groups(tensors.kv_of_head) == [[1], [0, 2, 3]]
     assert [g.q.shape[0] for g in groups] == [1, 3]
     alone = quantise(AttentionTensors(tensors.q[[0, 2, 3]], tensors.k[2:], tensors.v[2:], tensors.scale))[0]
-    for name in ("q", "q_mult", "k", "k_mult", "v", "v_scale"):
+    for name in ("q", "q_mult", "k", "k_mult", "v", "v_scale", "v_mult"):
         assert torch.equal(getattr(groups[1], name), getattr(alone, name)), name
 
 
@@ -128,7 +235,7 @@ def test_zero_rows_keys_and_channels() -> None:
     tensors.q[0, 3] = 0
     tensors.k[0, 5] = 0
     tensors.v[0, :, 7] = 0
-    (group,) = quantise(tensors, smooth_k=False)
+    (group,) = quantise(tensors, PLAIN)
     check_group(group, tensors.scale)
     assert group.q_mult[0, 3] == 0 and group.k_mult[5] == 0 and group.v_scale[7] == 0
     z, _ = scaled_scores(group)
@@ -177,7 +284,7 @@ def test_small_scores_are_kept_when_the_shift_is_at_its_limit() -> None:
     for exponent in range(-60, 12):
         tensors = sample(heads=1, kv_heads=1, tq=4, tk=4)
         tensors.k *= 2.0**exponent
-        (group,) = quantise(tensors, smooth_k=False)
+        (group,) = quantise(tensors, PLAIN)
         check_group(group, tensors.scale)
         q, k, _ = dequantise(group)
         exact = (q.double() @ k.double().T) * tensors.scale * LOG2_UNIT
