@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.tensors.checkpoint_folder import one_line
-from models.tensors.text import default_text
+from models.tensors.text import CODE, KINDS, default_text
 
 DEFAULT_TOKENS = 512
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json")     # files that say what the tokens are
@@ -212,26 +212,28 @@ def _installed(module: str) -> bool:
         return False
 
 
-def _default_ids(tokenizer: Tokenizer, tokens: int) -> tuple[str, list[int]]:
-    """Held-out text that is long enough for ``tokens`` tokens, and its ids."""
+def _default_ids(tokenizer: Tokenizer, tokens: int, kind: str) -> tuple[str, list[int]]:
+    """Held-out text of a kind that is long enough for ``tokens`` tokens, and its ids."""
     size, text = 8 * tokens, ""
     while True:
-        longer = default_text(size)
+        longer = default_text(size, kind)
         ids = tokenizer.encode(longer)
         if len(ids) >= tokens or len(longer) == len(text):
             return longer, ids
         size, text = 4 * size, longer
 
 
-def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_size: int, positions: int) -> TokenIds:
+def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_size: int, positions: int,
+              kind: str = CODE) -> TokenIds:
     """The first ``tokens`` ids of a text (default: as many as it has, up to 512).
 
     Args:
         tokenizer: from :func:`load_tokenizer`.
-        text: the text itself, or None for held-out text of the standard library.
+        text: the text itself, or None for held-out text that every machine has.
         tokens: how many tokens, a begin-of-text token included.
         vocab_size: rows of the embedding; every id must be below it.
         positions: the longest sequence that the model was made for.
+        kind: of the held-out text, one of :data:`models.tensors.text.KINDS`.
 
     Raises:
         FcimError: ``tokens`` below 1 or above ``positions``, a text that is too short, or an id outside the vocabulary.
@@ -239,7 +241,7 @@ def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_
     wanted = min(DEFAULT_TOKENS, positions) if tokens is None else tokens
     if not 1 <= wanted <= positions:
         raise FcimError(f"TOKENS = {wanted} is illegal; this model takes 1 to {positions}")
-    used, ids = (text, tokenizer.encode(text)) if text is not None else _default_ids(tokenizer, wanted)
+    used, ids = (text, tokenizer.encode(text)) if text is not None else _default_ids(tokenizer, wanted, kind)
     if not ids or (tokens is not None and len(ids) < tokens):
         raise FcimError(f"the text has {len(ids)} tokens, fewer than TOKENS = {wanted}; give a longer text or lower TOKENS")
     ids = ids[:wanted]
@@ -249,7 +251,7 @@ def token_ids(tokenizer: Tokenizer, text: str | None, tokens: int | None, vocab_
     tensor = torch.tensor(ids, dtype=torch.int64)
     return TokenIds(tensor, {
         "tokens": len(ids), "tokenizer": tokenizer.name,
-        "text": "given" if text is not None else "held-out sources of the Python standard library",
+        "text": "given" if text is not None else KINDS[kind],
         "text_sha256": hashlib.sha256(used.encode()).hexdigest(),
         "first_token": tokenizer.beginning(used, ids),
         "ids_sha256": hashlib.sha256(tensor.numpy().astype("<i8").tobytes()).hexdigest(),
