@@ -83,11 +83,11 @@ coverage: $(STAMP) ## code and functional coverage, the verification plan's page
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.call bench-sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
 
-perplexity: $(STAMP) ## what a language model loses with the hardware's attention, and in which layer
-	@$(PY) -m scripts.call perplexity $(in_model_flags) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
+perplexity: $(STAMP) ## what a language model loses with the hardware's attention, by kind of text, on request by layer
+	@$(PY) -m scripts.call perplexity $(in_model_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
 
 generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side
-	@$(PY) -m scripts.call generate $(in_model_flags) $(call flag,NEW,--new)
+	@$(PY) -m scripts.call generate $(in_model_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
 
 precision: $(STAMP) ## loss and SQNR by bits, scales, smoothing, rotation and threshold
 	@$(PY) -m scripts.call precision $(in_model_flags) $(call flag,CONTEXT,--context)

@@ -68,11 +68,11 @@ def test_where_texts_part() -> None:
 def test_perplexity_of_another_geometry(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A small difference that is not 0, every layer measured, and conditions without the machine's paths."""
     arguments = ["--checkpoint", str(other_geometry), "--tokens", "200", "--context", "64", "--schedule", "sink_diagonal",
-                 "--fused", "--tau", "1", "--out", str(tmp_path)]
+                 "--fused", "--tau", "1", "--layer", "all", "--out", str(tmp_path)]
     assert perplexity.main(arguments) == 0
     text = (tmp_path / "perplexity.json").read_text()
     data = json.loads(text)
-    assert data["scored_tokens"] == 199 and data["conditions"]["config"]["name"] == "head64"
+    assert data["scored_tokens"] == 198 and data["conditions"]["config"]["name"] == "head64"
     assert (data["conditions"]["schedule"], data["conditions"]["fused"], data["conditions"]["tau"]) == ("sink_diagonal", True, 1)
     assert 0 < abs(data["difference"]) < 0.05
     assert data["difference"] == pytest.approx(data["hardware_loss"] - data["float_loss"], abs=1e-6)
@@ -153,10 +153,13 @@ MISTAKES = {
     "too few tokens": (precision.main, ["--tokens", "2"], "TOKENS"),
     "context beyond the model": (perplexity.main, ["--tokens", "64", "--context", "999999"], "CONTEXT"),
     "stride beyond the context": (perplexity.main, ["--tokens", "64", "--context", "32", "--stride", "33"], "STRIDE"),
+    "a layer that is not there": (perplexity.main, ["--layer", "4"], "LAYER"),
     "schedule": (perplexity.main, ["--schedule", "backwards"], "SCHEDULE = 'backwards' is unknown"),
     "tau": (precision.main, ["--tau", "9"], "TAU"),
     "another head_dim": (generate.main, ["--config", "head64"], "head_dim"),
     "too much to generate": (generate.main, ["--tokens", "64", "--new", "99999"], "NEW"),
+    "a prompt and a text": (generate.main, ["--prompt", "Why?", "--text", __file__], "PROMPT and TEXT"),
+    "a prompt and tokens": (generate.main, ["--prompt", "Why?", "--tokens", "8"], "PROMPT and TOKENS"),
     "no text": (generate.main, ["--text", "nothing.txt"], "nothing.txt"),
     "device without arithmetic": (generate.main, ["--device", "meta"], "meta"),
     "device": (perplexity.main, ["--device", "abacus"], "abacus"),

@@ -15,7 +15,7 @@ from models.tensors.source import open_checkpoint
 from models.tensors.text import default_text
 from scripts.studies.language_model import generate
 from scripts.studies.language_model.generate import column, continuation, parting, printable, text_after
-from scripts.studies.language_model.loaded import Loaded
+from scripts.studies.language_model.loaded import Loaded, Part
 
 HOSTILE = {"do_sample": True, "temperature": 3.0, "top_k": 3, "repetition_penalty": 9.0, "num_beams": 3,
            "num_return_sequences": 3, "no_repeat_ngram_size": 1, "min_length": 80, "min_new_tokens": 9, "max_new_tokens": 2,
@@ -31,7 +31,7 @@ PROMPT = torch.tensor([256, *b"def f(x): return"])
 def loaded(path: Path, ids: Tensor = PROMPT) -> Loaded:
     """A model to generate with, without the calibration that only the hardware's attention needs."""
     checkpoint = open_checkpoint(path)
-    return Loaded(checkpoint.load_model(), checkpoint.tokenizer, ids, 1.0, ids, ha.Settings(), {}, checkpoint)
+    return Loaded(checkpoint.load_model(), checkpoint.tokenizer, {"prompt": Part(ids, 1.0)}, ids, ha.Settings(), {}, checkpoint)
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table
-from scripts.studies.language_model.loaded import device_of
+from scripts.studies.language_model.loaded import device_of, peak_memory
 
 LENGTHS = (512, 1024, 2048, 4096, 8192)
 RESULT = ROOT / "build" / "bench-attention" / "bench-attention.json"
@@ -40,14 +40,6 @@ class Timing:
     hardware: float
     torch: float
     memory: float
-
-
-def _peak(device: torch.device) -> float:
-    """MiB. Of this program's memory alone: getrusage would give a new process the peak of the one that started it."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
 
 
 def measure(config: str, tokens: int, seed: int, device: str | None) -> Timing:
@@ -79,9 +71,9 @@ def _measure(config: str, tokens: int, seed: int, device_name: str | None, threa
         return best
 
     torch_attention(q[:, :64], k[:, :64], v[:, :64], scale)     # what is loaded at first use is not its memory
-    before = _peak(device)
+    before = peak_memory(device)
     on_hardware = seconds(hardware, 2 if tokens <= 2048 else 1)
-    memory = _peak(device) - before
+    memory = peak_memory(device) - before
     return Timing(tokens, on_hardware, seconds(lambda: torch_attention(q, k, v, scale), 3), memory)
 
 

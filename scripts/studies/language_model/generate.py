@@ -17,24 +17,50 @@ from transformers import GenerationConfig, LogitsProcessor
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
+from models.tensors.checkpoint import Checkpoint
 from models.tensors.source import open_checkpoint, tell_first_token
-from models.tensors.token_ids import quiet_transformers
+from models.tensors.token_ids import TokenIds, quiet_transformers, token_ids
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
-from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder, text_ids
 
 FOLDER = ROOT / "build" / "generate"
-PROMPT, NEW = 320, 200
+TOKENS, NEW = 320, 200
+QUESTION = "Why is the sky blue? Explain it to a child."
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", tau=0,
-                    schedule="natural", tokens=PROMPT, new=NEW, out=FOLDER)
+                    schedule="natural", new=NEW, out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
+
+
+def prompt_ids(args: argparse.Namespace, checkpoint: Checkpoint) -> TokenIds:
+    """What is to be continued: PROMPT, as a chat where the tokenizer has a template for one; else ``TOKENS`` tokens of a text. A
+    model that was taught to chat is asked a question where neither is given.
+
+    Raises:
+        FcimError: both are given, or what is given cannot be used.
+    """
+    tokenizer, question = checkpoint.tokenizer, args.prompt
+    if question and (args.text or args.tokens):
+        other = "TEXT" if args.text else "TOKENS"
+        raise FcimError(f"PROMPT and {other} are both given, but a PROMPT is taken whole and alone; give one of them")
+    if not question and not args.text and not args.tokens and tokenizer.chat:
+        question = QUESTION
+    if not question:
+        return text_ids(args, checkpoint, args.tokens or TOKENS)
+    if not tokenizer.chat:
+        return token_ids(tokenizer, question, len(tokenizer.encode(question)), checkpoint.config.vocab_size, 1 << 40)
+    ids = tokenizer.ids_of(tokenizer.chat(question))    # whatever begins a chat stands in the template
+    if not ids or max(ids) >= checkpoint.config.vocab_size:
+        raise FcimError(f"the chat template gives {f'token {max(ids)}' if ids else 'no token'}, which the model does not know;"
+                        " the tokenizer files belong to another model")
+    return TokenIds(torch.tensor(ids), {"tokens": len(ids), "tokenizer": tokenizer.name, "text": "a chat", "question": question})
 
 
 @dataclass
@@ -98,6 +124,11 @@ def column(loaded: Loaded, ids: Tensor, part: int | None) -> Text:
     return Text(printable(same)).append(printable(whole[len(same):]), style="bold yellow")
 
 
+def choice(loaded: Loaded, ids: Tensor, part: int) -> str:
+    """What was generated as token ``part``."""
+    return f"'{printable(loaded.tokenizer.show(int(ids[part])))}'" if part < len(ids) else "the end"
+
+
 def texts_table(loaded: Loaded, in_float: Tensor, on_hardware: Tensor, part: int | None) -> Table:
     """Both continuations side by side; what comes after token ``part`` stands out on a terminal."""
     table = Table([Column("float32 attention", text=True), Column("the hardware's attention", text=True)],
@@ -112,15 +143,18 @@ def texts_table(loaded: Loaded, in_float: Tensor, on_hardware: Tensor, part: int
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     check_call(args)
-    prompt, new = args.tokens, args.new
     folder = output_folder(args.out)
     checkpoint = open_checkpoint(args.checkpoint)
-    limit = checkpoint.config.max_position_embeddings
+    taken, new = prompt_ids(args, checkpoint), args.new
+    prompt, limit = len(taken.ids), checkpoint.config.max_position_embeddings
     if prompt + new > limit:
-        raise FcimError(f"TOKENS = {prompt} and NEW = {new} are more than the {limit} positions of this model; lower one of them")
-    loaded = load(args, prompt, checkpoint)
+        raise FcimError(f"{prompt} tokens of prompt and NEW = {new} are more than the {limit} positions of this model; lower "
+                        "TOKENS or NEW, or shorten PROMPT")
+    loaded = load(args, checkpoint, {"prompt": taken})
     ends = checkpoint.end_tokens()
     tell_first_token(loaded.facts)
+    if question := loaded.facts.get("question"):
+        say(f"asked, as a chat: {printable(question)}")
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         outputs = []
         for what, implementation in (("float attention", "sdpa"), ("the hardware's", ha.NAME)):
@@ -136,7 +170,8 @@ def main(argv: list[str] | None = None) -> int:
         say(f"the same {len(in_float)} tokens")
     else:
         result["margin_nats"] = margins[part]
-        say(f"they part at token {part} (counted from 0); there float attention prefers its choice to the next best by "
+        say(f"they part at token {part} (counted from 0), {choice(loaded, in_float, part)} against "
+            f"{choice(loaded, on_hardware, part)}; there float attention prefers its choice to the next best by "
             f"{result['margin_nats']:.4f} nats")
     write_atomic(folder / "generate.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     return 0

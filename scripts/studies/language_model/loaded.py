@@ -19,9 +19,9 @@ from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import fit_note
-from models.tensors.source import open_checkpoint, parse_count
-from models.tensors.text import load_corpus
-from models.tensors.token_ids import Tokenizer, read_text, token_ids
+from models.tensors.source import FIXTURE, open_checkpoint, parse_count
+from models.tensors.text import CODE, PROSE, load_corpus, load_prose
+from models.tensors.token_ids import TokenIds, Tokenizer, read_text, token_ids
 from scripts.checks import check_call
 from scripts.flow.files import check_writable
 
@@ -30,19 +30,36 @@ CALIBRATION = (4, 512)
 """Texts and tokens of each from which the statistics come that a running system has: not of the text that is scored."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A text as the model is run on it: ``ids`` int64 ``[T]``, and the bytes of text that one of its tokens stands for."""
+
+    ids: Tensor
+    bytes_per_token: float
+
+
 @dataclass
 class Loaded:
-    """``model`` in float32, calibrated; ``ids`` int64 ``[T]`` of the text; ``facts`` for the report, without machine paths."""
+    """``model`` in float32, calibrated; the texts by their names; ``facts`` for the report, without machine paths."""
 
     model: transformers.PreTrainedModel
     tokenizer: Tokenizer
-    ids: Tensor
-    bytes_per_token: float
+    parts: dict[str, Part]
     calibration: Tensor
     settings: ha.Settings
     facts: dict[str, Any]
     checkpoint: Checkpoint
     statistics: dict[tuple[tuple[bool, bool, bool], float], dict[int, LayerStatistics]] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> Tensor:
+        """Of the first text, which most commands have alone."""
+        return next(iter(self.parts.values())).ids
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Of the first text."""
+        return next(iter(self.parts.values())).bytes_per_token
 
     def recalibrate(self, v_room: float = V_ROOM, **changes: object) -> ha.Settings:
         """Change settings, with the statistics that go with them; which depend on the preparation of Q and K and V's room."""
@@ -76,6 +93,14 @@ def device_of(name: str | None) -> torch.device:
     return device
 
 
+def peak_memory(device: torch.device) -> float:
+    """MiB. Of this program's memory alone: getrusage would give a new process the peak of the one that started it."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def output_folder(path: Path) -> Path:
     """The folder of a command's results, made if it is not there; called before the work, so that none is lost.
 
@@ -86,8 +111,23 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def load(args: argparse.Namespace, tokens: int, checkpoint: Checkpoint | None = None) -> Loaded:
-    """Model, text and settings of a command's options; ``tokens`` of the text are taken, ``checkpoint`` is theirs if it is open.
+def kinds_of(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The kinds of text that a model is judged on where none is given: the fixture model has only learnt to read sources."""
+    return (CODE,) if checkpoint.path == FIXTURE else (PROSE, CODE)
+
+
+def text_ids(args: argparse.Namespace, checkpoint: Checkpoint, tokens: int, kind: str = CODE) -> TokenIds:
+    """``tokens`` tokens of the text that was asked for, or of held-out text of a kind.
+
+    Raises:
+        FcimError: the text cannot be read, is too short, or the tokenizer is another model's.
+    """
+    text = read_text(args.text) if args.text else None
+    return token_ids(checkpoint.tokenizer, text, tokens, checkpoint.config.vocab_size, 1 << 40, kind)
+
+
+def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, TokenIds]) -> Loaded:
+    """Model and settings of a command's options, and the texts to run it on, by their names.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.
@@ -95,36 +135,55 @@ def load(args: argparse.Namespace, tokens: int, checkpoint: Checkpoint | None = 
     options = TileOptions(args.schedule, args.fused, False, args.tau)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
-    checkpoint = checkpoint or open_checkpoint(args.checkpoint)
     wanted = ha.Settings(hardware=hardware, options=options)
     note = fit_note(checkpoint.config.head_dim, wanted.hardware_for(checkpoint.config.head_dim))
     if note:
         print(note)
     checkpoint.check_weights()
-    vocabulary = checkpoint.config.vocab_size
-    text = read_text(args.text) if args.text else None
-    taken = token_ids(checkpoint.tokenizer, text, tokens, vocabulary, 1 << 40)
     model = checkpoint.load_model(device)
     ha.configure(model, wanted)
-    calibration = _calibration_ids(checkpoint.tokenizer, vocabulary, checkpoint.config.max_position_embeddings).to(device)
-    size = len(checkpoint.tokenizer.decode(taken.ids[1:]).encode())      # the first token is never scored
-    loaded = Loaded(model, checkpoint.tokenizer, taken.ids.to(device), size / max(1, len(taken.ids) - 1) if size else 1.0,
-                    calibration, wanted, {**checkpoint.facts(), **taken.facts, **({"fit": note} if note else {})}, checkpoint)
+    kinds = kinds_of(checkpoint)
+    calibration = _calibration_ids(checkpoint, kinds).to(device)
+    parts = {name: Part(text.ids.to(device), _bytes_per_token(checkpoint.tokenizer, text.ids)) for name, text in texts.items()}
+    facts = {name: text.facts for name, text in texts.items()}
+    source = next(iter(facts.values())) if len(facts) == 1 else {"texts": facts}
+    loaded = Loaded(model, checkpoint.tokenizer, parts, calibration, wanted,
+                    {**checkpoint.facts(), **source, "calibration": f"other {' and '.join(_OTHER[kind] for kind in kinds)}",
+                     **({"fit": note} if note else {})}, checkpoint)
     loaded.recalibrate()
     return loaded
 
 
-def _calibration_ids(tokenizer: Tokenizer, vocabulary: int, positions: int) -> Tensor:
-    rows, tokens = CALIBRATION
-    tokens = min(tokens, positions)
+_OTHER = {CODE: "sources of the Python standard library", PROSE: "topics of Python's help"}
+
+
+def _bytes_per_token(tokenizer: Tokenizer, ids: Tensor) -> float:
+    """Over all tokens but the first, which is never scored; 1 where the checkpoint has no tokenizer."""
+    size = len(tokenizer.decode(ids[1:]).encode())
+    return size / max(1, len(ids) - 1) if size else 1.0
+
+
+def _pieces(kind: str, size: int) -> list[str]:
+    """Pieces of ``size`` characters or fewer: the beginnings of many files, or all of the prose, which is in few topics."""
+    if kind == PROSE:
+        return [text[first:first + size] for text in load_prose(held_out=False) for first in range(0, len(text), size)]
     corpus = load_corpus(held_out=False)
+    return [data.decode("utf-8", errors="replace")[:size] for data in corpus[:: max(1, len(corpus) // 64)]]
+
+
+def _calibration_ids(checkpoint: Checkpoint, kinds: tuple[str, ...]) -> Tensor:
+    """Pieces of many texts, none of which is scored: as many of each kind."""
+    rows, tokens = CALIBRATION
+    tokens = min(tokens, checkpoint.config.max_position_embeddings)
     ids: list[int] = []
-    for data in corpus[:: max(1, len(corpus) // 64)]:       # pieces of many files
-        ids += tokenizer.encode(data.decode("utf-8", errors="replace")[:4 * tokens])[:max(1, tokens // 4)]
-        if len(ids) >= rows * tokens:
-            break
-    if max(ids) >= vocabulary:
-        raise FcimError(f"the tokenizer gives token {max(ids)} but the model knows only {vocabulary};"
+    for number, kind in enumerate(kinds, 1):
+        wanted = rows * tokens * number // len(kinds)
+        for text in _pieces(kind, 4 * tokens):
+            ids += checkpoint.tokenizer.encode(text)[:min(max(1, tokens // 4), wanted - len(ids))]
+            if len(ids) >= wanted:
+                break
+    if max(ids) >= checkpoint.config.vocab_size:
+        raise FcimError(f"the tokenizer gives token {max(ids)} but the model knows only {checkpoint.config.vocab_size};"
                         " the tokenizer files belong to another model")
     return torch.tensor(ids[:rows * tokens]).view(rows, tokens)
 
@@ -151,7 +210,7 @@ def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, i
     folder = output_folder(args.out)
     checkpoint = open_checkpoint(args.checkpoint)
     window = context_of(args.context, context, checkpoint.config.max_position_embeddings)
-    return folder, load(args, args.tokens or TOKENS, checkpoint), window
+    return folder, load(args, checkpoint, {"text": text_ids(args, checkpoint, args.tokens or TOKENS)}), window
 
 
 def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
@@ -161,5 +220,5 @@ def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
     return {"source": loaded.facts, **more, "bytes_per_token": loaded.bytes_per_token,
             "dtype": "float32", "device": str(loaded.model.device), "config": asdict(cfg), **asdict(settings.options),
             "quantisation": asdict(settings.quantisation),
-            "calibration": "statistics of V and K from other sources of the Python standard library, "
+            "calibration": f"statistics of V and K from {loaded.facts['calibration']}, "
                            f"{loaded.calibration.shape[0]} x {loaded.calibration.shape[1]} tokens"}
