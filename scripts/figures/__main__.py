@@ -59,6 +59,8 @@ def all_figures() -> dict[str, Figure]:
         "bench-sim": Figure(runs.bench_sim, ("bench-sim",), reports.BENCH_SIM, True),
         "bench-attention": Figure(runs.bench_attention, ("bench-attention",), reports.BENCH_ATTENTION, True),
         "perplexity": Figure(runs.perplexity, ("perplexity", "layers"), reports.PERPLEXITY),
+        "perplexity-smollm2": Figure(runs.pretrained, ("perplexity-smollm2",), reports.PRETRAINED),
+        "perplexity-smollm2-8192": Figure(runs.pretrained_long, ("perplexity-smollm2-8192",), reports.PRETRAINED_LONG),
         "generate": Figure(runs.generate, ("text",), reports.GENERATE),
         "precision": Figure(runs.precision, ("precision",), reports.PRECISION),
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
@@ -87,19 +89,19 @@ def report_for(report: Report, run: bool) -> tuple[Data | None, str]:
     data = report.data()
     stale = data is not None and report.outdated()
     if (data is None or stale) and (run or not report.long):
-        print(f"running: make {report.target}", flush=True)
+        print(f"running: make {report.call}", flush=True)
         report.make()
         data, stale = report.data(), False
     if data is None:
-        return None, f"no report of the usual run in {report.file}; run: make {report.target}"
-    return data, f"from {report.file}" + (f", which is older than the sources; run: make {report.target}" if stale else "")
+        return None, f"no report of the usual run in {report.file}; run: make {report.call}"
+    return data, f"from {report.file}" + (f", which is older than the sources; run: make {report.call}" if stale else "")
 
 
 def report_to_check(report: Report) -> tuple[Data | None, str]:
     """A report's data if it says something about these sources."""
     data = report.data()
     if data is None or report.outdated():
-        return None, f"not checked: that needs a report of these sources; run: make {report.target}"
+        return None, f"not checked: that needs a report of these sources; run: make {report.call}"
     return data, f"checked against {report.file}"
 
 

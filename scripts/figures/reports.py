@@ -24,14 +24,20 @@ Data = dict[str, Any]
 class Report:
     """What ``make TARGET`` leaves in ``file``.
 
-    ``usual``: whether a report is that of the command without variables, which the pages show. ``long``: takes minutes, or
-    wants a machine without other work, so it is only made again if that is asked for.
+    ``usual``: whether a report is that of the command that the pages show, which has no variables but ``variables``. ``long``:
+    takes minutes, or wants a machine without other work, so it is only made again if that is asked for.
     """
 
     target: str
     file: str
     usual: Callable[[Data], bool]
     long: bool = False
+    variables: tuple[str, ...] = ()
+
+    @property
+    def call(self) -> str:
+        """What follows ``make`` on its command line."""
+        return " ".join((self.target, *self.variables))
 
     @property
     def path(self) -> Path:
@@ -59,9 +65,10 @@ class Report:
             FcimError: it failed.
         """
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        done = subprocess.run(["make", "-C", str(ROOT), self.target], stdout=subprocess.DEVNULL, env=environment, check=False)
+        command = ["make", "-C", str(ROOT), self.target, *self.variables]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
         if done.returncode:
-            raise FcimError(f"make {self.target} ended with exit code {done.returncode}; run it by itself")
+            raise FcimError(f"make {self.call} ended with exit code {done.returncode}; run it by itself")
 
 
 def _shipped(data: Data) -> bool:
@@ -85,8 +92,25 @@ def _study(data: Data) -> bool:
             and set(SCORED_LENGTHS) <= {row["tokens"] for row in data["rows"]})
 
 
+def _pretrained(context: int) -> Callable[[Data], bool]:
+    """Figures of SmolLM2: all defaults but the context."""
+    def usual(data: Data) -> bool:
+        facts = data["conditions"]
+        return (SMOLLM2 in facts["source"]["model"].lower() and facts["config"]["name"] == "head64" and not facts["fused"]
+                and (facts["schedule"], facts["tau"]) == ("natural", 0) and facts["stride"] == facts["context"] == context
+                and [(part["name"], part["scored_tokens"]) for part in data["parts"]] == [("prose", 8191), ("code", 8191)])
+
+    return usual
+
+
+SMOLLM2 = "smollm2"
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
-    _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024))
+    _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024
+    and all(x["alone"] is not None for x in d["layers"])), variables=("LAYER=all",))
+PRETRAINED, PRETRAINED_LONG = (
+    Report("perplexity", f"build/{folder}/perplexity.json", _pretrained(context), True,
+           (f"MODEL={SMOLLM2}", *more, f"OUT=build/{folder}"))
+    for folder, context, more in (("perplexity-smollm2", 1024, ()), ("perplexity-smollm2-8192", 8192, ("CONTEXT=8192",))))
 PRECISION = Report("precision", "build/precision/precision.json",
                    lambda d: _shipped(d) and d["conditions"]["context"] == 512, True)
 GENERATE = Report("generate", "build/generate/generate.json", lambda d: _shipped(d) and d["prompt_tokens"] == 320)

@@ -144,8 +144,19 @@ def losses() -> dict[str, Any]:
              "stride": 1024, "calibration": "statistics, 4 x 512 tokens", "config": {"name": "default"}, "schedule": "natural",
              "fused": False}
     return {"conditions": facts, "scored_tokens": 4095, "float_loss": 0.9, "hardware_loss": 0.9, "difference": 0.0002,
-            "standard_error": 0.0002, "float_seconds": 1.0, "hardware_seconds": 5.0,
+            "standard_error": 0.0002, "float_seconds": 1.0, "hardware_seconds": 5.0, "bytes_per_token": 4.0,
             "layers": [{"layer": i, **layer} for i in range(4)]}
+
+
+def pretrained(context: int = 1024) -> dict[str, Any]:
+    """A report of ``make perplexity MODEL=smollm2``."""
+    data = losses()
+    facts = data["conditions"] | {"context": context, "stride": context, "config": {"name": "head64"}}
+    facts["source"] = {"model": "SmolLM2-135M-Instruct", "versions": {"python": "3.11.7"}}
+    names = ("float_loss", "hardware_loss", "difference", "standard_error", "bytes_per_token")
+    part = {"scored_tokens": 8191, **{name: data[name] for name in names}}
+    return data | {"conditions": facts, "scored_tokens": 16382, "hardware_cpu_seconds": 200.0, "peak_memory_mib": 1500,
+                   "parts": [{"name": name, **part} for name in ("prose", "code")]}
 
 
 def study() -> dict[str, Any]:
@@ -192,6 +203,7 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     names = tuple(n for n in Page.read(ROOT / schedules.SCHEDULES).regions() if n.startswith("ablation-"))
     pieces = schedules.schedules(ablation(tmp_path), names)
     assert {p.region for p in pieces if p.region} == {"schedules", *names}
+    pieces += runs.pretrained(pretrained()) + runs.pretrained_long(pretrained(8192))
     pieces += runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
     for part in (7, None):
         pieces += runs.generate({"prompt_tokens": 320, "float": [0] * 200, "parts_at": part, "margin_nats": 0.01})
@@ -213,6 +225,18 @@ def test_only_a_report_of_the_usual_run_counts(change: dict[str, Any], usual: bo
     assert reports.PERPLEXITY.data() is None
     (tmp_path / "report.json").write_text(json.dumps(losses() | change))
     assert (reports.PERPLEXITY.data() is not None) == usual
+
+
+@pytest.mark.parametrize(("report", "context"), [(reports.PRETRAINED, 1024), (reports.PRETRAINED_LONG, 8192)])
+def test_a_report_of_the_pretrained_model(report: Report, context: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts with the context of its figure, half prose and half code; how it is made again names the model."""
+    monkeypatch.setattr(Report, "path", property(lambda self: tmp_path / "report.json"))
+    data = pretrained(context)
+    for change, usual in (({}, True), ({"parts": data["parts"][:1]}, False), (losses(), False),
+                          ({"conditions": pretrained(512)["conditions"]}, False)):
+        (tmp_path / "report.json").write_text(json.dumps(data | change))
+        assert (report.data() is not None) == usual
+    assert report.call.startswith("perplexity MODEL=smollm2 ") and ("CONTEXT=8192" in report.call) == (context == 8192)
 
 
 def test_reports_that_are_older_than_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
