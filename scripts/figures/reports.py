@@ -14,6 +14,7 @@ from models.errors import FcimError
 from models.hardware.config import TAU_MAX
 from models.hardware.schedules import SCHEDULES
 from scripts.flow.sources import ROOT
+from scripts.studies.language_model.generate import QUESTION
 from scripts.studies.schedules.settings import BLOCK_SIZES, SCORED_LENGTHS
 
 SOURCES = ("rtl", "models", "config")
@@ -114,6 +115,10 @@ PRETRAINED, PRETRAINED_LONG = (
 PRECISION = Report("precision", "build/precision/precision.json",
                    lambda d: _shipped(d) and d["conditions"]["context"] == 512, True)
 GENERATE = Report("generate", "build/generate/generate.json", lambda d: _shipped(d) and d["prompt_tokens"] == 320)
+CHAT = Report("generate", "build/generate-smollm2/generate.json", lambda d: (
+    SMOLLM2 in d["conditions"]["source"]["model"].lower() and d["conditions"]["source"]["question"] == QUESTION
+    and (d["conditions"]["schedule"], d["conditions"]["fused"], d["conditions"]["tau"]) == ("natural", False, 0)), True,
+    (f"MODEL={SMOLLM2}", "OUT=build/generate-smollm2"))
 BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attention.json",
                          lambda d: d["config"] == "default" and len(d["timings"]) == 5, True)
 BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)

@@ -123,6 +123,18 @@ def generate(data: Data) -> list[Piece]:
         "loss above says more.", **texts), "text")]
 
 
+def chat(data: Data) -> list[Piece]:
+    """A pretrained model's answer with both, which the last bits of one machine decide."""
+    begin = fill("`make generate MODEL=smollm2` asks SmolLM2 as a chat: \"{question:}\" ",
+                 question=data["conditions"]["source"]["question"])
+    if data["parts_at"] is None:
+        return [Piece(ACCURACY, begin + fill("Both answer with the same {new:~time} tokens.", new=len(data["float"])), "chat")]
+    return [Piece(ACCURACY, begin + fill(
+        "The answers, of {new:~time} and {other:~time} tokens, part at token {part:~time}, where float attention itself prefers "
+        "its choice to the next best by {margin:.3f~time} nats.", new=len(data["float"]), other=len(data["hardware"]),
+        part=data["parts_at"], margin=data["margin_nats"]), "chat")]
+
+
 def precision(data: Data) -> list[Piece]:
     """The study's table, and what the page says about it."""
     lines = [line for line in data["lines"] if line["group"] != "default"]

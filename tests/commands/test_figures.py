@@ -207,6 +207,8 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     pieces += runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
     for part in (7, None):
         pieces += runs.generate({"prompt_tokens": 320, "float": [0] * 200, "parts_at": part, "margin_nats": 0.01})
+        pieces += runs.chat({"conditions": {"source": {"question": "Why?"}}, "float": [0] * 20, "hardware": [0] * 21,
+                             "parts_at": part, "margin_nats": 0.01})
     timings = [{"tokens": n, "hardware": 1.0, "torch": 0.1, "memory": 30.0} for n in (512, 1024, 2048, 4096, 8192)]
     line = {"seconds": 2.0, "cycles": 100, "macs_per_second": 1e6, "simulator": 1.0, "playing": 0.5, "python": 1.0}
     pieces += runs.bench_attention({"timings": timings}) + runs.bench_sim({"lines": [line] * 7})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.progress import Progress
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -33,7 +34,7 @@ def short_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", layers=2, hidden_size=48, num_attention_heads=6,
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", layers=3, hidden_size=48, num_attention_heads=6,
                            num_key_value_heads=2, head_dim=64)
 
 
@@ -139,7 +140,7 @@ def test_prose_and_code_of_a_model(checkpoint: Path, tmp_path: Path, capsys: pyt
     assert prose["float_loss"] != code["float_loss"] and 0 < data["standard_error"] < 1
     texts = data["conditions"]["source"]["texts"]
     assert "prose" in texts[PROSE]["text"] and "sources" in texts[CODE]["text"]
-    assert [x["alone"] for x in data["layers"]] == [None, None]
+    assert [x["alone"] for x in data["layers"]] == [None, None, None]
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"prose", "code", "together"}
 
 
@@ -153,12 +154,24 @@ def test_losses_of_the_parts_are_those_of_their_texts(checkpoint: Path, tmp_path
         assert part["float_loss"] == pytest.approx(wanted, abs=1e-5)
 
 
+def test_progress_ends_where_the_work_does(tmp_path: Path) -> None:
+    """Every bar is full, to the token, though the layers' shares are fractions."""
+    checkpoint = make_checkpoint(tmp_path / "model", layers=11)
+    args = perplexity.parse_args(["--checkpoint", str(checkpoint), "--tokens", "100"])
+    opened = open_checkpoint(checkpoint)
+    found = loaded.load(args, opened, perplexity.scored_texts(args, opened))
+    with Progress(disable=True) as bar:
+        perplexity.measure(found, {name: windows(50, 20, 20) for name in found.parts}, [0, 1], bar)
+    assert [(task.description, task.finished) for task in bar.tasks] == [("float", True), ("hardware", True), ("layers", True)]
+    assert [task.completed / bar.tasks[0].total for task in bar.tasks] == [1, 1, 2]
+
+
 def test_one_text_that_is_given(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("All of it is one part. " * 20)
     data = run(checkpoint, tmp_path, "--text", str(tmp_path / "text.txt"), "--tokens", "100", "--layer", "1")
     part, = data["parts"]
     assert part["name"] == "text" and part["scored_tokens"] == data["scored_tokens"] == 99
-    assert [x["alone"] is not None for x in data["layers"]] == [False, True]
+    assert [x["alone"] is not None for x in data["layers"]] == [False, True, False]
 
 
 def test_the_layers_alone_move_the_loss(checkpoint: Path, tmp_path: Path) -> None:
@@ -214,6 +227,7 @@ def test_a_prompt_goes_through_the_chat_template(chatting: Path, tmp_path: Path,
     assert seen == ["<user>Why 'so'?\n<assistant>"] * 2
     direct = AutoTokenizer.from_pretrained(chatting).apply_chat_template(
         [{"role": "user", "content": "Why 'so'?"}], add_generation_prompt=True, return_dict=False)
+    assert data["float_text"] == open_checkpoint(chatting).tokenizer.decode(torch.tensor(data["float"]))
     assert data["prompt_tokens"] == len(direct) and data["conditions"]["source"]["question"] == "Why 'so'?"
     assert "asked, as a chat: Why 'so'?" in capsys.readouterr().out
 

@@ -165,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
     part = parting(in_float, on_hardware)
     texts_table(loaded, in_float, on_hardware, part).show()
     result: dict[str, Any] = {"conditions": conditions(loaded), "prompt_tokens": prompt, "float": in_float.tolist(),
-                              "hardware": on_hardware.tolist(), "parts_at": part}
+                              "hardware": on_hardware.tolist(), "parts_at": part, "float_text": text_after(loaded, in_float),
+                              "hardware_text": text_after(loaded, on_hardware)}
     if part is None:
         say(f"the same {len(in_float)} tokens")
     else:

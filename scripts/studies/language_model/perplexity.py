@@ -114,6 +114,8 @@ def measure(loaded: Loaded, found: dict[str, list[Window]], alone: list[int], ba
                 observer.sequences += max(1, COMPARED // len(found))
             losses[text] = window_losses(loaded.model, implementation, part.ids, found[text],
                                          advance=lambda done: bar.advance(tasks[name], done))
+        whole = next(task for task in bar.tasks if task.id == tasks[name])
+        bar.update(whole.id, completed=round(whole.completed))      # of the layers' shares, which are fractions
         return losses
 
     clocks = [(time.perf_counter(), time.process_time())]
