@@ -90,19 +90,19 @@ def report_for(report: Report, run: bool) -> tuple[Data | None, str]:
     data = report.data()
     stale = data is not None and report.outdated()
     if (data is None or stale) and (run or not report.long):
-        print(f"running: make {report.call}", flush=True)
+        print(f"running: {report.command}", flush=True)
         report.make()
         data, stale = report.data(), False
     if data is None:
-        return None, f"no report of the usual run in {report.file}; run: make {report.call}"
-    return data, f"from {report.file}" + (f", which is older than the sources; run: make {report.call}" if stale else "")
+        return None, f"no report of the usual run in {report.file}; run: {report.command}"
+    return data, f"from {report.file}" + (f", which is older than the sources; run: {report.command}" if stale else "")
 
 
 def report_to_check(report: Report) -> tuple[Data | None, str]:
     """A report's data if it says something about these sources."""
     data = report.data()
     if data is None or report.outdated():
-        return None, f"not checked: that needs a report of these sources; run: make {report.call}"
+        return None, f"not checked: that needs a report of these sources; run: {report.command}"
     return data, f"checked against {report.file}"
 
 

@@ -238,7 +238,7 @@ def test_a_report_of_the_pretrained_model(report: Report, context: int, tmp_path
                           ({"conditions": pretrained(512)["conditions"]}, False)):
         (tmp_path / "report.json").write_text(json.dumps(data | change))
         assert (report.data() is not None) == usual
-    assert report.call.startswith("perplexity MODEL=smollm2 ") and ("CONTEXT=8192" in report.call) == (context == 8192)
+    assert report.command.startswith("make perplexity MODEL=smollm2 ") and ("CONTEXT=8192" in report.command) == (context == 8192)
 
 
 def test_reports_that_are_older_than_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
