@@ -57,11 +57,17 @@ def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Te
     if k.shape[1] > cfg.max_keys:
         raise FcimError(f"{k.shape[1]} keys exceed max_keys = {cfg.max_keys} of configuration '{cfg.name}'; "
                         "use a shorter text or another CONFIG")
-    if settings.quantise:
-        out = integer_attention(cfg, settings.options, operands(module, settings, q, k, v, scale))
-    else:
-        out = tiled_attention(cfg, settings.options, q.reshape(k.shape[0], -1, *q.shape[1:]), k, v, scale)
-    return out[..., :q.shape[-1]].reshape(q.shape).to(q.dtype)
+    groups = operands(module, settings, q, k, v, scale) if settings.quantise else []
+    by_group = q.reshape(k.shape[0], -1, *q.shape[1:])
+    options = [settings.options_of(module.layer_idx, kv) for kv in range(len(k))]
+    out = torch.empty(by_group.shape, dtype=torch.float32 if settings.quantise else torch.float64, device=q.device)
+    for same in dict.fromkeys(options):     # KV heads of equal options are computed together
+        heads = [kv for kv, own in enumerate(options) if own == same]
+        if settings.quantise:
+            out[heads] = integer_attention(cfg, same, [groups[kv] for kv in heads])[..., :q.shape[-1]]
+        else:
+            out[heads] = tiled_attention(cfg, same, by_group[heads], k[heads], v[heads], scale)
+    return out.reshape(q.shape).to(q.dtype)
 
 
 @torch.compiler.disable

@@ -10,6 +10,7 @@ from torch import nn
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from models.hardware.operands import OperandOptions
+from models.hardware.orders import Orders
 from models.hardware.schedules import TileOptions
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.fit import choose_config
@@ -58,7 +59,8 @@ class Settings:
     ``hardware``: None takes the shipped configuration with the model's head_dim, or the next larger one.
     ``quantise`` off computes in float, through the same tiles and key blocks. ``layers``: those that compute as the hardware
     does, None for all; the others run PyTorch's attention. ``statistics``: of each layer, from
-    :func:`models.hf_attention.calibrate`; without them they come from the queries and keys at hand, call by call.
+    :func:`models.hf_attention.calibrate`; without them they come from the queries and keys at hand, call by call. ``orders``:
+    schedule, first step and threshold of each KV head, instead of those of ``options``.
     """
 
     hardware: EngineConfig | None = None
@@ -67,6 +69,11 @@ class Settings:
     quantise: bool = True
     layers: frozenset[int] | None = None
     statistics: dict[int, LayerStatistics] = field(default_factory=dict)
+    orders: Orders | None = None
+
+    def options_of(self, layer: int, kv_head: int) -> TileOptions:
+        """The options of one KV head."""
+        return self.orders.options_of(layer, kv_head, self.options) if self.orders else self.options
 
     def check_statistics(self) -> None:
         """Raise :class:`FcimError` if the statistics were taken of Q and K that were prepared in another way."""
@@ -86,6 +93,8 @@ class Settings:
             raise FcimError(f"the model has head_dim {head_dim}, configuration '{cfg.name}' takes up to {cfg.head_dim}; "
                             "choose another CONFIG or leave it out")
         self.options.check(cfg)
+        if self.orders:
+            self.orders.check(cfg)
         return cfg
 
 
@@ -138,6 +147,9 @@ def configure(model: nn.Module, settings: Settings | None = None, **changes: obj
     if first.num_key_value_groups > cfg.rows:
         raise FcimError(f"{first.num_key_value_groups} query heads on one KV head do not fit {cfg.rows} rows; "
                         "choose a CONFIG with more rows")
+    if chosen.orders:
+        heads = model.config.num_attention_heads
+        chosen.orders.check_model(len(modules), heads, heads // first.num_key_value_groups)
     if wrong := sorted(set(chosen.layers or ()) - set(modules)):
         raise FcimError(f"layer {wrong[0]} is not in this model; choose from 0 to {max(modules)}")
     for module in modules.values():
