@@ -39,14 +39,15 @@ flag = $(if $(strip $(call value_of,$(1))),$(2)=$(call quote,$(call value_of,$(1
 model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
 tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,SKIP,--skip) $(call flag,OCTAVES,--octaves) $(call flag,TAU,--tau)
+order_flags = $(call flag,ORDERS,--orders)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
-sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(run_flags)
+sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(order_flags) $(run_flags)
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim regress rerun coverage bench-sim ablation perplexity generate precision bench-attention efficiency capture head-stats figures test lint waves doctor clean distclean
+TARGETS := help setup sim regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats figures test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -84,10 +85,10 @@ bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the 
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.call bench-sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
 
 perplexity: $(STAMP) ## what a language model loses with the hardware's attention, by kind of text, on request by layer
-	@$(PY) -m scripts.call perplexity $(in_model_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
+	@$(PY) -m scripts.call perplexity $(in_model_flags) $(order_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
 
 generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side
-	@$(PY) -m scripts.call generate $(in_model_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
+	@$(PY) -m scripts.call generate $(in_model_flags) $(order_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
 
 precision: $(STAMP) ## loss and SQNR by bits, scales, smoothing, rotation and threshold
 	@$(PY) -m scripts.call precision $(in_model_flags) $(call flag,CONTEXT,--context)
@@ -99,7 +100,10 @@ efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and g
 	@$(PY) -m scripts.call efficiency $(call flag,CONFIG,--config) $(call flag,TOKENS,--tokens)
 
 ablation: $(STAMP) ## compare the orders of the keys: rescales, skipped blocks, accuracy, cycles; results in build/ablation
-	@$(PY) -m scripts.call ablation $(call flag,CONFIG,--config) $(model_flags) $(head_flags) $(call flag,SCHEDULE,--schedule) $(call flag,TAU,--tau) $(call flag,KEYS_PER_BLOCK,--keys-per-block) $(call flag,FULL,--full) $(run_flags) $(call flag,OUT,--out)
+	@$(PY) -m scripts.call ablation $(call flag,CONFIG,--config) $(model_flags) $(head_flags) $(call flag,SCHEDULE,--schedule) $(call flag,TAU,--tau) $(call flag,KEYS_PER_BLOCK,--keys-per-block) $(call flag,FULL,--full) $(order_flags) $(run_flags) $(call flag,OUT,--out)
+
+calibrate: $(STAMP) ## choose the order of the keys for each KV head on a calibration text; the file that ORDERS= takes
+	@$(PY) -m scripts.call calibrate $(call flag,CONFIG,--config) $(model_flags) $(call flag,GRAIN,--grain) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
 
 capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a file
 	@$(PY) -m scripts.call capture $(model_flags) $(head_flags) $(call flag,OUT,--out)

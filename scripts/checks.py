@@ -46,6 +46,10 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         raise FcimError("CHECKPOINT and TENSORS are both given; give one of them")
     if given.get("octaves") and not given.get("skip"):
         raise FcimError(f"OCTAVES = {given['octaves']} does nothing without SKIP=1; give both")
+    if given.get("orders") and "fused" in given:
+        for name in ("schedule", "fused", "tau"):
+            if given[name] and given[name] != "natural":
+                raise FcimError(f"{name.upper()} and ORDERS are both given; ORDERS says it for each KV head, so give one of them")
     for name in ("layer", "text"):
         if given.get("tensors") and given.get(name):
             raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")

@@ -241,7 +241,12 @@ class Checkpoint:
 
     def capture(self, layers: list[int] | None = None, heads: list[int] | None = None, text: str | None = None,
                 tokens: int | None = None) -> list[AttentionTensors]:
-        """Attention tensors of a prefill of ``text``, one for each layer asked, in ascending order.
+        """All of :meth:`each_layer` at once."""
+        return list(self.each_layer(layers, heads, text, tokens))
+
+    def each_layer(self, layers: list[int] | None = None, heads: list[int] | None = None, text: str | None = None,
+                   tokens: int | None = None) -> Iterator[AttentionTensors]:
+        """Attention tensors of a prefill of ``text``, one for each layer asked, in ascending order, as the walk comes to it.
 
         Args:
             layers: layer numbers from 0 (default: the middle one).
@@ -262,7 +267,6 @@ class Checkpoint:
             raise FcimError(f"head {wrong[0]} is not in this model; choose from 0 to {self.config.num_attention_heads - 1}")
         taken = token_ids(self.tokenizer, text, tokens, self.config.vocab_size, self.config.max_position_embeddings)
         facts = {**self.facts(wanted[-1]), **taken.facts}
-        captured = []
         for index, (probe,) in self.walk([taken.ids[None]], wanted[-1]):
             if index not in wanted:
                 continue
@@ -271,8 +275,7 @@ class Checkpoint:
                 tensors = AttentionTensors(probe.q[0], probe.k[0], probe.v[0], probe.scale, {**facts, "layer": index}, names)
             except FcimError as error:
                 raise FcimError(f"layer {index} of {self.path}: {error}") from None
-            captured.append(tensors if heads is None else tensors.select_heads(heads))
-        return captured
+            yield tensors if heads is None else tensors.select_heads(heads)
 
     def end_tokens(self) -> list[int]:
         """The tokens after which a text has ended, all that is taken from generation_config.json; where that has none, or none

@@ -25,7 +25,7 @@ MIN_TOKENS = 4 * LOCAL_WINDOW  # the first 2 * LOCAL_WINDOW queries are not coun
 # a head is marked with a kind when its mean mass there is above this
 THRESHOLDS = {"sink": 0.2, "previous": 0.3, "local": 0.5, "induction": 0.3}
 # what a head is called if it passes several thresholds of :data:`THRESHOLDS`: the first that is found
-_NAMES = (("sink", "sink"), ("induction", "induction"), ("previous", "local"), ("local", "local"))
+_NAMES = ("sink", "induction", "previous", "local")
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ def checkpoint_stats(model: Checkpoint, text_ids: Tensor) -> Iterator[HeadStats]
 
 
 def kind_of(passed: list[str]) -> str:
-    """One kind from those that a head passes: a previous-token head counts as local, a head without a kind is diffuse."""
-    return next((name for kind, name in _NAMES if kind in passed), "diffuse")
+    """One kind from those that a head passes; a head without a kind is diffuse."""
+    return next((kind for kind in _NAMES if kind in passed), "diffuse")
 
 
 def head_kinds(model: Checkpoint, text: str | None, tokens: int) -> dict[str, str]:

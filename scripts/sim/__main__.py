@@ -29,7 +29,7 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
     names = ("config", "model" if args.model else "checkpoint", "tensors", "layer", "heads", "text", "tokens")
     given = [(name.upper(), getattr(args, name)) for name in names]
     given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule if args.schedule != "natural" else None),
-              ("FUSED", 1 if args.fused else None), ("SKIP", 1 if args.skip else None),
+              ("FUSED", 1 if args.fused else None), ("ORDERS", args.orders), ("SKIP", 1 if args.skip else None),
               ("OCTAVES", args.octaves or None)]
     given += [("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])

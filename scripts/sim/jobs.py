@@ -39,6 +39,7 @@ class GroupJob:
     group: QuantisedGroup
     keys: int = 0           # keys of all its tiles: the unit of progress
     cycles: int = 0         # predicted; an upper bound where blocks are skipped
+    options: TileOptions = field(default_factory=TileOptions)
 
 
 @dataclass
@@ -85,7 +86,7 @@ def find_wrong_values(run: EngineRun, name: str, heads: Sequence[str],
     return wrong.unflatten(0, (-1, len(heads))).transpose(0, 1), found[:LISTED]
 
 
-def _work(folder: Path, cfg: EngineConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str) -> None:
+def _work(folder: Path, cfg: EngineConfig, sim: str, seed: int, waves: bool, repeat: str) -> None:
     """Body of a worker process: job.pt in, outcome.pt out (files, so that no tensor crosses a process boundary).
 
     The simulator's log, streams and waveform go to ``folder`` too.
@@ -98,7 +99,7 @@ def _work(folder: Path, cfg: EngineConfig, options: TileOptions, sim: str, seed:
     os.environ["FCIM_RUNS"] = str(folder)
     job: GroupJob = torch.load(folder / "job.pt", weights_only=False)
     group = job.group
-    tiles = build_tiles(cfg, group, **asdict(options))
+    tiles = build_tiles(cfg, group, **asdict(job.options))
     outcome = GroupOutcome(tiles=len(tiles), ideal_cycles=ideal_cycles(cfg, tiles))
     try:
         # under Icarus the RTL is what takes time; Verilator is so fast that beats driven by Python would
@@ -125,8 +126,8 @@ def _read_progress(folder: Path) -> int:
         return 0
 
 
-def run_jobs(jobs: Sequence[GroupJob], cfg: EngineConfig, options: TileOptions, sim: str, seed: int, waves: bool, repeat: str,
-             folder: Path, workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
+def run_jobs(jobs: Sequence[GroupJob], cfg: EngineConfig, sim: str, seed: int, waves: bool, repeat: str, folder: Path,
+             workers: int, advance: Callable[[int, int], None]) -> list[GroupOutcome]:
     """Run every job in a folder of its own in ``folder``; ``advance(keys_done, jobs_done)`` is called about twice a second.
 
     A run whose process dies has that as its problem, and no output.
@@ -141,7 +142,7 @@ def run_jobs(jobs: Sequence[GroupJob], cfg: EngineConfig, options: TileOptions, 
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         # waves of the first run only: a waveform of every run would fill the disk
-        futures: list[Future[None]] = [pool.submit(_work, place, cfg, options, sim, seed, waves and i == 0, repeat)
+        futures: list[Future[None]] = [pool.submit(_work, place, cfg, sim, seed, waves and i == 0, repeat)
                                        for i, place in enumerate(folders)]
         while not all(f.done() for f in futures):
             time.sleep(POLL_SECONDS)

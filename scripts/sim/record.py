@@ -128,7 +128,8 @@ class SimRecord:
 
     ``run``: its name; ``state``: running, stopped (``stopped_by`` says by what) or done. ``problems``: anything else that went
     wrong, one line each. ``fit``: what was done to the heads so that they fit the configuration. ``wrong_values``: the first
-    that differ, all of them are counted in the heads. ``kept``: the run's folder, if something is wrong, and ``waveform``.
+    that differ, all of them are counted in the heads. ``orders``: the file that gave each KV head schedule, first step and
+    threshold instead of the record's; empty if none did. ``kept``: the run's folder, if something is wrong, and ``waveform``.
     """
 
     command: str
@@ -142,6 +143,7 @@ class SimRecord:
     octaves: int
     smooth_k: bool
     source: dict[str, Any]
+    orders: str = ""
     run: str = ""
     state: str = DONE
     stopped_by: str = ""

@@ -118,13 +118,19 @@ def skipping(record: SimRecord) -> str:
     return f"blocks more than {record.octaves} octaves below" if record.octaves else "on" if record.skip else "off"
 
 
+def _orders(record: SimRecord) -> list[tuple[str, Any]]:
+    if record.orders:
+        return [("schedule, fused first step and TAU", f"of each KV head, from {record.orders}")]
+    return [("schedule", record.schedule), ("fused first step", "on" if record.fused else "off"), ("TAU", record.tau)]
+
+
 def _about(record: SimRecord) -> list[tuple[str, Any]]:
     """What ran, on what, with what."""
     dirty = " with uncommitted changes" if record.git.get("dirty") else ""
     revision = f"{record.git.get('revision', 'unknown')}{dirty}"
-    run = [("run", record.run), ("seed", str(record.seed)), ("simulator", record.simulator), ("schedule", record.schedule),
-           ("fused first step", "on" if record.fused else "off"), ("skipping", skipping(record)),
-           ("TAU", record.tau), ("K smoothing", "on" if record.smooth_k else "off"), ("git revision", revision),
+    run = [("run", record.run), ("seed", str(record.seed)), ("simulator", record.simulator), *_orders(record),
+           ("skipping", skipping(record)), ("K smoothing", "on" if record.smooth_k else "off"),
+           ("git revision", revision),
            ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
     return [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),
             ("Tool versions", record.versions.items())]

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.hardware.config import EngineConfig
+from models.hardware.orders import Orders, load_orders
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import build_tiles
@@ -50,22 +51,25 @@ def first_groups(tensors: AttentionTensors, groups: int) -> AttentionTensors:
 class Phase:
     """One layer's tensors in one phase, with its reference, quantised groups and jobs.
 
-    ``tensors`` fit the configuration; the first ``channels`` of a head are its own.
+    ``tensors`` fit the configuration; the first ``channels`` of a head are its own. ``orders``: of each KV head, else all are
+    as the options say.
     """
 
-    def __init__(self, tensors: AttentionTensors, channels: int, name: str, cfg: EngineConfig, options: TileOptions) -> None:
-        self.tensors, self.channels, self.name, self.cfg, self.options = tensors, channels, name, cfg, options
+    def __init__(self, tensors: AttentionTensors, channels: int, name: str, cfg: EngineConfig, options: TileOptions,
+                 orders: Orders | None = None) -> None:
+        self.tensors, self.channels, self.name, self.cfg = tensors, channels, name, cfg
         self.layer = int(tensors.source.get("layer", 0))
         self.reference = reference_attention(tensors)[..., :channels]
         self.jobs: list[GroupJob] = []
         self.parts: list[HeadGroup] = []
         for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
-            tiles = build_tiles(cfg, group, **asdict(options))
+            own = orders.of_head(part.heads[0], options) if orders else options
+            tiles = build_tiles(cfg, group, **asdict(own))
             shapes = [(t.q.shape[0], t.k.shape[0]) for t in tiles]
             cycles = predict_cycles(cfg, shapes, [t.fused for t in tiles])["cycles"]
             self.parts.append(part)
             self.jobs.append(GroupJob(f"layer {self.layer}, KV head {part.kv}, {name}", self.layer, part.kv, name,
-                                      list(part.heads), group, sum(keys for _, keys in shapes), cycles))
+                                      list(part.heads), group, sum(keys for _, keys in shapes), cycles, own))
 
     def rows(self, part: HeadGroup) -> list[int]:
         """The group's heads as indices into the tensors'."""
@@ -76,7 +80,7 @@ class Phase:
         for job, part, outcome in zip(self.jobs, self.parts, outcomes, strict=True):
             if not outcome.output.numel():
                 continue
-            judged = judge_group(self.cfg, self.options, part, self.tensors.scale, job.group, outcome.output,
+            judged = judge_group(self.cfg, job.options, part, self.tensors.scale, job.group, outcome.output,
                                  self.reference[self.rows(part)], [f"{head} {self.name}" for head in part.heads])
             for i, head in enumerate(judged):
                 tokens, keys = self.reference.shape[1], self.tensors.k.shape[1]
@@ -185,19 +189,23 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
     require_simulator(args.sim)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     run = f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"
-    record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau, schedule=args.schedule,
-                       fused=args.fused, skip=args.skip, octaves=args.octaves, smooth_k=True, source={}, run=run,
+    record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau,
+                       schedule=args.schedule, orders=args.orders or "", fused=args.fused, skip=args.skip,
+                       octaves=args.octaves, smooth_k=True, source={}, run=run,
                        started=started.isoformat(timespec="seconds"))
     with reported(record, args.out), of_its_own(args.out / WORK_IN) as folder:
+        orders = load_orders(args.orders) if args.orders else None
         layers, cfg, channels, record.fit = load_layers(args, default_tokens)
         options = TileOptions(args.schedule, args.fused, args.skip, args.tau, args.octaves).check(cfg)
+        if orders:
+            orders.check(cfg)
         if record.fit:
             print(record.fit, flush=True)
         phases = []
         for tensors in layers:
             if tensors.q.shape[1] > 1:
-                phases.append(Phase(tensors, channels, "prefill", cfg, options))
-            phases.append(Phase(decode_step(tensors), channels, "decode", cfg, options))
+                phases.append(Phase(tensors, channels, "prefill", cfg, options, orders))
+            phases.append(Phase(decode_step(tensors), channels, "decode", cfg, options, orders))
         # long runs first, so that both workers end at about the same time
         jobs = sorted((job for phase in phases for job in phase.jobs), key=lambda job: -job.keys)
         keys, cycles = sum(job.keys for job in jobs), sum(job.cycles for job in jobs)
@@ -207,7 +215,7 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
         record.config, record.source = asdict(cfg), dict(layers[0].source)
         record.versions, record.git = tool_versions(args.sim), git_state()
         with progress_line(keys, len(jobs)) as advance:
-            done = run_jobs(jobs, cfg, options, args.sim, seed, args.waves, command, folder, args.jobs, advance)
+            done = run_jobs(jobs, cfg, args.sim, seed, args.waves, command, folder, args.jobs, advance)
         by_name = dict(zip((job.name for job in jobs), done, strict=True))
         pictures, wrong = [], []
         for phase in phases:
@@ -216,7 +224,8 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
             wrong += phase.wrong_pictures(outcomes)
             if phase.name == "prefill" and (picture := phase.picture(outcomes)) is not None:
                 pictures.append(picture)
-        add_floors(record, cfg, options, not args.checkpoint and not args.tensors, not args.text)
+        if not orders:
+            add_floors(record, cfg, options, not args.checkpoint and not args.tensors, not args.text)
         record.wall_seconds, record.state = round(time.monotonic() - clock, 1), DONE
         keep_what_is_wanted(record, folder, args.out, next((outcome.waves for outcome in done if outcome.waves), None))
         json_path, html_path = write_report(record, pictures, args.out, wrong)

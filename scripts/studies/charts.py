@@ -10,9 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 INK, GREY, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-COLOURS = {"always": "#b9c4cd", "natural": "#5b6670", "diagonal_first": "#c8702a", "sink_diagonal": "#1f6f8b"}
-KIND_COLOURS = {"sink": "#6b4c9a", "induction": "#b3261e", "local": "#1f6f8b", "diffuse": "#7b8794"}
-WIDTHS = {"always": 1.5, "natural": 1.6, "diagonal_first": 2.2, "sink_diagonal": 1.1}   # equal lines show one in the other
+COLOURS = {"always": "#b9c4cd", "natural": "#5b6670", "diagonal_first": "#c8702a", "sink_diagonal": "#1f6f8b",
+           "diagonal_ascending": "#4f8a3c", "calibrated": "#b3261e"}
+KIND_COLOURS = {"sink": "#6b4c9a", "induction": "#b3261e", "local": "#1f6f8b", "previous": "#4f8a3c",
+                "diffuse": "#7b8794"}
+WIDTHS = {"always": 1.5, "natural": 1.6, "diagonal_first": 2.2, "sink_diagonal": 1.1,
+          "diagonal_ascending": 1.6, "calibrated": 1.6}   # equal lines show one in the other
 WIDTH_IN, DPI = 9.6, 150
 
 

@@ -32,7 +32,8 @@ def test_through_make(words: list[str], environment: dict[str, str], text: str) 
 SAMPLES = {
     "CONFIG": "tiny", "CHECKPOINT": "a model", "MODEL": "smollm2", "TENSORS": "it's.npz", "LAYER": "0", "HEADS": "0",
     "TEXT": "$x", "TOKENS": "64", "SCHEDULE": "natural", "FUSED": "yes", "SKIP": "1", "OCTAVES": "9", "TAU": "3",
-    "KEYS_PER_BLOCK": "8", "FULL": "1", "CONTEXT": "9", "STRIDE": "9", "NEW": "5", "PROMPT": "why?  it's $x", "SEED": "7",
+    "KEYS_PER_BLOCK": "8", "FULL": "1", "GRAIN": "layer", "ORDERS": "it's.npz",
+    "CONTEXT": "9", "STRIDE": "9", "NEW": "5", "PROMPT": "why?  it's $x", "SEED": "7",
     "WAVES": "1", "SIM": "verilator", "TEST": "a  b", "TAGS": "smoke", "ITERATIONS": "2", "FAIL_FAST": "1", "LIST": "1",
     "JOBS": "3", "OUT": "new.npz", "PYTHON": "python9", "PIP_ARGS": "-q  -q", "FIGURES": "sim,heads", "CHECK": "1", "RUN": "0"}
 RECORDER = """#!{shell}

@@ -18,10 +18,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from models.errors import run_cli
 from models.hardware.config import EngineConfig
+from models.hardware.golden import run_tile
+from models.hardware.orders import Orders
+from models.hardware.quantise import quantise
+from models.hardware.schedules import TileOptions
 from models.hardware.tile import TileJob, TileResult
+from models.hardware.tiling import build_tiles
+from models.tensors.attention_tensors import AttentionTensors
+from models.tensors.tensor_file import save_tensor_file
 from scripts.flow.processes import shown
 from scripts.flow.sources import ROOT
 from scripts.sim import __main__ as sim
@@ -120,6 +128,34 @@ def test_run_time_choices(tensors: Path, tmp_path: Path, seed: int, run_here: He
         "schedule": "diagonal_ascending", "fused": True, "skip": True, "octaves": 5, "tau": 2}
     assert all(word in report["command"] for word in ("SCHEDULE=diagonal_ascending", "FUSED=1", "SKIP=1", "OCTAVES=5",
                                                       "TAU=2"))
+
+
+def test_an_order_for_each_kv_head(tmp_path: Path, seed: int, run_here: Here) -> None:
+    """A file's orders reach the engine head by head: its counters are those of each KV head's own choice."""
+    g = torch.Generator().manual_seed(seed)
+    q, k, v = (2 * torch.randn(count, TOKENS, HEAD_DIM, generator=g) for count in (HEADS, KV_HEADS, KV_HEADS))
+    names = [f"L1H{head}" for head in range(HEADS)]
+    captured = AttentionTensors(q, k, v, HEAD_DIM ** -0.5, {}, names)
+    save_tensor_file(tmp_path / "captured.npz", captured)
+    chosen = TileOptions("diagonal_ascending", True, tau=1), TileOptions("diagonal_first", tau=2)
+    orders = Orders("m", "t", TOKENS, "tiny", 8, HEADS // KV_HEADS, ((TileOptions(), TileOptions()), chosen))
+    (tmp_path / "orders.json").write_text(orders.text_form())
+    arguments = "--tensors", str(tmp_path / "captured.npz"), "--orders", str(tmp_path / "orders.json")
+    done = run_here(*arguments, "--out", str(tmp_path / "out"), "--seed", str(seed))
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = report_in(tmp_path / "out")
+    check_schema(report)
+    assert report["orders"] == str(tmp_path / "orders.json") and f"ORDERS={report['orders']}" in report["command"]
+    assert report["totals"]["mismatches"] == 0 and report["totals"]["counter_mismatches"] == 0
+    cfg = EngineConfig(**report["config"])
+    for kv, (group, own) in enumerate(zip(quantise(captured), chosen, strict=True)):
+        tiles = build_tiles(cfg, group, own.tau, own.schedule, own.fused)
+        prefill, = (run for run in report["runs"] if run["phase"] == "prefill" and run["kv_head"] == kv)
+        assert prefill["counters"]["rescaled_rows"] == sum(run_tile(cfg, tile).stats.rescaled_rows for tile in tiles)
+    unnamed = AttentionTensors(q, k, v, HEAD_DIM ** -0.5, {})
+    save_tensor_file(tmp_path / "captured.npz", unnamed)
+    done = run_here(*arguments, "--out", str(tmp_path / "none"))
+    assert done.returncode == 2 and "'H0' is none" in done.stderr
 
 
 def test_smaller_heads_out_of_range(tmp_path: Path, seed: int, run_here: Here) -> None:

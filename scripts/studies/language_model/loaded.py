@@ -14,6 +14,7 @@ from torch import Tensor
 import models.hf_attention as ha
 from models.errors import FcimError
 from models.hardware.config import load_config
+from models.hardware.orders import load_orders
 from models.hardware.schedules import TileOptions
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics, preparation
@@ -135,7 +136,8 @@ def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, Toke
     options = TileOptions(args.schedule, args.fused, False, args.tau)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
-    wanted = ha.Settings(hardware=hardware, options=options)
+    orders = load_orders(args.orders) if getattr(args, "orders", None) else None     # not every command takes them
+    wanted = ha.Settings(hardware=hardware, options=options, orders=orders)
     note = fit_note(checkpoint.config.head_dim, wanted.hardware_for(checkpoint.config.head_dim))
     if note:
         print(note)
@@ -219,6 +221,7 @@ def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:
     cfg = settings.hardware_for(loaded.model.config.head_dim)
     return {"source": loaded.facts, **more, "bytes_per_token": loaded.bytes_per_token,
             "dtype": "float32", "device": str(loaded.model.device), "config": asdict(cfg), **asdict(settings.options),
+            "orders": settings.orders and f"chosen on {settings.orders.text}, {settings.orders.tokens} tokens",
             "quantisation": asdict(settings.quantisation),
             "calibration": f"statistics of V and K from {loaded.facts['calibration']}, "
                            f"{loaded.calibration.shape[0]} x {loaded.calibration.shape[1]} tokens"}

@@ -175,13 +175,19 @@ def result_tables(result: dict[str, Any]) -> tuple[Table, Table]:
     return losses, layers
 
 
+def order_of(facts: dict[str, Any]) -> str:
+    """The order of the keys that a run's conditions say, for people."""
+    if facts["orders"]:
+        return f"an order for each KV head, {facts['orders']}"
+    return f"{facts['schedule']}{', fused' if facts['fused'] else ''}, TAU {facts['tau']}"
+
+
 def described(facts: dict[str, Any], tokens: int) -> str:
     """One line of what is measured: model, text, hardware, calibration."""
     source, cfg = facts["source"], facts["config"]
     texts = " and ".join(x["text"] for x in source.get("texts", {"": source}).values())
     return (f"{source['model']}, {texts}, {tokens:,} tokens, windows of {facts['context']}, stride {facts['stride']}, float32; "
-            f"configuration {cfg['name']}, {facts['schedule']}{', fused' if facts['fused'] else ''}, TAU {facts['tau']}; "
-            f"{facts['calibration']}")
+            f"configuration {cfg['name']}, {order_of(facts)}; {facts['calibration']}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.row_max import walk
 from scripts.studies.schedules.rows import Row, pick, swept_sets
 from scripts.studies.schedules.scores import GroupScores, block_maxima, group_scores
-from scripts.studies.schedules.settings import NATURAL
+from scripts.studies.schedules.settings import CALIBRATED, NATURAL
 from scripts.studies.schedules.sources import planted_sink
 from scripts.studies.schedules.tables import shown_tokens
 
@@ -116,6 +116,7 @@ def example_figure(folder: Path, cfg: EngineConfig, layers: Sequence[AttentionTe
     return write(figure, folder, "reference_moves")
 
 
+MOST_NAMES = 64     # of heads that can be read below an axis
 LEAST_DB = 1e-3     # a smaller loss is nothing
 MARK = 2.2          # size of a mark for a line of width 1
 FUSED = [TileOptions(schedule, True) for schedule in SCHEDULES[1:]]
@@ -138,6 +139,7 @@ def rescales_figure(folder: Path, rows: list[Row]) -> list[Path]:
         lines.append((setting.name, "rescales", setting, setting.schedule, "-"))
     for setting in (TileOptions(schedule, True, tau=2) for schedule in SCHEDULES[1:]):
         lines.append((setting.name, "rescales", setting, setting.schedule, "-."))
+    lines.append(("each KV head its own", "rescales", CALIBRATED, CALIBRATED.schedule, "-"))
     for axes, source in zip(panels, sources, strict=True):
         here = pick(rows, source=source, phase="prefill")
         lengths = sorted({row.tokens for row in here})
@@ -160,23 +162,24 @@ def rescales_figure(folder: Path, rows: list[Row]) -> list[Path]:
 
 
 def heads_figure(folder: Path, rows: list[Row], kinds: dict[str, str]) -> list[Path]:
-    """Every head of the model: natural order, and both fused schedules."""
+    """Every head of the model: natural order, the fused schedules, and each KV head's own if there are such."""
     names = sorted(pick(rows, setting=NATURAL)[0].rescales_of_head,
                    key=lambda head: list(KIND_COLOURS).index(kinds.get(head, "diffuse")))
     figure = Figure(figsize=(WIDTH_IN, 3.4), layout="constrained")
     axes = figure.subplots()
     x = np.arange(len(names))
-    found = [(NATURAL, "s"), *((setting, "o") for setting in FUSED if pick(rows, setting=setting))]
+    found = [(NATURAL, "s"), *((setting, "o") for setting in (*FUSED, CALIBRATED) if pick(rows, setting=setting))]
     values = {p: [pick(rows, setting=p)[0].rescales_of_head[head] for head in names] for p, _ in found}
     floor = 0.5 * min((v for of in values.values() for v in of if v > 0), default=1.0)
     shown = {p: np.maximum(v, floor) for p, v in values.items()}
     axes.vlines(x, np.min(list(shown.values()), 0), np.max(list(shown.values()), 0), color="#d5dbe1", linewidth=1.5)
     for setting, marker in found:
         axes.plot(x, shown[setting], marker, color=COLOURS[setting.schedule], label=setting.name,
-                  markersize=7 if setting == FUSED[0] else 4.5)
+                  markersize=min(7 if setting == FUSED[0] else 4.5, 400 / len(names)))
     _plain_log(axes)
     axes.set_ylabel(f"rescales per row, {rows[0].tokens:,} tokens")
     axes.set_xticks(x, names, rotation=90)
+    axes.tick_params(axis="x", labelbottom=len(names) <= MOST_NAMES)
     axes.set_xlim(-0.7, len(names) - 0.3)
     style(axes)
     for label, head in zip(axes.get_xticklabels(), names, strict=True):
@@ -263,7 +266,8 @@ def skipped_figure(folder: Path, cfg: EngineConfig, rows: list[Row], tokens: int
         bits = sorted({r.prob_bits for r in found})
         for number, setting in enumerate(settings):
             heights = [100 * pick(found, prob_bits=b, setting=setting)[0].skipped_values for b in bits]
-            axes.bar(np.arange(len(bits)) + 0.27 * (number - 1), heights, 0.25, color=COLOURS[setting.schedule],
+            place = 0.84 / len(settings) * (number - (len(settings) - 1) / 2)
+            axes.bar(np.arange(len(bits)) + place, heights, 0.78 / len(settings), color=COLOURS[setting.schedule],
                      label=setting.name)
         axes.set_xticks(range(len(bits)), [str(b) for b in bits])
         axes.set_xlabel("bits of a probability")

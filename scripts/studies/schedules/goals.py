@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.studies.schedules.report import percent
-from scripts.studies.schedules.rows import Row, pick
-from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
+from scripts.studies.schedules.rows import Row, by_layer, pick
+from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
 TOKENS = 2048
 FEWER = 0.95        # share of natural order's rescales that is gone
 LOST_DB = 0.1       # mean SQNR that natural order has more, dB
 GAUSSIAN = 0.05     # more rescales than natural order on tensors without a pattern
 CYCLES = 0.01       # more cycles than natural order takes at the configuration's own block size
+LOST_CALIBRATED_DB = 0.05   # the same with the order that a calibration text gave to each KV head
+WORSE = 0.05        # more rescales than natural order in any layer at any length that a default order may need
+NEXT_TO_NONE = 0.01     # rescales per row that are as good as none: a ratio to less would mean nothing
 PAPER = "58.5 to 61.4 %"    # what arXiv 2604.25317 reports, against an online softmax in natural order
 TRAINED, RANDOM, PLANTED = "model", "random", "model + sink"
 
@@ -59,10 +62,56 @@ def _more(row: Row, natural: list[Row]) -> float | None:
 
 
 def _worst_ratio(rows: list[Row], size: int, setting: TileOptions) -> float | None:
-    """Of rescales on random tensors to natural order's. Of next to nothing it would mean nothing: less than one rescale in
-    a hundred rows is as good as none."""
+    """Of rescales on random tensors to natural order's."""
     here = pick(rows, source=RANDOM, keys_per_block=size)
-    return max((max(row.rescales, 0.01) / max(row.rescales_natural, 0.01) for row in pick(here, setting=setting)), default=None)
+    return max((ratio(row.rescales, row.rescales_natural) for row in pick(here, setting=setting)), default=None)
+
+
+def ratio(rescales: float, natural: float) -> float:
+    """Of rescales per row."""
+    return max(rescales, NEXT_TO_NONE) / max(natural, NEXT_TO_NONE)
+
+
+@dataclass(frozen=True)
+class WorstLayer:
+    """Where a setting needs most rescales beside natural order (threshold 0): ``times`` as many, in a layer at a length."""
+
+    times: float
+    layer: str
+    tokens: int
+
+
+def worst_layers(rows: list[Row], setting: TileOptions) -> dict[str, WorstLayer]:
+    """The worst layer of any prefill by source; ``rows`` of one block size and as many bits."""
+    worst: dict[str, WorstLayer] = {}
+    for row in pick(rows, phase="prefill", setting=setting):
+        natural = by_layer(pick(rows, source=row.source, phase="prefill", tokens=row.tokens, setting=NATURAL)[0].rescales_of_head)
+        for layer, rescales in by_layer(row.rescales_of_head).items():
+            times = ratio(rescales, natural[layer])
+            if row.source not in worst or times > worst[row.source].times:
+                worst[row.source] = WorstLayer(times, layer, row.tokens)
+    return worst
+
+
+def safe_settings(rows: list[Row]) -> list[TileOptions]:
+    """The orders (threshold 0) that need at most ``WORSE`` more rescales than natural order in every layer of every source at
+    every length; natural order first, then those that save most on the model."""
+    tried = [TileOptions(schedule, fused) for schedule in SCHEDULES for fused in (False, True)]
+    safe = [setting for setting in tried if (found := worst_layers(rows, setting))
+            and all(of.times <= 1 + WORSE for of in found.values())]
+    trained = pick(rows, source=TRAINED, phase="prefill")
+    return sorted(safe, key=lambda s: (s != NATURAL, sum(row.rescales for row in pick(trained, setting=s))))
+
+
+def order_lines(rows: list[Row], prob_bits: int, keys_per_block: int) -> list[str]:
+    """What the calibrated order saves, and which orders are never much worse than natural, in words."""
+    here = pick(rows, prob_bits=prob_bits, keys_per_block=keys_per_block)
+    lines = [f"calibrated order, {row.tokens:,} tokens: {percent(row.fewer)} % fewer rescales (goal {100 * FEWER:.0f} %), "
+             f"{row.lost_db:.3f} dB lost (goal {LOST_CALIBRATED_DB})"
+             for row in pick(here, source=TRAINED, phase="prefill", setting=CALIBRATED) if row.lost_db is not None]
+    safe = [setting.name for setting in safe_settings(here) if setting != NATURAL]
+    return [*lines, f"never over {100 * WORSE:.0f} % more rescales than natural order in any layer at any length: "
+                    f"{', '.join(safe) or 'no other order'}"]
 
 
 def check_goals(rows: list[Row], prob_bits: int, keys_per_block: int) -> list[Goal]:

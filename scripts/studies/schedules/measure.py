@@ -8,11 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, islice
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from models.hardware.config import EngineConfig
+from models.hardware.orders import Orders
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import assemble, tokens_per_tile
 from models.hardware.timeline import predict_cycles
@@ -22,8 +24,8 @@ from models.tensors.attention_tensors import AttentionTensors
 from scripts.studies.schedules.outputs import run_group
 from scripts.studies.schedules.row_max import Moves, blocks_that_run, walk, zero_blocks
 from scripts.studies.schedules.scores import HIDDEN, GroupScores, block_maxima, block_spans, group_scores, ones_of_blocks
-from scripts.studies.schedules.settings import Sweep
-from scripts.studies.schedules.sources import Layer, decode, planted_sink, prefill
+from scripts.studies.schedules.settings import CALIBRATED, Sweep
+from scripts.studies.schedules.sources import Layer, decode, load_layer, planted_sink, prefill
 
 
 @dataclass
@@ -61,16 +63,20 @@ class Counts:
 @dataclass
 class Scores:
     """Outputs and cycles at one setting: ``metrics`` of each head against float32 attention; cycles over all KV heads, without
-    and with skipping (None where not asked for)."""
+    and with skipping (None where not asked for). ``set_bits``: of the probabilities that enter the OP-CIM, of each head, over as
+    many ``pairs`` of a row and a key, hidden ones included."""
 
     heads: list[str]
     metrics: list[HeadMetrics]
+    set_bits: list[int]
+    pairs: list[int]
     cycles: int = 0
     cycles_skipping: int | None = None
 
     def __add__(self, other: Scores) -> Scores:
         both = None not in (self.cycles_skipping, other.cycles_skipping)
-        return Scores(self.heads + other.heads, self.metrics + other.metrics, self.cycles + other.cycles,
+        return Scores(self.heads + other.heads, self.metrics + other.metrics, self.set_bits + other.set_bits,
+                      self.pairs + other.pairs, self.cycles + other.cycles,
                       self.cycles_skipping + other.cycles_skipping if both else None)
 
 
@@ -132,17 +138,18 @@ def _cycles(cfg: EngineConfig, shapes: tuple[tuple[int, int], ...], fused: bool,
 
 def _score(cfg: EngineConfig, scores: GroupScores, names: list[str], reference: torch.Tensor, setting: TileOptions,
            moves: Moves, variant: int, skipping: bool) -> Scores:
-    results = run_group(cfg, scores, setting, moves, variant)
+    results, set_bits = run_group(cfg, scores, setting, moves, variant)
     of_piece, tokens = iter(results), tokens_per_tile(cfg, scores.heads)
     out = [assemble(piece, list(islice(of_piece, -(-piece.q.shape[1] // tokens)))) for piece in scores.pieces]
     ran = b"".join(bytes(result.ran.tolist()) for result in results)
     shapes = tuple(zip(scores.rows.tolist(), scores.keys.tolist(), strict=True))
-    return Scores(names, compare_heads(torch.cat(out, 1), reference),
+    pairs = int((scores.rows // scores.heads * scores.keys).sum())
+    return Scores(names, compare_heads(torch.cat(out, 1), reference), set_bits, [pairs] * scores.heads,
                   cycles=_cycles(cfg, shapes, setting.fused, bytes([1] * len(ran))),
                   cycles_skipping=_cycles(cfg, shapes, setting.fused, ran) if skipping else None)
 
 
-def _measure_sweep(sweep: Sweep, scores: GroupScores, names: list[str], reference: torch.Tensor | None) -> Measured:
+def measure_group(sweep: Sweep, scores: GroupScores, names: list[str], reference: torch.Tensor | None) -> Measured:
     """One KV head on one configuration, in every schedule."""
     cfg, found = sweep.cfg, Measured()
     for schedule in sweep.schedules:
@@ -165,29 +172,51 @@ def _measure_sweep(sweep: Sweep, scores: GroupScores, names: list[str], referenc
     return found
 
 
-def measure_layer(layer: Layer, sweeps: list[Sweep]) -> Measured:
-    """Everything of one layer, on every configuration of ``sweeps``, which differ only in block size."""
+def measure_layer(layer: Layer, sweeps: list[Sweep], orders: Orders | None = None) -> Measured:
+    """Everything of one layer, on every configuration of ``sweeps``, which differ only in block size.
+
+    ``orders``: each KV head's own, measured too, at the first block size.
+    """
     found = Measured()
     reference = reference_attention(layer.tensors) if any(sweep.scored for sweep in sweeps) else None
     for pieces, rows in zip(layer.groups, layer.heads, strict=True):
         names, here = [layer.tensors.heads[row] for row in rows], Measured()
         scores = group_scores(sweeps[0].cfg, pieces)
         for sweep in sweeps:
-            here.add(_measure_sweep(sweep, scores, names, None if reference is None else reference[rows]))
+            here.add(measure_group(sweep, scores, names, None if reference is None else reference[rows]))
+        if orders is not None:
+            of_group = None if reference is None else reference[rows]
+            _add_calibrated(here, sweeps[0], orders.of_head(names[0]), scores, names, of_group)
         found.add(here)
     return found
 
 
+def _add_calibrated(measured: Measured, sweep: Sweep, setting: TileOptions, scores: GroupScores, names: list[str],
+                    reference: torch.Tensor | None) -> None:
+    """What a KV head's own setting gives, as ``CALIBRATED``, at a sweep's block size; measured now unless it was among others."""
+    key, as_named = ((sweep.cfg.keys_per_block, sweep.cfg.prob_bits, of) for of in (setting, CALIBRATED))
+    of_own = measured
+    if key not in measured.counts or (sweep.scored and key not in measured.scores):
+        alone = Sweep(sweep.cfg, [(setting.fused, setting.tau)], [setting] if sweep.scored else [], (), (setting.schedule,),
+                      sweep.skipping)
+        of_own = measure_group(alone, scores, names, reference)
+    measured.counts[as_named] = of_own.counts[key]
+    if sweep.scored:
+        measured.scores[as_named] = of_own.scores[key]
+
+
 @dataclass
 class Task:
-    """One layer at one length: ``tensors`` are longer or as long. ``source``, ``phase`` and ``tokens`` name what it adds to."""
+    """One layer at one length: ``tensors``, or the file that holds them, are longer or as long. ``source``, ``phase`` and
+    ``tokens`` name what it adds to. ``orders``: each KV head's own, to be measured too."""
 
     source: str
     phase: str
     tokens: int
-    tensors: AttentionTensors
+    tensors: AttentionTensors | Path
     sink: bool
     sweeps: list[Sweep]
+    orders: Orders | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -198,11 +227,12 @@ class Task:
 def run_task(task: Task) -> Measured:
     """Measure one layer. One thread: the tensors of a tile are small, and other tasks run beside it."""
     torch.set_num_threads(1)
-    tensors = task.tensors.first_tokens(task.tokens)
+    whole = load_layer(task.tensors) if isinstance(task.tensors, Path) else task.tensors
+    tensors = whole.first_tokens(task.tokens)
     if task.sink:
         tensors = planted_sink(tensors)
     layer = decode(tensors) if task.phase == "decode" else prefill(tensors)
-    return measure_layer(layer, task.sweeps)
+    return measure_layer(layer, task.sweeps, task.orders)
 
 
 def run_tasks(tasks: list[Task], jobs: int, done: Callable[[Task], None]) -> dict[tuple[str, str, int], Measured]:

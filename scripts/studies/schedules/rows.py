@@ -22,7 +22,8 @@ class Row:
     threshold. ``fewer``: share of natural order's rescales (not fused, threshold 0, the same block size) that are gone;
     ``fewer_same_tau``: the same against ``rescales_natural``; ``fewer_online``: the same against an online softmax without
     integer reference in natural order, where every new maximum rescales. ``lost_db``: natural order's mean SQNR less this
-    one's. What was not computed is None.
+    one's. ``set_bits``: set bits of a probability that enters the OP-CIM, mean over (row, key) pairs; each switches a row of its
+    array. What was not computed is None.
 
     For an energy model, sums over all tiles: ``rescaled_rows``; ``shifted_bits``, the bits of sums and accumulators that these
     pass through a shifter; ``v_bytes`` and ``op_bit_ops`` (bits of values that switch the OP-CIM's array), without and with
@@ -63,6 +64,9 @@ class Row:
     lost_db: float | None = None
     sqnr_of_head: dict[str, float] = field(default_factory=dict)
     sqnr_of_kind: dict[str, float] = field(default_factory=dict)
+    set_bits: float | None = None
+    set_bits_of_head: dict[str, float] = field(default_factory=dict)
+    set_bits_of_kind: dict[str, float] = field(default_factory=dict)
     cycles: int | None = None
     cycles_skipping: int | None = None
 
@@ -105,10 +109,13 @@ def _add_scores(row: Row, scores: Scores, natural: Scores | None, kinds: Mapping
     if natural is not None:
         row.lost_db = summarise(natural.metrics).mean.sqnr_db - row.mean_sqnr_db
     row.sqnr_of_head = {head: m.sqnr_db for head, m in zip(scores.heads, scores.metrics, strict=True)}
+    row.set_bits = _share(sum(scores.set_bits), sum(scores.pairs))
+    row.set_bits_of_head = {head: _share(*of) for head, *of in zip(scores.heads, scores.set_bits, scores.pairs, strict=True)}
     for kind in sorted(set(kinds.values())):
-        of_kind = [m for head, m in zip(scores.heads, scores.metrics, strict=True) if kinds.get(head) == kind]
+        of_kind = [i for i, head in enumerate(scores.heads) if kinds.get(head) == kind]
         if of_kind:
-            row.sqnr_of_kind[kind] = summarise(of_kind).mean.sqnr_db
+            row.sqnr_of_kind[kind] = summarise([scores.metrics[i] for i in of_kind]).mean.sqnr_db
+            row.set_bits_of_kind[kind] = _share(sum(scores.set_bits[i] for i in of_kind), sum(scores.pairs[i] for i in of_kind))
     row.cycles, row.cycles_skipping = scores.cycles, scores.cycles_skipping
 
 
@@ -152,6 +159,19 @@ def rows_of(cfg: EngineConfig, source: str, phase: str, tokens: int, measured: M
             _add_scores(row, measured.scores[size, bits, setting], measured.scores.get((size, bits, NATURAL)), kinds)
         rows.append(row)
     return rows
+
+
+def layer_of(head: str) -> str:
+    """``L3`` of ``L3H5``; heads of no model's layer are all of one."""
+    return head.partition("H")[0] if head.startswith("L") else ""
+
+
+def by_layer(of_head: Mapping[str, float]) -> dict[str, float]:
+    """The mean over the heads of each layer, by its name, in the heads' order; heads have equally many rows."""
+    layers: dict[str, list[float]] = {}
+    for head, value in of_head.items():
+        layers.setdefault(layer_of(head), []).append(value)
+    return {layer: sum(values) / len(values) for layer, values in layers.items()}
 
 
 def pick(rows: list[Row], **wanted: Any) -> list[Row]:

@@ -78,7 +78,7 @@ def _run(cfg: EngineConfig, group: QuantisedGroup, setting: TileOptions, phase: 
     scores = group_scores(cfg, [group])
     maxima = block_maxima(scores, setting.schedule, cfg.keys_per_block)
     moves = walk(cfg, maxima, scores.rows, scores.keys, [(setting.fused, setting.tau)], (0,))
-    (counted,) = run_group(cfg, scores, setting, moves, 0)
+    (counted,), _ = run_group(cfg, scores, setting, moves, 0)
     (tile,) = build_tiles(cfg, group, setting.tau, setting.schedule, setting.fused, setting.skip)
     found = Confirmed(setting.name, setting.skip, phase, group.k.shape[0], 0, 0, 0, 0, [])
     try:

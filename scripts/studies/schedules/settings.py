@@ -15,11 +15,13 @@ SCORED_TAUS = (0, 1, 2, 4)      # thresholds of which the default run also compu
 BLOCK_SIZES = (8, 16, 32, 64)
 LENGTHS = (512, 1024, 2048, 4096)
 SCORED_LENGTHS = (512, 2048)    # where the default run also computes outputs and cycles
-PROB_BITS = (8, 10, 12, 14, 16)
+PROB_BITS = (8, 10, 12, 14, 16, 18)
 MIN_TOKENS = 64     # what the statistics of a head need
 
 # A setting is a TileOptions without skipping, which changes no bit: its savings are counted at every setting.
 NATURAL = TileOptions()
+CALIBRATED = TileOptions("calibrated")  # stands for what a file gives to each KV head; the hardware has no order of this name
+ORDERS = (*SCHEDULES, CALIBRATED.schedule)
 GOAL_SETTINGS = tuple(TileOptions(schedule, True, tau=tau) for schedule in SCHEDULES[1:] for tau in SCORED_TAUS)
 
 # (fused, tau) pairs
@@ -42,7 +44,7 @@ class Selection:
 
     def shows(self, setting: TileOptions) -> bool:
         """Whether a setting is asked for, or is what others are compared with."""
-        return setting == NATURAL or (setting.schedule in self.schedules and setting.tau in self.taus)
+        return setting in (NATURAL, CALIBRATED) or (setting.schedule in self.schedules and setting.tau in self.taus)
 
 
 @dataclass
@@ -99,7 +101,6 @@ def sweeps(cfg: EngineConfig, chosen: Selection, scored: bool, goals: bool) -> l
         bits = tuple(b for b in PROB_BITS if b != cfg.prob_bits) if first else ()
         found.append(Sweep(one, variants(one, chosen.taus), settings, bits, chosen.measured, first or chosen.full))
     return found
-
 
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,6 +26,17 @@ class Layer:
     tensors: AttentionTensors
     groups: list[list[QuantisedGroup]]
     heads: list[list[int]]  # of each group, as indices into the tensors' query heads
+
+
+def store_layer(tensors: AttentionTensors, path: Path) -> Path:
+    """Keep a layer in a file, so that not all of a model need be in memory."""
+    torch.save(tensors, path)
+    return path
+
+
+def load_layer(path: Path) -> AttentionTensors:
+    """What :func:`store_layer` kept; only what is used of it is read."""
+    return torch.load(path, mmap=True, weights_only=False)
 
 
 def prefill(tensors: AttentionTensors) -> Layer:

@@ -9,11 +9,13 @@ from models.hardware.config import EngineConfig
 from models.hardware.schedules import SCHEDULES, TileOptions
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.report import Sheet, number, percent
-from scripts.studies.schedules.rows import Row, pick, swept_sets
+from scripts.studies.schedules.rows import Row, by_layer, pick, swept_sets
 from scripts.studies.schedules.rtl import Confirmed
-from scripts.studies.schedules.settings import NATURAL
+from scripts.studies.schedules.settings import CALIBRATED, NATURAL, ORDERS
 
 FEW_TAUS = (0, 1, 4)        # shown by block size
+LAYER_SETTINGS = [NATURAL, *(TileOptions(schedule, True) for schedule in SCHEDULES), TileOptions("sink_diagonal", True, tau=1),
+                  CALIBRATED]
 FUSED = [NATURAL, *(TileOptions(schedule, True) for schedule in SCHEDULES[1:])]
 
 
@@ -33,17 +35,44 @@ def shown_tokens(rows: list[Row]) -> int:
 
 def rescales_sheet(rows: list[Row], tokens: int) -> Sheet:
     """Rescales per row of the scored settings on all sets of tensors, and what they cost the model in accuracy."""
-    here = {source: pick(rows, source=source, phase="prefill", tokens=tokens) for source in (gl.TRAINED, gl.PLANTED, gl.RANDOM)}
+    at = pick(rows, phase="prefill", tokens=tokens)
+    here = {source: pick(at, source=source) for source in dict.fromkeys(row.source for row in at)}
     sheet = Sheet("rescales", f"rescales per row, prefill of {tokens:,} tokens",
-                  ["order", "first step", "tau", "model", "model + sink", "random", "SQNR lost on the model, dB"], 2)
+                  ["order", "first step", "tau", *here, "SQNR lost on the model, dB", f"set bits of P, of {at[0].prob_bits}"], 2)
     natural = [pick(found, setting=NATURAL)[0] for found in here.values()]
-    sheet.add("any, always rescaling", "", "", *(number(r.always, 1) for r in natural), "")
+    sheet.add("any, always rescaling", "", "", *(number(r.always, 1) for r in natural), "", "")
     sheet.add("natural, every new maximum rescales (no integer reference)", "", "",
-              *(number(r.new_maxima, 3) for r in natural), "")
+              *(number(r.new_maxima, 3) for r in natural), "", "")
     scored = [row for row in here[gl.TRAINED] if row.lost_db is not None] or here[gl.TRAINED]
-    for row in sorted(scored, key=lambda r: (SCHEDULES.index(r.schedule), r.fused, r.tau)):
-        sheet.add(f"`{row.schedule}`", "fused" if row.fused else "one block", str(row.tau),
-                  *(number(pick(found, setting=row.setting)[0].rescales, 3) for found in here.values()), number(row.lost_db, 3))
+    for row in sorted(scored, key=lambda r: (ORDERS.index(r.schedule), r.fused, r.tau)):
+        name = ("each its own", "", "") if row.setting == CALIBRATED else (
+            f"`{row.schedule}`", "fused" if row.fused else "one block", str(row.tau))
+        cells = [pick(found, setting=row.setting) for found in here.values()]
+        sheet.add(*name, *(number(of[0].rescales if of else None, 3) for of in cells), number(row.lost_db, 3),
+                  number(row.set_bits))
+    return sheet
+
+
+def layers_sheet(rows: list[Row], tokens: int, name: str, what: str, values: Callable[[Row], dict[str, float]]) -> Sheet:
+    """A figure of every layer of the model in the orders of :data:`LAYER_SETTINGS`; ``values``: of a row by head."""
+    found = [row for setting in LAYER_SETTINGS for row in pick(rows, setting=setting) if values(row)]
+    sheet = Sheet(name, f"{gl.TRAINED}: {what} by layer, {tokens:,} tokens", ["layer", *(row.setting.name for row in found)])
+    columns = [by_layer(values(row)) for row in found]
+    for layer in columns[0] if columns else ():
+        sheet.add(layer.removeprefix("L"), *(number(column[layer], 3) for column in columns))
+    return sheet
+
+
+def safe_sheet(rows: list[Row]) -> Sheet:
+    """Where each order needs most rescales beside natural order, by source: over all layers and lengths."""
+    sources = list(dict.fromkeys(row.source for row in rows))
+    sheet = Sheet("safe", "most rescales beside natural order at tau 0, of any layer in any prefill",
+                  ["order", *(f"{source}, times" for source in sources), f"never {gl.WORSE:.0%} worse"])
+    safe = gl.safe_settings(rows)
+    for setting in _settings(rows, lambda s: s.tau == 0 and s != NATURAL):
+        worst = gl.worst_layers(rows, setting)
+        verdict = "-" if setting == CALIBRATED else "yes" if setting in safe else "no"
+        sheet.add(setting.name, *(number(worst[s].times if s in worst else None) for s in sources), verdict)
     return sheet
 
 
@@ -63,6 +92,7 @@ def lengths_sheet(rows: list[Row], source: str) -> Sheet:
         for fused, tau in ((False, 0), (True, 0), (True, 1), (True, 2), (True, 4)):
             rule = "integer reference" + (", fused" if fused else "") + (f", tau {tau}" if tau else "")
             line(schedule, rule, "rescales", TileOptions(schedule, fused, tau=tau))
+    line("each its own", "integer reference", "rescales", CALIBRATED)
     return sheet
 
 
@@ -70,11 +100,12 @@ def settings_sheet(rows: list[Row], source: str, phase: str, tokens: int) -> She
     """Every setting that was scored (or, if none was, counted) on one set of tensors at one length."""
     what = f"prefill of {tokens:,} tokens" if phase == "prefill" else f"decode, each token against up to {tokens:,} keys"
     sheet = Sheet(f"points-{_slug(source)}-{phase}", f"{source}: {what}", [
-        "point", "rescales", "fewer %", "same tau", "blocks %", "skip %", "dB", "worst", "lost", "cycles", "skipping"])
+        "point", "rescales", "fewer %", "same tau", "blocks %", "skip %", "dB", "worst", "lost", "set bits", "cycles",
+        "skipping"])
     for row in [r for r in rows if r.mean_sqnr_db is not None] or rows:
         sheet.add(row.setting.name, number(row.rescales, 4), percent(row.fewer), percent(row.fewer_same_tau),
-                  percent(row.moved_blocks), percent(row.skipped_values, 2), number(row.mean_sqnr_db),
-                  number(row.worst_sqnr_db), number(row.lost_db, 3), number(row.cycles, 0), number(row.cycles_skipping, 0))
+                  percent(row.moved_blocks), percent(row.skipped_values, 2), number(row.mean_sqnr_db), number(row.worst_sqnr_db),
+                  number(row.lost_db, 3), number(row.set_bits), number(row.cycles, 0), number(row.cycles_skipping, 0))
     return sheet
 
 
@@ -98,12 +129,12 @@ def taus_sheet(rows: list[Row], source: str, tokens: int) -> Sheet:
     return sheet
 
 
-def kinds_sheet(rows: list[Row], counts: Counter[str], tokens: int) -> Sheet:
-    """Rescales per row by kind of head, threshold 0."""
-    sheet = Sheet("kinds", f"{gl.TRAINED}: rescales per row by kind of head, {tokens:,} tokens",
+def kinds_sheet(rows: list[Row], counts: Counter[str], tokens: int, name: str, what: str, attribute: str) -> Sheet:
+    """A figure by kind of head at thresholds 0 and 1; ``attribute`` of a row holds it by kind."""
+    sheet = Sheet(name, f"{gl.TRAINED}: {what} by kind of head, {tokens:,} tokens",
                   ["order", *(f"{kind} ({n})" for kind, n in counts.items())])
-    for row in pick(rows, tau=0):
-        sheet.add(row.setting.name, *(number(row.rescales_of_kind.get(kind), 3) for kind in counts))
+    for row in [row for row in rows if row.tau <= 1 and getattr(row, attribute)]:
+        sheet.add(row.setting.name, *(number(getattr(row, attribute).get(kind), 3) for kind in counts))
     return sheet
 
 
@@ -139,7 +170,7 @@ def skipped_lengths_sheet(rows: list[Row]) -> Sheet:
     lengths = sorted({row.tokens for row in pick(rows, phase="prefill")})
     sheet = Sheet("skipped-lengths", "values that need not be streamed in prefill at tau = 0, %, by tokens",
                   ["tensors", "order", *(f"{n:,}" for n in lengths)], 2)
-    for source in (gl.TRAINED, gl.PLANTED):
+    for source in [s for s in (gl.TRAINED, gl.PLANTED) if pick(rows, source=s)]:
         found = pick(rows, source=source, phase="prefill", tau=0)
         for setting in _settings(found):
             cells = [pick(found, tokens=n, setting=setting)[0] for n in lengths]
@@ -187,10 +218,15 @@ def all_sheets(cfg: EngineConfig, rows: list[Row], kinds: dict[str, str]) -> lis
                    energy_sheet(at, source, "prefill", tokens),
                    sizes_sheet(pick(wide, source=source, phase="prefill"), source, "prefill")]
         if source == gl.TRAINED:
-            sheets.append(kinds_sheet(at, Counter(sorted(kinds.values())), tokens))
+            count = Counter(sorted(kinds.values()))
+            sheets += [kinds_sheet(at, count, tokens, "kinds", "rescales per row", "rescales_of_kind"),
+                       kinds_sheet(at, count, tokens, "kinds-bits", "set bits of a probability", "set_bits_of_kind"),
+                       layers_sheet(at, tokens, "layers", "rescales per row", lambda row: row.rescales_of_head),
+                       layers_sheet(at, tokens, "layers-bits", "set bits of a probability", lambda row: row.set_bits_of_head)]
         decode = pick(base, source=source, phase="decode")
         if decode:
             keys = decode[0].tokens
             sheets += [settings_sheet(decode, source, "decode", keys), energy_sheet(decode, source, "decode", keys),
                        sizes_sheet(pick(wide, source=source, phase="decode"), source, "decode")]
-    return [*sheets, skipped_sheet(cfg, rows, tokens), skipped_lengths_sheet(base), rescales_sheet(base, tokens)]
+    return [*sheets, skipped_sheet(cfg, rows, tokens), skipped_lengths_sheet(base), safe_sheet(base),
+            rescales_sheet(base, tokens)]
