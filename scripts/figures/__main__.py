@@ -39,13 +39,13 @@ class Figure:
     always: bool = False
 
 
-def _ablation_regions() -> tuple[str, ...]:
-    return tuple(name for name in Page.read(ROOT / schedules.SCHEDULES).regions() if name.startswith("ablation-"))
+def _regions(prefix: str) -> tuple[str, ...]:
+    return tuple(name for name in Page.read(ROOT / schedules.SCHEDULES).regions() if name.startswith(prefix))
 
 
 def all_figures() -> dict[str, Figure]:
     """All of them, by the names that ``FIGURES=`` takes."""
-    names = _ablation_regions()
+    names, real = _regions("ablation-"), _regions("real-")
     return {
         "sim": Figure(attention.simulation, ("sim",)),
         "heads": Figure(attention.all_heads),
@@ -65,6 +65,7 @@ def all_figures() -> dict[str, Figure]:
         "chat": Figure(runs.chat, ("chat",), reports.CHAT),
         "precision": Figure(runs.precision, ("precision",), reports.PRECISION),
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
+        "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),
     }

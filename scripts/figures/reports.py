@@ -96,8 +96,16 @@ def _study(data: Data) -> bool:
     """An ablation of all points on the shipped model."""
     chosen, taus = data["chosen"], list(range(TAU_MAX + 1))
     return (data["source"]["model"] == "fixture" and data["config"]["name"] == "default" and data["seed"] == 1
-            and chosen["schedules"] == list(SCHEDULES) and chosen["taus"] == taus and len(chosen["sizes"]) == len(BLOCK_SIZES)
+            and not data["orders"] and chosen["schedules"] == list(SCHEDULES) and chosen["taus"] == taus
+            and len(chosen["sizes"]) == len(BLOCK_SIZES)
             and set(SCORED_LENGTHS) <= {row["tokens"] for row in data["rows"]})
+
+
+def _real_study(data: Data) -> bool:
+    """The same on a pretrained model, all its layers, with an order for each KV head."""
+    model, tokens = data["source"]["model"].lower(), {row["tokens"] for row in data["rows"]}
+    return (model.startswith(SMOLLM2) and bool(data["orders"]) and len(data["head_kinds"]) == 270
+            and set(SCORED_LENGTHS) <= tokens)
 
 
 def _pretrained(context: int) -> Callable[[Data], bool]:
@@ -127,5 +135,7 @@ BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attenti
                          lambda d: d["config"] == "default" and len(d["timings"]) == 5, True)
 BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)
 ABLATION = Report("ablation", "build/ablation/ablation.json", _study, True)
+REAL_ABLATION = Report("ablation", "build/ablation-smollm2/ablation.json", _real_study, True, (
+    f"MODEL={SMOLLM2}", "ORDERS=build/calibrate/smollm2.json", "OUT=build/ablation-smollm2"))
 REGRESSION = Report("regress", "build/regress/regress.json", _whole, True)
 COVERAGE = Report("coverage", "build/coverage/coverage.json", lambda d: "totals" in d, True)

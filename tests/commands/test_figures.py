@@ -23,7 +23,7 @@ from scripts.flow.sources import ROOT
 from scripts.studies.language_model.precision import variants
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
-from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
+from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
 CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "jobs", "bench-sim", "bench-attention", "head-stats",
          "sim")
@@ -189,6 +189,17 @@ def ablation(folder: Path) -> dict[str, Any]:
     return data
 
 
+def real_ablation(folder: Path) -> dict[str, Any]:
+    """The same of a pretrained model, with an order for each KV head."""
+    data = ablation(folder)
+    rows = [row | {"set_bits": 3.0, "rescales_of_head": {"L0H0": 1.0}} for row in data["rows"]]
+    natural = next(row for row in rows if row["tokens"] == 2048 and Row(**row).setting == NATURAL)
+    data["rows"] = [*rows, natural | {"schedule": CALIBRATED.schedule}]
+    text = (ROOT / "docs" / "schedules.md").read_text()
+    (folder / "ablation.md").write_text(text.replace("<!-- figures: real-", "<!-- ablation: "))
+    return data
+
+
 def coverage() -> dict[str, Any]:
     """A report of ``make coverage``."""
     full = {"hit": 700, "total": 700, "excluded": 0}
@@ -204,7 +215,10 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     pieces = schedules.schedules(ablation(tmp_path), names)
     assert {p.region for p in pieces if p.region} == {"schedules", *names}
     pieces += runs.pretrained(pretrained()) + runs.pretrained_long(pretrained(8192))
-    pieces += runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
+    own = tuple(n for n in Page.read(ROOT / schedules.SCHEDULES).regions() if n.startswith("real-"))
+    about = schedules.real(real_ablation(tmp_path), own)
+    assert {p.region for p in about if p.region} == set(own) and len(own) > 3
+    pieces += about + runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
     for part in (7, None):
         pieces += runs.generate({"prompt_tokens": 320, "float": [0] * 200, "parts_at": part, "margin_nats": 0.01})
         pieces += runs.chat({"conditions": {"source": {"question": "Why?"}}, "float": [0] * 20, "hardware": [0] * 21,

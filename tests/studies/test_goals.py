@@ -10,7 +10,7 @@ import pytest
 from models.hardware.schedules import TileOptions
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
-from scripts.studies.schedules.settings import GOAL_SETTINGS, NATURAL
+from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
 
 def row_for_goals(source: str, tokens: int, setting: TileOptions, rescales: float, **more: object) -> Row:
@@ -50,3 +50,25 @@ def test_goals() -> None:
     assert f"16 keys a block: 96.0 % fewer by {good.name}" in lines and gl.goal_lines([]) == []
     missed = gl.goal_lines([replace(found[16, good], fewer=0.9)])
     assert missed[0].endswith(f"nearest is {good.name} with 90.0 %, 5.0 points short")
+
+
+def test_which_orders_are_never_much_worse_than_natural() -> None:
+    """In every layer of every source at every length, rescales of next to nothing left out; what saves most comes first."""
+    poor, close, best = TileOptions("diagonal_first"), TileOptions("sink_diagonal", True), TileOptions("diagonal_ascending", True)
+    per_head = {gl.TRAINED: {NATURAL: (1.0, 1.0, 0.001), poor: (0.1, 0.1, 0.03), close: (1.1, 0.98, 0.009),
+                             best: (0.5, 0.5, 0.01)},
+                gl.RANDOM: {NATURAL: (2.0,), poor: (0.1,), close: (2.09,), best: (2.1,)}}
+    names = {gl.TRAINED: ("L0H0", "L0H1", "L1H0"), gl.RANDOM: ("G0",)}
+    rows = [row_for_goals(source, tokens, setting, sum(values), rescales_of_head=dict(zip(names[source], values)))
+            for source, settings in per_head.items() for tokens in (512, 2048) for setting, values in settings.items()]
+    worst = gl.worst_layers(rows, poor)
+    assert worst == {gl.TRAINED: gl.WorstLayer(3.0, "L1", 512), gl.RANDOM: gl.WorstLayer(pytest.approx(0.05), "", 512)}
+    assert gl.worst_layers(rows, close)[gl.TRAINED] == gl.WorstLayer(pytest.approx(1.04), "L0", 512)
+    assert gl.safe_settings(rows) == [NATURAL, best, close]
+    rows.append(row_for_goals(gl.RANDOM, 4096, best, 2.11, rescales_of_head={"G0": 2.11}))
+    rows.append(row_for_goals(gl.RANDOM, 4096, NATURAL, 2.0, rescales_of_head={"G0": 2.0}))
+    assert gl.safe_settings(rows) == [NATURAL, close], "one length decides"
+    rows.append(row_for_goals(gl.TRAINED, 2048, CALIBRATED, 0.1, fewer=0.951, lost_db=0.0123))
+    calibrated, safe = gl.order_lines(rows, 16, 16)
+    assert "2,048 tokens: 95.1 % fewer rescales" in calibrated and "0.012 dB lost" in calibrated
+    assert safe.endswith(f": {close.name}")
