@@ -41,8 +41,9 @@ from scripts.studies.schedules.report import FILES, write_json, write_markdown
 from scripts.studies.schedules.rows import Row, rows_of
 from scripts.studies.schedules.rtl import confirm
 from scripts.studies.schedules.settings import SCORED_LENGTHS, Selection, choose, chosen_lengths, sweeps
+from scripts.studies.schedules.skipping import measure_skipping, skipping_layers_sheet, skipping_sheet
 from scripts.studies.schedules.sources import GAUSSIAN_HEADS, gaussian, store_layer
-from scripts.studies.schedules.tables import all_sheets, goals_sheet, rtl_sheet
+from scripts.studies.schedules.tables import all_sheets, goals_sheet, rtl_sheet, shown_tokens
 
 FOLDER = ROOT / "build" / "ablation"
 SEED = 1            # fixed, so that every run prints the same table
@@ -143,9 +144,12 @@ def main(argv: list[str] | None = None) -> int:
         middle = layers[len(layers) // 2]
         asked = None if args.no_rtl else beside.submit(confirm, cfg, middle, seed, args.sim, chosen.measured)
         rows = measure(console, cfg, tasks, jobs, kinds, chosen)
+        with console.status("skipping below octaves"):
+            skipping = measure_skipping(cfg, files, tokens := shown_tokens(rows), jobs)
         confirmed = asked.result() if asked else []
     goals = gl.check_goals(rows, cfg.prob_bits, cfg.keys_per_block)
     sheets = all_sheets(cfg, rows, kinds)
+    sheets += [skipping_sheet(skipping, tokens), skipping_layers_sheet(skipping, tokens)]
     sheets += [rtl_sheet(confirmed)] if confirmed else []
     sheets += [goals_sheet(goals)] if goals else []
     lines = gl.goal_lines(goals) + gl.order_lines(rows, cfg.prob_bits, cfg.keys_per_block)
@@ -161,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         "fit": fit_note(model.config.head_dim, cfg), "gaussian_heads": GAUSSIAN_HEADS,
         "head_kinds": kinds, "environment": {**tool_versions(args.sim), **git_state()},
         "seconds": round(time.perf_counter() - began, 1), "goals": [goal.as_dict() for goal in goals],
-        "rtl": [c.as_dict() for c in confirmed]}
+        "skipping": [left.as_dict() for left in skipping], "rtl": [c.as_dict() for c in confirmed]}
     with replaced(args.out, FILES) as folder:
         write_json(folder / "ablation.json", facts, rows)
         write_markdown(folder / "ablation.md", sheets, lines)
