@@ -257,5 +257,6 @@ def test_a_broken_template(template: str, checkpoint: Path, tmp_path: Path, refu
 def test_where_they_part_is_told_by_the_tokens(checkpoint: Path) -> None:
     found = open_checkpoint(checkpoint)
     shown = loaded.Loaded(None, found.tokenizer, {}, None, None, {}, found)
-    assert generate.choice(shown, torch.tensor([*b"ab"]), 1) == "'b'"
+    assert generate.choice(shown, torch.tensor([*b"a "]), 1) == "' '"        # which the tokenizer itself calls otherwise
+    assert generate.choice(shown, torch.tensor([257]), 0) == "'<|end_of_text|>'"
     assert generate.choice(shown, torch.tensor([1]), 1) == "the end"

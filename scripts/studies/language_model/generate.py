@@ -126,7 +126,9 @@ def column(loaded: Loaded, ids: Tensor, part: int | None) -> Text:
 
 def choice(loaded: Loaded, ids: Tensor, part: int) -> str:
     """What was generated as token ``part``."""
-    return f"'{printable(loaded.tokenizer.show(int(ids[part])))}'" if part < len(ids) else "the end"
+    if part >= len(ids):
+        return "the end"
+    return f"'{printable(loaded.tokenizer.decode(ids[part:part + 1]) or loaded.tokenizer.show(int(ids[part])))}'"
 
 
 def texts_table(loaded: Loaded, in_float: Tensor, on_hardware: Tensor, part: int | None) -> Table:
