@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 
+from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
@@ -16,16 +17,32 @@ from models.hardware.tiling import assemble, build_tiles, ideal_cycles
 from models.quality.bounds import JudgedHead, judge_group
 from models.quality.reference import reference_attention
 from models.tensors.attention_tensors import AttentionTensors, HeadGroup
+from models.tensors.packaged import MODELS, model_file
 from models.tensors.source import load_tensors
 from scripts.flow.regress.job import Job, Outcome
 from tb.workloads.engine import run_tiles
 from tb.workloads.order import Order
 
+FIXTURE = "fixture"
+
+
+class NotFetched(Exception):
+    """The model of a job is not on this machine; the text says how it gets there."""
+
 
 @lru_cache(maxsize=1)
-def fixture_layer(layer: int, tokens: int) -> AttentionTensors:
-    """One layer of the fixture model on the held-out text."""
-    return load_tensors(layers=str(layer), tokens=tokens)[0]
+def model_layer(model: str, layer: int, tokens: int) -> AttentionTensors:
+    """One layer on the held-out text: of the fixture model, or of a packaged one by its name if that was fetched before.
+
+    Raises:
+        NotFetched: it was not; a regression that nobody told to does not fetch it.
+        FcimError: there is no such model, or it has no such layer.
+    """
+    if model != FIXTURE and model not in MODELS:
+        raise FcimError(f"model = '{model}' is illegal; use {', '.join((FIXTURE, *MODELS))}")
+    if model != FIXTURE and not model_file(model).is_file():
+        raise NotFetched(f"the model {model} is not here; make head-stats MODEL={model} fetches it")
+    return load_tensors(checkpoint=model_file(model) if model != FIXTURE else None, layers=str(layer), tokens=tokens)[0]
 
 
 @dataclass

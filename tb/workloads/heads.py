@@ -1,6 +1,7 @@
-"""Whole heads of the fixture model: every query head of a layer, prefill of ``length`` tokens.
+"""Whole heads of a model: every query head of a layer, prefill of ``length`` tokens.
 
-Parameters: ``layer``, ``length``, ``tau`` (default 0), ``pattern`` (a stall pattern, or ``each`` of them; default none),
+Parameters: ``model`` (default the fixture; a job whose model was not fetched is skipped),
+``layer``, ``length``, ``tau`` (default 0), ``pattern`` (a stall pattern, or ``each`` of them; default none),
 ``schedule`` (default natural), ``fused`` and ``skip`` (0, 1, or ``each``: one after the other; default 0).
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from models.tensors.fit import fit_tensors
 from scripts.flow.regress.job import Job, Outcome
-from tb.workloads.attention import fixture_layer, run_attention
+from tb.workloads.attention import FIXTURE, NotFetched, model_layer, run_attention
 from tb.workloads.engine import configuration, patterns
 from tb.workloads.order import orders
 
@@ -16,5 +17,8 @@ from tb.workloads.order import orders
 def run(job: Job) -> Outcome:
     """One layer."""
     cfg, p = configuration(job), job.parameters
-    tensors = fit_tensors(fixture_layer(int(p["layer"]), int(p["length"])), cfg)
+    try:
+        tensors = fit_tensors(model_layer(str(p.get("model", FIXTURE)), int(p["layer"]), int(p["length"])), cfg)
+    except NotFetched as why:
+        return Outcome(False, skipped=str(why))
     return run_attention(job, cfg, tensors, int(p.get("tau", 0)), patterns(job), orders(p))

