@@ -79,11 +79,11 @@ def _pretrained(data: Data, region: str, more: str) -> list[Piece]:
         "`make perplexity MODEL=smollm2{more}`: SmolLM2-135M-Instruct, 30 layers (4-bit weights, dequantised), half prose of "
         "Python's own help,\nhalf held-out sources of its standard library (of Python {python:~form}), windows of {context:}, "
         "float32, configuration `head64`, natural order, TAU 0;\nstatistics from {sequences:} x {length:} tokens of other "
-        "topics and sources. {sdpa:.0f~time} s with SDPA, {seconds:.0f~time} s with the hardware's arithmetic\n({cpu:.1f~time} "
-        "CPU seconds per 1,024 tokens), at most {memory:,.0f~time} MiB; 2 CPU cores.",
+        "topics and sources. {sdpa:.1f~time} CPU seconds per 1,024 tokens with SDPA,\n{cpu:.1f~time} with the hardware's "
+        "arithmetic, at most {memory:,.0f~time} MiB.",
         more=more, python=facts["source"]["versions"]["python"], context=facts["context"], sequences=int(sequences),
-        length=int(length), sdpa=data["float_seconds"], seconds=data["hardware_seconds"],
-        cpu=data["hardware_cpu_seconds"] / thousand, memory=data["peak_memory_mib"])
+        length=int(length), sdpa=data["float_cpu_seconds"] / thousand, cpu=data["hardware_cpu_seconds"] / thousand,
+        memory=data["peak_memory_mib"])
     rows = []
     for part in (*data["parts"], {"name": "together", **data}):
         difference = fill("{mean:+.5f~5e-4} ± {error:.5f~5e-4}", mean=part["difference"], error=part["standard_error"])
