@@ -1,8 +1,9 @@
 """The integer algorithm on all tiles of several KV heads at once: what ``run_tile`` of :mod:`models.hardware.golden` gives.
 
 Key blocks are walked in the order of the schedule, since the order moves roundings; all tiles of all heads take the step
-together. No score outlives its block, so memory grows with the length, not with its square. Skipping is left out: it
-changes no output. Products run in floating point where they are exact (scores below 2^22 in float32, sums below 2^53 in float64).
+together. No score outlives its block, so memory grows with the length, not with its square. Skipping is left out where it
+changes no output, that is without octaves. Products run in floating point where they are exact (scores below 2^22 in float32,
+sums below 2^53 in float64).
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
     x = _Heads(cfg, options, groups)
     table = probability_table(options.tau, cfg.prob_bits, x.k.device)
     lowest = lowest_distance(options.tau, cfg.prob_bits)
+    span = nx.skip_span(options.tau, cfg.prob_bits, options.octaves)
     state = x.q.shape[:3]
     row_max = torch.zeros(state, dtype=torch.int64, device=x.k.device)
     seen = torch.zeros(state, dtype=torch.bool, device=x.k.device)
@@ -92,7 +94,7 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
     for block, first in enumerate(x.plan.first_tile):
         z = x.scores(block) if ahead is None else ahead[first:]
         ahead = None
-        zmax = z.amax(-1)
+        own = zmax = z.amax(-1)
         if options.fused and block == 0 and len(x.plan.first_tile) > 1:
             ahead = torch.full_like(z, HIDDEN)
             ahead[x.plan.first_tile[1]:] = x.scores(1)
@@ -106,6 +108,11 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
         known |= visible
         _rescale(row_sum[first:], acc[first:], amount)
         p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
+        if options.lossy:
+            counts = (own != HIDDEN) & (nx.row_max_candidate(own) - m >= -span)
+            # A tile's rows must agree. None of them is rescaled by a block that is skipped: its scores would count. That the
+            # last block of a tile runs if no other does needs no care: then no row sees a key, and all sums are 0 anyway.
+            p *= counts.any(-1)[..., None, None]
         row_sum[first:] += p.sum(-1)
         acc[first:] += _batched(_scaled(p, x.value_multipliers(block)), x.values(block))
     out = nx.normalise(acc.long(), row_sum.long()).double()

@@ -13,7 +13,7 @@ from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.operands import divided, mean_over, turned
 from models.hardware.schedules import SCHEDULES, TileOptions, blocks
-from models.hardware.tile import QuantisedGroup
+from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.quantiser import quantise_sequence, round_up
@@ -40,6 +40,12 @@ def quantised(cfg: EngineConfig, q: Tensor, k: Tensor, v: Tensor, choice: Quanti
     return quantise_sequence(q, k, v, cfg.head_dim ** -0.5, choice, known)
 
 
+def with_multipliers(seed: int, groups: list[QuantisedGroup]) -> list[QuantisedGroup]:
+    """The same with any multipliers of values, other ones in each head."""
+    g = torch.Generator().manual_seed(seed)
+    return [replace(group, v_mult=torch.randint(0, V_MULT_ONE + 1, (len(group.k),), generator=g)) for group in groups]
+
+
 def golden(cfg: EngineConfig, options: TileOptions, group: QuantisedGroup) -> Tensor:
     return assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group, **asdict(options))])
 
@@ -56,12 +62,58 @@ def test_equals_the_golden_model(shape: str, schedule: str, seed: int) -> None:
                 assert torch.equal(got, golden(TINY, options, group)), options
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_multipliers_of_values(shape: str, schedule: str, seed: int) -> None:
+    plain = quantised(TINY, *heads(seed, TINY, *SHAPES[shape]))
+    groups = with_multipliers(seed, plain)
+    options = TileOptions(schedule, fused=True, tau=1)
+    out = integer_attention(TINY, options, groups)
+    for got, group in zip(out, groups, strict=True):
+        assert torch.equal(got, golden(TINY, options, group))
+    assert not torch.equal(out, integer_attention(TINY, options, plain))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blocks_that_are_skipped_though_they_count_a_little(shape: str, schedule: str, seed: int) -> None:
+    """Octaves, within the exact limit and beyond it; a tile's block is skipped if all rows of that tile and that head agree."""
+    q, k, v = heads(seed, TINY, *SHAPES[shape], spread=1.0)
+    q[..., 0] = 8.0     # of every row, so that they agree: eight keys lie 3 octaves below the eight before them, 6 above, 9 below
+    k[..., 0] = torch.tensor([0.0, -1.5, 3.0, -1.5]).repeat_interleave(8).repeat(8)[:k.shape[1]]
+    groups = with_multipliers(seed, quantised(TINY, q, k, v))
+    skipped, changed = 0, 0
+    for octaves, fused, tau in ((1, False, 0), (1, True, 0), (3, True, 8), (5, False, 1), (31, True, 2)):
+        options = TileOptions(schedule, fused, skip=True, tau=tau, octaves=octaves)
+        exact = integer_attention(TINY, replace(options, octaves=0), groups)
+        out = integer_attention(TINY, options, groups)
+        for got, group in zip(out, groups, strict=True):
+            assert torch.equal(got, golden(TINY, options, group)), options
+            skipped += sum(run_tile(TINY, t).stats.skipped_blocks for t in build_tiles(TINY, group, **asdict(options)))
+        changed += not torch.equal(out, exact)
+        assert torch.equal(integer_attention(TINY, replace(options, skip=False), groups), exact)
+    assert (skipped > 0 and changed > 0) == (shape in ("ragged", "several", "decode", "chunk after a cache")), (skipped, changed)
+
+
+def test_a_tile_whose_first_blocks_are_all_skipped(seed: int) -> None:
+    """Fused: the first block lies far below the second, which is the last one."""
+    q, k, v = heads(seed, TINY, 16, 16)
+    q[:], k[:] = 1.0, 0.0
+    k[:, 8:] = 2.0
+    groups = quantised(TINY, q, k, v, Quantisation(smooth_k=False))
+    options = TileOptions(fused=True, skip=True, octaves=2)
+    ran = [run_tile(TINY, tile).ran.tolist() for tile in build_tiles(TINY, groups[0], **asdict(options))]
+    assert ran == [[True], [False, True]]
+    for got, group in zip(integer_attention(TINY, options, groups), groups, strict=True):
+        assert torch.equal(got, golden(TINY, options, group))
+
+
 @pytest.mark.parametrize("name", ["default", "head64"])
-@pytest.mark.parametrize("prob_bits", [8, 12, 16])
+@pytest.mark.parametrize("prob_bits", [8, 12, 16, 17, 18])
 def test_other_configurations(name: str, prob_bits: int, seed: int) -> None:
     cfg = replace(load_config(name), prob_bits=prob_bits, keys_per_block=32)
     options = TileOptions("sink_diagonal", fused=True, tau=2)
-    groups = quantised(cfg, *heads(seed, cfg, 70, 70, group=3))
+    groups = with_multipliers(seed, quantised(cfg, *heads(seed, cfg, 70, 70, group=3)))
     for got, group in zip(integer_attention(cfg, options, groups), groups, strict=True):
         assert torch.equal(got, golden(cfg, options, group))
 
