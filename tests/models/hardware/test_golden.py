@@ -38,8 +38,9 @@ def random_tile(g: np.random.Generator, cfg: EngineConfig, rows: int, keys: int,
     shift = max(0, min(63, round(12 + np.log2(dim) / 2 + 2 * bits - spread)))
     k_pos = g.integers(0, 2 * keys + 1, keys)
     k_pos[g.integers(0, 8, keys) == 0] = cfg.padding_pos
-    return TileJob(q, ints(g.integers(0, 2 * keys + 1, rows)), ints(g.integers(0, 2**bits, rows)), k, v, ints(k_pos),
+    tile = TileJob(q, ints(g.integers(0, 2 * keys + 1, rows)), ints(g.integers(0, 2**bits, rows)), k, v, ints(k_pos),
                    ints(g.integers(0, 2**bits, keys)), shift, tau)
+    return replace(tile, v_mult=ints(g.integers(0, 16, keys))) if g.integers(0, 2) else tile
 
 
 def some_rows(tile: TileJob, rows: slice) -> TileJob:
@@ -125,7 +126,7 @@ def test_exp2_mantissa_of_every_fraction() -> None:
     assert max(abs(m - 2 ** (16 + f / 1024)) for f, m in enumerate(spec.MANTISSAS)) < 9, "the chords stray from the curve"
 
 
-@pytest.mark.parametrize("prob_bits", range(8, 17))
+@pytest.mark.parametrize("prob_bits", range(8, 19))
 def test_probability_of_every_fraction(prob_bits: int) -> None:
     """Every fraction at every exponent from the largest legal one to beyond the last that is not zero, every tau."""
     for tau in range(min(8, prob_bits - 2) + 1):
@@ -164,7 +165,7 @@ def test_normalise(seed: int) -> None:
 SHAPES = ((16, 8), (32, 16), (16, 16), (32, 8))  # elements of a head, keys of a block
 
 
-@pytest.mark.parametrize("prob_bits", range(8, 17))
+@pytest.mark.parametrize("prob_bits", range(8, 19))
 def test_random_tiles(prob_bits: int, seed: int) -> None:
     """Every legal tau, every spread of scores, ragged last blocks, one key, one row, rows that see nothing."""
     seen = dict.fromkeys(["empty", "saturations", "rescaled", "zero_blocks"], 0)
@@ -186,7 +187,7 @@ def test_fused_and_skipped_random_tiles(seed: int) -> None:
     seen = dict.fromkeys(["skipped", "fewer rescales", "other output"], 0)
     for number in range(72):
         g = np.random.default_rng([seed, 7, number])
-        prob_bits = int(g.integers(8, 17))
+        prob_bits = int(g.integers(8, 19))
         cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=prob_bits, max_keys=64)
         rows, keys, tau = int(g.integers(1, 9)), int(g.integers(1, 50)), int(g.integers(0, min(8, prob_bits - 2) + 1))
         tile = random_tile(g, cfg, rows, keys, tau, SPREADS[number % len(SPREADS)])
@@ -229,9 +230,50 @@ def test_a_row_that_only_the_second_block_shows_a_key() -> None:
         assert want.rescaled == 2 and not got.empty.any()
 
 
+def test_octaves_of_random_tiles(seed: int) -> None:
+    """Every limit against the scalar model: with the flag the output may change, without it the limit only counts."""
+    seen = dict.fromkeys(["skipped", "more than without", "other output"], 0)
+    for number in range(64):
+        g = np.random.default_rng([seed, 8, number])
+        cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=int(g.integers(8, 19)), max_keys=64)
+        rows, keys, tau = int(g.integers(1, 4)), int(g.integers(1, 50)), int(g.integers(0, cfg.max_tau() + 1))
+        tile = random_tile(g, cfg, rows, keys, tau, SPREADS[number % len(SPREADS)])
+        tile = replace(tile, octaves=number % 32, fused=bool(g.integers(2)))
+        whole, short = (check(cfg, replace(tile, skip=skip))[1] for skip in (False, True))
+        exact = run_tile(cfg, replace(tile, octaves=0, skip=True))
+        assert bool(whole.ran.all()) and torch.equal(whole.out, exact.out) and torch.equal(whole.empty, short.empty)
+        assert not bool((short.ran & ~exact.ran).any()), "a block runs that has nothing but zeros"
+        seen["skipped"] += short.stats.skipped_blocks
+        seen["more than without"] += short.stats.skipped_blocks > exact.stats.skipped_blocks
+        seen["other output"] += not torch.equal(short.out, exact.out)
+    assert all(seen.values()), f"the stimulus misses a case: {seen}"
+
+
+@pytest.mark.parametrize(("octaves", "ran"), [(0, "rrrr-"), (1, "rr---"), (5, "rrr--"), (16, "rrrr-"), (31, "rrrr-")])
+def test_octaves_by_hand(octaves: int, ran: str) -> None:
+    """Blocks 1, 5, 16 octaves and a little more than 16 below the maximum: a score at the limit still counts."""
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=64)
+    z = [x for below in (0, 1024, 5 * 1024, 16 * 1024, 16 * 1024 + 128) for x in [2**15 - below] * 8]
+    tile = replace(uniform_tile(2, 16, z), octaves=octaves, skip=True)
+    assert check(cfg, tile)[0].ran == [letter == "r" for letter in ran]
+
+
+def test_multipliers_of_values() -> None:
+    """The denominator takes the probabilities, the accumulators sixteenths of them; a value that counts 0 counts as a key."""
+    assert nx.scale_probability(ints([[1, 7, 8, 9, 2**18 - 1]]), ints([7, 0, 0, 0, 14])).tolist() == [[1, 0, 1, 1, 245759]]
+    g = np.random.default_rng(1)
+    p, mult = g.integers(0, 2**18, (20, 40)), g.integers(0, 16, 40)
+    got = nx.scale_probability(ints(p), ints(mult)).tolist()
+    assert got == [[spec.weighed(int(x), int(m)) for x, m in zip(row, mult)] for row in p]
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=64)
+    tile = replace(uniform_tile(2, 16, [0, 0], [[64] * 16, [0] * 16]), v_mult=ints([3, 15]))
+    assert check(cfg, tile)[0].out == [[64 * 256 // 8] * 16] * 2        # a quarter of half the weight
+    assert check(cfg, replace(tile, v_mult=ints([15, 0])))[0].out == [[64 * 256 // 2] * 16] * 2
+
+
 def test_what_may_be_skipped() -> None:
     """Blocks below the last probability that is not 0; never all blocks of a tile; a masked block counts as such a block."""
-    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=64)
     edge = [2**15] * 8 + [2**15 - 1024 * 16] * 8 + [2**15 - 1024 * 16 - 1] * 8
     assert check(cfg, replace(uniform_tile(2, 16, edge), skip=True))[0].ran == [True, True, False]
     one_row = uniform_tile(2, 16, edge)
@@ -265,7 +307,7 @@ def test_extreme_operands(head_dim: int, keys_per_block: int) -> None:
 @pytest.mark.parametrize("tau", range(9))
 def test_directed_maxima(tau: int) -> None:
     """Where the maximum lies, rescales beyond the width of the accumulator, blocks that round to nothing."""
-    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, max_keys=64)
+    cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=8, prob_bits=16, max_keys=64)
     flat = [700] * 19
     top = [[9999 if j == at else -300 for j in range(24)] for at in (0, 11, 23)]
     rising = [j * 1024 for j in range(-12, 12)]
@@ -314,10 +356,11 @@ def test_a_rows_result_does_not_depend_on_other_rows_or_on_order_within_a_block(
     assert changed, "no permutation moved a rescale: the stimulus is too tame"
 
 
-def test_131072_keys_do_not_overflow() -> None:
+@pytest.mark.parametrize("prob_bits", [16, 18])
+def test_131072_keys_do_not_overflow(prob_bits: int) -> None:
     """The largest probability times -128, for as many keys as a row may see: sums and quotient stay exact."""
-    cfg = EngineConfig(rows=8, head_dim=64, keys_per_block=64, prob_bits=16)
-    n, one = cfg.max_keys, spec.probability(1023, 0, 0, 16)
+    cfg = EngineConfig(rows=8, head_dim=64, keys_per_block=64, prob_bits=prob_bits)
+    n, one = cfg.max_keys, spec.probability(1023, 0, 0, prob_bits)
     q, k = torch.zeros(2, 64, dtype=torch.int8), torch.zeros(n, 64, dtype=torch.int8)
     q[:, 0], k[:, 0] = 1, 1
     # column 0: -128 always; column d: every (d+1)-th value is 127 instead
@@ -328,7 +371,7 @@ def test_131072_keys_do_not_overflow() -> None:
     for row, seen in enumerate((n, n // 2)):
         total = one * seen
         acc = [one * x for x in v[:seen].long().sum(0).tolist()]
-        assert total <= n * (2**16 - 1) < 2**cfg.sum_bits
+        assert total <= n * (2**prob_bits - 1) < 2**cfg.sum_bits
         assert all(-(2 ** (cfg.acc_bits - 1)) <= o < 2 ** (cfg.acc_bits - 1) for o in acc)
         assert got.out[row].tolist() == [spec.divide(o, total) for o in acc]
     assert got.out[0, 0] == -32768
