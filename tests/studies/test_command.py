@@ -13,6 +13,8 @@ from scripts.studies.schedules import __main__ as command
 from scripts.studies.schedules import figures
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.report import FIGURES
+from scripts.studies.schedules.settings import NATURAL
+from tests.studies.test_goals import row_for_goals
 
 
 def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str],
@@ -49,3 +51,11 @@ def test_the_command(plain: Path, tmp_path: Path, refused: Callable[..., str], c
     assert {r["keys_per_block"] for r in data["rows"]} == {32} and data["config"]["keys_per_block"] == 32
     assert not (tmp_path / "out" / "sizes.svg").exists(), "an earlier run's figure"
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")) == []
+
+
+def test_a_figure_of_more_heads_than_can_be_named(tmp_path: Path) -> None:
+    """A real model has hundreds: their names go, the figure stays."""
+    names = {f"L{layer}H{head}": 0.1 * head for layer in range(10) for head in range(9)}
+    rows = [row_for_goals(gl.TRAINED, 2048, setting, 1.0, rescales_of_head=names) for setting in (NATURAL, *figures.FUSED)]
+    for path in figures.heads_figure(tmp_path, rows, dict.fromkeys(names, "sink")):
+        assert path.stat().st_size > 1000

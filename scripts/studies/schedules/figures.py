@@ -178,11 +178,10 @@ def heads_figure(folder: Path, rows: list[Row], kinds: dict[str, str]) -> list[P
                   markersize=min(7 if setting == FUSED[0] else 4.5, 400 / len(names)))
     _plain_log(axes)
     axes.set_ylabel(f"rescales per row, {rows[0].tokens:,} tokens")
-    axes.set_xticks(x, names, rotation=90)
-    axes.tick_params(axis="x", labelbottom=len(names) <= MOST_NAMES)
+    axes.set_xticks(x, names, rotation=90) if len(names) <= MOST_NAMES else axes.set_xticks([])
     axes.set_xlim(-0.7, len(names) - 0.3)
     style(axes)
-    for label, head in zip(axes.get_xticklabels(), names, strict=True):
+    for label, head in zip(axes.get_xticklabels(), names):     # none if there are too many
         label.set_color(KIND_COLOURS[kinds.get(head, "diffuse")])
     for kind, colour in KIND_COLOURS.items():
         places = [i for i, head in enumerate(names) if kinds.get(head, "diffuse") == kind]
