@@ -52,7 +52,7 @@ class EngineConfig:
     head_dim: int = 128
     bits_per_cycle: int = 1
     keys_per_block: int = 16
-    prob_bits: int = 16
+    prob_bits: int = 18
     max_keys: int = 131072
 
     PARAMETERS: ClassVar[Mapping[str, str]] = {

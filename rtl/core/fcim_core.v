@@ -17,7 +17,7 @@ module fcim_core #(
     parameter  HEAD_DIM = 128,                   // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,               // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,              // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  PROB_BITS = 16,                   // probability, unsigned: 8 to 18
+    parameter  PROB_BITS = 18,                   // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                // keys of a tile: a power of two, 64 to 131072
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,  // position, unsigned
     localparam MULT_BITS = 16,                   // multiplier, unsigned

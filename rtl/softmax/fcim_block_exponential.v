@@ -22,7 +22,7 @@ module fcim_block_exponential #(
     parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
+    parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned

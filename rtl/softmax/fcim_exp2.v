@@ -13,7 +13,7 @@
 
 module fcim_exp2 #(
     parameter  LANES = 8,          // elements per cycle: 1 or more
-    parameter  PROB_BITS = 16,     // probability, unsigned: 8 to 18
+    parameter  PROB_BITS = 18,     // probability, unsigned: 8 to 18
     localparam Z_BITS = 20,        // scaled score, signed
     localparam Z_FRAC = 10,        // fraction bits of a scaled score
     localparam ROW_MAX_BITS = 10,  // running maximum, signed

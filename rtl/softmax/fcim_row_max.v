@@ -15,7 +15,7 @@
 module fcim_row_max #(
     parameter  LANES = 8,                         // rows handled per cycle: 1 or more
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
-    parameter  PROB_BITS = 16,                    // probability, unsigned: 8 to 18
+    parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
     localparam LANE_COUNT_BITS = $clog2(LANES + 1),  // number of lanes

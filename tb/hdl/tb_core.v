@@ -14,7 +14,7 @@ module tb_core #(
     parameter HEAD_DIM = 128,
     parameter BITS_PER_CYCLE = 1,
     parameter KEYS_PER_BLOCK = 16,
-    parameter PROB_BITS = 16,
+    parameter PROB_BITS = 18,
     parameter MAX_KEYS = 131072
 ) (
     input  wire             clk,
