@@ -63,7 +63,7 @@ def all_figures() -> dict[str, Figure]:
         "perplexity-smollm2-8192": Figure(runs.pretrained_long, ("perplexity-smollm2-8192",), reports.PRETRAINED_LONG),
         "generate": Figure(runs.generate, ("text",), reports.GENERATE),
         "chat": Figure(runs.chat, ("chat",), reports.CHAT),
-        "precision": Figure(runs.precision, ("precision",), reports.PRECISION),
+        "precision": Figure(runs.precision, ("precision", "operands"), reports.PRECISION),
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),

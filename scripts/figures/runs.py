@@ -135,6 +135,18 @@ def chat(data: Data) -> list[Piece]:
         part=data["parts_at"], margin=data["margin_nats"]), "chat")]
 
 
+def operands(data: Data) -> str:
+    """What each way of preparing Q, K and V buys, on the model's heads and on random ones."""
+    rows, last = [], None
+    for line in data["operands"]:
+        rows.append([line["source"] if line["source"] != last else "", line["name"], near(line["mean_sqnr_db"], ".1f", DB),
+                     near(line["worst_sqnr_db"], ".1f", WORST_DB), near(line["worst_layer_db"], ".1f", DB),
+                     near(line["worst_cosine"], ".6f", 2 * COSINE), near(line["engine_db"], ".2f", 0.05)])
+        last = line["source"]
+    columns = ("heads of", "choice", "mean SQNR dB", "worst head", "worst layer", "worst cosine", "engine's share dB")
+    return table(columns, rows, 2)
+
+
 def precision(data: Data) -> list[Piece]:
     """The study's table, and what the page says about it."""
     lines = [line for line in data["lines"] if line["group"] != "default"]
@@ -142,7 +154,8 @@ def precision(data: Data) -> list[Piece]:
     for line in lines:
         rows.append([line["group"] if line["group"] != last else "", line["name"],
                      fill("{x:+.5f~5e-5} ± {error:.5f~5e-5}", x=line["bits_per_byte"], error=line["standard_error"]),
-                     near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB)])
+                     near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB),
+                     near(line["worst_layer_db"], ".1f", DB), near(line["worst_cosine"], ".6f", 2 * COSINE)])
         last = line["group"]
 
     def figure(group: str, value: str, name: str) -> float:
@@ -163,12 +176,9 @@ def precision(data: Data) -> list[Piece]:
          {"room": gain("room above the largest values", "1.25", "1.0", "worst_sqnr_db")}),
         ("Scales taken from the text itself would give {own:.1f~0.2} dB more",
          {"own": gain("statistics of K and V", "of the text itself", "of another text")}),
-        ("brings next to nothing on this model ({smooth:.2f~0.05} dB)", {"smooth": gain("K", "smoothed", "as it is")}),
-        ("**Rotation** brings {eight:.1f~0.2} dB at 8 bits and {four:.1f~0.3} dB at 4",
-         {"eight": gain("K", "smoothed, rotated", "smoothed"),
-          "four": gain("Q and K of 4 bits", "smoothed, rotated", "smoothed")}))
-    columns = ("choice", "value", "loss over float, bits/byte", "mean SQNR dB", "worst head")
-    return [Piece(ACCURACY, table(columns, rows, 2), "precision"),
+        ("brings next to nothing on this model ({smooth:.2f~0.05} dB)", {"smooth": gain("K", "smoothed", "as it is")}))
+    columns = ("choice", "value", "loss over float, bits/byte", "mean SQNR dB", "worst head", "worst layer", "worst cosine")
+    return [Piece(ACCURACY, table(columns, rows, 2), "precision"), Piece(ACCURACY, operands(data), "operands"),
             *(Piece(ACCURACY, fill(template, **values)) for template, values in said)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scripts.figures.pages import END, Page, Piece, begin
 from scripts.figures.reports import Report
 from scripts.figures.text import exact, find, form, near, plain, table, timed
 from scripts.flow.sources import ROOT
+from scripts.studies.language_model.mends import GAUSSIAN, MENDS, OperandLine
 from scripts.studies.language_model.precision import variants
 from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
@@ -165,8 +167,11 @@ def study() -> dict[str, Any]:
     found = variants(load_config("default"), TileOptions("natural"))
     return {"conditions": losses()["conditions"] | {"context": 512},
             "lines": [{"group": v.group, "name": v.name, "x": v.x, "bits_per_byte": 0.001 * i, "standard_error": 2e-4,
-                       "mean_sqnr_db": 40 - 0.1 * i, "worst_sqnr_db": 38 - 0.1 * i}
-                      for i, v in enumerate(sorted(found, key=lambda v: v.group))]}
+                       "mean_sqnr_db": 40 - 0.1 * i, "worst_sqnr_db": 38 - 0.1 * i, "worst_layer_db": 39 - 0.1 * i,
+                       "worst_cosine": 0.9999}
+                      for i, v in enumerate(sorted(found, key=lambda v: v.group))],
+            "operands": [asdict(OperandLine(source, name, 40.0, 38.0, 39.0, 0.9999, 0.01))
+                         for source in ("the model", GAUSSIAN) for name in MENDS]}
 
 
 def ablation(folder: Path) -> dict[str, Any]:

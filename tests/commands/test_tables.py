@@ -32,6 +32,7 @@ from scripts.head_stats import stats_table
 from scripts.sim.table import print_table
 from scripts.studies.language_model.bench import Timing, timing_table
 from scripts.studies.language_model.generate import texts_table
+from scripts.studies.language_model.mends import GAUSSIAN, MENDS, OperandLine, operands_table
 from scripts.studies.language_model.perplexity import result_tables
 from scripts.studies.language_model.precision import Line as PrecisionLine
 from scripts.studies.language_model.precision import lines_table
@@ -111,11 +112,14 @@ def tables() -> dict[str, Table]:
     speeds = [SpeedLine("Icarus, beats driven by Python", 128, 2424, 2**22, 3.52, 0.31, None),
               SpeedLine("Verilator, streams from files", 2048, 271224, 2**30, 4.81, 1.27, 3.5),
               SpeedLine("NumPy, same tiles, float32 BLAS", 2048, 0, 2**30, None, 0.02)]
-    precise = [PrecisionLine(group, name, 8, -0.00017, 0.00412, 40.18, 37.15)
+    operands = [OperandLine(source, name, 40.18, 37.15, 39.02, 0.999871, 0.012)
+                for source in ("the model", GAUSSIAN) for name in MENDS]
+    precise = [PrecisionLine(group, name, 8, -0.00017, 0.00412, 40.18, 37.15, 39.02, 0.999871)
                for group in ("bits of Q, K and V", "Q and K of 4 bits") for name in ("8", "as it is, rotated")]
     loss, layers = perplexity_tables()
     return {
-        "perplexity": loss, "perplexity: layers": layers, "precision": lines_table(precise), "generate": generated(),
+        "perplexity": loss, "perplexity: layers": layers, "precision": lines_table(precise),
+        "operands": operands_table(operands, 512), "generate": generated(),
         "bench-attention": timing_table([Timing(8192, 5.115, 0.4588, 285.0)], "causal prefill, 4 query heads on one KV head"),
         "efficiency": share_table(load_config("default"), 1024), "head-stats": stats_table(heads, "the heads of the fixture"),
         "bench-sim": speed_table(speeds), "coverage": coverage_numbers(),

@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
-from scripts.studies.language_model import bench, generate, loaded, perplexity, precision
+from scripts.studies.language_model import bench, generate, loaded, mends, perplexity, precision
 from scripts.studies.language_model.generate import parting
 from scripts.studies.language_model.loss import bits_per_byte, token_losses, windows
 from tests.models.tiny_llama import change_weights, make_checkpoint
@@ -126,9 +126,14 @@ def test_tokens_that_end_a_text(other_geometry: Path, tmp_path: Path) -> None:
 
 
 def test_precision(other_geometry: Path, tmp_path: Path) -> None:
-    """Fewer bits lose more, in every operand; the picture is there."""
+    """Fewer bits lose more, in every operand; choices are judged on heads of the model and on random ones; a picture is there."""
     assert precision.main(["--checkpoint", str(other_geometry), "--tokens", "96", "--context", "48", "--out", str(tmp_path)]) == 0
-    lines = json.loads((tmp_path / "precision.json").read_text())["lines"]
+    report = json.loads((tmp_path / "precision.json").read_text())
+    lines = report["lines"]
+    assert [(line["source"], line["name"]) for line in report["operands"]] == [
+        (source, name) for source in ("the model", mends.GAUSSIAN) for name in mends.MENDS]
+    assert all(line["worst_sqnr_db"] <= line["worst_layer_db"] <= line["mean_sqnr_db"] and line["engine_db"] < 1
+               for line in report["operands"])
     sqnr = {(line["group"], line["name"]): line["mean_sqnr_db"] for line in lines}
     for what in ("Q", "K", "V", "Q, K and V"):
         assert sqnr[f"bits of {what}", "8"] > sqnr[f"bits of {what}", "6"] > sqnr[f"bits of {what}", "4"]

@@ -1,4 +1,5 @@
-"""Which bits and scales the defaults rest on: loss and attention SQNR with one choice changed at a time."""
+"""Which bits and scales the defaults rest on: loss and attention SQNR with one choice changed at a time, and what each way of
+preparing Q, K and V buys on all heads."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies import charts
 from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored
 from scripts.studies.language_model.loss import BATCH, LayerDistances, Window, bits_per_byte, token_losses, windows
+from scripts.studies.language_model.mends import MENDS, OperandLine, Operands, gaussian_operands, operands_table
 
 FOLDER = ROOT / "build" / "precision"
 CONTEXT = 512
@@ -83,11 +85,12 @@ def variants(cfg: EngineConfig, options: TileOptions) -> list[Variant]:
         add("scales of Q and K", f"per {grain}", q_grain=grain, k_grain=grain)
     for grain in ("channel", "head", "tensor"):
         add("scales of V", f"per {grain}", v_grain=grain)
-    for smooth in (True, False):
-        for rotate in (False, True):
-            add("K", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth, rotate=rotate)
-            add("Q and K of 4 bits", f"{'smoothed' if smooth else 'as it is'}{', rotated' if rotate else ''}", smooth_k=smooth,
-                rotate=rotate, q_bits=4, k_bits=4)
+    for name, choice in MENDS.items():
+        add("outliers", name, **asdict(choice))
+    for name, smooth in (("smoothed", True), ("as it is", False)):
+        add("K", name, smooth_k=smooth)
+    for name in ("none", "balance", "rotate", "balance, rotate"):
+        add("Q and K of 4 bits", name, q_bits=4, k_bits=4, balance=MENDS[name].balance, rotate=MENDS[name].rotate)
     for room in ROOMS:
         add("room above the largest values", f"{room}", v_room=room)
     add("statistics of K and V", "of another text")
@@ -106,6 +109,8 @@ class Line:
     standard_error: float
     mean_sqnr_db: float
     worst_sqnr_db: float
+    worst_layer_db: float
+    worst_cosine: float
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -129,18 +134,35 @@ def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: tor
     return Line(variant.group, variant.name, variant.x, bits_per_byte(lost.mean().item(), loaded.bytes_per_token),
                 bits_per_byte(error, loaded.bytes_per_token),
                 sum(distances.mean(layer, "sqnr_db") for layer in layers) / len(layers),
-                min(distances.worst(layer, "sqnr_db") for layer in layers))
+                min(distances.worst(layer, "sqnr_db") for layer in layers),
+                min(distances.mean(layer, "sqnr_db") for layer in layers),
+                min(distances.worst(layer, "cosine") for layer in layers))
+
+
+def operands(loaded: Loaded, cfg: EngineConfig, context: int) -> list[OperandLine]:
+    """Every choice on the heads of the model, in its first window and in float, and on as many random ones of the same shapes."""
+    options = loaded.settings.options
+    model, found = loaded.model, Operands("the model", cfg, options)
+    ha.configure(model, layers=frozenset())
+    model.set_attn_implementation(ha.NAME)
+    with torch.no_grad(), observed(model, found):
+        model(input_ids=loaded.ids[None, :context], use_cache=False)
+    ha.configure(model, layers=None)
+    shape, tokens = model.config, len(loaded.ids[:context])
+    gaussian = gaussian_operands(cfg, options, shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim, tokens)
+    return [*found.lines(), *gaussian.lines()]
 
 
 def lines_table(lines: list[Line]) -> Table:
     """A line per variant; groups are kept together by lines between them."""
     table = Table([Column("choice", text=True), Column("value", text=True),
-                   *map(Column, ("loss over float, bits/byte", "mean SQNR dB", "worst head"))],
+                   *map(Column, ("loss over float, bits/byte", "mean SQNR dB", "worst head", "worst layer", "worst cosine"))],
                   "one choice changed, the rest as by default")
     for group, same in ((group, list(same)) for group, same in groupby(lines, key=lambda line: line.group)):
         for i, line in enumerate(same):
             table.add(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
-                      f"{line.mean_sqnr_db:.2f}", f"{line.worst_sqnr_db:.2f}", last=line is same[-1])
+                      f"{line.mean_sqnr_db:.2f}", f"{line.worst_sqnr_db:.2f}", f"{line.worst_layer_db:.2f}",
+                      f"{line.worst_cosine:.6f}", last=line is same[-1])
     return table
 
 
@@ -182,6 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     facts = conditions(loaded, context=context)
     chosen = sorted(variants(cfg, loaded.settings.options), key=lambda v: v.group)  # stable: groups together, in their own order
     in_float = token_losses(loaded.model, "sdpa", loaded.ids, found, BATCH)
+    prepared = operands(loaded, cfg, context)
     lines: list[Line] = []
     known: dict[tuple[object, ...], Line] = {}
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -194,7 +217,9 @@ def main(argv: list[str] | None = None) -> int:
     say(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
         f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte")
     lines_table(lines).show()
-    data = {"conditions": facts, "lines": [asdict(line) for line in lines], "environment": {**tool_versions(None), **git_state()}}
+    operands_table(prepared, min(context, len(loaded.ids))).show()
+    data = {"conditions": facts, "lines": [asdict(line) for line in lines],
+            "operands": [asdict(line) for line in prepared], "environment": {**tool_versions(None), **git_state()}}
     with replaced(folder, FILES) as new:
         write_figure(new, [asdict(line) for line in lines])
         (new / "precision.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")

@@ -159,7 +159,7 @@ def _probabilities(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Int
 
 def _weights(cov: CoverGroup, cfg: EngineConfig, tile: TileJob, inner: Internals) -> None:
     v_mult = tile.v_mult.numpy()
-    for block in np.flatnonzero(inner.ran(tile.skip)):
+    for block in np.flatnonzero(inner.ran):
         part = v_mult[block * cfg.keys_per_block:][:inner.sizes[block]]
         kinds = digitise(part, (0, 1, V_MULT_ONE))
         alone, still = int((part == part[0]).all()), int(not (inner.amount[:, block] > 0).any())
