@@ -142,6 +142,9 @@ class SimRecord:
     skip: bool
     octaves: int
     smooth_k: bool
+    balance: bool
+    rotate: bool
+    v_mult: bool
     source: dict[str, Any]
     orders: str = ""
     run: str = ""

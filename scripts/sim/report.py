@@ -124,13 +124,19 @@ def _orders(record: SimRecord) -> list[tuple[str, Any]]:
     return [("schedule", record.schedule), ("fused first step", "on" if record.fused else "off"), ("TAU", record.tau)]
 
 
+def _operands(record: SimRecord) -> str:
+    """What was done to Q, K and V before they became 8-bit codes."""
+    done = [("K less its mean", record.smooth_k), ("Q and K balanced", record.balance), ("Q and K rotated", record.rotate),
+            ("V with a multiplier per key", record.v_mult)]
+    return ", ".join(name for name, on in done if on) or "nothing"
+
+
 def _about(record: SimRecord) -> list[tuple[str, Any]]:
     """What ran, on what, with what."""
     dirty = " with uncommitted changes" if record.git.get("dirty") else ""
     revision = f"{record.git.get('revision', 'unknown')}{dirty}"
     run = [("run", record.run), ("seed", str(record.seed)), ("simulator", record.simulator), *_orders(record),
-           ("skipping", skipping(record)), ("K smoothing", "on" if record.smooth_k else "off"),
-           ("git revision", revision),
+           ("skipping", skipping(record)), ("before 8 bits", _operands(record)), ("git revision", revision),
            ("started", record.started or "unknown"), ("wall time", f"{record.wall_seconds:.1f} s")]
     return [("Run", run), ("Configuration", record.config.items()), ("Source of the tensors", record.source.items()),
             ("Tool versions", record.versions.items())]

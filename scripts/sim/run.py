@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.hardware.config import EngineConfig
+from models.hardware.operands import ALL
 from models.hardware.orders import Orders, load_orders
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
@@ -191,7 +192,7 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
     run = f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"
     record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau,
                        schedule=args.schedule, orders=args.orders or "", fused=args.fused, skip=args.skip,
-                       octaves=args.octaves, smooth_k=True, source={}, run=run,
+                       octaves=args.octaves, **asdict(ALL), source={}, run=run,
                        started=started.isoformat(timespec="seconds"))
     with reported(record, args.out), of_its_own(args.out / WORK_IN) as folder:
         orders = load_orders(args.orders) if args.orders else None
