@@ -66,9 +66,11 @@ def test_a_job_that_cannot_run_here_neither_passes_nor_fails(tmp_path: Path) -> 
     job = by_id(record)["real[do=skip]#0@icarus"]
     assert job["status"] == "skipped" and job["message"].startswith("the model cannot be had")
     assert record["totals"]["skipped"] == 2 and not record["totals"]["failed"]
+    assert job["tests"] == 0 and record["totals"]["tests"] == 2
     root = ElementTree.parse(path.parent / "out" / "junit.xml").getroot()
     assert [case.find("skipped") is not None for case in root.iter("testcase")] == [False, True, True]
-    assert "skipped" in (path.parent / "out" / "index.html").read_text()
+    page = (path.parent / "out" / "index.html").read_text()
+    assert "<li>2 jobs: the model cannot be had: no network</li>" in page and 'class="pill skipped"' in page
     alone = regress(path, "--test", "real*")
     assert alone.returncode == 1 and "INCOMPLETE: 0 of 2 jobs passed, 2 skipped" in alone.stdout
 

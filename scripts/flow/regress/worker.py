@@ -68,7 +68,8 @@ def outcome_dict(outcome: object, folder: Path, module: str) -> dict[str, Any]:
     if not passed and not message.strip():
         message = "failed without a message"
     return {"passed": passed, "message": message, "metrics": {str(k): plain(v) for k, v in outcome.metrics.items()},
-            "digest": None if outcome.digest is None else str(outcome.digest), "tests": int(outcome.tests),
+            "digest": None if outcome.digest is None else str(outcome.digest),
+            "tests": 0 if outcome.skipped else int(outcome.tests),
             "skipped": str(outcome.skipped),
             "log": kept(outcome.log, folder, "bench"), "waves": kept(outcome.waves, folder, "waves")}
 
