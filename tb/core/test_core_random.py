@@ -17,7 +17,7 @@ from tb.common.stalls import PATTERNS
 from tb.core.checker import assert_ok
 from tb.core.configs import BYTE, NARROW, TINY
 from tb.core.run import run_core
-from tb.core.sequences import KINDS, decode, flagged, prefill, random_tile, random_tiles, vanishing_tiles
+from tb.core.sequences import KINDS, decode, flagged, levels_tile, prefill, random_tile, random_tiles, vanishing_tiles
 
 
 @pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]], ids="-".join)
@@ -63,7 +63,9 @@ def test_schedules_below_octaves(seed: int, generator: np.random.Generator) -> N
     tiles = [job for schedule in SCHEDULES for fused in (False, True)
              for job in (*prefill(TINY, generator, 4, 13, 0, "peaked", schedule, fused, True),
                          *decode(TINY, generator, 4, 61, 1, "peaked", schedule, fused, True))]
-    tiles = [replace(job, octaves=2 + i % 3, shift=job.shift + 1) for i, job in enumerate(tiles)]
+    tiles = [replace(job, octaves=2 + i % 3, shift=max(job.shift - 2, 0)) for i, job in enumerate(tiles)]
+    sure = levels_tile(TINY, generator, [0, -2, -3, -4, -5, -2], 1, 3, skip=True)      # whatever is drawn for the others
+    tiles.append(replace(sure, octaves=3))
     runs = run_core(TINY, tiles, ("none", "both"), RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=2)
     exact = sum(run_tile(TINY, replace(job, octaves=0)).stats.skipped_blocks for job in tiles)
