@@ -16,8 +16,9 @@ from tb.common.mutation import mutated_sources
 from tb.core import model
 from tb.core.checker import assert_ok, check_record, describe
 from tb.core.configs import TINY
+from tb.core.directed import provoking_tiles
 from tb.core.run import run_core
-from tb.core.sequences import levels_tile, provoking_tiles, random_tile
+from tb.core.sequences import levels_tile, random_tile
 from tb.core.transactions import stream_arrays, streamed_values
 
 Record = dict[str, np.ndarray]

@@ -8,8 +8,8 @@ import pytest
 from models.hardware.interface import COUNTERS
 from models.hardware.timeline import predict
 from scripts.flow.simulator import RunOptions
+from tb.core import directed
 from tb.core import run as core_run
-from tb.core import sequences
 from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY, small
 from tb.core.coverage.run import sample_run
@@ -56,7 +56,7 @@ def test_every_counter_moves(seed: int, generator: np.random.Generator) -> None:
     shapes = [(8, 1)] * 5 + [(1, 3)] * 6 + [(8, 24)] * 2
     crowded = run_core(cfg, tiles := shaped_tiles(cfg, generator, shapes), options=RunOptions(seed=seed), watch=True)
     assert_ok(crowded, tiles, expected=1)
-    tiles = list({**sequences.saturation(TINY, generator), **sequences.visibility(TINY, generator)}.values())
+    tiles = list({**directed.saturation(TINY, generator), **directed.visibility(TINY, generator)}.values())
     tiles += vanishing_tiles(TINY, generator, 8)
     varied = run_core(TINY, tiles, ("none", "both"), RunOptions(seed=seed), watch=True)
     assert_ok(varied, tiles, expected=2)

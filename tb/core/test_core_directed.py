@@ -16,24 +16,24 @@ import torch
 from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from scripts.flow.simulator import RunOptions
-from tb.core import sequences
+from tb.core import directed
 from tb.core.checker import assert_ok
 from tb.core.configs import BYTE, NARROW, TINY, WIDE
 from tb.core.run import BENCHES, run_core
 
 # topics that share a run
 CASES = {
-    "maxima": (TINY, (sequences.maxima, sequences.rescales)),
-    "ranges": (TINY, (sequences.extremes, sequences.saturation, sequences.scales, sequences.probabilities, sequences.weights)),
-    "visibility": (TINY, (sequences.visibility,)),
-    "framing": (TINY, (sequences.framing, sequences.lazy)),
-    "narrow": (NARROW, (sequences.probabilities, sequences.weights, sequences.lazy, sequences.largest_sums,
-                        sequences.saturated_output)),
-    "wide": (WIDE, (sequences.probabilities, sequences.weights, sequences.rescales, sequences.largest_sums)),
-    "rounding": (BYTE, (sequences.rounding,)),
-    "decisions": (TINY, (sequences.skips, sequences.joint_starts)),
-    "decisions-narrow": (NARROW, (sequences.skips, sequences.joint_starts)),
-    "decisions-byte": (BYTE, (sequences.skips, sequences.joint_starts)),
+    "maxima": (TINY, (directed.maxima, directed.rescales)),
+    "ranges": (TINY, (directed.extremes, directed.saturation, directed.scales, directed.probabilities, directed.weights)),
+    "visibility": (TINY, (directed.visibility,)),
+    "framing": (TINY, (directed.framing, directed.lazy)),
+    "narrow": (NARROW, (directed.probabilities, directed.weights, directed.lazy, directed.largest_sums,
+                        directed.saturated_output)),
+    "wide": (WIDE, (directed.probabilities, directed.weights, directed.rescales, directed.largest_sums)),
+    "rounding": (BYTE, (directed.rounding,)),
+    "decisions": (TINY, (directed.skips, directed.joint_starts)),
+    "decisions-narrow": (NARROW, (directed.skips, directed.joint_starts)),
+    "decisions-byte": (BYTE, (directed.skips, directed.joint_starts)),
 }
 
 
@@ -49,10 +49,10 @@ def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
 
 def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     """Each topic's tiles really provoke it, counted by hand or seen in the model's counts and outputs."""
-    def stats(topic: Callable[..., sequences.Tiles], cfg: EngineConfig = TINY) -> dict:
+    def stats(topic: Callable[..., directed.Tiles], cfg: EngineConfig = TINY) -> dict:
         return {name: run_tile(cfg, tile) for name, tile in topic(cfg, generator).items()}
 
-    maxima = stats(sequences.maxima)
+    maxima = stats(directed.maxima)
     assert maxima["all equal"].stats.rescaled_rows == 0
     assert maxima["rising by octaves"].stats.rescaled_rows == 2 * TINY.rows     # every block but the first
     assert maxima["falling with every key"].stats.rescaled_rows == 0
@@ -61,11 +61,11 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert maxima["maximum in block 0 of 3 at key 0"].stats.zero_blocks == 2
     assert all(maxima[f"maximum in block 2 of 3 at key {at}"].stats.rescaled_rows >= TINY.rows for at in (0, 7))
 
-    extremes = stats(sequences.extremes)
+    extremes = stats(directed.extremes)
     assert (extremes["q -128 k -128 v -128"].out == -32768).all()
     assert (extremes["q 127 k 127 v 127"].out == 127 * 256).all()
 
-    visibility = stats(sequences.visibility)
+    visibility = stats(directed.visibility)
     assert visibility["half of the rows see no key"].empty.sum() == TINY.rows // 2
     for name in ("no row sees a key", "nothing but padding", "one key, unseen"):
         assert visibility[name].empty.all() and (visibility[name].out == 0).all()
@@ -73,7 +73,7 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert not visibility["each row sees just the key at its own position"].empty.any()
     assert not visibility["rows that see their first key in the last block"].empty.any()
 
-    saturation = stats(sequences.saturation)
+    saturation = stats(directed.saturation)
     # of +-466031 ... +-466035 times 9/8 the last two leave [-2**19 + 1, 2**19 - 1]
     assert saturation["around both limits"].stats.saturations == 4 * TINY.rows
     assert saturation["the code of a masked score"].stats.saturations == TINY.rows
@@ -82,12 +82,12 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert saturation["lowest and then highest maximum"].stats.rescale_amount == TINY.rows * 1023   # from -512 to 511
 
     # a new maximum moves the running maximum in the third block and in the fourth, never in the second
-    for name, result in stats(sequences.lazy).items():
+    for name, result in stats(directed.lazy).items():
         assert result.stats.rescaled_rows == 2 * TINY.rows, name
-    assert stats(sequences.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
-    assert stats(sequences.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
+    assert stats(directed.rescales)["amounts from 1 to 200"].stats.rescaled_rows == 16 * TINY.rows
+    assert stats(directed.probabilities, NARROW)["blocks far below the maximum"].stats.zero_blocks >= 3
 
-    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(sequences.skips).items()}
+    ran = {name: "".join("-r"[bool(r)] for r in result.ran) for name, result in stats(directed.skips).items()}
     assert ran["all but the first vanish"] == "r----" and ran["all but the last vanish"] == "---r"
     assert ran["only the middle runs"] == "-r-" and ran["every other one runs"] == "r-r-r-r"
     assert ran["nothing but padding: the last block runs"] == "-r" and ran["one block of padding"] == "r"
@@ -100,7 +100,7 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert all(ran[f"{octaves} octaves, skip True"] == "rrr-r--r" for octaves in (15, 16, 31))
     assert ran["14 octaves, skip True"] == "rrr----r" and ran["1 octaves, skip False"] == "r" * 8
 
-    joint = stats(sequences.joint_starts)
+    joint = stats(directed.joint_starts)
     assert joint["the second block is larger, skip False"].stats.rescaled_rows == 0
     assert joint["the second block is smaller, skip False"].stats.rescaled_rows == TINY.rows
     assert joint["the first block vanishes, skip True"].ran.tolist() == [False, True, False]
@@ -108,17 +108,17 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     seen = joint["rows that see their first key in any block, skip False"]
     assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
 
-    weighed = stats(sequences.weights)
+    weighed = stats(directed.weights)
     whole, half = (weighed[f"all {mult}"].out.long() for mult in (15, 7))
     assert (whole - 2 * half).abs().max() <= 18 < whole.abs().max()     # 16 roundings of up to 1 / 2**15, times 128 * 256; 2 more
     assert weighed["any, rescaled"].stats.rescaled_rows == 3 * TINY.rows
-    low = sequences.weights(TINY, generator)["low probabilities"]
+    low = directed.weights(TINY, generator)["low probabilities"]
     first = torch.where(torch.arange(len(low.v))[:, None] == 0, low.v, torch.zeros_like(low.v))
     assert torch.equal(run_tile(TINY, low).out, run_tile(TINY, replace(low, v=first)).out)
 
-    for name, result in stats(sequences.largest_sums, NARROW).items():
+    for name, result in stats(directed.largest_sums, NARROW).items():
         assert (result.out == int(name.split()[-1]) * 256).all()
-    sums = sequences.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
+    sums = directed.rounding(BYTE, generator)["halves"].v.long().sum(0)         # over 512, times 256: halves if odd
     assert (sums % 2 == 1).all() and (sums > 0).any() and (sums < 0).any()
-    ends = {int(value) for result in stats(sequences.saturated_output, NARROW).values() for value in result.out.unique()}
+    ends = {int(value) for result in stats(directed.saturated_output, NARROW).values() for value in result.out.unique()}
     assert {-32768, 32767} <= ends                                              # no average of values from -128 to 127

@@ -13,9 +13,10 @@ from tb.common.mutation import mutated_sources
 from tb.common.stalls import PATTERNS
 from tb.core.checker import assert_ok
 from tb.core.configs import TINY
+from tb.core.directed import provoking_tiles
 from tb.core.played import idle_cycles
 from tb.core.run import BENCHES, run_core
-from tb.core.sequences import flagged, provoking_tiles, random_tiles, vanishing_tiles
+from tb.core.sequences import flagged, random_tiles, vanishing_tiles
 from tb.core.test_core_broken import BUDGET, MUTANTS
 
 FILES = BENCHES["files"]

@@ -15,8 +15,8 @@ from scripts.flow.simulator import RunOptions
 from tb.common.mutation import faulty_sources
 from tb.core.checker import EngineRun, assert_ok
 from tb.core.configs import TINY
+from tb.core.directed import provoking_tiles
 from tb.core.run import BENCHES, run_core
-from tb.core.sequences import provoking_tiles
 
 ENGINE, SOFTMAX = "rtl/core/fcim_core.v", "rtl/softmax/fcim_online_softmax.v"
 STALLS = [name for name in COUNTERS if name.startswith("stall_")]

@@ -1,4 +1,4 @@
-"""The directed corners of :mod:`tb.core.sequences` in a configuration of ``config/``, under every stall pattern.
+"""The directed corners of :mod:`tb.core.directed` in a configuration of ``config/``, under every stall pattern.
 
 Parameters: ``prob_bits`` replaces the configuration's (a build of its own, short key streams) and runs the corners of narrow
 probabilities and full sums instead.
@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from scripts.flow.regress.job import Job, Outcome
 from tb.common.stalls import PATTERNS
-from tb.core import sequences
+from tb.core import directed
 from tb.workloads.engine import configuration, generator, run_tiles
 
-TOPICS = (sequences.maxima, sequences.rescales, sequences.extremes, sequences.saturation, sequences.scales,
-          sequences.probabilities, sequences.visibility, sequences.framing, sequences.lazy, sequences.skips,
-          sequences.joint_starts)
-NARROW_TOPICS = (sequences.probabilities, sequences.lazy, sequences.largest_sums, sequences.saturated_output)
+TOPICS = (directed.maxima, directed.rescales, directed.extremes, directed.saturation, directed.scales,
+          directed.probabilities, directed.visibility, directed.framing, directed.lazy, directed.skips,
+          directed.joint_starts)
+NARROW_TOPICS = (directed.probabilities, directed.lazy, directed.largest_sums, directed.saturated_output)
 NARROW_KEYS = 128
 
 

@@ -18,7 +18,7 @@ from models.hardware.schedules import SCHEDULES
 from models.hardware.tile import TileJob
 from scripts.flow.coverage.functional import CoverGroup
 from tb.common import spec
-from tb.core import sequences
+from tb.core import directed
 from tb.core.configs import BYTE, NARROW, TINY
 from tb.core.coverage.decisions import order_of, stalls_seen
 from tb.core.coverage.run import sample_run
@@ -57,7 +57,7 @@ def hits(cov: CoverGroup, name: str) -> dict[str, int]:
 
 def test_lazy_reference_by_hand(generator: np.random.Generator) -> None:
     """Each tile: first block sets -7, the next lies at the running maximum plus tau, then twice one above."""
-    tiles = sequences.lazy(TINY, generator)
+    tiles = directed.lazy(TINY, generator)
     cov = sampled(TINY, list(tiles.values()))
     rows = TINY.rows
     assert hits(cov, "maximum.lazy") == {f"{tau}, {kind}": n * rows for tau in range(9)
@@ -357,14 +357,14 @@ def test_blocks_below_the_octaves_by_hand(generator: np.random.Generator) -> Non
 # ---- all of a run
 def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> None:
     tiles = [random_tile(TINY, generator, 2, 3), random_tile(TINY, generator, 2, 1),
-             *sequences.rescales(TINY, generator).values(), *sequences.saturation(TINY, generator).values(),
-             *sequences.visibility(TINY, generator).values(),
-             *sequences.skips(TINY, generator).values(), *sequences.joint_starts(TINY, generator).values()]
+             *directed.rescales(TINY, generator).values(), *directed.saturation(TINY, generator).values(),
+             *directed.visibility(TINY, generator).values(),
+             *directed.skips(TINY, generator).values(), *directed.joint_starts(TINY, generator).values()]
     tiles += [tile for name in SCHEDULES for tile in prefill(TINY, generator, 1, 40, schedule=name)]
     tiles.append(replace(levels_tile(TINY, generator, [0, -2], skip=True), octaves=1))
     cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
     flow = sampled(TINY, *skipping_record())
-    narrow = sampled(NARROW, list(sequences.probabilities(NARROW, generator).values()))
+    narrow = sampled(NARROW, list(directed.probabilities(NARROW, generator).values()))
     counts = [group.counts for group in (cov, flow, narrow)]
     missing = [p.name for p in coverpoints() if p.source == "record" and not any(count[p.name].any() for count in counts)]
     assert missing == []
