@@ -100,7 +100,7 @@ def directed_tile(g: np.random.Generator, size: Geometry, rows: int, keys: int, 
         profile = PROFILES[(first + step * i) % len(PROFILES)](keys, size, tau)
         mult = max(1, -(-max(abs(z) for z in profile) // size.score_limit))
         columns.append([z // mult for z in profile])
-        place = (i - blind) % rows if blind is not None else rows
-        table.append((place if place <= 2 else size.padding - 1, mult, sums[i]))
+        place = None if blind is None else (i - blind) % rows
+        table.append((size.padding - 1 if place is None or place > 2 else place, mult, sums[i]))
     pos = [(2, 1, 3)[j // size.keys_per_block % 3] for j in range(keys)]
     return TileStimulus(table, [*zip((list(c) for c in zip(*columns, strict=True)), ksums, pos, [1] * keys)], 0, tau)
