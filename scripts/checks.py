@@ -48,7 +48,7 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         raise FcimError(f"OCTAVES = {given['octaves']} does nothing without SKIP=1; give both")
     if given.get("orders") and "fused" in given:
         for name in ("schedule", "fused", "tau"):
-            if given[name] and given[name] != "natural":
+            if given[name] is not None:
                 raise FcimError(f"{name.upper()} and ORDERS are both given; ORDERS says it for each KV head, so give one of them")
     for name in ("layer", "text"):
         if given.get("tensors") and given.get(name):

@@ -6,7 +6,7 @@ tile may be ragged. A schedule is therefore a list of runs of ``keys_per_block``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,7 +46,10 @@ def check_octaves(octaves: int) -> int:
 class TileOptions:
     """What can be chosen for every tile at run time: the order of its keys, whether its first two blocks are judged as one,
     whether blocks that cannot matter are skipped, the lazy threshold, and how many octaves below the running maximum a block
-    counts as nothing (0: only where its probabilities are all 0)."""
+    counts as nothing (0: only where its probabilities are all 0).
+
+    Without arguments the plainest tile: oldest key first, every block judged by itself, all of them computed. What is taken
+    where nobody chooses is :data:`DEFAULT_OPTIONS`."""
 
     schedule: str = "natural"
     fused: bool = False
@@ -75,6 +78,15 @@ class TileOptions:
         check_schedule(self.schedule)
         cfg.check_tau(self.tau)
         return self
+
+    def given(self, **chosen: object) -> TileOptions:
+        """These options with those that somebody chose: fields of them, None where nobody did."""
+        return replace(self, **{name: value for name, value in chosen.items() if value is not None})
+
+
+DEFAULT_OPTIONS = TileOptions("sink_diagonal", fused=True)
+"""What every command and :mod:`models.hf_attention` take where nobody chooses: of the orders that need no calibration, the one
+with which no layer of any source of ``make ablation`` makes more rescales than in natural order (docs/schedules.md)."""
 
 
 def _backwards(low: int, high: int, size: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from models.hardware.operands import OperandOptions
 from models.hardware.orders import Orders
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.fit import choose_config
 
@@ -64,7 +64,7 @@ class Settings:
     """
 
     hardware: EngineConfig | None = None
-    options: TileOptions = field(default_factory=TileOptions)
+    options: TileOptions = DEFAULT_OPTIONS
     quantisation: Quantisation = field(default_factory=Quantisation)
     quantise: bool = True
     layers: frozenset[int] | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
 from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.quantise import dequantise, quantise
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hardware.tiling import assemble, build_tiles, ideal_cycles
 from models.hardware.timeline import predict
 from models.quality.bounds import FLOOR_TOKENS
@@ -54,7 +55,7 @@ def heads_of(cfg: EngineConfig, tensors: AttentionTensors, phase: str) -> Iterat
     reference = reference_attention(tensors)
     for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
         rows = [tensors.heads.index(h) for h in part.heads]
-        tiles = build_tiles(cfg, group)
+        tiles = build_tiles(cfg, group, **asdict(DEFAULT_OPTIONS))
         results = [run_tile(cfg, tile) for tile in tiles]
         counters = predict(cfg, tiles, results)
         q, k, v = dequantise(group)

@@ -7,6 +7,7 @@ import json
 import math
 
 from models.hardware.config import Z_BITS, Z_FRAC, EngineConfig, config_names, load_config
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hardware.timeline import predict_cycles
 from models.tensors.source import FIXTURE
 from scripts.figures.machine import fill
@@ -30,19 +31,19 @@ def efficiency() -> list[Piece]:
     """Share of the ideal cycles."""
     base = load_config("default")
 
-    def row(size: int, fused: bool = False) -> list[float]:
+    def row(size: int, fused: bool) -> list[float]:
         cfg = dataclasses.replace(base, keys_per_block=size)
         return [100 * share_of_ideal(cfg, group, EFFICIENCY_TOKENS, fused) for group in GROUPS]
 
-    rows = [[f"**{size}** (default)" if size == base.keys_per_block else str(size), *(exact(x, ".2f") + " %" for x in row(size))]
-            for size in BLOCKS]
-    fused = [exact(x, ".2f") for x in row(base.keys_per_block, True)]
-    usual = row(base.keys_per_block)
+    rows = [[f"**{size}** (default)" if size == base.keys_per_block else str(size),
+             *(exact(x, ".2f") + " %" for x in row(size, DEFAULT_OPTIONS.fused))] for size in BLOCKS]
+    plain = [exact(x, ".2f") for x in row(base.keys_per_block, False)]
+    usual = row(base.keys_per_block, DEFAULT_OPTIONS.fused)
     return [
         Piece(CYCLES, table(["keys per block", *(f"group {group}" for group in GROUPS)], rows), "efficiency"),
-        Piece(CYCLES, fill("(T = {tokens:}, default configuration otherwise; {most} and {last} % with {size:} keys and every "
-                           "tile fused.)",
-                           tokens=EFFICIENCY_TOKENS, most=", ".join(fused[:-1]), last=fused[-1], size=base.keys_per_block)),
+        Piece(CYCLES, fill("(T = {tokens:}, default configuration otherwise, every tile fused as by default; {most} and {last} % "
+                           "with {size:} keys and none fused.)",
+                           tokens=EFFICIENCY_TOKENS, most=", ".join(plain[:-1]), last=plain[-1], size=base.keys_per_block)),
         Piece(README, fill("a prefill of {tokens:} tokens reaches {low:} to {high:} %", tokens=EFFICIENCY_TOKENS,
                            low=int(min(usual)), high=int(max(usual))))]
 

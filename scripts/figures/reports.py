@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from models.errors import FcimError
 from models.hardware.config import TAU_MAX
-from models.hardware.schedules import SCHEDULES
+from models.hardware.schedules import DEFAULT_OPTIONS, SCHEDULES
 from scripts.flow.sources import ROOT
 from scripts.studies.language_model.generate import QUESTION
 from scripts.studies.schedules.settings import BLOCK_SIZES, SCORED_LENGTHS
@@ -77,8 +77,8 @@ SMOLLM2 = "smollm2"
 
 def _usual(facts: Data, model: str, config: str) -> bool:
     """Figures of a model with all defaults: of text, hardware and order of the keys."""
-    return (model in facts["source"]["model"].lower() and facts["config"]["name"] == config and facts["schedule"] == "natural"
-            and not facts["fused"] and facts["tau"] == 0 and not facts.get("orders"))
+    return (model in facts["source"]["model"].lower() and facts["config"]["name"] == config and not facts.get("orders")
+            and {name: facts[name] for name in asdict(DEFAULT_OPTIONS)} == asdict(DEFAULT_OPTIONS))
 
 
 def _shipped(data: Data) -> bool:

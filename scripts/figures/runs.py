@@ -28,6 +28,11 @@ LOSS, PERPLEXITY, L1, DB, WORST_DB, COSINE = 2e-5, 1e-4, 1e-4, 0.1, 0.2, 5e-6
 DEEP_LOSS, DEEP_PERPLEXITY = 5e-4, 1e-2
 
 
+def _order(facts: Data) -> str:
+    """The order of the keys of a run, as the captions say it."""
+    return fill("{name}, TAU {tau:}", name=f"`{facts['schedule']}`{' + fused' if facts['fused'] else ''}", tau=facts["tau"])
+
+
 def _losses(data: Data) -> str:
     """The caption and the table of losses."""
     facts = data["conditions"]
@@ -36,10 +41,10 @@ def _losses(data: Data) -> str:
     caption = fill(
         "`make perplexity`: the fixture model, {tokens:,} tokens of held-out sources of the Python standard library (of Python "
         "{python:~form};\nanother version's differ a little), windows of {context:}, stride {stride:}, float32, configuration "
-        "`default`, natural order, TAU 0;\nstatistics of K and V from {sequences:} x {length:} tokens of other sources. "
+        "`default`, {order};\nstatistics of K and V from {sequences:} x {length:} tokens of other sources. "
         "2 CPU cores.",
         tokens=data["scored_tokens"] + 1, python=facts["source"]["versions"]["python"], context=facts["context"],
-        stride=facts["stride"], sequences=int(sequences), length=int(length))
+        stride=facts["stride"], order=_order(facts), sequences=int(sequences), length=int(length))
     rows = []
     for name, kind in (("float32", "float"), ("hardware", "hardware")):
         loss = data[f"{kind}_loss"]
@@ -78,12 +83,12 @@ def _pretrained(data: Data, region: str, more: str) -> list[Piece]:
     caption = fill(
         "`make perplexity MODEL=smollm2{more}`: SmolLM2-135M-Instruct, 30 layers (4-bit weights, dequantised), half prose of "
         "Python's own help,\nhalf held-out sources of its standard library (of Python {python:~form}), windows of {context:}, "
-        "float32, configuration `head64`, natural order, TAU 0;\nstatistics from {sequences:} x {length:} tokens of other "
+        "float32, configuration `head64`, {order};\nstatistics from {sequences:} x {length:} tokens of other "
         "topics and sources. {sdpa:.1f~time} CPU seconds per 1,024 tokens with SDPA,\n{cpu:.1f~time} with the hardware's "
         "arithmetic, at most {memory:,.0f~time} MiB.",
-        more=more, python=facts["source"]["versions"]["python"], context=facts["context"], sequences=int(sequences),
-        length=int(length), sdpa=data["float_cpu_seconds"] / thousand, cpu=data["hardware_cpu_seconds"] / thousand,
-        memory=data["peak_memory_mib"])
+        more=more, python=facts["source"]["versions"]["python"], context=facts["context"], order=_order(facts),
+        sequences=int(sequences), length=int(length), sdpa=data["float_cpu_seconds"] / thousand,
+        cpu=data["hardware_cpu_seconds"] / thousand, memory=data["peak_memory_mib"])
     rows = []
     for part in (*data["parts"], {"name": "together", **data}):
         difference = fill("{mean:+.5f~5e-4} ± {error:.5f~5e-4}", mean=part["difference"], error=part["standard_error"])

@@ -15,13 +15,15 @@ class Parser(argparse.ArgumentParser):
     """An argument parser with the variables of ``make TARGET`` as options: ``--keys-per-block`` for KEYS_PER_BLOCK.
 
     An option given empty counts as not given, as an empty variable of make does. What a variable has no other default for is
-    None, a switch False. A mistake raises :class:`FcimError` instead of printing the usage.
+    None, a switch False; but one whose meaning names its default is None too, and whoever knows that default chooses. A mistake
+    raises :class:`FcimError` instead of printing the usage.
     """
 
     def __init__(self, target: str | None, description: str | None, **defaults: Any) -> None:
         super().__init__(prog=f"make {target}" if target else None, description=description, allow_abbrev=False)
         for row in rows_of(target) if target else ():
-            default = defaults.pop(row.name.lower(), False if row.kind is switch else None)
+            off = row.kind is switch and "default" not in row.meaning
+            default = defaults.pop(row.name.lower(), False if off else None)
             more = {"nargs": "?", "const": True} if row.kind is switch else {}
             known = "default" in row.meaning or default in (None, False, "") or row.name == "OUT"
             meaning = row.meaning if known else f"{row.meaning} (default: {default})"

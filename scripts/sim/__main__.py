@@ -18,8 +18,8 @@ FOLDER = ROOT / "build" / "sim"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("sim", "Run LLaMA-3 attention through the Verilog engine and score what comes out.", tau=0,
-                    schedule="natural", octaves=0, sim="icarus", jobs=2)
+    parser = Parser("sim", "Run LLaMA-3 attention through the Verilog engine and score what comes out.", octaves=0,
+                    sim="icarus", jobs=2)
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report (default: build/sim)")
     return parser.parse_args(argv)
 
@@ -28,8 +28,8 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
     """The ``make`` line that repeats this run."""
     names = ("config", "model" if args.model else "checkpoint", "tensors", "layer", "heads", "text", "tokens")
     given = [(name.upper(), getattr(args, name)) for name in names]
-    given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule if args.schedule != "natural" else None),
-              ("FUSED", 1 if args.fused else None), ("ORDERS", args.orders), ("SKIP", 1 if args.skip else None),
+    given += [("TAU", args.tau or None), ("SCHEDULE", args.schedule), ("FUSED", None if args.fused is None else int(args.fused)),
+              ("ORDERS", args.orders), ("SKIP", 1 if args.skip else None),
               ("OCTAVES", args.octaves or None)]
     given += [("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])

@@ -21,7 +21,7 @@ from models.hardware.config import EngineConfig
 from models.hardware.operands import ALL
 from models.hardware.orders import Orders, load_orders
 from models.hardware.quantise import quantise
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tiling import build_tiles
 from models.hardware.timeline import predict_cycles
 from models.quality.bounds import BoundCheck, check_floors, floors_apply, judge_group
@@ -190,14 +190,13 @@ def simulate(args: argparse.Namespace, seed: int, command: str, default_tokens: 
     require_simulator(args.sim)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     run = f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"
-    record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, tau=args.tau,
-                       schedule=args.schedule, orders=args.orders or "", fused=args.fused, skip=args.skip,
-                       octaves=args.octaves, **asdict(ALL), source={}, run=run,
-                       started=started.isoformat(timespec="seconds"))
+    options = DEFAULT_OPTIONS.given(schedule=args.schedule, fused=args.fused, skip=args.skip, tau=args.tau, octaves=args.octaves)
+    record = SimRecord(command=command, seed=seed, simulator=args.sim, config={}, **asdict(options), orders=args.orders or "",
+                       **asdict(ALL), source={}, run=run, started=started.isoformat(timespec="seconds"))
     with reported(record, args.out), of_its_own(args.out / WORK_IN) as folder:
         orders = load_orders(args.orders) if args.orders else None
         layers, cfg, channels, record.fit = load_layers(args, default_tokens)
-        options = TileOptions(args.schedule, args.fused, args.skip, args.tau, args.octaves).check(cfg)
+        options.check(cfg)
         if orders:
             orders.check(cfg)
         if record.fit:

@@ -25,6 +25,7 @@ from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.interface import CORE
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hardware.tile import TileJob
 from models.hardware.tiling import build_tiles, tokens_per_tile
 from models.hardware.timeline import predict, predict_cycles
@@ -45,9 +46,9 @@ T = TypeVar("T")
 ALONE = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 
 
-def share_of_ideal(cfg: EngineConfig, group: int, tokens: int, fused: bool = False) -> float:
+def share_of_ideal(cfg: EngineConfig, group: int, tokens: int, fused: bool = DEFAULT_OPTIONS.fused) -> float:
     """Causal prefill of ``tokens`` tokens with ``group`` query heads a KV head: ideal cycles / predicted cycles;
-    ``fused`` if every tile is."""
+    ``fused`` if every tile is. Nothing else of an order moves cycles."""
     step = tokens_per_tile(cfg, group)
     shapes = [(min(step, tokens - first) * group, min(first + step, tokens)) for first in range(0, tokens, step)]
     return cfg.cycles_per_key * sum(keys for _, keys in shapes) / predict_cycles(cfg, shapes, [fused] * len(shapes))["cycles"]

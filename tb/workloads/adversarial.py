@@ -1,8 +1,8 @@
 """Score patterns that are worst for an online softmax, exact to the last bit, under every stall pattern.
 
-Parameters: ``tau``; ``schedule``, in whose order the pattern's keys are taken (default natural); ``fused`` and ``skip``
-(0, 1, or ``mixed``: drawn for each tile, the default). Each pattern is one tile of ``BLOCKS`` blocks; the numbers that a
-pattern leaves open come from the seed.
+Parameters: ``tau``; ``schedule``, in whose order the pattern's keys are taken (default natural: as they stand); ``fused`` and
+``skip`` (0, 1, or ``mixed``: drawn for each tile, the default). Each pattern is one tile of ``BLOCKS`` blocks; the numbers that
+a pattern leaves open come from the seed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def tiles(cfg: EngineConfig, tau: int, numbers: np.random.Generator) -> dict[str
 def run(job: Job) -> Outcome:
     """All patterns in one simulation."""
     cfg = configuration(job)
-    schedule = schedule_of(job.parameters)
+    schedule = schedule_of(job.parameters, "natural")
     jobs = {name: reordered(cfg, tile, schedule) for name, tile in tiles(cfg, int(job.parameters["tau"]), generator(job)).items()}
     jobs = dict(zip(jobs, flagged(job.parameters, generator(job, "flags"), list(jobs.values()))))
     return run_tiles(job, cfg, jobs, PATTERNS)[0]

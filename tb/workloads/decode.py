@@ -2,8 +2,8 @@
 
 Parameters: ``model`` (default the fixture; a job whose model was not fetched is skipped),
 ``layer``, ``keys``, ``tokens`` (default 1: a decode step; more is a chunk of a prefill), ``tau`` (default 0),
-``pattern`` (a stall pattern, or ``each`` of them; default none), ``schedule`` (default natural), ``fused`` and ``skip`` (0, 1, or
-``each``: one after the other; default 0).
+``pattern`` (a stall pattern, or ``each`` of them; default none), ``schedule``, ``fused`` and ``skip`` (0, 1, or
+``each``: one after the other); by default the order that users get.
 """
 
 from __future__ import annotations

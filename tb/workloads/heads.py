@@ -2,7 +2,7 @@
 
 Parameters: ``model`` (default the fixture; a job whose model was not fetched is skipped),
 ``layer``, ``length``, ``tau`` (default 0), ``pattern`` (a stall pattern, or ``each`` of them; default none),
-``schedule`` (default natural), ``fused`` and ``skip`` (0, 1, or ``each``: one after the other; default 0).
+``schedule``, ``fused`` and ``skip`` (0, 1, or ``each``: one after the other); by default the order that users get.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.errors import FcimError
 from models.hardware.config import OCTAVES_BITS, EngineConfig
-from models.hardware.schedules import check_octaves, check_schedule, key_order
+from models.hardware.schedules import DEFAULT_OPTIONS, check_octaves, check_schedule, key_order
 from models.hardware.tile import TileJob
 from tb.core.sequences import vanishing_tiles
 
@@ -21,10 +21,10 @@ VANISHING = 4
 
 @dataclass(frozen=True)
 class Order:
-    """A schedule of :mod:`models.hardware.schedules` and the flags of all tiles of a run."""
+    """A schedule of :mod:`models.hardware.schedules` and the flags of all tiles of a run; by default what users get."""
 
-    schedule: str = "natural"
-    fused: bool = False
+    schedule: str = DEFAULT_OPTIONS.schedule
+    fused: bool = DEFAULT_OPTIONS.fused
     skip: bool = False
     octaves: int = 0
 
@@ -41,13 +41,13 @@ def _flag(parameters: Mapping[str, object], name: str, word: str, default: objec
     raise FcimError(f"{name} = '{value}' is illegal; use 0, 1 or {word}")
 
 
-def schedule_of(parameters: Mapping[str, object]) -> str:
-    """The job's schedule, by default natural.
+def schedule_of(parameters: Mapping[str, object], default: str) -> str:
+    """The job's schedule.
 
     Raises:
         FcimError: there is no such schedule.
     """
-    return check_schedule(str(parameters.get("schedule", "natural")))
+    return check_schedule(str(parameters.get("schedule", default)))
 
 
 def octaves_of(parameters: Mapping[str, object]) -> int:
@@ -61,14 +61,16 @@ def octaves_of(parameters: Mapping[str, object]) -> int:
 
 
 def orders(parameters: Mapping[str, object]) -> list[Order]:
-    """The orders that a job runs one after another, one for each choice of flags that are ``each``; flags are 0 by default.
+    """The orders that a job runs one after another, one for each choice of flags that are ``each``; what a job does not say
+    is as in :class:`Order`.
 
     Raises:
         FcimError: a parameter is illegal.
     """
-    schedule, octaves, flags = schedule_of(parameters), octaves_of(parameters), []
+    usual, flags = Order(), []
+    schedule, octaves = schedule_of(parameters, usual.schedule), octaves_of(parameters)
     for name in ("fused", "skip"):
-        value = _flag(parameters, name, EACH, False)
+        value = _flag(parameters, name, EACH, getattr(usual, name))
         flags.append((False, True) if value == EACH else (bool(value),))
     return [Order(schedule, fused, skip, octaves) for fused, skip in product(*flags)]
 

@@ -13,6 +13,7 @@ import torch
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.golden import run_tile
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.tensors import source
 from models.tensors.attention_tensors import AttentionTensors
 from scripts.flow.regress.entries import read_entries
@@ -20,7 +21,7 @@ from scripts.flow.regress.job import Job, Outcome
 from tb.core import model
 from tb.core.sequences import exact_tile, random_tiles
 from tb.workloads import LIST, attention
-from tb.workloads.order import flagged, reordered, some_vanish
+from tb.workloads.order import Order, flagged, orders, reordered, some_vanish
 from tb.workloads.stalls import rhythms
 
 SMALL: dict[str, Mapping[str, object]] = {
@@ -103,6 +104,14 @@ def test_an_illegal_order(parameters: dict[str, object], message: str, tmp_path:
         run("heads", 1, tmp_path, **parameters)
 
 
+def test_orders_of_a_job() -> None:
+    """A job that says nothing runs what users get; natural order in blocks of their own can be said."""
+    usual = DEFAULT_OPTIONS
+    assert orders({"tau": 3}) == [Order(usual.schedule, usual.fused, usual.skip, usual.octaves)] == [Order("sink_diagonal", True)]
+    assert orders({"schedule": "natural", "fused": 0}) == [Order("natural", False)]
+    assert orders({"schedule": "natural", "fused": "each", "octaves": 2}) == [Order("natural", f, False, 2) for f in (0, 1)]
+
+
 def test_flags_of_random_tiles(seed: int) -> None:
     cfg, numbers = load_config("tiny"), np.random.default_rng(seed)
     tiles = some_vanish(cfg, numbers, random_tiles(cfg, numbers, 40))
@@ -163,3 +172,8 @@ def test_the_list_is_sound() -> None:
     assert {"smoke", "unit", "engine", "heads", "coverage", "nightly"} <= tags
     both = [entry for entry in entries if set(entry.simulators) == {"icarus", "verilator"}]
     assert any("smoke" in entry.tags for entry in both), "the smoke subset compares the simulators"
+    for part in ("smoke", "coverage", "heads"):
+        said = [entry.parameters for entry in entries if part in entry.tags and entry.module.endswith((".heads", ".decode"))]
+        assert any("schedule" not in p and "fused" not in p for p in said), f"{part}: an entry runs the default order"
+        assert any("natural" in p.get("schedule", ()) and not {0, "each"}.isdisjoint(p.get("fused", ())) for p in said), (
+            f"{part}: an entry runs the order in which a cache is written")

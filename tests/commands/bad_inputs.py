@@ -162,6 +162,7 @@ TABLE = [
     Bad("sim MODEL=smollm2 TENSORS=@good.npz", "MODEL and TENSORS are both given; give one of them", CALL),
     Bad("perplexity ORDERS=@file.txt TAU=1", "TAU and ORDERS are both given", CALL),
     Bad("sim ORDERS=@file.txt SCHEDULE=sink_diagonal", "SCHEDULE and ORDERS are both given", CALL),
+    Bad("generate ORDERS=@file.txt FUSED=0", "FUSED and ORDERS are both given", CALL),
     Bad("sim TENSORS=@good.npz LAYER=1", "LAYER goes with CHECKPOINT", CALL),
     Bad("sim TENSORS=@good.npz TEXT=@file.txt", "TEXT goes with CHECKPOINT", CALL),
     Bad("sim", "the simulator 'icarus' is not installed", CALL, {"PATH": "/nowhere"}),

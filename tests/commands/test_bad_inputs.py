@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -21,6 +22,8 @@ from scripts.flow import simulator as simulate
 from scripts.flow import variables
 from scripts.flow.arguments import flag
 from scripts.flow.sources import ROOT
+from scripts.sim import __main__ as sim
+from scripts.studies.language_model import generate, perplexity, precision
 from tests.commands.bad_inputs import CALL, CHECK, COMMAND, FROM_OUTSIDE, MODELS_IN, TABLE, TARGETS, Bad, make_files, python
 
 MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.regress",
@@ -166,6 +169,25 @@ def test_limits_are_those_of_the_models() -> None:
     assert row.kind(str(MIN_TOKENS), "TOKENS") == MIN_TOKENS
     with pytest.raises(Exception, match="is illegal"):
         row.kind(str(MIN_TOKENS - 1), "TOKENS")
+
+
+@pytest.mark.parametrize("command", [sim, perplexity, generate, precision], ids=lambda command: command.__name__)
+def test_the_order_that_a_command_takes(command: ModuleType) -> None:
+    """What is not given is left to the models' default, which the help names; 0 is given."""
+    none, some = (command.parse_args(words) for words in ([], ["--fused=0", "--tau=0", "--schedule=natural"]))
+    assert (none.schedule, none.fused, none.tau) == (None, None, None)
+    assert (some.schedule, some.fused, some.tau) == ("natural", False, 0)
+    default = {"SCHEDULE": schedules.DEFAULT_OPTIONS.schedule, "FUSED": str(int(schedules.DEFAULT_OPTIONS.fused)),
+               "TAU": str(schedules.DEFAULT_OPTIONS.tau)}
+    target = command.__name__.removesuffix(".__main__").split(".")[-1]
+    for row in variables.rows_of(target):
+        assert row.name not in default or f"{default[row.name]} (default)" in row.meaning
+
+
+def test_the_line_that_repeats_a_run_says_what_was_said() -> None:
+    assert sim.repeat_command(sim.parse_args([]), 7) == "make sim SEED=7"
+    given = ["--schedule=natural", "--fused=0", "--tau=2"]
+    assert sim.repeat_command(sim.parse_args(given), 7) == "make sim TAU=2 SCHEDULE=natural FUSED=0 SEED=7"
 
 
 def test_only_rows_of_the_command_load_pytorch() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import load_config
-from models.hardware.schedules import SCHEDULES, TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, SCHEDULES, TileOptions
 from scripts.figures import __main__ as command
 from scripts.figures import machine, pictures, reports, runs, schedules
 from scripts.figures.machine import fill
@@ -142,9 +142,9 @@ def losses() -> dict[str, Any]:
     """A report of ``make perplexity``."""
     layer = {"mean_cosine": 0.99993, "worst_cosine": 0.9999, "mean_sqnr_db": 40.0, "worst_sqnr_db": 38.0, "alone": 1e-4,
              "mean_relative_l1": 0.01}
-    facts = {"bytes_per_token": 1.0, "source": {"model": "fixture", "versions": {"python": "3.11.7"}}, "context": 1024, "tau": 0,
-             "stride": 1024, "calibration": "statistics, 4 x 512 tokens", "config": {"name": "default"}, "schedule": "natural",
-             "fused": False}
+    facts = {"bytes_per_token": 1.0, "source": {"model": "fixture", "versions": {"python": "3.11.7"}}, "context": 1024,
+             "stride": 1024, "calibration": "statistics, 4 x 512 tokens", "config": {"name": "default"},
+             **asdict(DEFAULT_OPTIONS)}
     return {"conditions": facts, "scored_tokens": 4095, "float_loss": 0.9, "hardware_loss": 0.9, "difference": 0.0002,
             "standard_error": 0.0002, "float_seconds": 1.0, "hardware_seconds": 5.0, "bytes_per_token": 4.0,
             "layers": [{"layer": i, **layer} for i in range(4)]}

@@ -11,7 +11,7 @@ from transformers import DynamicCache, LlamaForCausalLM, StaticCache
 
 import models.hf_attention as ha
 from models.errors import FcimError
-from models.hardware.schedules import SCHEDULES, TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, SCHEDULES, TileOptions
 from models.hf_attention.forward import OBSERVER, fusioncim_attention, observed
 from models.hf_attention.statistics import layer_statistics
 from tests.hf_attention.conftest import VOCABULARY
@@ -60,11 +60,14 @@ def test_causality(model: LlamaForCausalLM, ids: Tensor, quantise: bool) -> None
     assert (before - after)[:, 23:].abs().max() > ROUNDING * before.abs().max()
 
 
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, TileOptions()], ids=lambda options: options.name)
 @pytest.mark.parametrize("static", [False, True])
 @pytest.mark.parametrize("cuts", [(41,), (40, 1), (1,) * 41, (16, 9, 16)])
 def test_prefill_and_decode_may_be_split_anywhere(model: LlamaForCausalLM, ids: Tensor, cuts: tuple[int, ...],
-                                                  static: bool) -> None:
-    """With a cache of either kind the logits are those of one pass; the last bits of float32 projections may differ."""
+                                                  static: bool, options: TileOptions) -> None:
+    """With a cache of either kind the logits are those of one pass; the last bits of float32 projections may differ, and
+    in any order but natural which key blocks a row meets together."""
+    ha.configure(model, options=options)
     whole = logits(model, ha.NAME, ids, use_cache=False)
     cache = StaticCache(model.config, max_cache_len=64) if static else DynamicCache(config=model.config)
     parts, first = [], 0
@@ -72,8 +75,17 @@ def test_prefill_and_decode_may_be_split_anywhere(model: LlamaForCausalLM, ids: 
         parts.append(logits(model, ha.NAME, ids[:, first:first + length], past_key_values=cache, use_cache=True))
         first += length
     different = (torch.cat(parts, 1) - whole).abs()
-    # a rounding of float32 may move a code by one step; that is rare and small
+    # a rounding of float32 may move a code by one step; that is rare and small, and so is what other blocks round
     assert different.max() < 0.05 * whole.abs().max() and different.mean() < ROUNDING * whole.abs().max()
+
+
+def test_the_order_where_nobody_chooses(model: LlamaForCausalLM, ids: Tensor) -> None:
+    """That of the commands, to the bit; natural order gives other roundings, and can be had."""
+    usual = logits(model, ha.NAME, ids)
+    ha.configure(model, options=TileOptions("sink_diagonal", fused=True))
+    assert torch.equal(logits(model, ha.NAME, ids), usual)
+    ha.configure(model, options=TileOptions())
+    assert not torch.equal(logits(model, ha.NAME, ids), usual)
 
 
 def test_batches_change_nothing(model: LlamaForCausalLM, ids: Tensor) -> None:

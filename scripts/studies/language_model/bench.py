@@ -13,7 +13,7 @@ import torch
 
 from models.errors import FcimError, run_cli
 from models.hardware.config import load_config
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hf_attention.kernel import integer_attention
 from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Quantisation
@@ -58,7 +58,7 @@ def _measure(config: str, tokens: int, seed: int, device_name: str | None, threa
     def hardware() -> torch.Tensor:
         known = layer_statistics([(q.double(), k.double(), v.double())], Quantisation())
         groups = quantise_sequence(q.double(), k.double(), v.double(), scale, Quantisation(), known)
-        return integer_attention(cfg, TileOptions(), groups)
+        return integer_attention(cfg, DEFAULT_OPTIONS, groups)
 
     def seconds(run: object, repeats: int) -> float:
         best = float("inf")

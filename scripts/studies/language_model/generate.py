@@ -33,8 +33,8 @@ QUESTION = "Why is the sky blue? Explain it to a child."
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", tau=0,
-                    schedule="natural", new=NEW, out=FOLDER)
+    parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", new=NEW,
+                    out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 

@@ -15,7 +15,7 @@ import models.hf_attention as ha
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.orders import load_orders
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.checkpoint import Checkpoint
@@ -133,7 +133,7 @@ def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, Toke
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
-    options = TileOptions(args.schedule, args.fused, False, args.tau)
+    options = DEFAULT_OPTIONS.given(schedule=args.schedule, fused=args.fused, tau=args.tau)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
     orders = load_orders(args.orders) if getattr(args, "orders", None) else None     # not every command takes them

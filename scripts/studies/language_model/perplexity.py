@@ -55,8 +55,7 @@ TOGETHER = "together"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("perplexity", "What a language model loses with the hardware's attention, and in which layer.", tau=0,
-                    schedule="natural", out=FOLDER)
+    parser = Parser("perplexity", "What a language model loses with the hardware's attention, and in which layer.", out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 

@@ -114,8 +114,7 @@ class Line:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("precision", "Loss and SQNR by bits, scales, smoothing, rotation and threshold.", tau=0, schedule="natural",
-                    out=FOLDER)
+    parser = Parser("precision", "Loss and SQNR by bits, scales, smoothing, rotation and threshold.", out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 

@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from models.errors import FcimError
-from models.hardware.schedules import SCHEDULES, TileOptions, block_span, blocks, check_octaves, check_schedule, key_order
+from models.hardware.schedules import (
+    DEFAULT_OPTIONS,
+    SCHEDULES,
+    TileOptions,
+    block_span,
+    blocks,
+    check_octaves,
+    check_schedule,
+    key_order,
+)
 
 SIZES = (8, 16, 32, 64)
 
@@ -96,3 +105,16 @@ def test_only_skipping_below_octaves_can_change_results() -> None:
         False, False, False, True]
     assert TileOptions(skip=True).name == TileOptions(octaves=9).name == "natural"
     assert TileOptions("diagonal_ascending", True, True, 1, 9).name == "diagonal_ascending + fused, tau 1, skipping below 2^-9"
+
+
+def test_what_is_taken_where_nobody_chooses() -> None:
+    """The order of docs/schedules.md, exact and without a threshold; a tile of which nothing is said is the plainest."""
+    assert TileOptions("sink_diagonal", fused=True, skip=False, tau=0, octaves=0) == DEFAULT_OPTIONS
+    assert TileOptions() == TileOptions("natural", fused=False, skip=False, tau=0, octaves=0)
+
+
+def test_what_somebody_chose() -> None:
+    """Also where it is 0 or False; the rest stays."""
+    assert DEFAULT_OPTIONS.given(schedule=None, fused=None, tau=None) == DEFAULT_OPTIONS
+    assert DEFAULT_OPTIONS.given(fused=False, tau=0) == TileOptions("sink_diagonal")
+    assert DEFAULT_OPTIONS.given(schedule="natural", tau=3, skip=True) == TileOptions("natural", True, True, 3)

@@ -18,7 +18,7 @@ from models.hardware.golden import run_tile
 from models.hardware.numerics import probability_table
 from models.hardware.operands import ALL, OperandOptions
 from models.hardware.quantise import dequantise, quantise
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
 from models.hf_attention.kernel import integer_attention
@@ -269,11 +269,13 @@ def test_floors() -> None:
 
 @pytest.mark.parametrize("change", [
     {}, {"fixture": False}, {"default_text": False}, {"tokens": 511}, {"heads": 8}, {"cfg": EngineConfig(prob_bits=12)},
-    {"options": TileOptions(tau=1)}, {"options": TileOptions("diagonal_first")}], ids=repr)
-def test_floors_apply_to_the_set_that_they_were_measured_on(change: dict[str, object]) -> None:
+    {"options": TileOptions(tau=1)}, {"options": TileOptions("diagonal_first")}, {"options": TileOptions("sink_diagonal")},
+    {"options": replace(DEFAULT_OPTIONS, skip=True, octaves=9)}], ids=repr)
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, replace(DEFAULT_OPTIONS, skip=True), TileOptions()], ids=repr)
+def test_floors_apply_to_the_set_that_they_were_measured_on(change: dict[str, object], options: TileOptions) -> None:
     """Any other set of heads, as the default eight, has other means."""
     whole = {"fixture": True, "default_text": True, "tokens": bounds.FLOOR_TOKENS, "heads": bounds.FLOOR_HEADS,
-             "cfg": load_config("default"), "options": TileOptions()}
+             "cfg": load_config("default"), "options": options}
     assert bounds.floors_apply(**{**whole, **change}) == (not change)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from models.hardware.config import load_config
 from models.hardware.golden import run_tile
 from models.hardware.quantise import quantise
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tiling import assemble, build_tiles
 from models.quality.bounds import FLOOR_HEADS, FLOOR_TOKENS, JudgedHead, check_floors, judge_group
 from models.quality.reference import reference_attention
@@ -41,7 +42,8 @@ def test_geometry(layers: list[AttentionTensors]) -> None:
         assert tensors.kv_of_head == [h // 4 for h in range(tensors.q.shape[0])]
 
 
-def test_accuracy_floors(layers: list[AttentionTensors]) -> None:
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, TileOptions()], ids=lambda options: options.name)
+def test_accuracy_floors(options: TileOptions, layers: list[AttentionTensors]) -> None:
     """The integer algorithm, which the RTL equals on every bit, on every head at T = 512: floors and promises."""
     cfg = load_config("default")
     judged: list[JudgedHead] = []
@@ -49,8 +51,8 @@ def test_accuracy_floors(layers: list[AttentionTensors]) -> None:
         reference = reference_attention(tensors)
         for group, part in zip(quantise(tensors), tensors.by_group(), strict=True):
             rows = [tensors.heads.index(h) for h in part.heads]
-            out = assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group)])
-            judged += judge_group(cfg, TileOptions(), part, tensors.scale, group, out, reference[rows], part.heads)
+            out = assemble(group, [run_tile(cfg, tile) for tile in build_tiles(cfg, group, **asdict(options))])
+            judged += judge_group(cfg, options, part, tensors.scale, group, out, reference[rows], part.heads)
     assert len(judged) == sum(t.q.shape[0] for t in layers) == FLOOR_HEADS
     assert not any(head.outside or head.causes for head in judged), "ordinary tensors are inside the promised range"
     checks = check_floors([head.metrics for head in judged]) + [check for head in judged for check in head.checks]
