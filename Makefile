@@ -102,7 +102,7 @@ efficiency: $(STAMP) ## predicted share of the ideal cycles, by block size and g
 ablation: $(STAMP) ## compare the orders of the keys: rescales, skipped blocks, accuracy, cycles; results in build/ablation
 	@$(PY) -m scripts.call ablation $(call flag,CONFIG,--config) $(model_flags) $(head_flags) $(call flag,SCHEDULE,--schedule) $(call flag,TAU,--tau) $(call flag,KEYS_PER_BLOCK,--keys-per-block) $(call flag,FULL,--full) $(order_flags) $(run_flags) $(call flag,OUT,--out)
 
-calibrate: $(STAMP) ## choose the order of the keys for each KV head on a calibration text; the file that ORDERS= takes
+calibrate: $(STAMP) ## choose the order of the keys for each KV head on calibration texts; the file that ORDERS= takes
 	@$(PY) -m scripts.call calibrate $(call flag,CONFIG,--config) $(model_flags) $(call flag,GRAIN,--grain) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
 
 capture: $(STAMP) ## save the attention tensors of a checkpoint's heads to a file

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,29 @@ from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 
 FORMAT = "FusionCIM orders"
-VERSION = 1
+VERSION = 2
 _KEYS = {"format": str, "version": int, "model": str, "text": str, "tokens": int, "config": str, "keys_per_block": int,
-         "heads_per_kv_head": int, "layers": list}
+         "heads_per_kv_head": int, "effects": list, "layers": list}
+_EFFECT = {"text": str, "rows": int, "natural": int, "rescales": int, "lost_db": float, "worst_db": float}
 _HEAD = re.compile(r"L(\d+)H(\d+)")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What orders did on a text: rescales of so many ``rows`` in ``natural`` order and with them, and dB of SQNR against natural
+    order that query heads lose, on average and the worst of them."""
+
+    text: str
+    rows: int
+    natural: int
+    rescales: int
+    lost_db: float
+    worst_db: float
+
+    @property
+    def fewer(self) -> float:
+        """Share of natural order's rescales that is gone."""
+        return 1 - self.rescales / self.natural if self.natural else 0.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +47,7 @@ class Orders:
     """``chosen[layer][kv_head]``: schedule, first step and threshold; nothing else of these options counts.
 
     For people: ``model``, ``text`` and ``tokens`` that they were chosen on, configuration ``config`` and its
-    ``keys_per_block``. ``heads_per_kv_head``: query heads on a KV head.
+    ``keys_per_block``, and the ``effects`` that they had on texts. ``heads_per_kv_head``: query heads on a KV head.
     """
 
     model: str
@@ -38,6 +57,7 @@ class Orders:
     keys_per_block: int
     heads_per_kv_head: int
     chosen: tuple[tuple[TileOptions, ...], ...]
+    effects: tuple[Effect, ...] = ()
 
     def options_of(self, layer: int, kv_head: int, given: TileOptions | None = None) -> TileOptions:
         """The options of a KV head; what they do not say, skipping, is that of ``given``."""
@@ -90,7 +110,8 @@ class Orders:
     def text_form(self) -> str:
         """The file's text, JSON with a layer a line."""
         facts = {"format": FORMAT, "version": VERSION, "model": self.model, "text": self.text, "tokens": self.tokens,
-                 "config": self.config, "keys_per_block": self.keys_per_block, "heads_per_kv_head": self.heads_per_kv_head}
+                 "config": self.config, "keys_per_block": self.keys_per_block, "heads_per_kv_head": self.heads_per_kv_head,
+                 "effects": [asdict(effect) for effect in self.effects]}
         lines = [json.dumps([{"schedule": o.schedule, "fused": o.fused, "tau": o.tau} for o in layer]) for layer in self.chosen]
         return json.dumps(facts, indent=1)[:-2] + ',\n "layers": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n"
 
@@ -121,9 +142,13 @@ def _parsed(data: Any) -> Orders:
     layers = data["layers"]
     if not layers or any(not isinstance(heads, list) or not heads or len(heads) != len(layers[0]) for heads in layers):
         raise FcimError("'layers' must hold for every layer as many entries as there are KV heads")
+    for effect in data["effects"]:
+        if not isinstance(effect, dict) or {name: type(value) for name, value in effect.items()} != _EFFECT:
+            raise FcimError(f"an entry of 'effects' must hold {', '.join(_EFFECT)}, and nothing else")
     chosen = tuple(tuple(_options(f"layer {number}, KV head {kv}", entry) for kv, entry in enumerate(heads))
                    for number, heads in enumerate(layers))
-    return Orders(*(data[name] for name in ("model", "text", "tokens", "config", "keys_per_block", "heads_per_kv_head")), chosen)
+    return Orders(*(data[name] for name in ("model", "text", "tokens", "config", "keys_per_block", "heads_per_kv_head")), chosen,
+                  tuple(Effect(**effect) for effect in data["effects"]))
 
 
 def load_orders(path: str | Path) -> Orders:

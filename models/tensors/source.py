@@ -11,12 +11,13 @@ from models.tensors.checkpoint_folder import checkpoint_path
 from models.tensors.gguf_file import is_gguf
 from models.tensors.packaged import fetch, name_of
 from models.tensors.tensor_file import load_tensor_file
+from models.tensors.text import CODE, PROSE
 from models.values import parse_count, parse_indices
 
 if TYPE_CHECKING:
     from models.tensors.checkpoint import Checkpoint
 
-__all__ = ["decode_step", "load_tensors", "open_checkpoint", "parse_count", "parse_indices", "tell_first_token"]
+__all__ = ["decode_step", "kinds_of", "load_tensors", "open_checkpoint", "parse_count", "parse_indices", "tell_first_token"]
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixture"
 Indices = str | int | list[int] | None
@@ -46,6 +47,11 @@ def open_checkpoint(checkpoint: str | Path | None = None) -> Checkpoint:
 
         return GgufCheckpoint(path)
     return Checkpoint(path)
+
+
+def kinds_of(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The kinds of text that a model is run on where none is given: the fixture model has only learnt to read sources."""
+    return (CODE,) if checkpoint.path == FIXTURE else (PROSE, CODE)
 
 
 def tell_first_token(source: dict[str, Any]) -> None:

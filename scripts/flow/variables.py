@@ -175,11 +175,11 @@ TABLE = (
     Row("LAYER", "capture", "layer number (default: the middle one)", whole(0)),
     Row("HEADS", "sim waves ablation capture", "head numbers, as in 0-3,8", ranges()),
     Row("TEXT", "sim waves ablation perplexity generate precision capture head-stats", "the text to run the model on", file),
-    Row("TEXT", "calibrate", "the text to choose on, another one than is measured later (default: sources of the Python standard "
-        "library that no measurement uses)", file),
+    Row("TEXT", "calibrate", "the text to choose on, another one than is measured later (default: code and prose that come with "
+        "Python and that no measurement uses)", file),
     Row("TOKENS", "sim waves generate capture efficiency bench-sim", "how many tokens of it", whole(1)),
     Row("TOKENS", "perplexity precision", "how many tokens of it, 3 or more", whole(3)),
-    Row("TOKENS", "head-stats calibrate", "how many tokens of it, 64 or more", whole(64)),
+    Row("TOKENS", "head-stats calibrate", "how many tokens of it (calibrate: of each text), 64 or more", whole(64)),
     Row("TOKENS", "ablation bench-attention", "several lengths, as in 512,2048", wholes(1)),
     Row("SCHEDULE", "sim waves perplexity generate precision",
         "order of the keys: natural, diagonal_first, sink_diagonal (default), diagonal_ascending", choice(*SCHEDULES)),

@@ -20,7 +20,7 @@ from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import fit_note
-from models.tensors.source import FIXTURE, open_checkpoint, parse_count
+from models.tensors.source import kinds_of, open_checkpoint, parse_count
 from models.tensors.text import CODE, PROSE, load_corpus, load_prose
 from models.tensors.token_ids import TokenIds, Tokenizer, read_text, token_ids
 from scripts.checks import check_call
@@ -110,11 +110,6 @@ def output_folder(path: Path) -> Path:
     """
     check_writable(path)
     return path
-
-
-def kinds_of(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """The kinds of text that a model is judged on where none is given: the fixture model has only learnt to read sources."""
-    return (CODE,) if checkpoint.path == FIXTURE else (PROSE, CODE)
 
 
 def text_ids(args: argparse.Namespace, checkpoint: Checkpoint, tokens: int, kind: str = CODE) -> TokenIds:

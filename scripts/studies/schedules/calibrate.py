@@ -1,19 +1,17 @@
-"""Choose the order of the keys for each KV head, or each layer, on a calibration text (``make calibrate``).
+"""Choose the order of the keys for each KV head, or each layer, on calibration texts (``make calibrate``).
 
-Every order, first step and threshold of 0 to 4 is counted on every KV head; the one with the fewest rescales is taken whose
-output has lost no more than ``BUDGET_DB`` against natural order.
+Orders and thresholds of 0 to 4 are measured on every KV head. Of all sets of orders one with few rescales is taken in which
+query heads lose no more than ``BUDGET_DB`` on average against natural order, and none more than ``LIMIT_DB`` on any text.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
@@ -21,15 +19,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.errors import run_cli
 from models.hardware.config import EngineConfig
-from models.hardware.orders import Orders
-from models.hardware.schedules import SCHEDULES, TileOptions
+from models.hardware.orders import Effect, Orders
+from models.hardware.schedules import TileOptions
 from models.hardware.tiling import tokens_per_tile
-from models.quality.reference import reference_attention
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import choose_config, fit_note, fit_tensors
-from models.tensors.source import open_checkpoint, tell_first_token
-from models.tensors.text import load_corpus
+from models.tensors.source import kinds_of, open_checkpoint, tell_first_token
+from models.tensors.text import CODE, PROSE, default_text, load_corpus, load_prose
 from models.tensors.token_ids import read_text
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
@@ -37,128 +34,99 @@ from scripts.flow.files import check_writable, write_atomic
 from scripts.flow.processes import of_its_own, shown
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
-from scripts.studies.schedules.measure import Measured, measure_group
+from scripts.studies.schedules.budget import Offer, Picked, pick
+from scripts.studies.schedules.costs import CANDIDATES, CHECK_TILES, TILES, Measured, all_costs, together
 from scripts.studies.schedules.report import number, percent
-from scripts.studies.schedules.scores import GroupScores, group_scores
-from scripts.studies.schedules.settings import NATURAL, Sweep
-from scripts.studies.schedules.sources import prefill
+from scripts.studies.schedules.settings import NATURAL
 
 FILE = ROOT / "build" / "calibrate" / "orders.json"
-TOKENS = 2048
-TAUS = tuple(range(5))  # a larger one has not been seen within the budget
-BUDGET_DB = 0.05    # mean SQNR of a KV head that the choice may lose against natural order
-PIECE = 4000        # characters of each source of the default text, so that it has many
-CANDIDATES = tuple(TileOptions(schedule, fused, tau=tau) for tau in TAUS for fused in (False, True) for schedule in SCHEDULES)
+TOKENS = 2048       # of each text
+BUDGET_DB = 0.05    # SQNR that query heads may lose on average against natural order
+LIMIT_DB = 0.5      # that one of them may
+BYTES = 12          # of a text for each token that is wanted; no tokenizer needs as many
+PIECE = 4000        # characters of each source of a calibration text, so that it has many
 
 
-def calibration_text(tokens: int) -> str:
-    """Pieces of many sources of the standard library, none of which the default text of a measurement is taken from."""
-    wanted, found, size = 12 * tokens, [], 0
-    corpus = load_corpus(held_out=False)
-    for data in corpus[:: max(1, len(corpus) * PIECE // wanted)]:
-        found.append(data.decode("utf-8", errors="replace")[:PIECE])
-        size += len(found[-1])
-    return "\n".join(found)
+class Text(NamedTuple):
+    """A text to run the model on; ``name`` says to people which it is."""
+
+    name: str
+    content: str
 
 
-@dataclass
-class Unit:
-    """What gets one choice: a KV head, or all of a layer. Of each KV head the names of its query heads, scores and reference."""
-
-    cfg: EngineConfig
-    groups: list[tuple[list[str], GroupScores, torch.Tensor]]
-
-    def measured(self, taus: Iterable[int], schedules: tuple[str, ...], scored: list[TileOptions]) -> Measured:
-        """Sums over its KV heads."""
-        found = Measured()
-        for names, scores, reference in self.groups:
-            pairs = [(fused, tau) for fused in (False, True) for tau in taus]
-            found.add(measure_group(Sweep(self.cfg, pairs, scored, (), schedules, False), scores, names, reference))
-        return found
-
-    def rescales(self) -> dict[TileOptions, int]:
-        """Rescaled rows of every candidate."""
-        counts = self.measured([tau for tau in TAUS if tau <= self.cfg.max_tau()], SCHEDULES, []).counts
-        return {setting: sum(of.rescales) for (_, _, setting), of in counts.items()}
-
-    def sqnr_db(self, setting: TileOptions) -> float:
-        """Mean over its heads, against float32 attention."""
-        metrics = self.measured([setting.tau], (setting.schedule,), [setting]).scores[
-            self.cfg.keys_per_block, self.cfg.prob_bits, setting].metrics
-        return sum(of.sqnr_db for of in metrics) / len(metrics)
+def calibration_text(tokens: int, kind: str = CODE) -> str:
+    """Pieces of many sources of the standard library, or of the prose of Python's help, none of which the default text of a
+    measurement is taken from."""
+    if kind == PROSE:
+        pieces = [topic[first:first + PIECE] for topic in load_prose(held_out=False) for first in range(0, len(topic), PIECE)]
+    else:
+        pieces = [data.decode("utf-8", errors="replace")[:PIECE] for data in load_corpus(held_out=False)]
+    return "\n".join(pieces[::max(1, len(pieces) * PIECE // (BYTES * tokens))])
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen for some heads, rescaled rows in natural order and with it, of so many rows, and dB that it loses."""
-
-    options: TileOptions
-    natural: int
-    rescales: int
-    rows: int
-    lost_db: float
+def units_of(layers: Sequence[Sequence[Measured]], whole: bool) -> list[Measured]:
+    """What gets an order of its own in a layer, each KV head or all together (``whole``), from the KV heads on every text."""
+    heads = [together(texts) for texts in zip(*layers, strict=True)]
+    return [together(heads)] if whole else heads
 
 
-def choose(unit: Unit, budget_db: float = BUDGET_DB) -> Choice:
-    """The candidate with the fewest rescales that loses at most ``budget_db``; of equals the one without a threshold, then the
-    simpler one. Natural order is always within the budget."""
-    rescales = unit.rescales()
-    rows = sum(int(scores.rows.sum()) for _, scores, _ in unit.groups)
-    natural_db = unit.sqnr_db(NATURAL)
-    for setting in sorted((c for c in CANDIDATES if c in rescales), key=lambda c: rescales[c]):
-        lost = 0.0 if setting == NATURAL else natural_db - unit.sqnr_db(setting)
-        if lost <= budget_db:
-            return Choice(setting, rescales[NATURAL], rescales[setting], rows, lost)
-    raise AssertionError("natural order is a candidate")
+def choose(units: Sequence[Measured], budget_db: float = BUDGET_DB,
+           limit_db: float = LIMIT_DB) -> tuple[list[TileOptions], Picked]:
+    """An order for each unit, a KV head or several that are to have the same.
+
+    Args:
+        budget_db: what the query heads of all may lose on average over all texts, where one that gains counts as one that loses
+            nothing. limit_db: what one of them may lose on any text.
+    """
+    allowed = [[of for of, cost in unit.costs.items() if max(cost.lost_db) <= limit_db] for unit in units]
+    offers = [[Offer(unit.costs[of].rescales, sum(max(0.0, db) for db in unit.costs[of].lost_db)) for of in some]
+              for unit, some in zip(units, allowed, strict=True)]
+    picked = pick(offers, budget_db * sum(len(unit.costs[NATURAL].lost_db) for unit in units))
+    return [some[number] for some, number in zip(allowed, picked.numbers, strict=True)], picked
 
 
-def choose_layer(cfg: EngineConfig, tensors: AttentionTensors, whole: bool) -> list[Choice]:
-    """A choice for each KV head of a layer, or one for all of them (``whole``)."""
-    torch.set_num_threads(1)
-    layer, reference = prefill(tensors), reference_attention(tensors)
-    groups = [([tensors.heads[row] for row in rows], group_scores(cfg, pieces), reference[rows])
-              for pieces, rows in zip(layer.groups, layer.heads, strict=True)]
-    return [choose(Unit(cfg, groups))] if whole else [choose(Unit(cfg, [group])) for group in groups]
+def effect(text: str, heads: Sequence[Measured], chosen: Sequence[TileOptions]) -> Effect:
+    """What the orders that were chosen did to the KV heads on a text."""
+    lost = [db for head, of in zip(heads, chosen, strict=True) for db in head.costs[of].lost_db]
+    return Effect(text, sum(head.rows for head in heads), sum(head.costs[NATURAL].rescales for head in heads),
+                  sum(head.costs[of].rescales for head, of in zip(heads, chosen, strict=True)), sum(lost) / len(lost), max(lost))
 
 
-def choose_all(cfg: EngineConfig, layers: Iterable[AttentionTensors], whole: bool, jobs: int) -> Iterator[list[Choice]]:
-    """The choices of each layer in turn. While up to ``jobs`` processes work, the next layer is captured; no more are held."""
-    if jobs == 1:
-        yield from (choose_layer(cfg, tensors, whole) for tensors in layers)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting: list[Future[list[Choice]]] = []
-        for tensors in layers:
-            waiting.append(pool.submit(choose_layer, cfg, tensors, whole))
-            if len(waiting) > jobs:
-                yield waiting.pop(0).result()
-        yield from (future.result() for future in waiting)
+def walk_text(model: Checkpoint, text: Text, tokens: int, cfg: EngineConfig) -> Iterator[AttentionTensors]:
+    """The layers of a model on a text, one after the other, as the configuration takes them."""
+    every = list(range(model.config.num_hidden_layers))
+    return (fit_tensors(tensors, cfg) for tensors in model.each_layer(every, None, text.content, tokens))
 
 
-def choices_table(choices: list[list[Choice]], title: str) -> Table:
-    """How many KV heads or layers got which order, and what that saves them; a line for all."""
+def choices_table(units: Sequence[Measured], chosen: Sequence[TileOptions], title: str) -> Table:
+    """How many KV heads or layers got which order, and what that does to them; a line for all."""
     table = Table([Column("order", text=True, key=True), Column("chosen"), Column("natural"), Column("its own"),
-                   Column("fewer %"), Column("lost dB, worst")], title)
-    flat = [choice for layer in choices for choice in layer]
-    lines = [(options.name, [c for c in flat if c.options == options])
-             for options, _ in Counter(c.options for c in flat).most_common()]
-    for name, some in [*lines, ("all", flat)]:
-        natural, own, rows = (sum(getattr(c, field) for c in some) for field in ("natural", "rescales", "rows"))
-        table.add(name, str(len(some)), number(natural / rows, 3), number(own / rows, 3),
-                  percent(1 - own / natural if natural else 0.0), number(max(c.lost_db for c in some), 3))
+                   Column("fewer %"), Column("lost dB"), Column("worst head")], title)
+    lines = [[of] for of, _ in Counter(chosen).most_common()]
+    for some in [*lines, list(dict.fromkeys(chosen))] if len(lines) > 1 else lines:
+        theirs = [(unit, of) for unit, of in zip(units, chosen, strict=True) if of in some]
+        did = effect("", [unit for unit, _ in theirs], [of for _, of in theirs])
+        table.add(some[0].name if len(some) == 1 else "all", str(len(theirs)), *_figures(did))
     return table
 
 
+def effects_table(effects: Sequence[Effect]) -> Table:
+    """What the orders do on each text."""
+    table = Table([Column("text", text=True, key=True), Column("natural"), Column("its own"), Column("fewer %"),
+                   Column("lost dB"), Column("worst head")], "rescales per row and SQNR lost, by text")
+    for did in effects:
+        table.add(did.text, *_figures(did))
+    return table
+
+
+def _figures(did: Effect) -> list[str]:
+    return [number(did.natural / did.rows, 3), number(did.rescales / did.rows, 3), percent(did.fewer), number(did.lost_db, 3),
+            number(did.worst_db, 2)]
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    return Parser("calibrate", "Choose the order of the keys for each KV head on a calibration text.", jobs=2,
+    return Parser("calibrate", "Choose the order of the keys for each KV head on calibration texts.", jobs=2,
                   grain="head").parse_args(argv)
-
-
-def orders_of(choices: list[list[Choice]], model: Checkpoint, cfg: EngineConfig, text: str, tokens: int) -> Orders:
-    """The choices as a file's content; a choice for a whole layer goes to all its KV heads."""
-    heads, kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
-    chosen = tuple(tuple(of[kv if len(of) > 1 else 0].options for kv in range(kv_heads)) for of in choices)
-    return Orders(model.facts()["model"], text, tokens, cfg.name, cfg.keys_per_block, heads // kv_heads, chosen)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -168,30 +136,59 @@ def main(argv: list[str] | None = None) -> int:
     out = Path(args.out) if args.out else FILE
     model = open_checkpoint(args.checkpoint)
     cfg = choose_config(args.config, model.config.head_dim, cut=not args.checkpoint)
-    tokens_per_tile(cfg, model.config.num_attention_heads // model.config.num_key_value_heads)
-    text = read_text(args.text) if args.text else None
+    heads, kv_heads, count = (getattr(model.config, f"num_{what}") for what in (
+        "attention_heads", "key_value_heads", "hidden_layers"))
+    tokens_per_tile(cfg, heads // kv_heads)
     tokens = args.tokens or min(TOKENS, model.config.max_position_embeddings, cfg.max_keys)
+    kinds, held_out = kinds_of(model), []
+    if args.text:
+        texts = [Text(Path(args.text).name, read_text(args.text))]
+        told = texts[0].name
+    else:
+        texts = [Text(f"{kind}, calibration", calibration_text(tokens, kind)) for kind in kinds]
+        held_out = [Text(f"{kind}, held out", default_text(BYTES * tokens, kind)) for kind in kinds]
+        told = f"{' and '.join(kinds)} that come with Python, none of it held out"
     check_writable(out.absolute().parent)
-    layers = model.each_layer(list(range(model.config.num_hidden_layers)), None, text or calibration_text(tokens), tokens)
-    first = next(layers)    # what is wrong with text or weights is told before anything else
-    facts = first.source
-    say(f"configuration {cfg.name}, {cfg.keys_per_block} keys a block, {tokens:,} tokens")
+    walks = [walk_text(model, text, tokens, cfg) for text in (*texts, *held_out)]
+    first = next(walks[0])    # what is wrong with text or weights is told before anything else
+    walks[0] = chain([first], walks[0])
+    say(f"configuration {cfg.name}, {cfg.keys_per_block} keys a block, {tokens:,} tokens of {told}")
     if note := fit_note(model.config.head_dim, cfg):
         say(note)
-    tell_first_token(facts)
-    choices: list[list[Choice]] = []
+    tell_first_token(first.source)
     with (of_its_own(out.absolute().parent), Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True) as progress):
-        bar = progress.add_task("layers", total=model.config.num_hidden_layers)
-        fitted = (fit_tensors(tensors, cfg) for tensors in chain([first], layers))
-        for found in choose_all(cfg, fitted, args.grain == "layer", args.jobs):
-            choices.append(found)
-            progress.advance(bar)
-    choices_table(choices, f"{facts['model']}: rescales per row on the calibration text, {tokens:,} tokens").show()
-    told = f"{Path(args.text).name}, sha256 {facts['text_sha256'][:12]}" if args.text else (
-        "sources of the Python standard library that are not held out")
-    write_atomic(out, orders_of(choices, model, cfg, told, tokens).text_form())
+        bar = progress.add_task("layers", total=count * len(walks))
+
+        def measured(walk: Iterable[AttentionTensors], candidates: Iterable[Sequence[Sequence[TileOptions]]],
+                     tiles: int) -> list[list[Measured]]:
+            """Of each layer its KV heads."""
+            found = []
+            for layer in all_costs(cfg, walk, candidates, tiles, LIMIT_DB, args.jobs):
+                found.append(layer)
+                progress.advance(bar)
+            return found
+
+        of_texts = [measured(walk, repeat([CANDIDATES] * kv_heads), TILES) for walk in walks[:len(texts)]]
+        whole = args.grain == "layer"
+        units = [unit for layers in zip(*of_texts, strict=True) for unit in units_of(layers, whole)]
+        chosen, picked = choose(units)
+        of_each = [of for of in chosen for _ in range(kv_heads if whole else 1)]
+        orders = [of_each[first:first + kv_heads] for first in range(0, count * kv_heads, kv_heads)]
+        own = [[[of] for of in layer] for layer in orders]
+        of_texts += [measured(walk, own, CHECK_TILES) for walk in walks[len(texts):]]
+    effects = tuple(effect(text.name, [head for layer in layers for head in layer], of_each)
+                    for text, layers in zip((*texts, *held_out), of_texts, strict=True))
+    name = first.source["model"]
+    choices_table(units, chosen, f"{name}: rescales per row and SQNR lost, {tokens:,} tokens of each text").show()
+    print()
+    effects_table(effects).show()
+    say(f"no choice within {BUDGET_DB} dB on average and {LIMIT_DB} dB on each query head rescales less than "
+        f"{picked.at_least / max(1, picked.rescales):.1%} as often")
+    sha = f", sha256 {first.source['text_sha256'][:12]}" if args.text else ""
+    write_atomic(out, Orders(name, told + sha, tokens, cfg.name, cfg.keys_per_block, heads // kv_heads,
+                             tuple(map(tuple, orders)), effects).text_form())
     say(f"written: {shown(out.resolve())}; take it with ORDERS={shown(out.resolve())}")
     return 0
 

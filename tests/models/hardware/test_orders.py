@@ -11,19 +11,23 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
-from models.hardware.orders import Orders, load_orders
+from models.hardware.orders import Effect, Orders, load_orders
 from models.hardware.schedules import SCHEDULES, TileOptions
 
 ORDERS = Orders("m", "a text", 99, "tiny", 16, 3, tuple(
     (TileOptions(schedule, fused, tau=tau), TileOptions())
-    for schedule, fused, tau in zip(SCHEDULES, (True, False) * 2, (0, 1, 8, 2))))
+    for schedule, fused, tau in zip(SCHEDULES, (True, False) * 2, (0, 1, 8, 2))), (Effect("t", 20, 8, 2, 0.25, 0.5),))
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "orders.json"
     path.write_text(ORDERS.text_form())
     assert load_orders(path) == ORDERS
-    assert len(path.read_text().splitlines()) == 9 + 1 + len(SCHEDULES) + 2, "a layer a line"
+    assert len(path.read_text().splitlines()) == 9 + 10 + 1 + len(SCHEDULES) + 2, "a layer a line"
+
+
+def test_what_an_effect_saves() -> None:
+    assert ORDERS.effects[0].fewer == 0.75 and Effect("t", 1, 0, 0, 0.0, 0.0).fewer == 0.0
 
 
 def test_what_a_head_gets() -> None:
@@ -60,9 +64,10 @@ def _entry(**changes: Any) -> Callable[[dict[str, Any]], Any]:
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda data: [], "does not say format"), (_changed(format="other"), "does not say format"),
-    (_changed(version=2), "has version 2 and version 1 is read"), (_changed(tokens=None), "'tokens' is missing"),
+    (_changed(version=1), "has version 1 and version 2 is read"), (_changed(tokens=None), "'tokens' is missing"),
     (_changed(tokens=True), "'tokens' is missing"), (_changed(model=3), "'model' is missing or of another type"),
     (_changed(tokens=0), "a number is below 1"), (_changed(colour="red"), "'colour' is not known"),
+    (_changed(effects=[{}]), "an entry of 'effects' must hold text, rows"), (_changed(effects=None), "'effects' is missing"),
     (_changed(layers=[]), "'layers' must hold for every layer"), (_changed(layers=[[]]), "'layers' must hold for every layer"),
     (lambda data: data | {"layers": [data["layers"][0], data["layers"][1][:1]]}, "'layers' must hold for every layer"),
     (_entry(schedule="up"), "layer 1, KV head 1: unknown schedule 'up'"),
