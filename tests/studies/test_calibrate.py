@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,9 @@ def rescales(setting: TileOptions, layer: AttentionTensors, kv: int) -> int:
                for tile in build_tiles(WIDE, group, setting.tau, setting.schedule, setting.fused))
 
 
-def measured(layer: AttentionTensors, cfg: EngineConfig = WIDE, tiles: int = 99) -> list[costs.Measured]:
+def measured(layer: AttentionTensors, cfg: EngineConfig = WIDE, tiles: int = 99) -> list[costs.HeadCosts]:
     """All candidates on the KV heads of a layer, by default on all tiles."""
-    return costs.layer_costs(cfg, layer, [costs.CANDIDATES] * 2, tiles, 1e9)
+    return costs.layer_costs(layer, [costs.CANDIDATES] * 2, cfg, tiles)
 
 
 def test_each_kv_head_gets_what_suits_it(seed: int) -> None:
@@ -73,9 +74,9 @@ def test_each_kv_head_gets_what_suits_it(seed: int) -> None:
     assert whole.costs[both].rescales == sum(rescales(both, layer, kv) for kv in (0, 1)) >= did.rescales
 
 
-def heads(*own: dict[TileOptions, tuple[int, tuple[float, ...]]]) -> list[costs.Measured]:
+def heads(*own: dict[TileOptions, tuple[int, tuple[float, ...]]]) -> list[costs.HeadCosts]:
     """KV heads with natural order's 100 rescales and what else is given."""
-    return [costs.Measured(10, {NATURAL: costs.Cost(100, (0.0, 0.0)), **{of: costs.Cost(*cost) for of, cost in more.items()}})
+    return [costs.HeadCosts(10, {NATURAL: costs.Cost(100, (0.0, 0.0)), **{of: costs.Cost(*cost) for of, cost in more.items()}})
             for more in own]
 
 
@@ -116,20 +117,26 @@ def test_what_costs_are(seed: int) -> None:
         out = assemble(group, [run_tile(CFG, tile) for tile in tiles])
         return [metrics.sqnr_db for metrics in compare_heads(out[:, some], reference[:, some])]
 
-    part = costs.layer_costs(CFG, layer, [costs.CANDIDATES] * 2, 2, 1e9)
+    part = costs.layer_costs(layer, [costs.CANDIDATES] * 2, CFG, 2)
     taken = costs.spread_tokens(CFG, 4, 60, 2)
     assert taken[-1] == 59 and 2 * len(taken) <= 60 and part[0].rows == 4 * len(taken)
     for of in (ONE, TWO, TileOptions("sink_diagonal", True, tau=4)):
         for head, some in ((whole[0], slice(None)), (part[0], taken)):
             assert head.costs[of].lost_db == pytest.approx([a - b for a, b in zip(sqnr(NATURAL, some), sqnr(of, some))])
-    short = costs.layer_costs(CFG, layer, [costs.CANDIDATES] * 2, 99, -math.inf)[0].costs
+    short = costs.layer_costs(layer, [costs.CANDIDATES] * 2, CFG, 99, -math.inf)[0].costs
     assert set(short) == {c for c in costs.CANDIDATES if c.tau == 0}, "each order ends with the first threshold over the limit"
+    useful = costs.layer_costs(layer, [costs.CANDIDATES] * 2, CFG, 99, useful=True)[0].costs
+    place = {of: (of.tau, cost.rescales, number) for number, (of, cost) in enumerate(whole[0].costs.items())}
+    harmless = [of for of, cost in useful.items() if max(cost.lost_db) <= costs.NOTHING_DB]
+    for of, (_, count, _) in place.items():
+        beaten = any(place[other] < place[of] and place[other][1] <= count for other in harmless)
+        assert (of in useful) is (of == NATURAL or not beaten)
 
 
 def test_processes_change_nothing(seed: int) -> None:
     layers = [planted(seed), planted(seed + 1), planted(seed + 2)]
     own = [[[ONE], [NATURAL, TWO]]] * 3
-    one, two = (list(costs.all_costs(CFG, iter(layers), own, 4, 1.0, jobs)) for jobs in (1, 2))
+    one, two = (list(costs.all_costs(iter(layers), own, jobs, partial(costs.layer_costs, cfg=CFG, tiles=4))) for jobs in (1, 2))
     assert one == two and [set(head.costs) for head in one[2]] == [{NATURAL, ONE}, {NATURAL, TWO}]
 
 

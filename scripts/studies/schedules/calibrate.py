@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +36,7 @@ from scripts.flow.processes import of_its_own, shown
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.studies.schedules.budget import Offer, Picked, pick
-from scripts.studies.schedules.costs import CANDIDATES, CHECK_TILES, TILES, Measured, all_costs, together
+from scripts.studies.schedules.costs import CANDIDATES, CHECK_TILES, TILES, HeadCosts, all_costs, layer_costs, together
 from scripts.studies.schedules.report import number, percent
 from scripts.studies.schedules.settings import NATURAL
 
@@ -64,13 +65,13 @@ def calibration_text(tokens: int, kind: str = CODE) -> str:
     return "\n".join(pieces[::max(1, len(pieces) * PIECE // (BYTES * tokens))])
 
 
-def units_of(layers: Sequence[Sequence[Measured]], whole: bool) -> list[Measured]:
+def units_of(layers: Sequence[Sequence[HeadCosts]], whole: bool) -> list[HeadCosts]:
     """What gets an order of its own in a layer, each KV head or all together (``whole``), from the KV heads on every text."""
     heads = [together(texts) for texts in zip(*layers, strict=True)]
     return [together(heads)] if whole else heads
 
 
-def choose(units: Sequence[Measured], budget_db: float = BUDGET_DB,
+def choose(units: Sequence[HeadCosts], budget_db: float = BUDGET_DB,
            limit_db: float = LIMIT_DB) -> tuple[list[TileOptions], Picked]:
     """An order for each unit, a KV head or several that are to have the same.
 
@@ -85,7 +86,7 @@ def choose(units: Sequence[Measured], budget_db: float = BUDGET_DB,
     return [some[number] for some, number in zip(allowed, picked.numbers, strict=True)], picked
 
 
-def effect(text: str, heads: Sequence[Measured], chosen: Sequence[TileOptions]) -> Effect:
+def effect(text: str, heads: Sequence[HeadCosts], chosen: Sequence[TileOptions]) -> Effect:
     """What the orders that were chosen did to the KV heads on a text."""
     lost = [db for head, of in zip(heads, chosen, strict=True) for db in head.costs[of].lost_db]
     return Effect(text, sum(head.rows for head in heads), sum(head.costs[NATURAL].rescales for head in heads),
@@ -98,7 +99,7 @@ def walk_text(model: Checkpoint, text: Text, tokens: int, cfg: EngineConfig) -> 
     return (fit_tensors(tensors, cfg) for tensors in model.each_layer(every, None, text.content, tokens))
 
 
-def choices_table(units: Sequence[Measured], chosen: Sequence[TileOptions], title: str) -> Table:
+def choices_table(units: Sequence[HeadCosts], chosen: Sequence[TileOptions], title: str) -> Table:
     """How many KV heads or layers got which order, and what that does to them; a line for all."""
     table = Table([Column("order", text=True, key=True), Column("chosen"), Column("natural"), Column("its own"),
                    Column("fewer %"), Column("lost dB"), Column("worst head")], title)
@@ -162,22 +163,23 @@ def main(argv: list[str] | None = None) -> int:
         bar = progress.add_task("layers", total=count * len(walks))
 
         def measured(walk: Iterable[AttentionTensors], candidates: Iterable[Sequence[Sequence[TileOptions]]],
-                     tiles: int) -> list[list[Measured]]:
-            """Of each layer its KV heads."""
+                     **how: float) -> list[list[HeadCosts]]:
+            """Of each layer its KV heads; ``how``: what else :func:`layer_costs` takes."""
             found = []
-            for layer in all_costs(cfg, walk, candidates, tiles, LIMIT_DB, args.jobs):
+            for layer in all_costs(walk, candidates, args.jobs, partial(layer_costs, cfg=cfg, **how)):
                 found.append(layer)
                 progress.advance(bar)
             return found
 
-        of_texts = [measured(walk, repeat([CANDIDATES] * kv_heads), TILES) for walk in walks[:len(texts)]]
-        whole = args.grain == "layer"
+        whole = args.grain == "layer"   # what is no use to one KV head may be to another
+        of_texts = [measured(walk, repeat([CANDIDATES] * kv_heads), tiles=TILES, limit_db=LIMIT_DB, useful=not whole)
+                    for walk in walks[:len(texts)]]
         units = [unit for layers in zip(*of_texts, strict=True) for unit in units_of(layers, whole)]
         chosen, picked = choose(units)
         of_each = [of for of in chosen for _ in range(kv_heads if whole else 1)]
         orders = [of_each[first:first + kv_heads] for first in range(0, count * kv_heads, kv_heads)]
         own = [[[of] for of in layer] for layer in orders]
-        of_texts += [measured(walk, own, CHECK_TILES) for walk in walks[len(texts):]]
+        of_texts += [measured(walk, own, tiles=CHECK_TILES) for walk in walks[len(texts):]]
     effects = tuple(effect(text.name, [head for layer in layers for head in layer], of_each)
                     for text, layers in zip((*texts, *held_out), of_texts, strict=True))
     name = first.source["model"]

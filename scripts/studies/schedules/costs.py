@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -16,13 +16,14 @@ from models.hardware.schedules import SCHEDULES, TileOptions
 from models.hardware.tiling import tokens_per_tile
 from models.quality.reference import reference_attention
 from models.tensors.attention_tensors import AttentionTensors
-from scripts.studies.schedules.measure import measure_group
+from scripts.studies.schedules.measure import Measured, measure_group
 from scripts.studies.schedules.scores import GroupScores, group_scores
 from scripts.studies.schedules.settings import NATURAL, Sweep
 from scripts.studies.schedules.sources import prefill
 
 TAUS = tuple(range(5))
-TILES, CHECK_TILES = 16, 32     # of a KV head that are measured, or few more: of every order, and of the one that was chosen
+NOTHING_DB = 0.005      # lost by each query head: next to nothing
+TILES, CHECK_TILES = 12, 32     # of a KV head that are measured, or few more: of every order, and of the one that was chosen
 CANDIDATES = (NATURAL, *(TileOptions(schedule, True, tau=tau) for tau in TAUS for schedule in SCHEDULES))
 """Natural order as it is, and every order with the fused first step, which costs nothing."""
 
@@ -36,17 +37,17 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Measured:
+class HeadCosts:
     """What orders cost a KV head, or several together, over so many ``rows``. Natural order is among them."""
 
     rows: int
     costs: Mapping[TileOptions, Cost]
 
 
-def together(measured: Sequence[Measured]) -> Measured:
+def together(measured: Sequence[HeadCosts]) -> HeadCosts:
     """KV heads that are to have one order, or one KV head on several texts, as one: with the query heads of all."""
-    def two(a: Measured, b: Measured) -> Measured:
-        return Measured(a.rows + b.rows, {of: Cost(cost.rescales + b.costs[of].rescales, cost.lost_db + b.costs[of].lost_db)
+    def two(a: HeadCosts, b: HeadCosts) -> HeadCosts:
+        return HeadCosts(a.rows + b.rows, {of: Cost(cost.rescales + b.costs[of].rescales, cost.lost_db + b.costs[of].lost_db)
                                           for of, cost in a.costs.items() if of in b.costs})
     return reduce(two, measured)
 
@@ -63,58 +64,66 @@ def _lost(before: float, after: float) -> float:
     return 0.0 if math.isinf(after) else before - after     # a head without any noise, as of values that are all 0
 
 
-def costs_of(cfg: EngineConfig, scores: GroupScores, reference: torch.Tensor, candidates: Iterable[TileOptions],
-             limit_db: float) -> dict[TileOptions, Cost]:
-    """What each candidate costs one KV head.
+def costs_of(cfg: EngineConfig, scores: GroupScores, reference: torch.Tensor, candidates: Sequence[TileOptions],
+             limit_db: float = math.inf, useful: bool = False) -> dict[TileOptions, Cost]:
+    """What candidates cost one KV head, natural order first.
 
     Args:
-        reference: float32 attention ``[G, T, D]`` of its query heads. limit_db: where a query head loses more, larger
-            thresholds with the same order, which lose no less, are not measured.
+        reference: float32 attention ``[G, T, D]`` of its query heads. limit_db: leave out those with a larger threshold than one
+            with which a query head loses more. useful: leave out those that rescale no less than another, of the same threshold
+            or a lower one, that loses next to nothing.
     """
-    names = [str(head) for head in range(scores.heads)]
+    names, size = [str(head) for head in range(scores.heads)], (cfg.keys_per_block, cfg.prob_bits)
 
-    def measured(setting: TileOptions) -> tuple[int, list[float]]:
-        sweep = Sweep(cfg, [(setting.fused, setting.tau)], [setting], (), (setting.schedule,), False)
-        found, key = measure_group(sweep, scores, names, reference), (cfg.keys_per_block, cfg.prob_bits, setting)
-        return sum(found.counts[key].rescales), [metrics.sqnr_db for metrics in found.scores[key].metrics]
+    def measured(settings: Sequence[TileOptions], scored: bool) -> Measured:
+        found = Measured()
+        for schedule in {of.schedule for of in settings}:
+            own = [of for of in settings if of.schedule == schedule]
+            sweep = Sweep(cfg, [(of.fused, of.tau) for of in own], own if scored else [], (), (schedule,), False)
+            found.add(measure_group(sweep, scores, names, reference))
+        return found
 
-    rescales, natural = measured(NATURAL)
-    found, over = {NATURAL: Cost(rescales, (0.0,) * scores.heads)}, set()
-    for setting in sorted(candidates, key=lambda of: of.tau):
-        chain = setting.schedule, setting.fused
-        if setting in found or chain in over or setting.tau > cfg.max_tau():
+    def sqnr_db(of: TileOptions) -> list[float]:
+        return [metrics.sqnr_db for metrics in measured([of], True).scores[*size, of].metrics]
+
+    there = list(dict.fromkeys([NATURAL, *(of for of in candidates if of.tau <= cfg.max_tau())]))
+    rescales = {of: sum(counts.rescales) for (_, _, of), counts in measured(there, False).counts.items()}
+    natural, over = sqnr_db(NATURAL), set()
+    found = {NATURAL: Cost(rescales[NATURAL], (0.0,) * scores.heads)}
+    for of in sorted(there[1:], key=lambda of: (of.tau, rescales[of])):
+        beaten = any(cost.rescales <= rescales[of] and max(cost.lost_db) <= NOTHING_DB for cost in found.values())
+        if (useful and beaten) or (of.schedule, of.fused) in over:
             continue
-        rescales, after = measured(setting)
-        found[setting] = Cost(rescales, tuple(map(_lost, natural, after)))
-        if max(found[setting].lost_db) > limit_db:
-            over.add(chain)
+        found[of] = Cost(rescales[of], tuple(map(_lost, natural, sqnr_db(of))))
+        if max(found[of].lost_db) > limit_db:
+            over.add((of.schedule, of.fused))
     return found
 
 
-def layer_costs(cfg: EngineConfig, tensors: AttentionTensors, candidates: Sequence[Sequence[TileOptions]], tiles: int,
-                limit_db: float) -> list[Measured]:
-    """What the candidates of each KV head of a layer cost it."""
+def layer_costs(tensors: AttentionTensors, candidates: Sequence[Sequence[TileOptions]], cfg: EngineConfig, tiles: int,
+                limit_db: float = math.inf, useful: bool = False) -> list[HeadCosts]:
+    """What the candidates of each KV head of a layer cost it, on so many of its tiles; the rest as for :func:`costs_of`."""
     torch.set_num_threads(1)
     layer, reference, found = prefill(tensors), reference_attention(tensors), []
     for ((group,), rows, own) in zip(layer.groups, layer.heads, candidates, strict=True):
         taken = spread_tokens(cfg, len(rows), group.q.shape[1], tiles)
         part = replace(group, q=group.q[:, taken], q_mult=group.q_mult[:, taken], q_pos=group.q_pos[taken])
         scores = group_scores(cfg, [part])
-        found.append(Measured(int(scores.rows.sum()), costs_of(cfg, scores, reference[rows][:, taken], own, limit_db)))
+        found.append(HeadCosts(int(scores.rows.sum()), costs_of(cfg, scores, reference[rows][:, taken], own, limit_db, useful)))
     return found
 
 
-def all_costs(cfg: EngineConfig, layers: Iterable[AttentionTensors], candidates: Iterable[Sequence[Sequence[TileOptions]]],
-              tiles: int, limit_db: float, jobs: int) -> Iterator[list[Measured]]:
-    """:func:`layer_costs` of each layer in turn. While up to ``jobs`` processes work, the next layer is captured; no more are
-    held."""
+def all_costs(layers: Iterable[AttentionTensors], candidates: Iterable[Sequence[Sequence[TileOptions]]], jobs: int,
+              work: Callable[[AttentionTensors, Sequence[Sequence[TileOptions]]], list[HeadCosts]]) -> Iterator[list[HeadCosts]]:
+    """``work``, :func:`layer_costs` with all else that it takes, of each layer and its candidates in turn. While up to ``jobs``
+    processes work, the next layer is captured; no more are held."""
     if jobs == 1:
-        yield from (layer_costs(cfg, tensors, own, tiles, limit_db) for tensors, own in zip(layers, candidates))
+        yield from map(work, layers, candidates)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting: list[Future[list[Measured]]] = []
+        waiting: list[Future[list[HeadCosts]]] = []
         for tensors, own in zip(layers, candidates):
-            waiting.append(pool.submit(layer_costs, cfg, tensors, own, tiles, limit_db))
+            waiting.append(pool.submit(work, tensors, own))
             if len(waiting) > jobs:
                 yield waiting.pop(0).result()
         yield from (future.result() for future in waiting)
