@@ -41,6 +41,7 @@ from scripts.studies.schedules.report import FILES, write_json, write_markdown
 from scripts.studies.schedules.rows import Row, rows_of
 from scripts.studies.schedules.rtl import confirm
 from scripts.studies.schedules.settings import SCORED_LENGTHS, Selection, choose, chosen_lengths, sweeps
+from scripts.studies.schedules.skipping import TOKENS as SKIP_TOKENS
 from scripts.studies.schedules.skipping import measure_skipping, skipping_layers_sheet, skipping_sheet
 from scripts.studies.schedules.sources import GAUSSIAN_HEADS, gaussian, store_layer
 from scripts.studies.schedules.tables import all_sheets, goals_sheet, rtl_sheet, shown_tokens
@@ -145,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
         asked = None if args.no_rtl else beside.submit(confirm, cfg, middle, seed, args.sim, chosen.measured)
         rows = measure(console, cfg, tasks, jobs, kinds, chosen)
         with console.status("skipping below octaves"):
-            skipping = measure_skipping(cfg, files, tokens := shown_tokens(rows), jobs)
+            skipping = measure_skipping(cfg, files, tokens := min(SKIP_TOKENS, shown_tokens(rows)), jobs)
         confirmed = asked.result() if asked else []
     goals = gl.check_goals(rows, cfg.prob_bits, cfg.keys_per_block)
     sheets = all_sheets(cfg, rows, kinds)

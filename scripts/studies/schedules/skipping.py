@@ -29,6 +29,7 @@ from scripts.studies.schedules.settings import NATURAL
 from scripts.studies.schedules.sources import Layer, load_layer, prefill
 
 EXACT = 0                               # nothing that matters is left out
+TOKENS = 1024                           # at most: twice as many take four times as long, and say the same
 OCTAVES = (EXACT, 14, 12, 10, 8, 6, 4)
 BY_LAYER = (10, 8, 6)                   # of which the table by layer tells what each costs
 SETTINGS = (NATURAL, TileOptions("sink_diagonal", True))
