@@ -38,7 +38,8 @@ flag = $(if $(strip $(call value_of,$(1))),$(2)=$(call quote,$(call value_of,$(1
 
 model_flags = $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TEXT,--text) $(call flag,TOKENS,--tokens)
 head_flags = $(call flag,LAYER,--layer) $(call flag,HEADS,--heads)
-tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,SKIP,--skip) $(call flag,OCTAVES,--octaves) $(call flag,TAU,--tau)
+skip_flags = $(call flag,SKIP,--skip) $(call flag,OCTAVES,--octaves)
+tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(skip_flags) $(call flag,TAU,--tau)
 order_flags = $(call flag,ORDERS,--orders)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(order_flags) $(run_flags)
@@ -85,10 +86,10 @@ bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the 
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.call bench-sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)
 
 perplexity: $(STAMP) ## what a language model loses with the hardware's attention, by kind of text, on request by layer
-	@$(PY) -m scripts.call perplexity $(in_model_flags) $(order_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
+	@$(PY) -m scripts.call perplexity $(in_model_flags) $(skip_flags) $(order_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
 
 generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side
-	@$(PY) -m scripts.call generate $(in_model_flags) $(order_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
+	@$(PY) -m scripts.call generate $(in_model_flags) $(skip_flags) $(order_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
 
 precision: $(STAMP) ## loss and SQNR by bits, scales, smoothing, rotation and threshold
 	@$(PY) -m scripts.call precision $(in_model_flags) $(call flag,CONTEXT,--context)

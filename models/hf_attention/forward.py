@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.errors import FcimError
 from models.hardware.tile import QuantisedGroup
-from models.hf_attention.kernel import integer_attention
+from models.hf_attention.kernel import Skipped, integer_attention
 from models.hf_attention.positions import tokens_there
 from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Settings, attention_modules, refuse_unknown, settings_of
@@ -21,19 +21,34 @@ from models.tensors.fit import pad_channels
 
 OBSERVER = "fcim_observer"
 """Attribute of a module: called with ``(layer, q [H, Tq, D], k, v [Hkv, n, D], scale, out [H, Tq, D])`` of every sequence."""
+_SKIPPED = "fcim_skipped"
 
 
 @contextmanager
 def observed(model: nn.Module, observer: Callable[..., None]) -> Iterator[None]:
     """Call ``observer`` after every attention of every sequence meanwhile; see :data:`OBSERVER` for its arguments."""
+    with _on_modules(model, OBSERVER, observer):
+        yield
+
+
+@contextmanager
+def counted(model: nn.Module) -> Iterator[Skipped]:
+    """What all layers skip meanwhile, if their tiles do."""
+    found = Skipped()
+    with _on_modules(model, _SKIPPED, found):
+        yield found
+
+
+@contextmanager
+def _on_modules(model: nn.Module, attribute: str, value: object) -> Iterator[None]:
     modules = attention_modules(model).values()
     for module in modules:
-        setattr(module, OBSERVER, observer)
+        setattr(module, attribute, value)
     try:
         yield
     finally:
         for module in modules:
-            delattr(module, OBSERVER)
+            delattr(module, attribute)
 
 
 def operands(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Tensor, scale: float) -> list[QuantisedGroup]:
@@ -64,7 +79,8 @@ def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Te
     for same in dict.fromkeys(options):     # KV heads of equal options are computed together
         heads = [kv for kv, own in enumerate(options) if own == same]
         if settings.quantise:
-            out[heads] = integer_attention(cfg, same, [groups[kv] for kv in heads])[..., :q.shape[-1]]
+            found = integer_attention(cfg, same, [groups[kv] for kv in heads], getattr(module, _SKIPPED, None))
+            out[heads] = found[..., :q.shape[-1]]
         else:
             out[heads] = tiled_attention(cfg, same, by_group[heads], k[heads], v[heads], scale)
     return out.reshape(q.shape).to(q.dtype)

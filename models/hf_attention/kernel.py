@@ -1,12 +1,13 @@
 """The integer algorithm on all tiles of several KV heads at once: what ``run_tile`` of :mod:`models.hardware.golden` gives.
 
 Key blocks are walked in the order of the schedule, since the order moves roundings; all tiles of all heads take the step
-together. No score outlives its block, so memory grows with the length, not with its square. Skipping is left out where it
-changes no output, that is without octaves. Products run in floating point where they are exact (scores below 2^22 in float32,
-sums below 2^53 in float64).
+together. No score outlives its block, so memory grows with the length, not with its square. Products run in floating point where
+they are exact (scores below 2^22 in float32, sums below 2^53 in float64).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,6 +22,24 @@ from models.hf_attention.tiles import TilePlan, pack, plan_tiles, unpack
 # Score of a key that a row does not see. The golden model's MASKED is a code of the engine's, above which a row with very
 # small scores may stand; here it must be below them all, so that the table of probabilities serves hidden keys too.
 HIDDEN = -(1 << 40)
+
+
+@dataclass
+class Skipped:
+    """What tiles that skip left out, over all calls: of their key ``blocks`` and of the rows of V in these, ``values``."""
+
+    blocks: int = 0
+    values: int = 0
+    skipped_blocks: int = 0
+    skipped_values: int = 0
+
+    def add(self, keys: Tensor, ran: Tensor) -> None:
+        """A block of each tile: ``keys`` int64 ``[C]`` in it, ``ran`` bool ``[C, N]`` in each KV head."""
+        keys = keys[:, None].expand_as(ran)
+        self.blocks += ran.numel()
+        self.values += int(keys.sum())
+        self.skipped_blocks += int((~ran).sum())
+        self.skipped_values += int(keys[~ran].sum())
 
 
 class _Heads:
@@ -72,10 +91,12 @@ def _batched(left: Tensor, right: Tensor) -> Tensor:
     return flat.view(heads, tiles, rows, -1).transpose(0, 1)
 
 
-def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[QuantisedGroup]) -> Tensor:
+def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[QuantisedGroup],
+                      skipped: Skipped | None = None) -> Tensor:
     """Dequantised outputs, float32 ``[N, G, Tq, D]``, of ``N`` KV heads of equal shapes; rows that see no key are 0.
 
-    Equals :func:`models.hardware.tiling.assemble` of the golden model's tiles for each group.
+    Equals :func:`models.hardware.tiling.assemble` of the golden model's tiles for each group. ``skipped`` is added to, if the
+    tiles skip.
 
     Raises:
         FcimError: the heads do not fit a tile, or the options are illegal for ``cfg``.
@@ -108,11 +129,14 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
         known |= visible
         _rescale(row_sum[first:], acc[first:], amount)
         p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
-        if options.lossy:
+        if options.skip:
             counts = (own != HIDDEN) & (nx.row_max_candidate(own) - m >= -span)
             # A tile's rows must agree. None of them is rescaled by a block that is skipped: its scores would count. That the
             # last block of a tile runs if no other does needs no care: then no row sees a key, and all sums are 0 anyway.
-            p *= counts.any(-1)[..., None, None]
+            ran = counts.any(-1)
+            p *= ran[..., None, None]
+            if skipped is not None:
+                skipped.add((x.plan.seen[first:] - block * x.plan.size).clamp(max=x.plan.size), ran)
         row_sum[first:] += p.sum(-1)
         acc[first:] += _batched(_scaled(p, x.value_multipliers(block)), x.values(block))
     out = nx.normalise(acc.long(), row_sum.long()).double()

@@ -110,6 +110,8 @@ TABLE = [
         "diagonal_ascending"),
     Bad("sim SKIP=1 OCTAVES=32", "OCTAVES = 32"),
     Bad("sim OCTAVES=-1", "OCTAVES = -1"),
+    Bad("generate SKIP=1 OCTAVES=32", "OCTAVES = 32"),
+    Bad("precision OCTAVES=9", "OCTAVES is not a variable of make precision"),
     Bad("calibrate GRAIN=row", "GRAIN = 'row' is unknown; use head or layer"),
     Bad("ablation SCHEDULE=natural,up", "SCHEDULE = 'up' is unknown"),
     Bad("ablation SCHEDULE=,", "SCHEDULE = ',' leaves one out"),
@@ -158,6 +160,7 @@ TABLE = [
     # what does not go together, and what is not there
     Bad("sim TENSORS=@good.npz CHECKPOINT=models/fixture", "CHECKPOINT and TENSORS are both given", CALL),
     Bad("sim OCTAVES=9", "OCTAVES = 9 does nothing without SKIP=1; give both", CALL),
+    Bad("perplexity OCTAVES=9", "OCTAVES = 9 does nothing without SKIP=1; give both", CALL),
     Bad("sim MODEL=smollm2 CHECKPOINT=models/fixture", "MODEL and CHECKPOINT are both given; give one of them", CALL),
     Bad("sim MODEL=smollm2 TENSORS=@good.npz", "MODEL and TENSORS are both given; give one of them", CALL),
     Bad("perplexity ORDERS=@file.txt TAU=1", "TAU and ORDERS are both given", CALL),

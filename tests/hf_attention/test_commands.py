@@ -90,6 +90,27 @@ def test_generate(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert ("part at token" in capsys.readouterr().out) == (data["parts_at"] is not None)
 
 
+def test_octaves(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Skipping moves losses and texts with octaves only; what is skipped is told."""
+    losses, skipped = {}, {}
+    for more in ([], ["--skip"], ["--skip", "--octaves", "1"]):
+        assert perplexity.main(["--checkpoint", str(other_geometry), "--tokens", "200", "--context", "100", *more,
+                                "--out", str(tmp_path)]) == 0
+        data = json.loads((tmp_path / "perplexity.json").read_text())
+        losses[len(more)], skipped[len(more)] = data["hardware_loss"], data["skipped"]
+        assert data["conditions"]["skip"] == bool(more) and data["conditions"]["octaves"] == (len(more) == 3)
+    assert losses[0] == losses[1] != losses[3] and skipped[0]["blocks"] == 0
+    assert skipped[1]["skipped_values"] <= skipped[3]["skipped_values"] < skipped[3]["values"] == skipped[1]["values"]
+    share = 100 * skipped[3]["skipped_blocks"] / skipped[3]["blocks"]
+    out = capsys.readouterr().out
+    assert share > 0 and f"skipped: {share:.1f} % of the key blocks, those more than 1 octaves below" in out
+    assert "sink_diagonal, fused, TAU 0, SKIP with 1 OCTAVES" in out
+    assert generate.main(["--checkpoint", str(other_geometry), "--tokens", "80", "--new", "2", "--skip", "--octaves", "1",
+                          "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "generate.json").read_text())["skipped"]
+    assert 0 < found["skipped_blocks"] < found["blocks"] and "skipped: " in capsys.readouterr().out
+
+
 def greedy_text(checkpoint: Path, out: Path) -> list[int]:
     """What the command says float attention goes on with."""
     assert generate.main(["--checkpoint", str(checkpoint), "--tokens", "20", "--new", "4", "--out", str(out)]) == 0

@@ -15,7 +15,7 @@ from models.hardware.operands import divided, mean_over, turned
 from models.hardware.schedules import SCHEDULES, TileOptions, blocks
 from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
-from models.hf_attention.kernel import integer_attention
+from models.hf_attention.kernel import Skipped, integer_attention
 from models.hf_attention.quantiser import quantise_sequence, round_up
 from models.hf_attention.settings import Quantisation
 from models.hf_attention.statistics import layer_statistics
@@ -83,15 +83,23 @@ def test_blocks_that_are_skipped_though_they_count_a_little(shape: str, schedule
     k[..., 0] = torch.tensor([0.0, -1.5, 3.0, -1.5]).repeat_interleave(8).repeat(8)[:k.shape[1]]
     groups = with_multipliers(seed, quantised(TINY, q, k, v))
     skipped, changed = 0, 0
-    for octaves, fused, tau in ((1, False, 0), (1, True, 0), (3, True, 8), (5, False, 1), (31, True, 2)):
+    for octaves, fused, tau in ((1, False, 0), (1, True, 0), (3, True, 8), (5, False, 1), (31, True, 2), (0, True, 8)):
         options = TileOptions(schedule, fused, skip=True, tau=tau, octaves=octaves)
         exact = integer_attention(TINY, replace(options, octaves=0), groups)
-        out = integer_attention(TINY, options, groups)
+        counts, want = Skipped(), Skipped()
+        out = integer_attention(TINY, options, groups, counts)
         for got, group in zip(out, groups, strict=True):
             assert torch.equal(got, golden(TINY, options, group)), options
-            skipped += sum(run_tile(TINY, t).stats.skipped_blocks for t in build_tiles(TINY, group, **asdict(options)))
+            for tile in build_tiles(TINY, group, **asdict(options)):
+                result, keys = run_tile(TINY, tile), torch.arange(len(tile.k)) // TINY.keys_per_block
+                want.blocks += result.stats.blocks
+                want.values += result.stats.keys
+                want.skipped_blocks += result.stats.skipped_blocks
+                want.skipped_values += int((~result.ran[keys]).sum())
+        assert counts == want, options
+        skipped += counts.skipped_blocks
         changed += not torch.equal(out, exact)
-        assert torch.equal(integer_attention(TINY, replace(options, skip=False), groups), exact)
+        assert torch.equal(integer_attention(TINY, replace(options, skip=False), groups, counts), exact) and counts == want
     assert (skipped > 0 and changed > 0) == (shape in ("ragged", "several", "decode", "chunk after a cache")), (skipped, changed)
 
 

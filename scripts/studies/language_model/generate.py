@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from transformers import GenerationConfig, LogitsProcessor
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
+from models.hf_attention.forward import counted
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import TokenIds, quiet_transformers, token_ids
@@ -25,7 +26,7 @@ from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
-from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder, text_ids
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder, skipping, text_ids
 
 FOLDER = ROOT / "build" / "generate"
 TOKENS, NEW = 320, 200
@@ -34,7 +35,7 @@ QUESTION = "Why is the sky blue? Explain it to a child."
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", new=NEW,
-                    out=FOLDER)
+                    octaves=0, out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 
@@ -161,14 +162,15 @@ def main(argv: list[str] | None = None) -> int:
         outputs = []
         for what, implementation in (("float attention", "sdpa"), ("the hardware's", ha.NAME)):
             task = bar.add_task(f"{new} tokens with {what}", total=1)
-            outputs.append(continuation(loaded, implementation, new, ends))
+            with counted(loaded.model) as skipped:
+                outputs.append(continuation(loaded, implementation, new, ends))
             bar.advance(task)
     (in_float, margins), (on_hardware, _) = outputs
     part = parting(in_float, on_hardware)
     texts_table(loaded, in_float, on_hardware, part).show()
     result: dict[str, Any] = {"conditions": conditions(loaded), "prompt_tokens": prompt, "float": in_float.tolist(),
                               "hardware": on_hardware.tolist(), "parts_at": part, "float_text": text_after(loaded, in_float),
-                              "hardware_text": text_after(loaded, on_hardware)}
+                              "hardware_text": text_after(loaded, on_hardware), "skipped": asdict(skipped)}
     if part is None:
         say(f"the same {len(in_float)} tokens")
     else:
@@ -176,6 +178,8 @@ def main(argv: list[str] | None = None) -> int:
         say(f"they part at token {part} (counted from 0), {choice(loaded, in_float, part)} against "
             f"{choice(loaded, on_hardware, part)}; there float attention prefers its choice to the next best by "
             f"{result['margin_nats']:.4f} nats")
+    if loaded.settings.options.skip:
+        say(skipping(loaded.settings.options, skipped))
     write_atomic(folder / "generate.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     return 0
 

@@ -15,8 +15,9 @@ import models.hf_attention as ha
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.orders import load_orders
-from models.hardware.schedules import DEFAULT_OPTIONS
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hf_attention.calibrate import V_ROOM
+from models.hf_attention.kernel import Skipped
 from models.hf_attention.statistics import LayerStatistics, preparation
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import fit_note
@@ -128,10 +129,11 @@ def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, Toke
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
-    options = DEFAULT_OPTIONS.given(schedule=args.schedule, fused=args.fused, tau=args.tau)
+    skips = {name: getattr(args, name, None) for name in ("skip", "octaves")}      # as ORDERS, which not every command takes
+    options = DEFAULT_OPTIONS.given(schedule=args.schedule, fused=args.fused, tau=args.tau, **skips)
     hardware = load_config(args.config) if args.config else None
     device = device_of(args.device)
-    orders = load_orders(args.orders) if getattr(args, "orders", None) else None     # not every command takes them
+    orders = load_orders(args.orders) if getattr(args, "orders", None) else None
     wanted = ha.Settings(hardware=hardware, options=options, orders=orders)
     note = fit_note(checkpoint.config.head_dim, wanted.hardware_for(checkpoint.config.head_dim))
     if note:
@@ -208,6 +210,13 @@ def load_scored(args: argparse.Namespace, context: int) -> tuple[Path, Loaded, i
     checkpoint = open_checkpoint(args.checkpoint)
     window = context_of(args.context, context, checkpoint.config.max_position_embeddings)
     return folder, load(args, checkpoint, {"text": text_ids(args, checkpoint, args.tokens or TOKENS)}), window
+
+
+def skipping(options: TileOptions, skipped: Skipped) -> str:
+    """What a run skipped, for people."""
+    below = f"more than {options.octaves} octaves below the maxima" if options.octaves else "whose probabilities are all 0"
+    return (f"skipped: {100 * skipped.skipped_blocks / max(1, skipped.blocks):.1f} % of the key blocks, those {below}; "
+            f"{100 * skipped.skipped_values / max(1, skipped.values):.1f} % of the rows of V are not read")
 
 
 def conditions(loaded: Loaded, **more: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import time
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from torch import Tensor
 
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
-from models.hf_attention.forward import observed
+from models.hf_attention.forward import counted, observed
+from models.hf_attention.kernel import Skipped
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.source import open_checkpoint, parse_indices, tell_first_token
 from models.tensors.token_ids import TokenIds
@@ -35,6 +37,7 @@ from scripts.studies.language_model.loaded import (
     load,
     output_folder,
     peak_memory,
+    skipping,
     text_ids,
 )
 from scripts.studies.language_model.loss import (
@@ -55,7 +58,8 @@ TOGETHER = "together"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("perplexity", "What a language model loses with the hardware's attention, and in which layer.", out=FOLDER)
+    parser = Parser("perplexity", "What a language model loses with the hardware's attention, and in which layer.", octaves=0,
+                    out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 
@@ -122,7 +126,7 @@ def measure(loaded: Loaded, found: dict[str, list[Window]], alone: list[int], ba
     clocks.append((time.perf_counter(), time.process_time()))
     ha.configure(loaded.model, loaded.settings)
     distances = LayerDistances(0)
-    with observed(loaded.model, distances):
+    with observed(loaded.model, distances), counted(loaded.model) as skipped:
         on_hardware = run("hardware", ha.NAME, distances)
     clocks.append((time.perf_counter() - distances.seconds, time.process_time() - distances.cpu_seconds))
     parts = [{"name": name, **difference_of(in_float[name], on_hardware[name]), "bytes_per_token": part.bytes_per_token}
@@ -139,7 +143,7 @@ def measure(loaded: Loaded, found: dict[str, list[Window]], alone: list[int], ba
                for clock, before, after in zip(("seconds", "cpu_seconds"), start, stop, strict=True)}
     return {
         **together(parts), "block_tokens": BLOCK, **seconds, "peak_memory_mib": round(peak_memory(loaded.model.device)),
-        "parts": parts,
+        "parts": parts, "skipped": asdict(skipped),
         "layers": [{
             "layer": layer, "alone": costs.get(layer),
             **{f"mean_{name}": distances.mean(layer, name) for name in ("cosine", "sqnr_db", "relative_l1")},
@@ -175,10 +179,11 @@ def result_tables(result: dict[str, Any]) -> tuple[Table, Table]:
 
 
 def order_of(facts: dict[str, Any]) -> str:
-    """The order of the keys that a run's conditions say, for people."""
+    """The order of the keys and what is skipped of them, as a run's conditions say, for people."""
+    skips = "" if not facts["skip"] else f", SKIP with {facts['octaves']} OCTAVES" if facts["octaves"] else ", SKIP"
     if facts["orders"]:
-        return f"an order for each KV head, {facts['orders']}"
-    return f"{facts['schedule']}{', fused' if facts['fused'] else ''}, TAU {facts['tau']}"
+        return f"an order for each KV head, {facts['orders']}{skips}"
+    return f"{facts['schedule']}{', fused' if facts['fused'] else ''}, TAU {facts['tau']}{skips}"
 
 
 def described(facts: dict[str, Any], tokens: int) -> str:
@@ -210,6 +215,8 @@ def main(argv: list[str] | None = None) -> int:
     say(described(facts, sum(len(part.ids) for part in loaded.parts.values())))
     for table in result_tables(result):
         table.show()
+    if loaded.settings.options.skip:
+        say(skipping(loaded.settings.options, Skipped(**result["skipped"])))
     say(f"{result['float_seconds']:.1f} s with SDPA, {result['hardware_seconds']:.1f} s with the hardware's arithmetic; at most "
         f"{result['peak_memory_mib']:,} MiB of memory")
     path = folder / "perplexity.json"
