@@ -64,6 +64,8 @@ def all_figures() -> dict[str, Figure]:
         "generate": Figure(runs.generate, ("text",), reports.GENERATE),
         "chat": Figure(runs.chat, ("chat",), reports.CHAT),
         "precision": Figure(runs.precision, ("precision", "operands"), reports.PRECISION),
+        "precision-smollm2": Figure(runs.precision_pretrained, ("precision-smollm2", "operands-smollm2"),
+                                    reports.PRECISION_PRETRAINED),
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),

@@ -127,6 +127,10 @@ PRETRAINED, PRETRAINED_LONG = (
     for folder, context, more in (("perplexity-smollm2", 1024, ()), ("perplexity-smollm2-8192", 8192, ("CONTEXT=8192",))))
 PRECISION = Report("precision", "build/precision/precision.json",
                    lambda d: _shipped(d) and d["conditions"]["context"] == 512, True)
+PRECISION_PRETRAINED = Report("precision", "build/precision-smollm2/precision.json", lambda d: (
+    _usual(d["conditions"], SMOLLM2, "head64")
+    and d["conditions"]["source"]["tokens"] == d["conditions"]["context"] == 512), True,
+    (f"MODEL={SMOLLM2}", "TOKENS=512", "OUT=build/precision-smollm2"))
 GENERATE = Report("generate", "build/generate/generate.json", lambda d: _shipped(d) and d["prompt_tokens"] == 320)
 CHAT = Report("generate", "build/generate-smollm2/generate.json", lambda d: (
     _usual(d["conditions"], SMOLLM2, "head64") and d["conditions"]["source"]["question"] == QUESTION), True,

@@ -140,6 +140,22 @@ def chat(data: Data) -> list[Piece]:
         part=data["parts_at"], margin=data["margin_nats"]), "chat")]
 
 
+def _choices(data: Data, loss: bool) -> str:
+    """What each choice of the study gives, with or without what the model loses."""
+    rows, last = [], None
+    for line in data["lines"]:
+        if line["group"] == "default":
+            continue
+        lost = [fill("{x:+.5f~5e-5} ± {error:.5f~5e-5}", x=line["bits_per_byte"], error=line["standard_error"])] if loss else []
+        rows.append([line["group"] if line["group"] != last else "", line["name"], *lost,
+                     near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB),
+                     near(line["worst_layer_db"], ".1f", DB), near(line["worst_cosine"], ".6f", 2 * COSINE)])
+        last = line["group"]
+    columns = ("choice", "value", *(["loss over float, bits/byte"] if loss else []), "mean SQNR dB", "worst head", "worst layer",
+               "worst cosine")
+    return table(columns, rows, 2)
+
+
 def operands(data: Data) -> str:
     """What each way of preparing Q, K and V buys, on the model's heads and on random ones."""
     rows, last = [], None
@@ -154,17 +170,8 @@ def operands(data: Data) -> str:
 
 def precision(data: Data) -> list[Piece]:
     """The study's table, and what the page says about it."""
-    lines = [line for line in data["lines"] if line["group"] != "default"]
-    rows, last = [], None
-    for line in lines:
-        rows.append([line["group"] if line["group"] != last else "", line["name"],
-                     fill("{x:+.5f~5e-5} ± {error:.5f~5e-5}", x=line["bits_per_byte"], error=line["standard_error"]),
-                     near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB),
-                     near(line["worst_layer_db"], ".1f", DB), near(line["worst_cosine"], ".6f", 2 * COSINE)])
-        last = line["group"]
-
     def figure(group: str, value: str, name: str) -> float:
-        return next(line[name] for line in lines if (line["group"], line["name"]) == (group, value))
+        return next(line[name] for line in data["lines"] if (line["group"], line["name"]) == (group, value))
 
     def gain(group: str, one: str, other: str, name: str = "mean_sqnr_db") -> float:
         return figure(group, one, name) - figure(group, other, name)
@@ -182,9 +189,13 @@ def precision(data: Data) -> list[Piece]:
         ("Scales taken from the text itself would give {own:.1f~0.2} dB more",
          {"own": gain("statistics of K and V", "of the text itself", "of another text")}),
         ("brings next to nothing on this model ({smooth:.2f~0.05} dB)", {"smooth": gain("K", "smoothed", "as it is")}))
-    columns = ("choice", "value", "loss over float, bits/byte", "mean SQNR dB", "worst head", "worst layer", "worst cosine")
-    return [Piece(ACCURACY, table(columns, rows, 2), "precision"), Piece(ACCURACY, operands(data), "operands"),
+    return [Piece(ACCURACY, _choices(data, True), "precision"), Piece(ACCURACY, operands(data), "operands"),
             *(Piece(ACCURACY, fill(template, **values)) for template, values in said)]
+
+
+def precision_pretrained(data: Data) -> list[Piece]:
+    """The same tables of a pretrained model on one window, whose loss says nothing."""
+    return [Piece(ACCURACY, _choices(data, False), "precision-smollm2"), Piece(ACCURACY, operands(data), "operands-smollm2")]
 
 
 def bench_attention(data: Data | None) -> list[Piece]:

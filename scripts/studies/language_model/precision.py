@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -32,15 +31,16 @@ from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies import charts
 from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored
-from scripts.studies.language_model.loss import BATCH, LayerDistances, Window, bits_per_byte, token_losses, windows
+from scripts.studies.language_model.loss import LayerDistances, Window, bits_per_byte, standard_error, window_losses, windows
 from scripts.studies.language_model.mends import MENDS, OperandLine, Operands, gaussian_operands, operands_table
+from scripts.studies.language_model.perplexity import plus_minus
 
 FOLDER = ROOT / "build" / "precision"
 CONTEXT = 512
 FILES = ("precision.json", "precision.svg", "precision.png")
 
 BITS = (8, 6, 4)
-PROB_BITS = (8, 9, 10, 11, 12, 14, 16)
+PROB_BITS = (8, 9, 10, 11, 12, 14, 16, 18)
 TAUS = (0, 1, 2, 3, 4, 6, 8)
 ROOMS = (1.0, 1.25, 1.5, 2.0)
 
@@ -100,13 +100,14 @@ def variants(cfg: EngineConfig, options: TileOptions) -> list[Variant]:
 
 @dataclass
 class Line:
-    """One variant's outcome: losses over float in bits per byte and how sure they are, SQNR of the attention outputs in dB."""
+    """One variant's outcome: loss over float in bits per byte and its standard error over blocks of tokens (None of a text of one
+    block), SQNR of the attention outputs in dB."""
 
     group: str
     name: str
     x: int | None
     bits_per_byte: float
-    standard_error: float
+    standard_error: float | None
     mean_sqnr_db: float
     worst_sqnr_db: float
     worst_layer_db: float
@@ -119,19 +120,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: torch.Tensor) -> Line:
-    """Loss and distances of one variant."""
+def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: list[torch.Tensor]) -> Line:
+    """Loss and distances of one variant; ``in_float``: losses of the windows."""
     loaded.recalibrate(variant.v_room, hardware=variant.hardware, options=variant.options, quantisation=variant.quantisation)
     if not variant.calibrated:
         ha.configure(loaded.model, statistics={})
     distances = LayerDistances(len(found))
     with observed(loaded.model, distances):
-        losses = token_losses(loaded.model, ha.NAME, loaded.ids, found, BATCH)
+        losses = window_losses(loaded.model, ha.NAME, loaded.ids, found)
     layers = list(distances.found)
-    lost = (losses - in_float).double()
-    error = (lost.std() / math.sqrt(len(lost))).item()
-    return Line(variant.group, variant.name, variant.x, bits_per_byte(lost.mean().item(), loaded.bytes_per_token),
-                bits_per_byte(error, loaded.bytes_per_token),
+    lost = [after.double() - before.double() for after, before in zip(losses, in_float, strict=True)]
+    error = standard_error(lost)
+    return Line(variant.group, variant.name, variant.x, bits_per_byte(torch.cat(lost).mean().item(), loaded.bytes_per_token),
+                None if error is None else bits_per_byte(error, loaded.bytes_per_token),
                 sum(distances.mean(layer, "sqnr_db") for layer in layers) / len(layers),
                 min(distances.worst(layer, "sqnr_db") for layer in layers),
                 min(distances.mean(layer, "sqnr_db") for layer in layers),
@@ -159,7 +160,7 @@ def lines_table(lines: list[Line]) -> Table:
                   "one choice changed, the rest as by default")
     for group, same in ((group, list(same)) for group, same in groupby(lines, key=lambda line: line.group)):
         for i, line in enumerate(same):
-            table.add(group if i == 0 else "", line.name, f"{line.bits_per_byte:+.5f} ± {line.standard_error:.5f}",
+            table.add(group if i == 0 else "", line.name, plus_minus(line.bits_per_byte, line.standard_error),
                       f"{line.mean_sqnr_db:.2f}", f"{line.worst_sqnr_db:.2f}", f"{line.worst_layer_db:.2f}",
                       f"{line.worst_cosine:.6f}", last=line is same[-1])
     return table
@@ -176,7 +177,7 @@ def write_figure(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
                 places = [x for x, _ in found]
                 name = group.removeprefix("bits of ")
                 axes[0, column].plot(places, [1e3 * line["bits_per_byte"] for _, line in found], marker=marker, label=name)
-                low, high = ([1e3 * (line["bits_per_byte"] + side * line["standard_error"]) for _, line in found]
+                low, high = ([1e3 * (line["bits_per_byte"] + side * (line["standard_error"] or 0.0)) for _, line in found]
                              for side in (-1, 1))
                 axes[0, column].fill_between(places, low, high, alpha=0.15)
                 axes[1, column].plot(places, [line["mean_sqnr_db"] for _, line in found], marker=marker, label=name)
@@ -202,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
     cfg = loaded.settings.hardware_for(loaded.model.config.head_dim)
     facts = conditions(loaded, context=context)
     chosen = sorted(variants(cfg, loaded.settings.options), key=lambda v: v.group)  # stable: groups together, in their own order
-    in_float = token_losses(loaded.model, "sdpa", loaded.ids, found, BATCH)
+    in_float = window_losses(loaded.model, "sdpa", loaded.ids, found)
     prepared = operands(loaded, cfg, context)
     lines: list[Line] = []
     known: dict[tuple[object, ...], Line] = {}
@@ -214,7 +215,7 @@ def main(argv: list[str] | None = None) -> int:
                 known[key] = measure(loaded, variant, found, in_float)
             lines.append(Line(**{**asdict(known[key]), "group": variant.group, "name": variant.name, "x": variant.x}))
     say(f"{facts['source']['model']}, {len(loaded.ids):,} tokens, windows of {context}, float32; float loss "
-        f"{bits_per_byte(in_float.double().mean().item(), loaded.bytes_per_token):.5f} bits/byte")
+        f"{bits_per_byte(torch.cat(in_float).double().mean().item(), loaded.bytes_per_token):.5f} bits/byte")
     lines_table(lines).show()
     operands_table(prepared, min(context, len(loaded.ids))).show()
     data = {"conditions": facts, "lines": [asdict(line) for line in lines],
