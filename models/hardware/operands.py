@@ -6,6 +6,7 @@ Every function gives a row the same bits alone and among others, on every device
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,9 @@ from models.hardware.config import V_MULT_BITS
 MULTIPLIERS = 1 << V_MULT_BITS
 QUANTILE_PERCENT = 98
 """Of the magnitudes of a channel of V: what lies above it is left to the multipliers of its keys. See `make precision`."""
+
+STRETCHES = tuple(1 + n / 100 for n in range(11))
+"""By how much more than its largest magnitude needs a row's scale is tried to reach, where scales are fitted."""
 
 BEYOND = 1 - 2.0**-20   # a value that exceeds its range by less than this is rounded into it
 
@@ -30,13 +34,15 @@ class OperandOptions:
     ``rotate``: multiply Q and K by a Hadamard matrix, which spreads a strong channel over all; the number of channels must be a
     power of two, so heads are padded first and the padded channels take part. ``v_mult``: give every key a multiplier for its
     values and choose the scales of V's channels so that one token cannot spoil them; off, a channel's scale is that of its
-    largest value.
+    largest value. ``fit_scales``: of each query and each key try scales up to a tenth above that of its largest magnitude, and
+    take the one whose rounding moves the scores least, as the second moments of the other side say.
     """
 
     smooth_k: bool = True
     balance: bool = True
     rotate: bool = True
     v_mult: bool = True
+    fit_scales: bool = False
 
 
 ALL = OperandOptions()
@@ -128,3 +134,46 @@ def value_ranges(v: Tensor) -> Tensor:
     fitting = (size * (MULTIPLIERS / (multipliers.double() + 1)).unsqueeze(-1)).amax(-2)
     finer = _steps(fitting, multipliers) < _steps(largest, value_multipliers(v, largest))
     return torch.where(finer.unsqueeze(-1), fitting, largest)
+
+
+def _in_parts(x: Tensor, parts: int) -> Tensor:
+    """``x [..., n, D]`` in whole parts of its largest magnitude."""
+    largest = x.abs().amax((-2, -1), keepdim=True)
+    return (x / torch.where(largest > 0, largest, 1.0) * parts).round()
+
+
+def second_moment(x: Tensor) -> Tensor:
+    """Products of every two channels of ``x [..., n, D]`` (float64), summed over its rows, up to a factor: ``[..., D, D]``.
+
+    Of whole numbers of 12 bits, so that the sums are exact, whatever the order in which a device adds.
+    """
+    whole = _in_parts(x, 1 << 12)
+    return whole.transpose(-2, -1) @ whole
+
+
+def error_weights(moment: Tensor, rotate: bool) -> Tensor:
+    """What an error of one side's codes is worth by the other side's :func:`second_moment`, which was taken before rotating:
+    whole numbers ``[..., D, D]`` of 14 bits, up to a factor."""
+    return _in_parts(turned(turned(moment).transpose(-2, -1)) if rotate else moment, 1 << 14)
+
+
+def fitted_units(x: Tensor, units: Tensor, unit: float, limit: int, weights: Tensor,
+                 snapped: Callable[[Tensor], Tensor]) -> Tensor:
+    """Scales of the rows ``x [..., n, D]``, in units, ``[..., n]``: those of :data:`STRETCHES` that move scores least.
+
+    An error e of a row's codes adds ``e . k`` to its scores, whose mean square is ``e W e`` by the second moments W of the other
+    side. Errors are taken in 64ths of a step and W in whole numbers, so that every device finds the same scale.
+
+    Args:
+        units: the least that the largest magnitudes need, ``[..., n]``; times ``1 / unit`` they are scales.
+        limit: the largest code. weights: of :func:`error_weights`, to be broadcast. snapped: rounds units up to what there is.
+    """
+    best, least = units, torch.full_like(units, torch.inf)
+    for stretch in STRETCHES:
+        tried = snapped(units * stretch)
+        scale = divided(tried, unit)
+        steps = x / torch.where(scale > 0, scale, 1.0).unsqueeze(-1)
+        error = ((steps - steps.round().clamp(-limit, limit)) * 64).round()
+        moved = ((error @ weights) * error).sum(-1) * scale.square()
+        best, least = torch.where(moved < least, tried, best), torch.minimum(moved, least)
+    return best

@@ -21,7 +21,20 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware.config import MULT_BITS, SHIFT_BITS, Z_FRAC
-from models.hardware.operands import ALL, MULTIPLIERS, OperandOptions, balance_factors, prepared, value_multipliers, value_ranges
+from models.hardware.operands import (
+    ALL,
+    MULTIPLIERS,
+    STRETCHES,
+    OperandOptions,
+    balance_factors,
+    error_weights,
+    fitted_units,
+    mean_over,
+    prepared,
+    second_moment,
+    value_multipliers,
+    value_ranges,
+)
 from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.quality.reference import check_shapes
 
@@ -104,7 +117,12 @@ def _quantise_group(q: Tensor, k: Tensor, v: Tensor, scale: float, choice: Opera
     v = v.double()
     factor = score_factor(scale)
     q_unit, k_unit = q.abs().amax(-1) / QMAX * factor, k.abs().amax(-1) / QMAX
-    q_exp, k_exp = multiplier_exponents(q_unit.max().item(), k_unit.max().item())
+    reach = STRETCHES[-1] if choice.fit_scales else 1.0
+    q_exp, k_exp = multiplier_exponents(q_unit.max().item() * reach, k_unit.max().item() * reach)
+    if choice.fit_scales:
+        of_q, of_k = (error_weights(second_moment(x), False) for x in (q.flatten(0, 1), k - mean_over(k, 0)))
+        q_unit = fitted_units(q, q_unit, factor, QMAX, of_k, lambda units: snap_scale(units, q_exp)[1])
+        k_unit = fitted_units(k, k_unit, 1.0, QMAX, of_q, lambda units: snap_scale(units, k_exp)[1])
     q_mult, q_unit = snap_scale(q_unit, q_exp)
     k_mult, k_scale = snap_scale(k_unit, k_exp)
     q_scale = q_unit / factor

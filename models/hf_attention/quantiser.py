@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.errors import FcimError
-from models.hardware.operands import divided, prepared, value_multipliers
+from models.hardware.operands import divided, error_weights, fitted_units, prepared, value_multipliers
 from models.hardware.quantise import multiplier_exponents, score_factor, snap_scale, to_codes, value_scales
 from models.hardware.tile import V_MULT_ONE, QuantisedGroup
 from models.hf_attention.settings import Quantisation
@@ -70,8 +70,14 @@ def quantise_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float, quantisatio
                     statistics.factors if quantisation.balance else None, quantisation.rotate)
     q_limit, k_limit, v_limit = (_limit(bits) for bits in (quantisation.q_bits, quantisation.k_bits, quantisation.v_bits))
     factor = score_factor(scale)
-    q_units = round_up(divided(_row_maxima(q, quantisation.q_grain, q_max), q_limit) * factor)
-    k_units = round_up(divided(_row_maxima(k, quantisation.k_grain, statistics.k_max), k_limit))
+    q_units = divided(_row_maxima(q, quantisation.q_grain, q_max), q_limit) * factor
+    k_units = divided(_row_maxima(k, quantisation.k_grain, statistics.k_max), k_limit)
+    if quantisation.fit_scales and quantisation.q_grain == "token":
+        of_k = error_weights(statistics.k_moment, quantisation.rotate).unsqueeze(1)
+        q_units = fitted_units(q, q_units, factor, q_limit, of_k, round_up)
+    if quantisation.fit_scales and quantisation.k_grain == "token":
+        k_units = fitted_units(k, k_units, 1.0, k_limit, error_weights(statistics.q_moment, quantisation.rotate), round_up)
+    q_units, k_units = round_up(q_units), round_up(k_units)
     v_scales = divided(_value_ranges(statistics, quantisation), v_limit).float()
     v_mults = torch.full(v.shape[:2], V_MULT_ONE, device=v.device)
     if quantisation.v_mult:

@@ -4,8 +4,8 @@ Three promises, each of any head of any tensors, captured or synthetic, unless i
 
 1. *Operands*: a value of Q, K or V differs from its 8-bit code by at most half a step. Of Q and K, as they were prepared
    (:mod:`models.hardware.operands`), a step is 1/127 of the largest magnitude of their row; rows that lie r times below the
-   largest one of their head get multipliers of fewer bits, and half a step may then be 1 + r / 2^15 times as large. Of V it is
-   the channel's ``v_scale`` times the key's ``(v_mult + 1) / 16``.
+   largest one of their head get multipliers of fewer bits, and half a step may then be 1 + r / 2^15 times as large; a tenth more
+   where scales are fitted. Of V it is the channel's ``v_scale`` times the key's ``(v_mult + 1) / 16``.
 2. *Arithmetic*: the engine's output lies within ``ARITHMETIC_DB`` of the output, plus as much as the number format itself
    takes away, from float attention through that format (:mod:`models.quality.format_limits`). Asserted where a probability of 1.0
    keeps ``PROMISED_PROB_BITS`` bits; with fewer, the accumulators' rounding at a rescale counts, which is not modelled.
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
-from models.hardware.operands import ALL, OperandOptions
+from models.hardware.operands import ALL, STRETCHES, OperandOptions
 from models.hardware.quantise import QMAX, SHIFT_MAX, dequantise, prepared_group, value_scales
 from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tile import QuantisedGroup
@@ -166,11 +166,12 @@ def _half_steps(x: Tensor, dequantised: Tensor, step: Tensor) -> float:
 def _check_operands(names: Sequence[str], part: HeadGroup, group: QuantisedGroup, choice: OperandOptions) -> list[BoundCheck]:
     """Promise 1 for each head of the group; K's and V's errors count for each of them."""
     q, k = prepared_group(part.q, part.k, choice)
+    reach = STRETCHES[-1] if choice.fit_scales else 1.0
     v, v_steps = part.v.double(), value_scales(group.v_scale, group.v_mult)
     back = (group.q * group.q_scale[..., None], group.k * group.k_scale[:, None], group.v * v_steps)
     v_error = _half_steps(v, back[2], v_steps)
-    k_error = _half_steps(k, back[1], _rows_of(k)[:, None] / QMAX) / (1 + _spread(_rows_of(k)) / 2**15)
-    q_room = 1 + _spread(_rows_of(q)) / 2**15
+    k_error = _half_steps(k, back[1], _rows_of(k)[:, None] / QMAX) / (reach + _spread(_rows_of(k)) / 2**15)
+    q_room = reach + _spread(_rows_of(q)) / 2**15
     checks = []
     for i, name in enumerate(names):
         worst = max(_half_steps(q[i], back[0][i], _rows_of(q[i])[:, None] / QMAX) / q_room, k_error, v_error)

@@ -145,6 +145,7 @@ class SimRecord:
     balance: bool
     rotate: bool
     v_mult: bool
+    fit_scales: bool
     source: dict[str, Any]
     orders: str = ""
     run: str = ""

@@ -127,7 +127,7 @@ def _orders(record: SimRecord) -> list[tuple[str, Any]]:
 def _operands(record: SimRecord) -> str:
     """What was done to Q, K and V before they became 8-bit codes."""
     done = [("K less its mean", record.smooth_k), ("Q and K balanced", record.balance), ("Q and K rotated", record.rotate),
-            ("V with a multiplier per key", record.v_mult)]
+            ("V with a multiplier per key", record.v_mult), ("scales of Q and K fitted", record.fit_scales)]
     return ", ".join(name for name, on in done if on) or "nothing"
 
 

@@ -66,7 +66,7 @@ def made_up(layers: int = 2, groups: int = 2, tokens: int = 48) -> tuple[SimReco
     record = SimRecord(
         command="make sim SEED=7 CONFIG=tiny", seed=7, simulator="icarus", config={"name": "tiny", "rows": 16}, tau=0,
         schedule="natural", fused=False, skip=False, octaves=0, smooth_k=True, balance=True, rotate=False, v_mult=True,
-        source={"kind": "made up <b>", "layers": [0, 1]}, heads=heads,
+        fit_scales=False, source={"kind": "made up <b>", "layers": [0, 1]}, heads=heads,
         runs=runs, checks=checks, versions={"python": "3"}, git={"revision": "0" * 40, "dirty": True},
         started="2025-01-01T00:00:00Z", wall_seconds=1.5)
     return record, pictures

@@ -22,8 +22,9 @@ from scripts.flow.tables import Column, Table
 
 SMOOTHED = replace(PLAIN, smooth_k=True)
 MENDS = {"none": SMOOTHED, "balance": replace(SMOOTHED, balance=True), "rotate": replace(SMOOTHED, rotate=True),
-         "balance, rotate": replace(SMOOTHED, balance=True, rotate=True), "v_mult": replace(SMOOTHED, v_mult=True), "all": ALL}
-"""K is smoothed in all of them."""
+         "balance, rotate": replace(SMOOTHED, balance=True, rotate=True), "v_mult": replace(SMOOTHED, v_mult=True),
+         "fit_scales": replace(SMOOTHED, fit_scales=True), "default": ALL, "default, fit_scales": replace(ALL, fit_scales=True)}
+"""K is smoothed in all of them; by default all is done but fitting scales."""
 
 GAUSSIAN_LAYERS = 4
 GAUSSIAN = "Gaussian"

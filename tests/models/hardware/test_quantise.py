@@ -13,7 +13,17 @@ from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import Z_FRAC, load_config
 from models.hardware.golden import run_tile
-from models.hardware.operands import MULTIPLIERS, PLAIN, OperandOptions, balance_factors, turned, value_multipliers, value_ranges
+from models.hardware.operands import (
+    MULTIPLIERS,
+    PLAIN,
+    STRETCHES,
+    OperandOptions,
+    balance_factors,
+    second_moment,
+    turned,
+    value_multipliers,
+    value_ranges,
+)
 from models.hardware.quantise import QMAX, dequantise, quantise, query_heads_of_groups, value_scales
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
@@ -21,7 +31,7 @@ from models.quality.metrics import compare
 from models.quality.reference import attention, group_attention, reference_attention
 from models.tensors.attention_tensors import AttentionTensors
 
-CHOICES = [OperandOptions(), PLAIN, *(OperandOptions(**{f.name: False}) for f in fields(OperandOptions))]
+CHOICES = [OperandOptions(), PLAIN, *(OperandOptions(**{f.name: not f.default}) for f in fields(OperandOptions))]
 LOG2_UNIT = math.log2(math.e) * (1 << Z_FRAC)
 
 
@@ -75,7 +85,8 @@ def test_multipliers_carry_the_scales(choice: OperandOptions) -> None:
     assert [g.q.shape for g in groups] == [(2, 24, 32), (2, 24, 32)]
     for g, group in enumerate(groups):
         check_group(group, tensors.scale)
-        assert group.q_mult.max() >= 1 << 15 and group.k_mult.max() >= 1 << 15, "16 bits are there to be used"
+        reach = STRETCHES[-1] if choice.fit_scales else 1.0
+        assert min(group.q_mult.max(), group.k_mult.max()) * reach >= 1 << 15, "16 bits are there to be used"
         assert group.q_pos.tolist() == list(range(16, 40))
         q, k, v = dequantise(group)
         wanted_q, wanted_k = prepared_by_hand(tensors, g, choice)
@@ -83,8 +94,8 @@ def test_multipliers_carry_the_scales(choice: OperandOptions) -> None:
         for got, wanted, step in ((q, wanted_q, group.q_scale[..., None]), (k, wanted_k, group.k_scale[:, None]),
                                   (v, tensors.v[g], v_steps)):
             assert ((got - wanted).abs() <= step * 0.5001).all(), "more than half a step off"
-        assert (group.q.int().abs().amax(-1) >= QMAX - 1).all(), "a row must use its 8 bits"
-        assert (group.k.int().abs().amax(-1) >= QMAX - 1).all()
+        for codes in (group.q, group.k):
+            assert (codes.int().abs().amax(-1) >= QMAX / reach - 1).all(), "a row must use its 8 bits"
         assert (group.v.int().abs().amax(0) == QMAX).all(), "a channel must use its 8 bits"
         if not choice.v_mult:
             assert (group.v_mult == MULTIPLIERS - 1).all()
@@ -126,6 +137,45 @@ def test_each_choice_mends_what_it_is_for() -> None:
     found = {"plain": plain, "balance": balanced, "rotate": turned_, "v_mult": scaled}
     assert balanced > plain + 1 and turned_ > plain + 1 and scaled > plain + 1, found
     assert sqnr(balance=True, rotate=True, v_mult=True) > max(found.values()) + 3, found
+
+
+def test_fitted_scales(seed: int) -> None:
+    """Of every row the stretch whose rounding moves the scores least, by hand; and scores are nearer to the float ones by it."""
+    g = torch.Generator().manual_seed(seed)
+    tensors = sample(tq=40, seed=seed)
+    tensors.k @= torch.randn(32, 32, generator=g) / 4       # so that channels go together
+    choice = OperandOptions(fit_scales=True)
+    stretched, errors = set(), {}
+    for number, group in enumerate(quantise(tensors, choice)):
+        q, k = prepared_by_hand(tensors, number, choice)
+        k = k - k.mean(0)
+        for x, other, scale, mult in ((q[0], k, group.q_scale[0], group.q_mult[0]),
+                                      (k, q.flatten(0, 1), group.k_scale, group.k_mult)):
+            unit = scale / mult     # of a multiplier
+            tried = (x.abs().amax(-1) / QMAX * torch.tensor(STRETCHES).double()[:, None] / unit).ceil() * unit
+            wrong = x - (x / tried[..., None]).round() * tried[..., None]
+            moved = (wrong @ other.T).square().sum(-1)
+            off = (scale / tried - 1).abs()
+            assert (off.amin(0) < 1e-9).all(), "a scale that is none of those to be tried"
+            chosen = moved.gather(0, off.argmin(0)[None])[0]
+            assert (chosen <= 1.05 * moved.amin(0)).all() and chosen.sum() < 1.005 * moved.amin(0).sum()
+            stretched |= set(off.argmin(0).tolist())
+    assert len(stretched) == len(STRETCHES)
+    reference = [q @ k.transpose(-1, -2) for q, k in (prepared_by_hand(tensors, n, choice) for n in range(2))]
+    for fit in (False, True):
+        groups = quantise(tensors, replace(choice, fit_scales=fit))
+        scores = [q.double() @ k.double().T for q, k, _ in map(dequantise, groups)]
+        errors[fit] = sum((a - b).square().sum().item() for a, b in zip(scores, reference, strict=True))
+    assert errors[True] < 0.85 * errors[False], errors
+
+
+def test_second_moments_are_exact(seed: int) -> None:
+    """Whichever rows come first; and those of the rows, but for their 12 bits."""
+    x = torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    got, wanted = second_moment(x), x.transpose(1, 2) @ x
+    assert torch.equal(got, second_moment(x.flip(1))) and torch.equal(got, got.round())
+    assert torch.allclose(got / got[:, :1, :1], wanted / wanted[:, :1, :1], atol=1e-2)
+    assert not second_moment(torch.zeros(3, 8).double()).any()
 
 
 def test_balance() -> None:

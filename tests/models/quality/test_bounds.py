@@ -52,6 +52,14 @@ def failed(heads: list[JudgedHead]) -> list[str]:
     return [str(check) for head in heads for check in head.checks if not check.passed]
 
 
+def test_a_step_of_fitted_scales_is_a_tenth_larger(seed: int) -> None:
+    """At most; and by less than that the codes would break the promise of scales that are not fitted."""
+    fitted = replace(ALL, fit_scales=True)
+    tensors = gaussian(seed, dim=32)
+    assert not failed(judge(tensors, choice=fitted))
+    assert len([x for x in failed(judge(tensors, groups=quantise(tensors, fitted))) if x.startswith("operands")]) == 4
+
+
 def gaussian(seed: int, queries: int = 64, keys: int = 64, dim: int = 128) -> AttentionTensors:
     g = torch.Generator().manual_seed(seed)
     q, k, v = (torch.randn(*shape, dim, generator=g) for shape in ((4, queries), (2, keys), (2, keys)))
