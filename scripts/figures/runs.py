@@ -168,6 +168,17 @@ def operands(data: Data) -> str:
     return table(columns, rows, 2)
 
 
+def long_rows(data: Data) -> str:
+    """What rows over thousands of keys lose, by order."""
+    rows = [[line["order"], near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB),
+             near(line["mean_engine_db"], ".3f", 0.02), near(line["worst_engine_db"], ".2f", 0.05)] for line in data["decode"]]
+    one = data["decode"][0]
+    caption = fill("The last {rows:} rows of {heads:} heads over {keys:,} keys:", rows=one["rows"], heads=one["heads"],
+                   keys=one["keys"])
+    columns = ("order", "mean SQNR dB", "worst head", "engine's share dB", "worst head")
+    return f"{caption}\n\n{table(columns, rows, 1)}"
+
+
 def precision(data: Data) -> list[Piece]:
     """The study's table, and what the page says about it."""
     def figure(group: str, value: str, name: str) -> float:
@@ -190,12 +201,14 @@ def precision(data: Data) -> list[Piece]:
          {"own": gain("statistics of K and V", "of the text itself", "of another text")}),
         ("brings next to nothing on this model ({smooth:.2f~0.05} dB)", {"smooth": gain("K", "smoothed", "as it is")}))
     return [Piece(ACCURACY, _choices(data, True), "precision"), Piece(ACCURACY, operands(data), "operands"),
+            Piece(ACCURACY, long_rows(data), "decode"),
             *(Piece(ACCURACY, fill(template, **values)) for template, values in said)]
 
 
 def precision_pretrained(data: Data) -> list[Piece]:
     """The same tables of a pretrained model on one window, whose loss says nothing."""
-    return [Piece(ACCURACY, _choices(data, False), "precision-smollm2"), Piece(ACCURACY, operands(data), "operands-smollm2")]
+    return [Piece(ACCURACY, _choices(data, False), "precision-smollm2"), Piece(ACCURACY, operands(data), "operands-smollm2"),
+            Piece(ACCURACY, long_rows(data), "decode-smollm2")]
 
 
 def bench_attention(data: Data | None) -> list[Piece]:

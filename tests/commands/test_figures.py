@@ -21,6 +21,7 @@ from scripts.figures.pages import END, Page, Piece, begin
 from scripts.figures.reports import Report
 from scripts.figures.text import exact, find, form, near, plain, table, timed
 from scripts.flow.sources import ROOT
+from scripts.studies.language_model.decode import DecodeLine
 from scripts.studies.language_model.mends import GAUSSIAN, MENDS, OperandLine
 from scripts.studies.language_model.precision import variants
 from scripts.studies.schedules import goals as gl
@@ -171,7 +172,8 @@ def study() -> dict[str, Any]:
                        "worst_cosine": 0.9999}
                       for i, v in enumerate(sorted(found, key=lambda v: v.group))],
             "operands": [asdict(OperandLine(source, name, 40.0, 38.0, 39.0, 0.9999, 0.01))
-                         for source in ("the model", GAUSSIAN) for name in MENDS]}
+                         for source in ("the model", GAUSSIAN) for name in MENDS],
+            "decode": [asdict(DecodeLine(order, 4096, 64, 32, 43.1, 37.0, 0.01, 0.05)) for order in ("natural", "other")]}
 
 
 def ablation(folder: Path) -> dict[str, Any]:
@@ -224,7 +226,8 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     own = tuple(n for n in Page.read(ROOT / schedules.SCHEDULES).regions() if n.startswith("real-"))
     about = schedules.real(real_ablation(tmp_path), own)
     assert {p.region for p in about if p.region} == set(own) and len(own) > 3
-    pieces += about + runs.perplexity(losses()) + runs.precision(study()) + runs.coverage(coverage())
+    pieces += about + runs.perplexity(losses()) + runs.coverage(coverage())
+    pieces += runs.precision(study()) + runs.precision_pretrained(study())
     for part in (7, None):
         pieces += runs.generate({"prompt_tokens": 320, "float": [0] * 200, "parts_at": part, "margin_nats": 0.01})
         pieces += runs.chat({"conditions": {"source": {"question": "Why?"}}, "float": [0] * 20, "hardware": [0] * 21,

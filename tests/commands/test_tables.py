@@ -31,6 +31,7 @@ from scripts.flow.tables import Column, Table, say
 from scripts.head_stats import stats_table
 from scripts.sim.table import print_table
 from scripts.studies.language_model.bench import Timing, timing_table
+from scripts.studies.language_model.decode import DecodeLine, decode_table
 from scripts.studies.language_model.generate import texts_table
 from scripts.studies.language_model.mends import GAUSSIAN, MENDS, OperandLine, operands_table
 from scripts.studies.language_model.perplexity import result_tables
@@ -120,6 +121,7 @@ def tables() -> dict[str, Table]:
     return {
         "perplexity": loss, "perplexity: layers": layers, "precision": lines_table(precise),
         "operands": operands_table(operands, 512), "generate": generated(),
+        "decode": decode_table([DecodeLine("natural", 4096, 64, 32, 43.1, 37.0, 0.01, 0.1)]),
         "bench-attention": timing_table([Timing(8192, 5.115, 0.4588, 285.0)], "causal prefill, 4 query heads on one KV head"),
         "efficiency": share_table(load_config("default"), 1024), "head-stats": stats_table(heads, "the heads of the fixture"),
         "bench-sim": speed_table(speeds), "coverage": coverage_numbers(),

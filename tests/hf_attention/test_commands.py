@@ -93,8 +93,9 @@ def test_generate(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_octaves(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Skipping moves losses and texts with octaves only; what is skipped is told."""
     losses, skipped = {}, {}
+    natural = ["--schedule", "natural", "--fused", "0"]     # where references start low, so that something lies below them
     for more in ([], ["--skip"], ["--skip", "--octaves", "1"]):
-        assert perplexity.main(["--checkpoint", str(other_geometry), "--tokens", "200", "--context", "100", *more,
+        assert perplexity.main(["--checkpoint", str(other_geometry), "--tokens", "200", "--context", "100", *natural, *more,
                                 "--out", str(tmp_path)]) == 0
         data = json.loads((tmp_path / "perplexity.json").read_text())
         losses[len(more)], skipped[len(more)] = data["hardware_loss"], data["skipped"]
@@ -104,9 +105,9 @@ def test_octaves(other_geometry: Path, tmp_path: Path, capsys: pytest.CaptureFix
     share = 100 * skipped[3]["skipped_blocks"] / skipped[3]["blocks"]
     out = capsys.readouterr().out
     assert share > 0 and f"skipped: {share:.1f} % of the key blocks, those more than 1 octaves below" in out
-    assert "sink_diagonal, fused, TAU 0, SKIP with 1 OCTAVES" in out
-    assert generate.main(["--checkpoint", str(other_geometry), "--tokens", "80", "--new", "2", "--skip", "--octaves", "1",
-                          "--out", str(tmp_path)]) == 0
+    assert "natural, TAU 0, SKIP with 1 OCTAVES" in out
+    assert generate.main(["--checkpoint", str(other_geometry), "--tokens", "80", "--new", "2", *natural, "--skip",
+                          "--octaves", "1", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "generate.json").read_text())["skipped"]
     assert 0 < found["skipped_blocks"] < found["blocks"] and "skipped: " in capsys.readouterr().out
 
@@ -146,8 +147,9 @@ def test_tokens_that_end_a_text(other_geometry: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "generate.json").read_text())["float"] == [first, second]
 
 
-def test_precision(other_geometry: Path, tmp_path: Path) -> None:
+def test_precision(other_geometry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer bits lose more, in every operand; choices are judged on heads of the model and on random ones; a picture is there."""
+    monkeypatch.setattr(precision, "KEYS", 100)
     assert precision.main(["--checkpoint", str(other_geometry), "--tokens", "96", "--context", "48", "--out", str(tmp_path)]) == 0
     report = json.loads((tmp_path / "precision.json").read_text())
     lines = report["lines"]
@@ -155,6 +157,10 @@ def test_precision(other_geometry: Path, tmp_path: Path) -> None:
         (source, name) for source in ("the model", mends.GAUSSIAN) for name in mends.MENDS]
     assert all(line["worst_sqnr_db"] <= line["worst_layer_db"] <= line["mean_sqnr_db"] and line["engine_db"] < 1
                for line in report["operands"])
+    assert [(line["order"], line["keys"], line["rows"], line["heads"]) for line in report["decode"]] == [
+        (name, 100, 64, 18) for name in ("natural", "sink_diagonal + fused")]
+    assert all(line["worst_sqnr_db"] <= line["mean_sqnr_db"] and line["mean_engine_db"] <= line["worst_engine_db"] < 1
+               for line in report["decode"])
     sqnr = {(line["group"], line["name"]): line["mean_sqnr_db"] for line in lines}
     for what in ("Q", "K", "V", "Q, K and V"):
         assert sqnr[f"bits of {what}", "8"] > sqnr[f"bits of {what}", "6"] > sqnr[f"bits of {what}", "4"]

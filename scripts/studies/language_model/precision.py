@@ -1,10 +1,11 @@
-"""Which bits and scales the defaults rest on: loss and attention SQNR with one choice changed at a time, and what each way of
-preparing Q, K and V buys on all heads."""
+"""Which bits and scales the defaults rest on: loss and attention SQNR with one choice changed at a time, what each way of
+preparing Q, K and V buys on all heads, and what long rows lose in decode."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +31,8 @@ from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies import charts
-from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored
+from scripts.studies.language_model.decode import KEYS, DecodeLine, DecodeRows, decode_table
+from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load_scored, text_ids
 from scripts.studies.language_model.loss import LayerDistances, Window, bits_per_byte, standard_error, window_losses, windows
 from scripts.studies.language_model.mends import MENDS, OperandLine, Operands, gaussian_operands, operands_table
 from scripts.studies.language_model.perplexity import plus_minus
@@ -142,15 +144,30 @@ def measure(loaded: Loaded, variant: Variant, found: list[Window], in_float: lis
 def operands(loaded: Loaded, cfg: EngineConfig, context: int) -> list[OperandLine]:
     """Every choice on the heads of the model, in its first window and in float, and on as many random ones of the same shapes."""
     options = loaded.settings.options
-    model, found = loaded.model, Operands("the model", cfg, options)
-    ha.configure(model, layers=frozenset())
-    model.set_attn_implementation(ha.NAME)
-    with torch.no_grad(), observed(model, found):
-        model(input_ids=loaded.ids[None, :context], use_cache=False)
-    ha.configure(model, layers=None)
-    shape, tokens = model.config, len(loaded.ids[:context])
+    found = Operands("the model", cfg, options)
+    _in_float(loaded, loaded.ids[:context], found)
+    shape, tokens = loaded.model.config, len(loaded.ids[:context])
     gaussian = gaussian_operands(cfg, options, shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim, tokens)
     return [*found.lines(), *gaussian.lines()]
+
+
+def decode(loaded: Loaded, args: argparse.Namespace, cfg: EngineConfig) -> list[DecodeLine]:
+    """What long rows lose in natural order and in the one that was chosen; of a text that was given, as many tokens as it has."""
+    keys = min(KEYS, loaded.model.config.max_position_embeddings, cfg.max_keys)
+    ids = loaded.ids[:keys] if args.text else text_ids(args, loaded.checkpoint, keys).ids.to(loaded.ids.device)
+    rows = DecodeRows(cfg, tuple(dict.fromkeys((TileOptions(), replace(loaded.settings.options, tau=0)))))
+    _in_float(loaded, ids, rows)
+    return list(rows.lines())
+
+
+def _in_float(loaded: Loaded, ids: torch.Tensor, observer: Callable[..., None]) -> None:
+    """Run the model on ``ids [T]`` with float attention, seen by the observer."""
+    model = loaded.model
+    ha.configure(model, layers=frozenset())
+    model.set_attn_implementation(ha.NAME)
+    with torch.no_grad(), observed(model, observer):
+        model(input_ids=ids[None], use_cache=False, logits_to_keep=1)
+    ha.configure(model, layers=None)
 
 
 def lines_table(lines: list[Line]) -> Table:
@@ -204,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     facts = conditions(loaded, context=context)
     chosen = sorted(variants(cfg, loaded.settings.options), key=lambda v: v.group)  # stable: groups together, in their own order
     in_float = window_losses(loaded.model, "sdpa", loaded.ids, found)
-    prepared = operands(loaded, cfg, context)
+    prepared, long = operands(loaded, cfg, context), decode(loaded, args, cfg)
     lines: list[Line] = []
     known: dict[tuple[object, ...], Line] = {}
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -218,8 +235,10 @@ def main(argv: list[str] | None = None) -> int:
         f"{bits_per_byte(torch.cat(in_float).double().mean().item(), loaded.bytes_per_token):.5f} bits/byte")
     lines_table(lines).show()
     operands_table(prepared, min(context, len(loaded.ids))).show()
+    decode_table(long).show()
     data = {"conditions": facts, "lines": [asdict(line) for line in lines],
-            "operands": [asdict(line) for line in prepared], "environment": {**tool_versions(None), **git_state()}}
+            "operands": [asdict(line) for line in prepared], "decode": [asdict(line) for line in long],
+            "environment": {**tool_versions(None), **git_state()}}
     with replaced(folder, FILES) as new:
         write_figure(new, [asdict(line) for line in lines])
         (new / "precision.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
