@@ -26,27 +26,26 @@ module fcim_acc_update #(
     output wire [LANES*COLUMNS*ACC_BITS-1:0] result
 );
 
+    localparam ROUND_BITS = ACC_BITS;
     `include "fcim_round_shift.vh"
 
     reg [LANES*COLUMNS*ACC_BITS-1:0] sum;
     always @* begin : update
-        reg        [ACC_BITS-1:0]   word;
-        reg signed [63:0]           old, correction;
+        reg signed [ACC_BITS-1:0]   old;
+        reg        [ACC_BITS-1:0]   correction, products;
         reg        [SHIFT_BITS-1:0] row_shift;
         integer                     r, c, n;
+        products = {ACC_BITS{1'b0}};    // OP_LANE may be as wide, so nothing to replicate
         for (r = 0; r < LANES; r = r + 1) begin
             row_shift  = shift[r*SHIFT_BITS +: SHIFT_BITS];
             // 128 * psum
-            correction = $signed({{(57-BSUM_BITS){1'b0}}, psum[r*BSUM_BITS +: BSUM_BITS], 7'd0});
+            correction = {{(ACC_BITS-BSUM_BITS-7){1'b0}}, psum[r*BSUM_BITS +: BSUM_BITS], 7'd0};
             for (c = 0; c < COLUMNS; c = c + 1) begin
-                n    = c*LANES + r;
-                word = acc[n*ACC_BITS +: ACC_BITS];
-                old  = clear ? 64'sd0 : {{(64-ACC_BITS){word[ACC_BITS-1]}}, word};
-                if (row_shift != 0) begin
-                    old = fcim_round_shift(old, row_shift);
-                end
-                old = old + $signed({{(64-OP_LANE){1'b0}}, u[n*OP_LANE +: OP_LANE]}) - correction;
-                sum[n*ACC_BITS +: ACC_BITS] = old[ACC_BITS-1:0];
+                n   = c*LANES + r;
+                old = clear ? {ACC_BITS{1'b0}} : acc[n*ACC_BITS +: ACC_BITS];
+                old = fcim_round_shift(old, row_shift);
+                products[OP_LANE-1:0] = u[n*OP_LANE +: OP_LANE];
+                sum[n*ACC_BITS +: ACC_BITS] = old + products - correction;
             end
         end
     end

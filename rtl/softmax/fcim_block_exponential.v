@@ -87,6 +87,7 @@ module fcim_block_exponential #(
     output wire [SUM_BITS-1:0]           sum_rd_data
 );
 
+    localparam ROUND_BITS = SUM_BITS + 1;     // a denominator, and a sign
     `include "fcim_round_shift.vh"
 
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
@@ -203,14 +204,14 @@ module fcim_block_exponential #(
     reg [ROWS*SHIFT_BITS-1:0] shift_q [0:1];
     always @(posedge clk) begin : sums
         reg        [LANES*SUM_BITS-1:0] sum_word;
-        reg signed [63:0]               sum;
+        reg signed [SUM_BITS:0]         sum;
         integer                         c;
         if (c_valid_q) begin
             sum_word = sum_q[{c_bank_q, c_pass_q}];
             for (c = 0; c < LANES; c = c + 1) begin
-                sum = $signed({{(64-SUM_BITS){1'b0}}, sum_word[c*SUM_BITS +: SUM_BITS]});
+                sum = $signed({1'b0, sum_word[c*SUM_BITS +: SUM_BITS]});
                 if (c_first_key_q && c_first_q) begin
-                    sum = 64'sd0;
+                    sum = {(SUM_BITS+1){1'b0}};
                 end else if (c_first_key_q) begin
                     sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
                 end

@@ -39,13 +39,16 @@ module fcim_score_lanes #(
     output wire [LANES-1:0]            saturated
 );
 
-    `include "fcim_round_shift.vh"
-
-    localparam PROD1_BITS = IP_LANE + MULT_BITS;    // |score| <= HEAD_DIM * 2**14 < 2**(IP_LANE-1)
+    // |score| <= HEAD_DIM * 2**14 = 2**(IP_LANE-2), and a multiplier is below 2**MULT_BITS
+    localparam PROD1_BITS = IP_LANE + MULT_BITS - 1;
     localparam PROD2_BITS = PROD1_BITS + MULT_BITS;
-    localparam OFFSET_BITS = ELEM_SUM_BITS + 2;     // ksum unsigned plus q_sum signed
-    localparam signed [63:0] Z_LIMIT = (64'sd1 <<< (Z_BITS-1)) - 64'sd1;
-    localparam [Z_BITS-1:0]  MASKED  = {1'b1, {(Z_BITS-1){1'b0}}};
+    localparam OFFSET_BITS = IP_LANE - 7;           // in units of 128, modulo 2**IP_LANE
+    localparam signed [PROD2_BITS-1:0] Z_LIMIT =
+        {{(PROD2_BITS-Z_BITS+1){1'b0}}, {(Z_BITS-1){1'b1}}};
+    localparam [Z_BITS-1:0] MASKED = {1'b1, {(Z_BITS-1){1'b0}}};
+
+    localparam ROUND_BITS = PROD2_BITS;
+    `include "fcim_round_shift.vh"
 
     reg [LANES*PROD1_BITS-1:0] prod1_q;
     reg [LANES*MULT_BITS-1:0]  mult_q;
@@ -59,16 +62,17 @@ module fcim_score_lanes #(
         reg        [LANES*MULT_BITS-1:0]  mult;
         reg        [LANES-1:0]            visible;
         reg        [POS_BITS-1:0]         q_pos;
-        reg signed [ELEM_SUM_BITS-1:0]    q_sum;
-        reg signed [OFFSET_BITS-1:0]      offset;       // in units of 128
-        reg signed [PROD1_BITS-1:0]       score;
+        reg        [ELEM_SUM_BITS-1:0]    q_sum;
+        reg        [OFFSET_BITS-1:0]      offset;
+        reg signed [IP_LANE-1:0]          score;
         integer                           a;
         for (a = 0; a < LANES; a = a + 1) begin
             {q_pos, mult[a*MULT_BITS +: MULT_BITS], q_sum} = entries[a*ENTRY_BITS +: ENTRY_BITS];
-            offset = $signed({2'b00, ksum}) + $signed({{2{q_sum[ELEM_SUM_BITS-1]}}, q_sum});
-            score  = $signed({{MULT_BITS{1'b0}}, u[a*IP_LANE +: IP_LANE]})
-                   - $signed({{(PROD1_BITS-OFFSET_BITS-7){offset[OFFSET_BITS-1]}}, offset, 7'd0});
-            prod1[a*PROD1_BITS +: PROD1_BITS] = score * $signed({{IP_LANE{1'b0}}, k_mult});
+            offset = {1'b0, ksum} + {q_sum[ELEM_SUM_BITS-1], q_sum};
+            score  = u[a*IP_LANE +: IP_LANE] - {offset, 7'd0};
+            prod1[a*PROD1_BITS +: PROD1_BITS] =
+                $signed({{(MULT_BITS-1){score[IP_LANE-1]}}, score})
+                * $signed({{(IP_LANE-1){1'b0}}, k_mult});
             visible[a] = used[a] && (k_pos <= q_pos);
         end
         prod1_q   <= prod1;
@@ -98,11 +102,11 @@ module fcim_score_lanes #(
     reg [LANES-1:0]        saturated_out;
     always @* begin : round
         reg signed [PROD2_BITS-1:0] prod2;
-        reg signed [63:0]           rounded;
+        reg signed [PROD2_BITS-1:0] rounded;
         integer                     c;
         for (c = 0; c < LANES; c = c + 1) begin
             prod2   = prod2_q[c*PROD2_BITS +: PROD2_BITS];
-            rounded = fcim_round_shift({{(64-PROD2_BITS){prod2[PROD2_BITS-1]}}, prod2}, shift_q2);
+            rounded = fcim_round_shift(prod2, shift_q2);
             saturated_out[c] = visible_q2[c] && (rounded > Z_LIMIT || rounded < -Z_LIMIT);
             if (!visible_q2[c]) begin
                 z_out[c*Z_BITS +: Z_BITS] = MASKED;
