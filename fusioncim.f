@@ -4,6 +4,7 @@
 +incdir+rtl/softmax
 
 // fcim_core and what it is made of
+rtl/ip_cim/fcim_ip_array.v
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v
 rtl/softmax/fcim_score_lanes.v
@@ -12,6 +13,7 @@ rtl/softmax/fcim_row_max.v
 rtl/softmax/fcim_block_exponential.v
 rtl/softmax/fcim_online_softmax.v
 rtl/op_cim/fcim_acc_update.v
+rtl/op_cim/fcim_op_array.v
 rtl/op_cim/fcim_op_cim.v
 rtl/normalizer/fcim_divider.v
 rtl/normalizer/fcim_normalizer.v

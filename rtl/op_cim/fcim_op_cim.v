@@ -82,27 +82,12 @@ module fcim_op_cim #(
     localparam BLOCK_CYCLES = SLICES * CYCLES_PER_KEY;
     localparam LEFT_BITS = $clog2(BLOCK_CYCLES + 1);
     localparam WORD = LANES * COLUMNS * ACC_BITS;             // accumulators of a slice and a pass
-    localparam SLICE_BITS = KEYS_PER_BLOCK * COLUMNS * 8;
     localparam ADDR_BITS = 1 + KEY_BITS + PASS_BITS;          // {bank, slice, pass}
     localparam [PASS_BITS-1:0] LAST_PASS  = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]  LAST_SLICE = {KEY_BITS{1'b1}};
     // the softmax unit writes a slot's shift 3 cycles, its first probability 4 cycles after it has
     // found it free, so a slot is given back in its 4th last cycle
     localparam [LEFT_BITS-1:0] RELEASE_LEFT = 4;
-
-    // ---- probabilities: word {slot, key}, one lane per row, zero-extended to a lane of the sums
-    reg [ROWS*OP_LANE-1:0] p_q [0:2*KEYS_PER_BLOCK-1];
-    always @(posedge clk) begin : extend
-        reg [LANES*OP_LANE-1:0] p_lanes;
-        integer                 g;
-        if (p_we) begin
-            for (g = 0; g < LANES; g = g + 1) begin
-                p_lanes[g*OP_LANE +: OP_LANE] =
-                    {{(OP_LANE-PROB_BITS){1'b0}}, p_data[g*PROB_BITS +: PROB_BITS]};
-            end
-            p_q[{p_slot, p_key}][p_pass*LANES*OP_LANE +: LANES*OP_LANE] <= p_lanes;
-        end
-    end
 
     // ---- walk over slices and bit-planes
     reg                 busy_q;
@@ -145,13 +130,22 @@ module fcim_op_cim #(
         end
     end
 
-    // ---- array: wherever a bit of V is set, a column of probabilities is added; then
-    // shift-accumulate
-    reg [SLICE_BITS-1:0]   v_q;
-    reg [ROWS*OP_LANE-1:0] usum_q [0:COLUMNS-1];
-    reg [ROWS*OP_LANE-1:0] hold_q [0:COLUMNS-1];
-    reg                    active_q;
-    reg [OPS_BITS-1:0]     ops_q;
+    // ---- array: sums over the keys of p * v', slice by slice
+    reg                             rmw_q;
+    reg [PASS_BITS-1:0]             rmw_pass_q;
+    wire [LANES*COLUMNS*OP_LANE-1:0] w_u;
+    fcim_op_array #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS)
+    ) u_array (
+        .clk(clk),
+        .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
+        .step(busy_q), .first(step_q == 0), .last(last_step), .slot(slot_q), .v_data(v_data),
+        .rd(rmw_q), .rd_pass(rmw_pass_q), .rd_data(w_u),
+        .bit_ops(bit_ops)
+    );
+
+    reg active_q;
     always @(posedge clk) begin
         if (!rst_n) begin
             active_q <= 1'b0;
@@ -159,45 +153,9 @@ module fcim_op_cim #(
             active_q <= busy_q;
         end
     end
-
-    always @(posedge clk) begin : array
-        reg [SLICE_BITS-1:0]   v_now;
-        reg [ROWS*OP_LANE-1:0] bit_sum, plane_sum;
-        reg [OPS_BITS-1:0]     ones;
-        integer                c, b, j;
-        if (busy_q) begin
-            v_now = (step_q == 0) ? v_data : v_q;
-            ones  = {OPS_BITS{1'b0}};
-            for (c = 0; c < COLUMNS; c = c + 1) begin
-                plane_sum = {ROWS*OP_LANE{1'b0}};
-                for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
-                    bit_sum = {ROWS*OP_LANE{1'b0}};
-                    for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
-                        if (v_now[(j*COLUMNS + c)*8 + 7 - b]) begin
-                            bit_sum = bit_sum + p_q[{slot_q, j[KEY_BITS-1:0]}];
-                            ones    = ones + 1'b1;
-                        end
-                    end
-                    plane_sum = (plane_sum << 1) + bit_sum;
-                end
-                if (step_q != 0) begin
-                    plane_sum = plane_sum + (usum_q[c] << BITS_PER_CYCLE);
-                end
-                usum_q[c] <= plane_sum;
-                if (last_step) begin
-                    hold_q[c] <= plane_sum;
-                end
-            end
-            v_q   <= v_now << BITS_PER_CYCLE;
-            ops_q <= ones;
-        end
-    end
-    assign active  = active_q;
-    assign bit_ops = ops_q;
+    assign active = active_q;
 
     // ---- read-modify-write, LANES rows of a slice per cycle
-    reg                        rmw_q;
-    reg  [PASS_BITS-1:0]       rmw_pass_q;
     reg  [KEY_BITS-1:0]        rmw_slice_q;
     reg                        rmw_first_q, rmw_bank_q, rmw_end_q;
     reg  [ROWS*SHIFT_BITS-1:0] rmw_shift_q;
@@ -235,7 +193,6 @@ module fcim_op_cim #(
     reg                             w_valid_q, w_clear_q, w_end_q;
     reg [ADDR_BITS-1:0]             w_addr_q;
     reg [WORD-1:0]                  w_acc_q;
-    reg [LANES*COLUMNS*OP_LANE-1:0] w_u_q;
     reg [LANES*SHIFT_BITS-1:0]      w_shift_q;
     reg [LANES*BSUM_BITS-1:0]       w_sum_q;
     always @(posedge clk) begin
@@ -246,9 +203,7 @@ module fcim_op_cim #(
         end
     end
 
-    always @(posedge clk) begin : gather
-        reg [LANES*COLUMNS*OP_LANE-1:0] w_u;
-        integer                         u;
+    always @(posedge clk) begin
         if (rmw_q) begin
             w_clear_q <= rmw_first_q;
             w_end_q   <= rmw_end_q && rmw_last;
@@ -256,11 +211,6 @@ module fcim_op_cim #(
             w_acc_q   <= acc_q[rmw_addr];
             w_shift_q <= rmw_shift_q[rmw_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS];
             w_sum_q   <= rmw_sum_q[rmw_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
-            for (u = 0; u < COLUMNS; u = u + 1) begin
-                w_u[u*LANES*OP_LANE +: LANES*OP_LANE] =
-                    hold_q[u][rmw_pass_q*LANES*OP_LANE +: LANES*OP_LANE];
-            end
-            w_u_q <= w_u;
         end
     end
 
@@ -269,7 +219,7 @@ module fcim_op_cim #(
         .LANES(LANES), .COLUMNS(COLUMNS), .ACC_BITS(ACC_BITS), .OP_LANE(OP_LANE),
         .BSUM_BITS(BSUM_BITS)
     ) u_update (
-        .acc(w_acc_q), .clear(w_clear_q), .shift(w_shift_q), .u(w_u_q), .psum(w_sum_q),
+        .acc(w_acc_q), .clear(w_clear_q), .shift(w_shift_q), .u(w_u), .psum(w_sum_q),
         .result(w_result)
     );
 

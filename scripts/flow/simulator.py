@@ -30,6 +30,7 @@ TOOL_BIN = ROOT / ".tools" / "verilator" / "bin"
 TIMESCALE = ("1ns", "1ps")
 PROGRAM = {"icarus": "iverilog", "verilator": "verilator"}
 VERSION = {"icarus": ("-V", "11.0"), "verilator": ("--version", "5.036")}    # what prints it, the oldest that runs the benches
+FAST_ARRAYS = "-DFCIM_FAST_SIM"     # the text of the macros' arrays that is quick to simulate; without it the one for synthesis
 BUILD_ARGS = {
     "icarus": [],  # cocotb's runner gives -g2012 itself
     # The runner makes every signal public, which keeps Verilator from optimising; benches look at the top's alone.
@@ -62,6 +63,7 @@ class RunOptions:
         sources: Verilog files; None means all of ``fusioncim.f``.
         build_root: a relative path counts from the project root.
         build_args: the simulator's options for the build instead of the usual ones.
+        fast_arrays: the macros' arrays in the text that is quick to simulate; False takes the text for synthesis.
         testcase: name or names of the tests to run; None means all. Each of them must have run.
         extra_env: environment variables for the bench (for example the path of its vectors).
         repeat: the command that repeats this run; by default ``make test`` with the current pytest test.
@@ -74,6 +76,7 @@ class RunOptions:
     sources: Sequence[Path | str] | None = None
     build_root: Path | str = "build/rtl"
     build_args: Sequence[str] | None = None
+    fast_arrays: bool = True
     testcase: str | Sequence[str] | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
     repeat: str | None = None
@@ -149,9 +152,11 @@ def _content_digest(tool: str, sources: Sequence[Path], args: Sequence[str]) -> 
     return _digest(tool, stat.st_size, stat.st_mtime_ns, list(args), files)
 
 
-def _build_arguments(sim: str, waves: bool, covered: bool, usual: Sequence[str] | None) -> list[str]:
+def _build_arguments(sim: str, waves: bool, covered: bool, options: RunOptions) -> list[str]:
     """The simulator's options for a build; code coverage is Verilator's alone."""
-    args = list(BUILD_ARGS[sim] if usual is None else usual)
+    args = list(BUILD_ARGS[sim] if options.build_args is None else options.build_args)
+    if options.fast_arrays:
+        args.append(FAST_ARRAYS)
     if sim == "verilator" and waves:
         args.append("--trace-fst")
     if sim == "verilator" and covered:
@@ -166,9 +171,9 @@ def coverage_folder() -> Path | None:
 
 
 def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path], parameters: Mapping[str, object],
-           waves: bool, covered: bool, build_args: Sequence[str] | None, folder: Path) -> None:
+           waves: bool, covered: bool, options: RunOptions, folder: Path) -> None:
     """Build into ``folder`` unless it holds a build of the very same inputs already. The caller holds the folder's lock."""
-    args = _build_arguments(sim, waves, covered, build_args)
+    args = _build_arguments(sim, waves, covered, options)
     stamp, log = folder / "inputs.sha256", folder / "build.log"
     digest = _content_digest(tool, sources, args)
     if stamp.is_file() and stamp.read_text() == digest:
@@ -299,7 +304,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     # what a broken copy of the RTL goes through covers nothing
     covered = coverage_folder() if all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files) else None
     place = machine() if sim == "verilator" else ""    # compiled for this processor
-    key = _digest([str(f) for f in files], parameters, waves, bool(covered), options.build_args, place)
+    key = _digest([str(f) for f in files], parameters, waves, bool(covered), options.build_args, options.fast_arrays, place)
     folder = root / f"{sim}-{top}-{key[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
@@ -314,7 +319,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
         runner = get_runner(sim)
         runner.log.setLevel(logging.WARNING)
         with FileLock(f"{folder}.lock"):
-            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), options.build_args, folder)
+            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), options, folder)
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"

@@ -31,7 +31,7 @@ from models.hardware.tiling import build_tiles, tokens_per_tile
 from models.hardware.timeline import predict, predict_cycles
 from scripts.flow.bench_environment import own_environment
 from scripts.flow.processes import WORK
-from scripts.flow.simulator import FASTEST_ARGS, RunOptions, require_simulator
+from scripts.flow.simulator import FAST_ARRAYS, FASTEST_ARGS, RunOptions, require_simulator
 from scripts.flow.sources import ROOT, rtl_files
 from scripts.flow.tables import Column, Table
 from tb.core.played import idle_cycles, read_beats, write_sink, write_source
@@ -157,8 +157,9 @@ def alone(name: str, cfg: EngineConfig, tokens: int, seed: int) -> Line:
             write_sink(folder / f"{stream}_ready.bin", repeat((1 << 30, 0)))
         sources, build = [*rtl_files(), *PLAYER, ALONE], folder / "build"
         parameters = [f"-G{key}={value}" for key, value in cfg.verilog_parameters().items()]
-        command = [require_simulator("verilator"), "--binary", "--timing", *FASTEST_ARGS, *parameters, "-Mdir", str(build),
-                   "--top-module", ALONE.stem, *sorted({f"-I{s.parent}" for s in sources}), *map(str, sources)]
+        command = [require_simulator("verilator"), "--binary", "--timing", *FASTEST_ARGS, FAST_ARRAYS, *parameters,
+                   "-Mdir", str(build), "--top-module", ALONE.stem, *sorted({f"-I{s.parent}" for s in sources}),
+                   *map(str, sources)]
         with own_environment():
             built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if built.returncode:

@@ -9,7 +9,8 @@ import pytest
 from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.mutation import check_fault
 
-TOP, FILE, BENCH = "fcim_ip_cim", "rtl/ip_cim/fcim_ip_cim.v", "tb.ip_cim.bench_ip_cim"
+TOP, BENCH = "fcim_ip_cim", "tb.ip_cim.bench_ip_cim"
+FILE, ARRAY = "rtl/ip_cim/fcim_ip_cim.v", "rtl/ip_cim/fcim_ip_array.v"
 ROWS, HEAD_DIMS, BITS = (8, 24, 64, 128), (16, 32, 64, 128), (1, 2, 4, 8)
 # A Latin square: rows and head_dim give the bits.
 SIZES = [(ROWS[i], HEAD_DIMS[j], BITS[(i + j + 3) % 4]) for i in range(4) for j in range(4)]
@@ -27,12 +28,20 @@ def test_ip_cim(size: tuple[int, int, int], seed: int) -> None:
     run_bench(TOP, BENCH, parameters(*size), RunOptions(seed=seed, testcase=None if size in WHOLE else PARTS))
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
-    ("busy_q && (!last_step || col_free);", "busy_q;", "m_col: data changed while valid waited for ready"),
-    ("!busy_q || handoff;", "!busy_q;", "was accepted in cycle"),
-    ("active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
-], ids=["rows-not-cleared", "column-lost", "bubble", "active-while-waiting"])
-def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
-    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, parameters(8, 16, 2),
-                RunOptions(seed=seed, testcase="streams/pattern=both"))
+@pytest.mark.parametrize("size", WHOLE, ids=["-".join(map(str, size)) for size in WHOLE])
+def test_ip_cim_as_synthesized(size: tuple[int, int, int], seed: int) -> None:
+    """The array's other text, which synthesizers read."""
+    run_bench(TOP, BENCH, parameters(*size), RunOptions(seed=seed, fast_arrays=False))
+
+
+@pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
+    (ARRAY, True, "if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
+    (ARRAY, False, "(q_we && q_row == 0)", "(q_we && q_row == 0 && !q_bank)", "data lane"),
+    (ARRAY, False, "cells = bank_q ? bank1_q : bank0_q;", "cells = bank0_q;", "data lane"),
+    (FILE, True, "busy_q && (!last_step || col_free);", "busy_q;", "m_col: data changed while valid waited for ready"),
+    (FILE, True, "!busy_q || handoff;", "!busy_q;", "was accepted in cycle"),
+    (FILE, True, "active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
+], ids=["rows-not-cleared", "rows-stay-in-use", "one-bank", "column-lost", "bubble", "active-while-waiting"])
+def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (file, old, new), message, TOP, BENCH, parameters(8, 16, 2),
+                RunOptions(seed=seed, testcase="streams/pattern=both", fast_arrays=fast))

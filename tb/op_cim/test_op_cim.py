@@ -9,7 +9,8 @@ import pytest
 from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.mutation import check_fault
 
-TOP, FILE, BENCH = "fcim_op_cim", "rtl/op_cim/fcim_op_cim.v", "tb.op_cim.bench_op_cim"
+TOP, BENCH = "fcim_op_cim", "tb.op_cim.bench_op_cim"
+FILE, ARRAY = "rtl/op_cim/fcim_op_cim.v", "rtl/op_cim/fcim_op_array.v"
 TESTS = 5
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
 SETS = [  # with the default every value of each parameter; ends with one lane and with one column among them
@@ -39,10 +40,19 @@ def test_op_cim_default(seed: int) -> None:
     assert result.passed == TESTS
 
 
-@pytest.mark.parametrize(("old", "new", "testcase", "message"), [
-    ("RELEASE_LEFT = 4", "RELEASE_LEFT = 5", "full_blocks_without_a_gap", "slot_in_use is 00"),
-    ("!busy_q || last_cycle;", "!busy_q;", "full_blocks_without_a_gap", "s_blk_ready is 0"),
-    ("rmw_bank_q  <= bank_q", "rmw_bank_q  <= 1'b0", "full_blocks_without_a_gap", "columns differ|holds X"),
-], ids=["slot-free-too-early", "bubble", "one-bank"])
-def test_faults_are_found(old: str, new: str, testcase: str, message: str, seed: int, tmp_path: Path) -> None:
-    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, FAULTY, RunOptions(seed=seed, testcase=testcase))
+@pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
+def test_op_cim_as_synthesized(values: tuple[int, ...], seed: int) -> None:
+    """The array's other text, which synthesizers read."""
+    result = run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed, fast_arrays=False))
+    assert result.passed == TESTS
+
+
+@pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
+    (FILE, True, "RELEASE_LEFT = 4", "RELEASE_LEFT = 5", "slot_in_use is 00"),
+    (FILE, True, "!busy_q || last_cycle;", "!busy_q;", "s_blk_ready is 0"),
+    (FILE, True, "rmw_bank_q  <= bank_q", "rmw_bank_q  <= 1'b0", "columns differ|holds X"),
+    (ARRAY, False, "slot ? slot1_q : slot0_q", "slot0_q", "columns differ|holds X"),
+], ids=["slot-free-too-early", "bubble", "one-bank", "one-slot"])
+def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (file, old, new), message, TOP, BENCH, FAULTY,
+                RunOptions(seed=seed, testcase="full_blocks_without_a_gap", fast_arrays=fast))

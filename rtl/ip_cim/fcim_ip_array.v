@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the shift register that
+// drives a key's bits onto them, MSB first, and a tree of adders for every row.
+//
+// Latency:    A key's column is there one cycle after its last step.
+// Throughput: BITS_PER_CYCLE bit-planes of a key per step.
+// Cuts:       All outputs are registers.
+// Numbers:    Signed bytes at the ports, offset binary in the cells (q' = q + 128, k' = k + 128), so
+//             that a row's sum is unsigned: lane r of col is sum_d q'[r][d] * k'[d], ksum is
+//             sum_d k'[d]. HEAD_DIM * 255 * 255 < 2**IP_LANE.
+//
+// There are two texts of the same array. The one for synthesis has a register per cell, a bit per
+// row that says whether the row is in use, and adds masked cells, which a synthesizer merges into
+// one carry-save tree. The one that FCIM_FAST_SIM chooses skips the cells whose bit is 0 and adds all
+// rows in one wide word, whose lanes no carry leaves: several times as fast in a simulator.
+`default_nettype none
+
+module fcim_ip_array #(
+    parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    localparam ROW_BITS = $clog2(ROWS),           // index of a row
+    localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
+    localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
+    localparam OPS_BITS = $clog2(8 * HEAD_DIM + 1)  // active bit-lines, 8 per element at most
+) (
+    input  wire                     clk,
+
+    // write port of the cells: one row per cycle; row 0 clears the other rows of its bank
+    input  wire                     q_we,
+    input  wire                     q_bank,
+    input  wire [ROW_BITS-1:0]      q_row,
+    input  wire [HEAD_DIM*8-1:0]    q_data,
+
+    // a key and the bank that it meets; it is in the array from the next cycle on
+    input  wire                     load,
+    input  wire                     load_bank,
+    input  wire [HEAD_DIM*8-1:0]    load_data,
+
+    // take the next bit-planes; a key's first step, and its last
+    input  wire                     step,
+    input  wire                     first,
+    input  wire                     last,
+
+    // the last whole column, and the bit-lines that were active in the last step
+    output wire [ROWS*IP_LANE-1:0]  col,
+    output wire [ELEM_SUM_BITS-1:0] ksum,
+    output wire [OPS_BITS-1:0]      bit_ops
+);
+
+    localparam [7:0]            SIGN_BIT  = 8'h80;                // + 128, modulo 256
+    localparam [HEAD_DIM*8-1:0] SIGN_BITS = {HEAD_DIM{SIGN_BIT}};
+
+    // ---- the key: the top bits of every byte are its next bit-planes
+    reg [HEAD_DIM*8-1:0]    key_q;
+    reg                     bank_q;
+    reg [ELEM_SUM_BITS-1:0] ksum_q, col_ksum_q;
+    reg [OPS_BITS-1:0]      ops_q;
+    always @(posedge clk) begin
+        if (load) begin
+            key_q  <= load_data ^ SIGN_BITS;
+            bank_q <= load_bank;
+        end else if (step) begin
+            key_q  <= key_q << BITS_PER_CYCLE;
+        end
+    end
+    assign ksum    = col_ksum_q;
+    assign bit_ops = ops_q;
+
+`ifdef FCIM_FAST_SIM
+    localparam DIM_BITS = $clog2(HEAD_DIM);
+
+    // ---- cells: word {bank, d} holds element d of every row, zero-extended to a lane of the sums
+    reg [ROWS*IP_LANE-1:0] cell_q [0:2*HEAD_DIM-1];
+    reg [ROWS*IP_LANE-1:0] acc_q, col_q;
+    genvar w;
+    generate
+        for (w = 0; w < HEAD_DIM; w = w + 1) begin : g_write
+            always @(posedge clk) begin
+                if (q_we) begin
+                    if (q_row == 0) begin
+                        cell_q[{q_bank, w[DIM_BITS-1:0]}] <=
+                            {{(ROWS*IP_LANE-8){1'b0}}, q_data[w*8 +: 8] ^ SIGN_BIT};
+                    end else begin
+                        cell_q[{q_bank, w[DIM_BITS-1:0]}][q_row*IP_LANE +: IP_LANE] <=
+                            {{(IP_LANE-8){1'b0}}, q_data[w*8 +: 8] ^ SIGN_BIT};
+                    end
+                end
+            end
+        end
+    endgenerate
+
+    // ---- one bit-plane after the other adds the selected columns of cells, then shift-accumulate
+    always @(posedge clk) begin : add
+        reg [ROWS*IP_LANE-1:0]  bit_sum, plane_sum;
+        reg [OPS_BITS-1:0]      ones;
+        reg [ELEM_SUM_BITS-1:0] bit_ones, ones_sum;
+        integer                 d, b;
+        if (step) begin
+            plane_sum = {ROWS*IP_LANE{1'b0}};
+            ones_sum  = {ELEM_SUM_BITS{1'b0}};
+            ones      = {OPS_BITS{1'b0}};
+            for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                bit_sum  = {ROWS*IP_LANE{1'b0}};
+                bit_ones = {ELEM_SUM_BITS{1'b0}};
+                for (d = 0; d < HEAD_DIM; d = d + 1) begin
+                    if (key_q[d*8 + 7 - b]) begin
+                        bit_sum  = bit_sum + cell_q[{bank_q, d[DIM_BITS-1:0]}];
+                        bit_ones = bit_ones + 1'b1;
+                    end
+                end
+                plane_sum = (plane_sum << 1) + bit_sum;
+                ones_sum  = (ones_sum << 1) + bit_ones;
+                ones      = ones + bit_ones[OPS_BITS-1:0];
+            end
+            if (!first) begin
+                plane_sum = plane_sum + (acc_q << BITS_PER_CYCLE);
+                ones_sum  = ones_sum + (ksum_q << BITS_PER_CYCLE);
+            end
+            acc_q  <= plane_sum;
+            ksum_q <= ones_sum;
+            ops_q  <= ones;
+            if (last) begin
+                col_q      <= plane_sum;
+                col_ksum_q <= ones_sum;
+            end
+        end
+    end
+    assign col = col_q;
+`else
+    // ---- rows: cells, and a tree over the masked cells and what the planes before have left. The
+    // row's own copy of the key's bits is 0 while no row is in use there, so that nothing switches.
+    genvar r;
+    generate
+        for (r = 0; r < ROWS; r = r + 1) begin : g_row
+            reg  [HEAD_DIM*8-1:0] bank0_q, bank1_q;
+            reg  [1:0]            used_q;
+            reg  [IP_LANE-1:0]    acc_q, col_q;
+            wire                  write = q_we && (q_row == r[ROW_BITS-1:0]);
+            wire [HEAD_DIM*8-1:0] cells = bank_q ? bank1_q : bank0_q;
+            wire [HEAD_DIM*8-1:0] key   = key_q & {HEAD_DIM*8{used_q[bank_q]}};
+            always @(posedge clk) begin
+                if (write && !q_bank) begin
+                    bank0_q <= q_data ^ SIGN_BITS;
+                end
+                if (write && q_bank) begin
+                    bank1_q <= q_data ^ SIGN_BITS;
+                end
+                if (write || (q_we && q_row == 0)) begin
+                    used_q[q_bank] <= write;
+                end
+            end
+            always @(posedge clk) begin : add
+                reg [IP_LANE-1:0] sum;
+                integer           d, b;
+                if (step) begin
+                    sum = first ? {IP_LANE{1'b0}} : acc_q << BITS_PER_CYCLE;
+                    for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                        for (d = 0; d < HEAD_DIM; d = d + 1) begin
+                            sum = sum + ({{(IP_LANE-8){1'b0}},
+                                          cells[d*8 +: 8] & {8{key[d*8 + 7 - b]}}}
+                                         << (BITS_PER_CYCLE - 1 - b));
+                        end
+                    end
+                    acc_q <= sum;
+                    if (last) begin
+                        col_q <= sum;
+                    end
+                end
+            end
+            assign col[r*IP_LANE +: IP_LANE] = col_q;
+        end
+    endgenerate
+
+    // ---- sum of the key's elements, and its active bits
+    always @(posedge clk) begin : count
+        reg [OPS_BITS-1:0]      ones;
+        reg [ELEM_SUM_BITS-1:0] ones_sum;
+        integer                 e, p;
+        if (step) begin
+            ones     = {OPS_BITS{1'b0}};
+            ones_sum = first ? {ELEM_SUM_BITS{1'b0}} : ksum_q << BITS_PER_CYCLE;
+            for (p = 0; p < BITS_PER_CYCLE; p = p + 1) begin
+                for (e = 0; e < HEAD_DIM; e = e + 1) begin
+                    ones     = ones + {{(OPS_BITS-1){1'b0}}, key_q[e*8 + 7 - p]};
+                    ones_sum = ones_sum + ({{(ELEM_SUM_BITS-1){1'b0}}, key_q[e*8 + 7 - p]}
+                                           << (BITS_PER_CYCLE - 1 - p));
+                end
+            end
+            ksum_q <= ones_sum;
+            ops_q  <= ones;
+            if (last) begin
+                col_ksum_q <= ones_sum;
+            end
+        end
+    end
+`endif
+
+endmodule
+
+`default_nettype wire

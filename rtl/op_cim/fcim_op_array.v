@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// fcim_op_array: the array of the OP-CIM macro. The cells of two key blocks' probabilities, the shift
+// register that drives the bits of a slice of V onto them, MSB first, and a tree of adders for every
+// row and column of the slice.
+//
+// Latency:    A slice's sums can be read in the cycle after its last step, and come one cycle later.
+// Throughput: BITS_PER_CYCLE bit-planes of a slice per step; LANES rows of its sums per read.
+// Cuts:       All outputs are registers; v_data meets the cells in the cycle of the first step.
+// Numbers:    p unsigned; v' = v + 128, unsigned; a sum holds KEYS_PER_BLOCK * 2**PROB_BITS * 2**8.
+//
+// There are two texts of the same array. The one for synthesis has a register per cell and adds
+// masked cells, which a synthesizer merges into one carry-save tree. The one that FCIM_FAST_SIM
+// chooses skips the cells whose bit is 0 and adds all rows in one wide word, whose lanes no carry
+// leaves: several times as fast in a simulator.
+`default_nettype none
+
+module fcim_op_array #(
+    parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
+    parameter  COLUMNS = 8,                       // columns of a slice of V or O: 1 to 16
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
+    parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
+    localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
+    localparam OP_LANE = PROB_BITS + 8 + $clog2(KEYS_PER_BLOCK),  // sum over a slice, unsigned
+    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
+    localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
+    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
+    localparam OPS_BITS = $clog2(8 * KEYS_PER_BLOCK * COLUMNS + 1)  // active bit-lines
+) (
+    input  wire                                clk,
+
+    // write port of the cells: one pass of one key per cycle
+    input  wire                                p_we,
+    input  wire                                p_slot,
+    input  wire [KEY_BITS-1:0]                 p_key,
+    input  wire [PASS_BITS-1:0]                p_pass,
+    input  wire [LANES*PROB_BITS-1:0]          p_data,
+
+    // take the next bit-planes of a slice; its first step, which brings it, and its last
+    input  wire                                step,
+    input  wire                                first,
+    input  wire                                last,
+    input  wire                                slot,
+    input  wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] v_data,   // byte key * COLUMNS + column
+
+    // the sums of the last whole slice, a pass of rows per read; sum column * LANES + lane
+    input  wire                                rd,
+    input  wire [PASS_BITS-1:0]                rd_pass,
+    output wire [LANES*COLUMNS*OP_LANE-1:0]    rd_data,
+
+    // the bit-lines that were active in the last step
+    output wire [OPS_BITS-1:0]                 bit_ops
+);
+
+    localparam SLICE_BITS = KEYS_PER_BLOCK * COLUMNS * 8;
+
+    // ---- the slice: the top bits of every byte are its next bit-planes
+    reg  [SLICE_BITS-1:0] v_q;
+    reg  [OPS_BITS-1:0]   ops_q;
+    wire [SLICE_BITS-1:0] v_now = first ? v_data : v_q;
+    always @(posedge clk) begin
+        if (step) begin
+            v_q <= v_now << BITS_PER_CYCLE;
+        end
+    end
+    assign bit_ops = ops_q;
+
+    reg [LANES*COLUMNS*OP_LANE-1:0] rd_q;
+    assign rd_data = rd_q;
+
+`ifdef FCIM_FAST_SIM
+    // ---- cells: word {slot, key}, one lane per row, zero-extended to a lane of the sums
+    reg [ROWS*OP_LANE-1:0] p_q [0:2*KEYS_PER_BLOCK-1];
+    always @(posedge clk) begin : extend
+        reg [LANES*OP_LANE-1:0] p_lanes;
+        integer                 g;
+        if (p_we) begin
+            for (g = 0; g < LANES; g = g + 1) begin
+                p_lanes[g*OP_LANE +: OP_LANE] =
+                    {{(OP_LANE-PROB_BITS){1'b0}}, p_data[g*PROB_BITS +: PROB_BITS]};
+            end
+            p_q[{p_slot, p_key}][p_pass*LANES*OP_LANE +: LANES*OP_LANE] <= p_lanes;
+        end
+    end
+
+    // ---- wherever a bit of V is set, a column of cells is added; then shift-accumulate
+    reg [ROWS*OP_LANE-1:0] usum_q [0:COLUMNS-1];
+    reg [ROWS*OP_LANE-1:0] hold_q [0:COLUMNS-1];
+    always @(posedge clk) begin : add
+        reg [ROWS*OP_LANE-1:0] bit_sum, plane_sum;
+        reg [OPS_BITS-1:0]     ones;
+        integer                c, b, j;
+        if (step) begin
+            ones = {OPS_BITS{1'b0}};
+            for (c = 0; c < COLUMNS; c = c + 1) begin
+                plane_sum = {ROWS*OP_LANE{1'b0}};
+                for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                    bit_sum = {ROWS*OP_LANE{1'b0}};
+                    for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
+                        if (v_now[(j*COLUMNS + c)*8 + 7 - b]) begin
+                            bit_sum = bit_sum + p_q[{slot, j[KEY_BITS-1:0]}];
+                            ones    = ones + 1'b1;
+                        end
+                    end
+                    plane_sum = (plane_sum << 1) + bit_sum;
+                end
+                if (!first) begin
+                    plane_sum = plane_sum + (usum_q[c] << BITS_PER_CYCLE);
+                end
+                usum_q[c] <= plane_sum;
+                if (last) begin
+                    hold_q[c] <= plane_sum;
+                end
+            end
+            ops_q <= ones;
+        end
+    end
+
+    always @(posedge clk) begin : gather
+        reg [LANES*COLUMNS*OP_LANE-1:0] word;
+        integer                         u;
+        if (rd) begin
+            for (u = 0; u < COLUMNS; u = u + 1) begin
+                word[u*LANES*OP_LANE +: LANES*OP_LANE] =
+                    hold_q[u][rd_pass*LANES*OP_LANE +: LANES*OP_LANE];
+            end
+            rd_q <= word;
+        end
+    end
+`else
+    // ---- rows: cells, and for each column a tree over the masked cells and what the planes before
+    // have left; row pass * LANES + lane
+    wire [ROWS*COLUMNS*OP_LANE-1:0] sums;         // sum (pass * COLUMNS + column) * LANES + lane
+    genvar s, l, c;
+    generate
+        for (s = 0; s < CYCLES_PER_KEY; s = s + 1) begin : g_pass
+            for (l = 0; l < LANES; l = l + 1) begin : g_lane
+                reg  [KEYS_PER_BLOCK*PROB_BITS-1:0] slot0_q, slot1_q;
+                wire [KEYS_PER_BLOCK*PROB_BITS-1:0] cells = slot ? slot1_q : slot0_q;
+                wire                                write = p_we && (p_pass == s[PASS_BITS-1:0]);
+                always @(posedge clk) begin : write_key
+                    integer k;
+                    for (k = 0; k < KEYS_PER_BLOCK; k = k + 1) begin
+                        if (write && !p_slot && p_key == k[KEY_BITS-1:0]) begin
+                            slot0_q[k*PROB_BITS +: PROB_BITS] <= p_data[l*PROB_BITS +: PROB_BITS];
+                        end
+                        if (write && p_slot && p_key == k[KEY_BITS-1:0]) begin
+                            slot1_q[k*PROB_BITS +: PROB_BITS] <= p_data[l*PROB_BITS +: PROB_BITS];
+                        end
+                    end
+                end
+                for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                    reg [OP_LANE-1:0] usum_q, hold_q;
+                    always @(posedge clk) begin : add
+                        reg [OP_LANE-1:0] sum;
+                        integer           b, j;
+                        if (step) begin
+                            sum = first ? {OP_LANE{1'b0}} : usum_q << BITS_PER_CYCLE;
+                            for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                                for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
+                                    sum = sum + ({{(OP_LANE-PROB_BITS){1'b0}},
+                                                  cells[j*PROB_BITS +: PROB_BITS]
+                                                  & {PROB_BITS{v_now[(j*COLUMNS + c)*8 + 7 - b]}}}
+                                                 << (BITS_PER_CYCLE - 1 - b));
+                                end
+                            end
+                            usum_q <= sum;
+                            if (last) begin
+                                hold_q <= sum;
+                            end
+                        end
+                    end
+                    assign sums[((s*COLUMNS + c)*LANES + l)*OP_LANE +: OP_LANE] = hold_q;
+                end
+            end
+        end
+    endgenerate
+
+    always @(posedge clk) begin : gather
+        integer s_rd;
+        if (rd) begin
+            for (s_rd = 0; s_rd < CYCLES_PER_KEY; s_rd = s_rd + 1) begin
+                if (rd_pass == s_rd[PASS_BITS-1:0]) begin
+                    rd_q <= sums[s_rd*LANES*COLUMNS*OP_LANE +: LANES*COLUMNS*OP_LANE];
+                end
+            end
+        end
+    end
+
+    // ---- active bit-lines
+    always @(posedge clk) begin : count
+        reg [OPS_BITS-1:0] ones;
+        integer            e, p;
+        if (step) begin
+            ones = {OPS_BITS{1'b0}};
+            for (e = 0; e < KEYS_PER_BLOCK*COLUMNS; e = e + 1) begin
+                for (p = 0; p < BITS_PER_CYCLE; p = p + 1) begin
+                    ones = ones + {{(OPS_BITS-1){1'b0}}, v_now[e*8 + 7 - p]};
+                end
+            end
+            ops_q <= ones;
+        end
+    end
+`endif
+
+endmodule
+
+`default_nettype wire
