@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the shift register that
-// drives a key's bits onto them, MSB first, and a tree of adders for every row.
+// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the shift register
+// that drives a key's bits onto them, MSB first, and a tree of adders for every row.
 //
 // Latency:    A key's column is there one cycle after its last step.
 // Throughput: BITS_PER_CYCLE bit-planes of a key per step.
 // Cuts:       All outputs are registers.
-// Numbers:    Signed bytes at the ports, offset binary in the cells (q' = q + 128, k' = k + 128), so
-//             that a row's sum is unsigned: lane r of col is sum_d q'[r][d] * k'[d], ksum is
+// Numbers:    Signed bytes at the ports, offset binary in the cells (q' = q + 128, k' = k + 128),
+//             so that a row's sum is unsigned: lane r of col is sum_d q'[r][d] * k'[d], ksum is
 //             sum_d k'[d]. HEAD_DIM * 255 * 255 < 2**IP_LANE.
 //
 // There are two texts of the same array. The one for synthesis has a register per cell, a bit per
 // row that says whether the row is in use, and adds masked cells, which a synthesizer merges into
-// one carry-save tree. The one that FCIM_FAST_SIM chooses skips the cells whose bit is 0 and adds all
-// rows in one wide word, whose lanes no carry leaves: several times as fast in a simulator.
+// one carry-save tree. The one that FCIM_FAST_SIM chooses skips the cells whose bit is 0 and adds
+// all rows in one wide word, whose lanes no carry leaves: several times as fast in a simulator.
 `default_nettype none
 
 module fcim_ip_array #(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_op_array: the array of the OP-CIM macro. The cells of two key blocks' probabilities, the shift
-// register that drives the bits of a slice of V onto them, MSB first, and a tree of adders for every
-// row and column of the slice.
+// fcim_op_array: the array of the OP-CIM macro. The cells of two key blocks' probabilities, the
+// shift register that drives the bits of a slice of V onto them, MSB first, and a tree of adders
+// for every row and column of the slice.
 //
-// Latency:    A slice's sums can be read in the cycle after its last step, and come one cycle later.
+// Latency:    A slice's sums can be read in the cycle after its last step and come a cycle later.
 // Throughput: BITS_PER_CYCLE bit-planes of a slice per step; LANES rows of its sums per read.
 // Cuts:       All outputs are registers; v_data meets the cells in the cycle of the first step.
 // Numbers:    p unsigned; v' = v + 128, unsigned; a sum holds KEYS_PER_BLOCK * 2**PROB_BITS * 2**8.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from itertools import product
 
+import numpy as np
 import pytest
 
 from scripts.studies.schedules.budget import Offer, front, pick
 
 
-def drawn(seed: int, who: int = 5, offers: int = 5) -> list[list[Offer]]:
+def drawn(g: np.random.Generator, who: int = 5, offers: int = 5) -> list[list[Offer]]:
     """Some offers of each; the first loses nothing, as natural order does. Equals come often."""
-    r = random.Random(seed)
-    return [[Offer(r.randint(50, 100), 0.0), *(Offer(r.randint(0, 100), r.choice((0.0, 0.25, r.random())))
-                                               for _ in range(offers - 1))] for _ in range(who)]
+    return [[Offer(int(g.integers(50, 101)), 0.0), *(Offer(int(g.integers(101)), (0.0, 0.25, float(g.random()))[g.integers(3)])
+                                                     for _ in range(offers - 1))] for _ in range(who)]
 
 
 def best(of_all: list[list[Offer]], budget_db: float) -> int:
@@ -25,8 +24,9 @@ def best(of_all: list[list[Offer]], budget_db: float) -> int:
 
 @pytest.mark.parametrize("budget_db", [0.0, 0.2, 0.7, 1.5, 4.0, 100.0])
 def test_all_choices_tried(budget_db: float, seed: int) -> None:
-    for number in range(20):
-        of_all = drawn(seed + number)
+    g = np.random.default_rng(seed)
+    for _ in range(20):
+        of_all = drawn(g)
         picked, optimum = pick(of_all, budget_db), best(of_all, budget_db)
         taken = [offers[n] for offers, n in zip(of_all, picked.numbers, strict=True)]
         assert picked.rescales == sum(offer.rescales for offer in taken)
