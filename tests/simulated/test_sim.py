@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.orders import Orders
 from models.hardware.quantise import quantise
-from models.hardware.schedules import TileOptions
+from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tile import TileJob, TileResult
 from models.hardware.tiling import build_tiles
 from models.tensors.attention_tensors import AttentionTensors
@@ -104,6 +104,7 @@ def test_small_run(tensors: Path, tmp_path: Path, seed: int) -> None:
     report = report_in(tmp_path / "out")
     check_schema(report)
     assert report["passed"] and report["seed"] == seed and report["config"]["name"] == "tiny"
+    assert {name: report[name] for name in asdict(DEFAULT_OPTIONS)} == asdict(DEFAULT_OPTIONS), "nothing was chosen"
     assert sorted(h["phase"] for h in report["heads"]) == ["decode"] * HEADS + ["prefill"] * HEADS
     assert len({(h["name"], h["phase"]) for h in report["heads"]}) == 2 * HEADS
     assert report["totals"]["elements"] == HEADS * (TOKENS + 1) * HEAD_DIM
