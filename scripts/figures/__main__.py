@@ -67,6 +67,7 @@ def all_figures() -> dict[str, Figure]:
         "precision-smollm2": Figure(runs.precision_pretrained, ("precision-smollm2", "operands-smollm2", "decode-smollm2"),
                                     reports.PRECISION_PRETRAINED),
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
+        "calibrate-smollm2": Figure(schedules.calibrated, ("calibrate-smollm2",), reports.REAL_CALIBRATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),

@@ -139,7 +139,10 @@ BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attenti
                          lambda d: d["config"] == "default" and len(d["timings"]) == 5, True)
 BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)
 ABLATION = Report("ablation", "build/ablation/ablation.json", _study, True)
+REAL_CALIBRATION = Report("calibrate", "build/calibrate/smollm2.json", lambda d: (
+    d["model"].lower().startswith(SMOLLM2) and d["tokens"] == SCORED_LENGTHS[-1] and len(d["effects"]) == 4), True,
+    (f"MODEL={SMOLLM2}", "OUT=build/calibrate/smollm2.json"))
 REAL_ABLATION = Report("ablation", "build/ablation-smollm2/ablation.json", _real_study, True, (
-    f"MODEL={SMOLLM2}", "ORDERS=build/calibrate/smollm2.json", "OUT=build/ablation-smollm2"))
+    f"MODEL={SMOLLM2}", "KEYS_PER_BLOCK=16", f"ORDERS={REAL_CALIBRATION.file}", "OUT=build/ablation-smollm2"))
 REGRESSION = Report("regress", "build/regress/regress.json", _whole, True)
 COVERAGE = Report("coverage", "build/coverage/coverage.json", lambda d: "totals" in d, True)

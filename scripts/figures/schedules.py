@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from models.hardware.orders import Effect
 from models.hardware.schedules import TileOptions
+from models.tensors.text import CODE, PROSE
 from scripts.figures.machine import fill, near
 from scripts.figures.pages import Piece
 from scripts.figures.reports import ABLATION, REAL_ABLATION, Data
@@ -155,14 +157,35 @@ def real(data: Data, names: Sequence[str]) -> list[Piece]:
     size, bits = data["config"]["keys_per_block"], data["config"]["prob_bits"]
     every = pick([Row(**row) for row in data["rows"]], keys_per_block=size, prob_bits=bits, phase="prefill", source=gl.TRAINED)
     at = pick(every, tokens=gl.TOKENS)
-    (own,), (natural,) = pick(at, setting=CALIBRATED), pick(at, setting=NATURAL)
-    first = pick(at, setting=TileOptions("diagonal_first", True))[0]
+    lazy = [TileOptions("sink_diagonal", True, tau=tau) for tau in (1, 2)]
+    (own,), (natural,), (first,), (one,), (two,) = (pick(at, setting=of) for of in (
+        CALIBRATED, NATURAL, TileOptions("diagonal_first", True), *lazy))
+    saved = "with tau 1 {it}saves {one:.1f~0.3} % for {one_db:.3f~3e-3} dB"
+    values = {"one": 100 * one.fewer, "one_db": one.lost_db, "two": 100 * two.fewer, "two_db": two.lost_db}
+    worst = gl.worst_layers(every, first.setting)[gl.TRAINED].times
     said = [
-        ("saves {fewer:.1f~0.3} % of natural order's rescales over all {heads:} heads at {tokens:} tokens and loses "
+        (SCHEDULES, "saves {fewer:.1f~0.3} % of natural order's rescales over all {heads:} heads at {tokens:} tokens and loses "
          "{lost:.3f~3e-3} dB",
          {"fewer": 100 * own.fewer, "heads": len(own.rescales_of_head), "tokens": own.tokens, "lost": own.lost_db}),
-        ("A probability has {natural:.2f~0.03} set bits in natural order, {own:.2f~0.03} with each KV head's own",
+        (SCHEDULES, saved + ", and with tau 2 {two:.1f~0.3} % for {two_db:.3f~3e-3} dB", {**values, "it": ""}),
+        (README, saved, {**values, "it": "it "}),
+        (SCHEDULES, "A probability has {natural:.2f~0.03} set bits in natural order, {own:.2f~0.03} with each KV head's own",
          {"natural": natural.set_bits, "own": own.set_bits}),
-        ("`diagonal_first` + fused, the best of the fixture's, saves {first:.1f~0.5} % here", {"first": 100 * first.fewer})]
+        (SCHEDULES, "`diagonal_first` + fused, the best of the fixture's, saves {first:.1f~0.5} % here",
+         {"first": 100 * first.fewer}),
+        (README, "rescales up to {worst:.0f~1} times as often as natural order does in the worst layer", {"worst": worst})]
     markdown = REAL_ABLATION.path.with_suffix(".md").read_text(encoding="utf-8")
-    return [*tables(markdown, names, "real-"), *(Piece(SCHEDULES, fill(text, **values)) for text, values in said)]
+    return [*tables(markdown, names, "real-"), *(Piece(page, fill(text, **values)) for page, text, values in said)]
+
+
+def calibrated(data: Data) -> list[Piece]:
+    """What the orders of a pretrained model's KV heads do on the texts that they were chosen on and on held-out ones."""
+    effects = [Effect(**effect) for effect in data["effects"]]
+    body = [[did.text, *map(_figure, (f"{did.natural / did.rows:.3f}", f"{did.rescales / did.rows:.3f}", f"{100 * did.fewer:.1f}",
+                                      f"{did.lost_db:.3f}", f"{did.worst_db:.2f}"))] for did in effects]
+    columns = ("text", "natural order", "each its own", "fewer %", "SQNR lost, dB", "by the worst head")
+    (code,), (prose,) = ([did for did in effects if did.text == f"{kind}, held out"] for kind in (CODE, PROSE))
+    said = fill("saves {code:.1f~0.3} % of natural order's rescales on code for {code_db:.3f~3e-3} dB and {prose:.1f~0.3} % on "
+                "prose for {prose_db:.3f~3e-3} dB", code=100 * code.fewer, code_db=code.lost_db, prose=100 * prose.fewer,
+                prose_db=prose.lost_db)
+    return [Piece(SCHEDULES, table(columns, body, 1), "calibrate-smollm2"), Piece(README, said), Piece(SCHEDULES, said)]

@@ -13,7 +13,9 @@ import pytest
 
 from models.errors import FcimError
 from models.hardware.config import load_config
+from models.hardware.orders import Effect, Orders
 from models.hardware.schedules import DEFAULT_OPTIONS, SCHEDULES, TileOptions
+from models.tensors.text import CODE, PROSE
 from scripts.figures import __main__ as command
 from scripts.figures import machine, pictures, reports, runs, schedules
 from scripts.figures.machine import fill
@@ -208,6 +210,14 @@ def real_ablation(folder: Path) -> dict[str, Any]:
     return data
 
 
+def calibration() -> dict[str, Any]:
+    """The file of ``make calibrate MODEL=smollm2``."""
+    texts = [f"{kind}, {part}" for part in ("calibration", "held out") for kind in (PROSE, CODE)]
+    orders = Orders("SmolLM2-135M-Instruct", "t", 2048, "head64", 16, 3, ((TileOptions(),),),
+                    tuple(Effect(text, 10, 9, 1, 0.04, 0.4) for text in texts))
+    return json.loads(orders.text_form())
+
+
 def coverage() -> dict[str, Any]:
     """A report of ``make coverage``."""
     full = {"hit": 700, "total": 700, "excluded": 0}
@@ -226,6 +236,7 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     own = tuple(n for n in Page.read(ROOT / schedules.SCHEDULES).regions() if n.startswith("real-"))
     about = schedules.real(real_ablation(tmp_path), own)
     assert {p.region for p in about if p.region} == set(own) and len(own) > 3
+    pieces += schedules.calibrated(calibration())
     pieces += about + runs.perplexity(losses()) + runs.coverage(coverage())
     pieces += runs.precision(study()) + runs.precision_pretrained(study())
     for part in (7, None):
@@ -262,6 +273,15 @@ def test_a_report_of_the_pretrained_model(report: Report, context: int, tmp_path
         (tmp_path / "report.json").write_text(json.dumps(data | change))
         assert (report.data() is not None) == usual
     assert report.command.startswith("make perplexity MODEL=smollm2 ") and ("CONTEXT=8192" in report.command) == (context == 8192)
+
+
+def test_a_file_of_orders_as_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts where it is of the pretrained model, at the usual length, with what it does on all four texts."""
+    monkeypatch.setattr(Report, "path", property(lambda self: tmp_path / "report.json"))
+    data = calibration()
+    for change, usual in (({}, True), ({"model": "fixture"}, False), ({"tokens": 512}, False), ({"effects": []}, False)):
+        (tmp_path / "report.json").write_text(json.dumps(data | change))
+        assert (reports.REAL_CALIBRATION.data() is not None) == usual
 
 
 def test_reports_that_are_older_than_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
