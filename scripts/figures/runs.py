@@ -170,12 +170,15 @@ def operands(data: Data) -> str:
 
 def long_rows(data: Data) -> str:
     """What rows over thousands of keys lose, by order."""
+    shares = ("worst_engine_db", "worst_tail_db", "worst_longer_db")
     rows = [[line["order"], near(line["mean_sqnr_db"], ".1f", DB), near(line["worst_sqnr_db"], ".1f", WORST_DB),
-             near(line["mean_engine_db"], ".3f", 0.02), near(line["worst_engine_db"], ".2f", 0.05)] for line in data["decode"]]
+             near(line["mean_engine_db"], ".3f", 0.02), *(near(line[share], ".2f", 0.05) for share in shares)]
+            for line in data["decode"]]
     one = data["decode"][0]
     caption = fill("The last {rows:} rows of {heads:} heads over {keys:,} keys:", rows=one["rows"], heads=one["heads"],
                    keys=one["keys"])
-    columns = ("order", "mean SQNR dB", "worst head", "engine's share dB", "worst head")
+    columns = ("order", "mean SQNR dB", "worst head", "engine's share dB", "worst head", "bits of P alone, worst head",
+               "two bits more")
     return f"{caption}\n\n{table(columns, rows, 1)}"
 
 

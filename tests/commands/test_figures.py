@@ -175,7 +175,8 @@ def study() -> dict[str, Any]:
                       for i, v in enumerate(sorted(found, key=lambda v: v.group))],
             "operands": [asdict(OperandLine(source, name, 40.0, 38.0, 39.0, 0.9999, 0.01))
                          for source in ("the model", GAUSSIAN) for name in MENDS],
-            "decode": [asdict(DecodeLine(order, 4096, 64, 32, 43.1, 37.0, 0.01, 0.05)) for order in ("natural", "other")]}
+            "decode": [asdict(DecodeLine(order, 4096, 64, 32, 43.1, 37.0, 0.01, 0.05, 0.04, 0.01))
+                       for order in ("natural", "other")]}
 
 
 def ablation(folder: Path) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def tables() -> dict[str, Table]:
     return {
         "perplexity": loss, "perplexity: layers": layers, "precision": lines_table(precise),
         "operands": operands_table(operands, 512), "generate": generated(),
-        "decode": decode_table([DecodeLine("natural", 4096, 64, 32, 43.1, 37.0, 0.01, 0.1)]),
+        "decode": decode_table([DecodeLine("natural", 4096, 64, 32, 43.1, 37.0, 0.01, 0.1, 0.1, 0.02)]),
         "bench-attention": timing_table([Timing(8192, 5.115, 0.4588, 285.0)], "causal prefill, 4 query heads on one KV head"),
         "efficiency": share_table(load_config("default"), 1024), "head-stats": stats_table(heads, "the heads of the fixture"),
         "bench-sim": speed_table(speeds), "coverage": coverage_numbers(),
