@@ -1,0 +1,1 @@
+"""Gates: Liberty libraries, yosys, and the timing of mapped netlists."""

@@ -1,0 +1,96 @@
+"""The engine at a configuration, read by slang and cut into its modules, each with its parameters and as a file of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import FcimError
+from models.hardware.config import EngineConfig
+from scripts.flow.gates import yosys
+from scripts.flow.sources import include_folders, rtl_files
+
+TOP, PREFIX = "fcim_engine", "fcim_"
+DIGEST = 16             # hex digits
+FRESH = 1_000_000       # where yosys begins to number what it makes
+_MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end\n", re.M | re.S)
+_SOURCE = re.compile(r"^ *attribute \\(?:src|hdlname|top|keep_hierarchy) .*\n", re.M)
+_CELL = re.compile(rf"^  cell \\({PREFIX}\S+) \\(\S+)$", re.M)
+_PORT = re.compile(r"^  wire .*(?:input|output) \d+ .*\n", re.M)
+_NUMBER = re.compile(r"\$(\d+)\b")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A module at its parameters.
+
+    ``children``: for each instance the block that it is. ``digest``: of the file, which says all about the module and of its
+    children their ports only.
+    """
+
+    name: str
+    file: Path
+    digest: str
+    children: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """A measure of the work that it is."""
+        return self.file.stat().st_size
+
+
+def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
+    """The blocks of the engine by name, children before parents.
+
+    A module that occurs with several sets of parameters gets a number behind its name; instances that are alike are one block.
+
+    Raises:
+        FcimError: the RTL cannot be elaborated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = " ".join(f"-G {name}={value}" for name, value in cfg.verilog_parameters().items())
+    includes = " ".join(f"-I{path}" for path in include_folders())
+    files = " ".join(str(path) for path in rtl_files())
+    whole = folder / "whole.il"
+    try:
+        yosys.run(f"read_slang --keep-hierarchy --top {TOP} {parameters} {includes} {files}\nwrite_rtlil {whole}\n",
+                  folder, "elaborate")
+    except yosys.YosysFailed as failure:
+        raise FcimError(f"the RTL cannot be elaborated at {cfg.name}; {failure}") from None
+    return _cut(whole.read_text(), folder)
+
+
+def _cut(text: str, folder: Path) -> dict[str, Block]:
+    bodies = {found[1]: _SOURCE.sub("", found[2]) for found in _MODULE.finditer(text)}
+    blocks: dict[str, Block] = {}
+    name_of: dict[str, str] = {}        # of a module of the file
+    ports: dict[str, str] = {}          # of a block
+
+    def place(module: str) -> str:
+        if module in name_of:
+            return name_of[module]
+        body = bodies[module]
+        children = {instance: place(kind) for kind, instance in _CELL.findall(body)}
+        body = _CELL.sub(lambda found: f"  cell \\{name_of[found[1]]} \\{found[2]}", body)
+        numbers: dict[str, str] = {}
+        body = _NUMBER.sub(lambda found: f"${numbers.setdefault(found[1], str(len(numbers) + 1))}", body)
+        stubs = "".join(f"attribute \\blackbox 1\nmodule \\{kind}\n{ports[kind]}end\n" for kind in sorted(set(children.values())))
+        base, count = module.split("$")[0], 1
+        while True:
+            name = base if count == 1 else f"{base}_{count}"
+            content = f"autoidx {FRESH}\n{stubs}module \\{name}\n{body}end\n"
+            digest = hashlib.sha256(content.encode()).hexdigest()[:DIGEST]
+            if name not in blocks or blocks[name].digest == digest:
+                break
+            count += 1
+        if name not in blocks:
+            (folder / f"{name}.il").write_text(content)
+            blocks[name] = Block(name, folder / f"{name}.il", digest, children)
+            ports[name] = "".join(_PORT.findall(body))
+        name_of[module] = name
+        return name
+
+    place(TOP)
+    return blocks
