@@ -97,6 +97,11 @@ def config(text: str, variable: str) -> str:
     return text
 
 
+def configs(text: str, variable: str) -> str:
+    """Several of these, separated by commas; stays text."""
+    return _checked(text, [config(name, variable) for name in parse_names(text, variable)])
+
+
 def file(text: str, variable: str) -> str:
     """A file that can be read."""
     if not Path(text).is_file():
@@ -165,6 +170,7 @@ FROM_ENVIRONMENT = ("SEED", "SIM", "WAVES", "JOBS", "PYTHON", "PIP_ARGS")
 TABLE = (
     Row("CONFIG", "sim waves ablation calibrate perplexity generate precision bench-attention efficiency",
         "a configuration of config/ (default, head64, tiny) or a .yaml file", config),
+    Row("CONFIG", "synth", "configurations, separated by commas (default: tiny,default)", configs),
     Row("CHECKPOINT", "sim waves ablation calibrate perplexity generate precision capture head-stats",
         "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
     Row("MODEL", "sim waves ablation calibrate perplexity generate precision capture head-stats",
@@ -211,14 +217,17 @@ TABLE = (
     Row("ITERATIONS", "regress coverage", "iterations of every entry instead of the list's", whole(1)),
     Row("FAIL_FAST", "regress coverage", "1 stops at the first failure", switch),
     Row("LIST", "regress", "1 lists the jobs and stops", switch),
-    Row("JOBS", "sim waves ablation calibrate test regress rerun coverage", "how many run at a time (default: 2)",
+    Row("JOBS", "sim waves ablation calibrate test regress rerun coverage synth", "how many run at a time (default: 2)",
         whole(1, MOST_JOBS)),
+    Row("TOP", "synth", "blocks to synthesize with what is in them, as in exp2,divider (default: the whole engine)", names),
+    Row("LIB", "synth", "cell library: asap7 (default) or a Liberty file", free),
+    Row("FLOORS", "synth", "1 writes what was found into syn/floors.yaml instead of comparing", switch),
     Row("FIGURES", "figures", "only these, separated by commas", names),
     Row("CHECK", "figures", "1 compares with the pages instead of writing them", switch),
     Row("RUN", "figures", "1 runs long commands too whose report in build is missing or older than the sources", switch),
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "calibrate", "file to write (default: build/calibrate/orders.json)", new_file),
-    Row("OUT", "ablation regress rerun perplexity generate precision", "folder of the reports", folder),
+    Row("OUT", "ablation regress rerun perplexity generate precision synth", "folder of the reports", folder),
     Row("PYTHON", "setup doctor", "interpreter to use", free),
     Row("PIP_ARGS", "setup", "more arguments for pip install", free),
 )

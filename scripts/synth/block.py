@@ -18,13 +18,13 @@ from typing import Any
 from scripts.flow.gates import yosys
 from scripts.flow.gates.fanout import limit_fanout
 from scripts.flow.gates.netlist import netlist_of
+from scripts.flow.gates.readers import FIND_LATCHES
 from scripts.flow.gates.timing import End, Model, Step, analyse
 from scripts.flow.gates.timing import Path as TimingPath
 from scripts.synth.elaborate import DIGEST, Block
 from scripts.synth.libraries import FOLDER, Chosen
 
 RECIPE = ("prepare.ys", "map.ys", "gates.abc")
-LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
 MACRO_BITS, MACRO_READS, MACRO_WRITES = 4096, 2, 1      # from this size on, with at most these ports, a memory is a macro
 FORM = 1                                                # of what is kept; another number makes all of it old
 _MEMORY = re.compile(r"^  cell \$mem_v2 \\?(\S+)\n(.*?)^  end\n", re.M | re.S)
@@ -67,7 +67,7 @@ class Gates:
     @property
     def flop_bits(self) -> int:
         """Bits of memories that are flip-flops."""
-        return sum(m.bits for m in self.memories if not m.macro)
+        return sum(m.bits for m in self.memories if m.writes and not m.macro)
 
     @property
     def macro_bits(self) -> int:
@@ -119,10 +119,9 @@ def synthesize(block: Block, library: Chosen, place: Path) -> Gates:
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as name:
         work = Path(name)
         shutil.copy(block.file, work / "block.il")
-        log = yosys.run(f"read_rtlil {work}/block.il\nhierarchy -top {block.name}\n{(FOLDER / RECIPE[0]).read_text()}"
-                        f"dump -o {work}/memories.il t:$mem_v2\n"
-                        f"tee -q -o {work}/latches.txt select -list {' '.join(f't:{kind}' for kind in LATCHES)}\n"
-                        f"write_rtlil {work}/prepared.il\n", work, "prepare")
+        log = yosys.run(f"read_rtlil {work}/block.il\nhierarchy -top {block.name}\nproc\n"
+                        f"tee -q -o {work}/latches.txt {FIND_LATCHES}\n{(FOLDER / RECIPE[0]).read_text()}"
+                        f"dump -o {work}/memories.il t:$mem_v2\nwrite_rtlil {work}/prepared.il\n", work, "prepare")
         memories = _memories((work / "memories.il").read_text())
         latches = [line.split("/")[-1] for line in (work / "latches.txt").read_text().split()]
         flops = " ".join(f"c:{m.name}" for m in memories if not m.macro) or "* %n"

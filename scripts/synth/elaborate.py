@@ -10,7 +10,7 @@ from pathlib import Path
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from scripts.flow.gates import yosys
-from scripts.flow.sources import include_folders, rtl_files
+from scripts.flow.gates.readers import read_command
 
 TOP, PREFIX = "fcim_engine", "fcim_"
 DIGEST = 16             # hex digits
@@ -50,19 +50,19 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
         FcimError: the RTL cannot be elaborated.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parameters = " ".join(f"-G {name}={value}" for name, value in cfg.verilog_parameters().items())
-    includes = " ".join(f"-I{path}" for path in include_folders())
-    files = " ".join(str(path) for path in rtl_files())
     whole = folder / "whole.il"
     try:
-        yosys.run(f"read_slang --keep-hierarchy --top {TOP} {parameters} {includes} {files}\nwrite_rtlil {whole}\n",
-                  folder, "elaborate")
+        yosys.run(f"{read_command('slang', TOP, cfg.verilog_parameters())}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
         raise FcimError(f"the RTL cannot be elaborated at {cfg.name}; {failure}") from None
-    return _cut(whole.read_text(), folder)
+    return cut(whole.read_text(), folder)
 
 
-def _cut(text: str, folder: Path) -> dict[str, Block]:
+def cut(text: str, folder: Path) -> dict[str, Block]:
+    """The modules of a design in yosys' text form as blocks, each in a file with the ports of its children.
+
+    Numbers that yosys gave are given anew, so that a block's text does not depend on what is around it.
+    """
     bodies = {found[1]: _SOURCE.sub("", found[2]) for found in _MODULE.finditer(text)}
     blocks: dict[str, Block] = {}
     name_of: dict[str, str] = {}        # of a module of the file

@@ -1,0 +1,48 @@
+"""The two readers of Verilog that yosys has, and what they must not find: latches, loops, nets with no driver or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.flow.gates import yosys
+from scripts.flow.sources import include_folders, rtl_files
+
+READERS = ("slang", "verilog")
+LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
+FIND_LATCHES = f"select -list {' '.join(f't:{kind}' for kind in LATCHES)}"
+
+
+def read_command(reader: str, top: str, parameters: Mapping[str, int]) -> str:
+    """The commands that read the RTL and elaborate ``top``, its hierarchy kept."""
+    includes = " ".join(f"-I{path}" for path in include_folders())
+    files = " ".join(str(path) for path in rtl_files())
+    if reader == "slang":
+        given = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+        return f"read_slang --keep-hierarchy --top {top} {given} {includes} {files}\n"
+    given = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
+    return f"read_verilog -sv -defer {includes} {files}\nhierarchy -check -top {top} {given}\n"
+
+
+def findings(reader: str, top: str, parameters: Mapping[str, int], folder: Path) -> list[str]:
+    """What a reader finds wrong with the RTL, one line each; its script and log stay in ``folder``.
+
+    Raises:
+        FcimError: ``fusioncim.f`` names what is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    latches = folder / f"{reader}-latches.txt"
+    script = (f"{read_command(reader, top, parameters)}proc\ntee -q -o {latches} {FIND_LATCHES}\n"
+              "opt_expr\nopt_clean\ncheck -assert\n")
+    latches.unlink(missing_ok=True)
+    try:
+        log = yosys.run(script, folder, reader)
+        found = []
+    except yosys.YosysFailed as failure:
+        log, found = (folder / f"{reader}.log").read_text(errors="replace"), [str(failure)]
+    found += [line.strip() for line in log.splitlines() if line.startswith("Warning: ") and "Latch inferred" not in line
+              and "list of registers" not in line]
+    if latches.is_file():
+        modules = [line.split("/")[0].split("\\")[-1].split("$fcim")[0] for line in latches.read_text().split()]
+        found += [f"{modules.count(name)} latches in {name}; assign on every path" for name in dict.fromkeys(modules)]
+    return found

@@ -1,0 +1,160 @@
+"""All blocks of some configurations: synthesized several at a time, then timed, children before parents."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from models.errors import FcimError
+from models.hardware.config import EngineConfig
+from scripts.flow.gates.yosys import YosysFailed
+from scripts.synth.block import Gates, Timed, gates_key, synthesize, time_block, timing_key
+from scripts.synth.elaborate import PREFIX, TOP, Block, elaborate
+from scripts.synth.libraries import Chosen, choose
+from scripts.synth.record import BlockResult, Result
+
+Told = Callable[[str, int, int], None]
+
+
+@dataclass
+class _Part:
+    """A configuration under way."""
+
+    config: str
+    blocks: dict[str, Block]
+    tops: tuple[str, ...]
+    keys: dict[str, str]
+    gates: dict[str, Gates] = field(default_factory=dict)
+    timed: dict[str, Timed] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)       # keys of the timings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it; a block that failed, and those above it, are in no result."""
+
+    results: list[Result]
+    problems: list[str]
+
+
+def tops_of(names: Sequence[str], blocks: Collection[str]) -> tuple[str, ...]:
+    """Blocks by their names, with or without the prefix; the engine if there is no name.
+
+    Raises:
+        FcimError: there is no such block.
+    """
+    found = []
+    for name in names or (TOP,):
+        full = name if name in blocks else PREFIX + name
+        if full not in blocks:
+            known = ", ".join(sorted(block.removeprefix(PREFIX) for block in blocks))
+            raise FcimError(f"TOP = '{name}' is no block; use {known}")
+        found.append(full)
+    return tuple(dict.fromkeys(found))
+
+
+def _below(tops: Sequence[str], blocks: dict[str, Block]) -> dict[str, Block]:
+    """The tops and what is in them, children before parents."""
+    needed: set[str] = set()
+
+    def add(name: str) -> None:
+        needed.add(name)
+        for child in blocks[name].children.values():
+            add(child)
+
+    for top in tops:
+        add(top)
+    return {name: block for name, block in blocks.items() if name in needed}
+
+
+_library = cache(choose)        # once for each process
+
+
+def _synthesize(block: Block, given: str, place: Path) -> Gates:
+    return synthesize(block, _library(given), place)
+
+
+def _time(block: Block, given: str, place: Path, key: str, children: dict[str, Timed]) -> Timed:
+    return time_block(block, _library(given), place, key, children)
+
+
+def run(configs: Sequence[EngineConfig], given: str, names: Sequence[str], folder: Path, jobs: int, told: Told) -> Outcome:
+    """Synthesize and time.
+
+    Args:
+        configs: the configurations.
+        given: what LIB says.
+        names: what TOP says.
+        folder: what is found stays in it, so that only what has changed is done again.
+        jobs: how many blocks at a time.
+        told: called with a line, how much is done and how much there is.
+
+    Raises:
+        FcimError: an unknown top, a library that cannot be used, or RTL that cannot be elaborated.
+    """
+    library = _library(given)
+    parts = []
+    for cfg in configs:
+        told(f"{cfg.name}: reading the RTL", 0, 1)
+        blocks = elaborate(cfg, folder / "rtl" / cfg.name)
+        tops = tops_of(names, blocks)
+        blocks = _below(tops, blocks)
+        parts.append(_Part(cfg.name, blocks, tops, {name: gates_key(block, library) for name, block in blocks.items()}))
+    return _work(parts, library, given, folder / "gates", jobs, told)
+
+
+def _work(parts: list[_Part], library: Chosen, given: str, folder: Path, jobs: int, told: Told) -> Outcome:
+    total = 2 * sum(len(part.blocks) for part in parts)
+    problems: list[str] = []
+    running: dict[Future, tuple[_Part, str, bool]] = {}
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+
+    def place(part: _Part, name: str) -> Path:
+        return folder / f"{name}-{part.keys[name]}"
+
+    def time_ready() -> None:
+        """Start the timing of what has its gates and its children's timings, once."""
+        for part in parts:
+            for name, block in part.blocks.items():
+                below = set(block.children.values())
+                if name in part.gates and name not in part.times and below <= part.timed.keys():
+                    part.times[name] = timing_key(part.keys[name], {child: part.times[child] for child in sorted(below)})
+                    job = pool.submit(_time, block, given, place(part, name), part.times[name],
+                                      {child: part.timed[child] for child in below})
+                    running[job] = part, name, True
+
+    try:
+        largest = sorted(((part, block) for part in parts for block in part.blocks.values()), key=lambda item: -item[1].size)
+        for part, block in largest:
+            running[pool.submit(_synthesize, block, given, place(part, block.name))] = part, block.name, False
+        done = 0
+        while running:
+            for job in wait(running, return_when=FIRST_COMPLETED).done:
+                part, name, is_timing = running.pop(job)
+                done += 1
+                try:
+                    if is_timing:
+                        part.timed[name] = timed = job.result()
+                        line = f"longest path {timed.worst.ps:,.0f} ps" if timed.worst else "no path"
+                    else:
+                        part.gates[name] = gates = job.result()
+                        line = f"{gates.cells:,} cells, {gates.area:,.0f} um2 ({gates.seconds:.0f} s)"
+                except (YosysFailed, FcimError) as failure:
+                    problems.append(f"{part.config}: {name}: {failure}")
+                    line = "failed"
+                told(f"{part.config}: {name.removeprefix(PREFIX)}, {line}", done, total)
+            time_ready()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return Outcome([_result(part, library) for part in parts], problems)
+
+
+def _result(part: _Part, library: Chosen) -> Result:
+    """What is complete: blocks whose children are."""
+    blocks = {name: BlockResult(name, block.children, part.gates[name], part.timed[name])
+              for name, block in part.blocks.items() if name in part.timed}
+    return Result(part.config, library, blocks, tuple(top for top in part.tops if top in blocks))

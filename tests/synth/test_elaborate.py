@@ -1,0 +1,47 @@
+"""How the engine is cut into blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.synth.elaborate import cut
+
+PORTS = "  attribute \\src \"x.v:1\"\n  wire input 1 \\a\n  wire width 4 output 2 \\y\n"
+
+
+def module(name: str, *body: str) -> str:
+    """A module in yosys' text form."""
+    return f"attribute \\src \"x.v:9\"\nmodule \\{name}\n{PORTS}{''.join(body)}end\n"
+
+
+def cell(kind: str, name: str) -> str:
+    """An instance."""
+    return f"  cell \\{kind} \\{name}\n    connect \\a \\a\n  end\n"
+
+
+def leaf(number: int, more: str = "") -> str:
+    """Something inside, with a number that yosys gave."""
+    return f"  wire $temp${number}\n{more}  cell $not $not$f.v:3${number + 1}\n    connect \\A $temp${number}\n  end\n"
+
+
+def test_instances_that_are_alike_are_one_block(tmp_path: Path) -> None:
+    text = (module("fcim_engine", cell("fcim_row$a.b", "u_a"), cell("fcim_row$a.c", "u_b"), cell("fcim_row$a.d", "u_c"))
+            + module("fcim_row$a.b", leaf(5)) + module("fcim_row$a.c", leaf(7)) + module("fcim_row$a.d", leaf(9, "  wire \\z\n")))
+    blocks = cut(text, tmp_path)
+    assert list(blocks) == ["fcim_row", "fcim_row_2", "fcim_engine"]
+    assert blocks["fcim_engine"].children == {"u_a": "fcim_row", "u_b": "fcim_row", "u_c": "fcim_row_2"}
+    top = blocks["fcim_engine"].file.read_text()
+    assert top.count("attribute \\blackbox 1") == 2 and "  cell \\fcim_row_2 \\u_c\n" in top and "$not" not in top
+
+
+def test_a_digest_says_what_the_block_is_and_not_where_it_stands(tmp_path: Path) -> None:
+    def digests(inner: str) -> dict[str, str]:
+        text = module("fcim_engine", cell("fcim_row$a.b", "u_a")) + module("fcim_row$a.b", inner)
+        return {name: block.digest for name, block in cut(text, tmp_path).items()}
+
+    first = digests(leaf(5))
+    assert digests(leaf(50)) == first
+    assert digests(leaf(5).replace("$not$", "$neg$"))["fcim_row"] != first["fcim_row"]
+    assert digests(leaf(5).replace("$not$", "$neg$"))["fcim_engine"] == first["fcim_engine"]
+    wider = module("fcim_engine", cell("fcim_row$a.b", "u_a")) + module("fcim_row$a.b", leaf(5)).replace("width 4", "width 5")
+    assert cut(wider, tmp_path)["fcim_engine"].digest != first["fcim_engine"]

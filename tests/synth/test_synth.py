@@ -1,0 +1,148 @@
+"""``make synth`` on a small block: real gates, real paths, and a second run that does nothing again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.errors import FcimError
+from models.hardware.config import load_config
+from scripts.flow.gates import yosys
+from scripts.flow.gates.readers import findings
+from scripts.flow.sources import ROOT
+from scripts.synth.block import MACRO_BITS, gates_key, synthesize
+from scripts.synth.elaborate import Block, elaborate
+from scripts.synth.libraries import choose
+
+SMALL, PARENT = "tile_tracker", "score_scaler"
+LATCH = ("module fcim_bad(input g, d, output reg q, input c, output reg r);\n"
+         "always @* if (g) q = d;\nalways @(posedge c) r <= q;\nendmodule\n")
+
+
+def synth(*options: str) -> subprocess.CompletedProcess[str]:
+    """The command."""
+    command = [sys.executable, "-m", "scripts.synth", *options]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A run at ``tiny`` and its folder."""
+    out = tmp_path_factory.mktemp("synth")
+    return out, synth("--config=tiny", f"--top={SMALL}", f"--out={out}")
+
+
+def test_a_block_becomes_gates(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, done = first
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((out / "synth.json").read_text())
+    block = report["configurations"][0]["blocks"]["fcim_tile_tracker"]
+    assert block["flops"] == 8 and 20 < block["cells"] < 200 and 2 < block["area_um2"] < 30 and block["latches"] == []
+    assert sum(block["kinds"].values()) == block["cells"]
+    path = block["longest_path"]
+    assert 50 < path["ps"] < 1000 and path["start"].endswith("]") and path["end"].endswith("_q") and path["steps"]
+    assert "make synth CONFIG=tiny TOP=tile_tracker" in report["command"]
+    assert "<svg" in (out / "index.html").read_text()
+
+
+def test_what_was_found_is_not_looked_for_again(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = first
+    places = sorted((out / "gates").iterdir())
+    stamp = [(path, path.stat().st_mtime_ns) for path in sorted((out / "gates").rglob("*"))]
+    done = synth("--config=tiny", f"--top=fcim_{SMALL}", f"--out={out}")
+    assert done.returncode == 0 and sorted((out / "gates").iterdir()) == places
+    assert [(path, path.stat().st_mtime_ns) for path in sorted((out / "gates").rglob("*"))] == stamp
+
+
+def test_what_a_block_is_kept_under_depends_on_all_that_makes_it(tmp_path: Path) -> None:
+    library = choose("asap7")
+    block = Block("fcim_x", tmp_path / "x.il", "0123", {})
+    other = Block("fcim_x", tmp_path / "x.il", "0124", {})
+    changed = type(library)(library.file, library.cells, type(library.settings)("asap7", slew=1.0))
+    assert len({gates_key(block, library), gates_key(other, library), gates_key(block, changed)}) == 3
+
+
+def test_the_engine_is_cut_along_its_hierarchy(tmp_path: Path) -> None:
+    blocks = elaborate(load_config("tiny"), tmp_path)
+    names = {path.stem for path in (ROOT / "rtl").rglob("*.v")}
+    assert {name for name in blocks if name in names} == names
+    assert blocks["fcim_engine"].children["u_core"] == "fcim_core"
+
+
+def test_a_latch_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.v").write_text(LATCH)
+    monkeypatch.setattr("scripts.flow.gates.readers.rtl_files", lambda: [tmp_path / "bad.v"])
+    for reader in ("slang", "verilog"):
+        assert findings(reader, "fcim_bad", {}, tmp_path / reader) == ["1 latches in fcim_bad; assign on every path"]
+    (tmp_path / "bad.v").write_text(LATCH.replace("if (g) ", ""))
+    assert findings("slang", "fcim_bad", {}, tmp_path / "good") == []
+    (tmp_path / "bad.v").write_text("module fcim_bad(output y, input a); wire z; assign y = z & a; endmodule\n")
+    assert findings("verilog", "fcim_bad", {}, tmp_path / "open")
+
+
+def test_a_large_memory_stays_a_macro(tmp_path: Path) -> None:
+    words = MACRO_BITS // 32
+    text = f"""autoidx 10
+module \\fcim_m
+  memory width 32 size {words} \\mem
+  wire input 1 \\clk
+  wire width 7 input 2 \\a
+  wire width 32 input 3 \\d
+  wire width 32 output 4 \\q
+  wire width 32 $r
+  cell $memrd $rd
+    parameter \\MEMID "\\\\mem"
+    parameter \\ABITS 7
+    parameter \\WIDTH 32
+    parameter \\CLK_ENABLE 0
+    parameter \\CLK_POLARITY 1
+    parameter \\TRANSPARENT 0
+    connect \\CLK 1'0
+    connect \\EN 1'1
+    connect \\ADDR \\a
+    connect \\DATA $r
+  end
+  cell $memwr $wr
+    parameter \\MEMID "\\\\mem"
+    parameter \\ABITS 7
+    parameter \\WIDTH 32
+    parameter \\CLK_ENABLE 1
+    parameter \\CLK_POLARITY 1
+    parameter \\PRIORITY 0
+    connect \\CLK \\clk
+    connect \\EN 32'11111111111111111111111111111111
+    connect \\ADDR \\a
+    connect \\DATA \\d
+  end
+  cell $dff $ff
+    parameter \\WIDTH 32
+    parameter \\CLK_POLARITY 1
+    connect \\CLK \\clk
+    connect \\D $r
+    connect \\Q \\q
+  end
+end
+"""
+    (tmp_path / "m.il").write_text(text)
+    gates = synthesize(Block("fcim_m", tmp_path / "m.il", "0", {}), choose("asap7"), tmp_path / "kept")
+    memory, = gates.memories
+    assert memory.macro and (memory.words, memory.width, gates.macro_bits, gates.flop_bits) == (words, 32, MACRO_BITS, 0)
+    assert gates.flops <= 32 + 7
+
+
+def test_yosys_that_is_not_there_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yosys, "PACKAGE", "no-such-package")
+    with pytest.raises(FcimError, match="is not installed; type: make setup"):
+        yosys.require()
+    monkeypatch.setattr(yosys, "PACKAGE", "numpy")
+    with pytest.raises(FcimError, match="0.70 is needed; type: make setup"):
+        yosys.require()
+
+
+def test_a_script_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(yosys.YosysFailed, match="No such command: nonsense"):
+        yosys.run("nonsense\n", tmp_path, "x")
