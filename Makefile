@@ -121,7 +121,7 @@ figures: $(STAMP) ## write the figures of README and docs into the pages; CHECK=
 test: $(STAMP) ## run the tests
 	@$(PY) -m scripts.call test $(run_flags) $(call flag,TEST,--test) $(call flag,WAVES,--waves)
 
-lint: $(STAMP) ## Verilator on every configuration, line widths, ruff, the layers, unseeded random numbers; any finding fails
+lint: $(STAMP) ## Verilator and yosys on every configuration, line widths, ruff, the layers, unseeded random numbers; any finding fails
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them

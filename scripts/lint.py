@@ -1,4 +1,4 @@
-"""Static checks: Verilator on every configuration, columns, ruff, the layers, unseeded random numbers. Any finding fails."""
+"""Static checks: Verilator and yosys on every configuration, columns, ruff, layers, unseeded random numbers. A finding fails."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from pathlib import Path
 from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
+from scripts.flow.gates import yosys
+from scripts.flow.gates.readers import findings
 from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import FILE_LIST, ROOT
 
 TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
 WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
+SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
 COLUMNS = 100       # of a line of Verilog
 
 SEEDED_PARTS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}     # of numpy.random
@@ -53,6 +56,24 @@ def lint_rtl() -> bool:
     ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *bench)
     return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *bench,
                      str(BENCHMARK.relative_to(ROOT)))
+
+
+def lint_readers() -> bool:
+    """Yosys with both of its readers: no latch, no loop, no net without a driver or with two; slang on every configuration.
+
+    Yosys' own reader takes long, and what it sees depends little on sizes: it reads the smallest configuration.
+
+    Raises:
+        FcimError: yosys is not installed.
+    """
+    yosys.require()
+    ok = True
+    for reader, names in (("slang", config_names()), ("verilog", [SMALLEST])):
+        for name in names:
+            found = findings(reader, TOPS[-1], load_config(name).verilog_parameters(), READERS_FOLDER / name)
+            print("".join(f"{line}\n" for line in found), end="")
+            ok &= _step(f"yosys, {reader}, {name}", not found)
+    return ok
 
 
 def lint_columns() -> bool:
@@ -117,9 +138,9 @@ def lint_random() -> bool:
 
 def main() -> int:
     """Run all checks, also after one has failed; 1 if any did."""
-    Parser("lint", "Verilator on every configuration, line widths, ruff, the layers, and unseeded random numbers.").parse_args()
+    Parser("lint", "Verilator and yosys on every configuration, line widths, ruff, layers, unseeded random numbers.").parse_args()
     ruff = (sys.executable, "-m", "ruff", "check", "--quiet", ".")
-    results = [lint_rtl(), lint_columns(), _run("ruff", *ruff), lint_layers(), lint_random()]
+    results = [lint_rtl(), lint_readers(), lint_columns(), _run("ruff", *ruff), lint_layers(), lint_random()]
     return 0 if all(results) else 1
 
 
