@@ -23,7 +23,7 @@ from scripts.studies.schedules.sources import prefill
 
 TAUS = tuple(range(5))
 NOTHING_DB = 0.005      # lost by each query head: next to nothing
-TILES, CHECK_TILES = 12, 32     # of a KV head that are measured, or few more: of every order, and of the one that was chosen
+TILES, CHECK_TILES = 24, 32     # of a KV head that are measured, or few more: of every order, and of the one that was chosen
 CANDIDATES = (NATURAL, *(TileOptions(schedule, True, tau=tau) for tau in TAUS for schedule in SCHEDULES))
 """Natural order as it is, and every order with the fused first step, which costs nothing."""
 
