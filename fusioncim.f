@@ -4,6 +4,8 @@
 +incdir+rtl/softmax
 
 // fcim_core and what it is made of
+rtl/memory/fcim_ram.v
+rtl/memory/fcim_register_file.v
 rtl/ip_cim/fcim_ip_array.v
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v
@@ -14,6 +16,7 @@ rtl/softmax/fcim_block_exponential.v
 rtl/softmax/fcim_online_softmax.v
 rtl/op_cim/fcim_acc_update.v
 rtl/op_cim/fcim_op_array.v
+rtl/op_cim/fcim_accumulators.v
 rtl/op_cim/fcim_op_cim.v
 rtl/normalizer/fcim_divider.v
 rtl/normalizer/fcim_normalizer.v

@@ -78,11 +78,9 @@ module fcim_op_cim #(
 );
 
     localparam SLICES = KEYS_PER_BLOCK;
-    localparam READ_SLICES = READ_COLUMNS / COLUMNS;
     localparam BLOCK_CYCLES = SLICES * CYCLES_PER_KEY;
     localparam LEFT_BITS = $clog2(BLOCK_CYCLES + 1);
     localparam WORD = LANES * COLUMNS * ACC_BITS;             // accumulators of a slice and a pass
-    localparam ADDR_BITS = 1 + KEY_BITS + PASS_BITS;          // {bank, slice, pass}
     localparam [PASS_BITS-1:0] LAST_PASS  = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]  LAST_SLICE = {KEY_BITS{1'b1}};
     // the softmax unit writes a slot's shift 3 cycles, its first probability 4 cycles after it has
@@ -185,16 +183,12 @@ module fcim_op_cim #(
         end
     end
 
-    // ---- accumulators: word {bank, slice, pass}, accumulator column * LANES + lane in a word;
-    // stage w holds what is read and will be written
-    reg  [WORD-1:0]      acc_q [0:(2*SLICES<<PASS_BITS)-1];
-    wire [ADDR_BITS-1:0] rmw_addr = {rmw_bank_q, rmw_slice_q, rmw_pass_q};
-
-    reg                             w_valid_q, w_clear_q, w_end_q;
-    reg [ADDR_BITS-1:0]             w_addr_q;
-    reg [WORD-1:0]                  w_acc_q;
-    reg [LANES*SHIFT_BITS-1:0]      w_shift_q;
-    reg [LANES*BSUM_BITS-1:0]       w_sum_q;
+    // ---- accumulators: stage w holds what is read and will be written
+    reg                        w_valid_q, w_clear_q, w_end_q, w_bank_q;
+    reg [KEY_BITS-1:0]         w_slice_q;
+    reg [PASS_BITS-1:0]        w_pass_q;
+    reg [LANES*SHIFT_BITS-1:0] w_shift_q;
+    reg [LANES*BSUM_BITS-1:0]  w_sum_q;
     always @(posedge clk) begin
         if (!rst_n) begin
             w_valid_q <= 1'b0;
@@ -207,52 +201,38 @@ module fcim_op_cim #(
         if (rmw_q) begin
             w_clear_q <= rmw_first_q;
             w_end_q   <= rmw_end_q && rmw_last;
-            w_addr_q  <= rmw_addr;
-            w_acc_q   <= acc_q[rmw_addr];
+            w_bank_q  <= rmw_bank_q;
+            w_slice_q <= rmw_slice_q;
+            w_pass_q  <= rmw_pass_q;
             w_shift_q <= rmw_shift_q[rmw_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS];
             w_sum_q   <= rmw_sum_q[rmw_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS];
         end
     end
 
-    wire [WORD-1:0] w_result;
+    wire [WORD-1:0] w_acc, w_result;
+    fcim_accumulators #(
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .ACC_BITS(ACC_BITS)
+    ) u_accumulators (
+        .clk(clk),
+        .we(w_valid_q), .wr_bank(w_bank_q), .wr_slice(w_slice_q), .wr_pass(w_pass_q),
+        .wr_data(w_result),
+        .get(rmw_q), .get_bank(rmw_bank_q), .get_slice(rmw_slice_q), .get_pass(rmw_pass_q),
+        .get_data(w_acc),
+        .rd_en(rd_en), .rd_bank(rd_bank), .rd_pass(rd_pass), .rd_lane(rd_lane), .rd_chunk(rd_chunk),
+        .rd_data(rd_data)
+    );
+
     fcim_acc_update #(
         .LANES(LANES), .COLUMNS(COLUMNS), .ACC_BITS(ACC_BITS), .OP_LANE(OP_LANE),
         .BSUM_BITS(BSUM_BITS)
     ) u_update (
-        .acc(w_acc_q), .clear(w_clear_q), .shift(w_shift_q), .u(w_u), .psum(w_sum_q),
+        .acc(w_acc), .clear(w_clear_q), .shift(w_shift_q), .u(w_u), .psum(w_sum_q),
         .result(w_result)
     );
 
-    always @(posedge clk) begin
-        if (w_valid_q) begin
-            acc_q[w_addr_q] <= w_result;
-        end
-    end
-
     assign finish      = w_valid_q && w_end_q;
-    assign finish_bank = w_addr_q[ADDR_BITS-1];
-
-    // ---- row read port: READ_SLICES neighbouring slices at once, so the array is that many
-    // sub-arrays
-    reg [READ_COLUMNS*ACC_BITS-1:0] rd_q;
-    always @(posedge clk) begin : read
-        reg [READ_COLUMNS*ACC_BITS-1:0] rd;
-        reg [WORD-1:0]                  word;
-        reg [KEY_BITS-1:0]              slice;
-        integer                         r, k, n;
-        if (rd_en) begin
-            for (r = 0; r < READ_SLICES; r = r + 1) begin
-                slice = rd_chunk*READ_SLICES[KEY_BITS-1:0] + r[KEY_BITS-1:0];
-                word  = acc_q[{rd_bank, slice, rd_pass}];
-                for (k = 0; k < COLUMNS; k = k + 1) begin
-                    n = k*LANES + {{(32-LANE_BITS){1'b0}}, rd_lane};
-                    rd[(r*COLUMNS + k)*ACC_BITS +: ACC_BITS] = word[n*ACC_BITS +: ACC_BITS];
-                end
-            end
-            rd_q <= rd;
-        end
-    end
-    assign rd_data = rd_q;
+    assign finish_bank = w_bank_q;
 
 endmodule
 

@@ -9,7 +9,7 @@
 //             after its request.
 // Throughput: A key per CYCLES_PER_KEY cycles. With ready the next block may start, which is in the
 //             last cycle of the one before, so that no cycle is lost between blocks.
-// Cuts:       ready and m_blk_valid come from registers; the scores that are read reach a register.
+// Cuts:       ready and m_blk_valid come from registers; scores come from their memory's register.
 //             A register lies between a probability and its multiplier.
 // Numbers:    p unsigned, 1.0 = 2**(PROB_BITS-1-tau). Denominators sum p; what is written, and
 //             summed for the block, is round(p * (v_mult + 1) / 16). Sums unsigned. A block fills
@@ -51,8 +51,9 @@ module fcim_block_exponential #(
     input  wire                          start_bank,
     input  wire [TAU_BITS-1:0]           start_tau,
 
-    // scores, running maxima, rescale amounts (with a block's first key) and value multipliers
-    // (with a key's first pass), read in the cycle of their address
+    // scores, one cycle after their address; running maxima, rescale amounts (with a block's first
+    // key) and value multipliers (with a key's first pass) in the cycle of their address
+    output wire                          rd_en,
     output wire [1:0]                    rd_buf,
     output wire [KEY_BITS-1:0]           rd_key,
     output wire [PASS_BITS-1:0]          rd_pass,
@@ -102,6 +103,7 @@ module fcim_block_exponential #(
 
     wire run_last = (pass_q == LAST_PASS) && (key_q == last_key_q);
     assign ready   = !run_q || run_last;
+    assign rd_en   = run_q;
     assign rd_buf  = buf_q;
     assign rd_key  = key_q;
     assign rd_pass = pass_q;
@@ -138,7 +140,6 @@ module fcim_block_exponential #(
     reg [KEY_BITS-1:0]           a_key_q;
     reg [PASS_BITS-1:0]          a_pass_q;
     reg [TAU_BITS-1:0]           a_tau_q;
-    reg [LANES*Z_BITS-1:0]       a_z_q;
     reg [LANES*ROW_MAX_BITS-1:0] a_row_max_q;
     reg [LANES*SHIFT_BITS-1:0]   a_shift_q;
     reg [V_MULT_BITS-1:0]        a_v_mult_q;
@@ -149,7 +150,6 @@ module fcim_block_exponential #(
             a_valid_q <= run_q;
         end
         if (run_q) begin
-            a_z_q         <= rd_z;
             a_row_max_q   <= rd_row_max;
             a_first_key_q <= (key_q == 0);
             a_end_q       <= run_last;
@@ -172,7 +172,7 @@ module fcim_block_exponential #(
     // ---- stage B: exponential
     wire [LANES*PROB_BITS-1:0] c_p;
     fcim_exp2 #(.LANES(LANES), .PROB_BITS(PROB_BITS)) u_exp2 (
-        .clk(clk), .z(a_z_q), .row_max(a_row_max_q), .tau(a_tau_q), .p(c_p)
+        .clk(clk), .z(rd_z), .row_max(a_row_max_q), .tau(a_tau_q), .p(c_p)
     );
 
     reg                        c_valid_q, c_first_key_q, c_end_q;
@@ -200,35 +200,50 @@ module fcim_block_exponential #(
     end
 
     // ---- stage C: running sums
-    reg [LANES*SUM_BITS-1:0]  sum_q  [0:(2<<PASS_BITS)-1];          // word {bank, pass}
-    reg [ROWS*SHIFT_BITS-1:0] shift_q [0:1];
-    always @(posedge clk) begin : sums
-        reg        [LANES*SUM_BITS-1:0] sum_word;
-        reg signed [SUM_BITS:0]         sum;
-        integer                         c;
-        if (c_valid_q) begin
-            sum_word = sum_q[{c_bank_q, c_pass_q}];
-            for (c = 0; c < LANES; c = c + 1) begin
-                sum = $signed({1'b0, sum_word[c*SUM_BITS +: SUM_BITS]});
-                if (c_first_key_q && c_first_q) begin
-                    sum = {(SUM_BITS+1){1'b0}};
-                end else if (c_first_key_q) begin
-                    sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
-                end
-                sum_word[c*SUM_BITS +: SUM_BITS] = sum[SUM_BITS-1:0]
-                    + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
+    // of each bank, word pass: either the exponential phase uses it or the normaliser
+    wire [LANES*SUM_BITS-1:0] bank0_sums, bank1_sums;
+    wire [LANES*SUM_BITS-1:0] old_sums = c_bank_q ? bank1_sums : bank0_sums;
+    reg  [LANES*SUM_BITS-1:0] new_sums;
+    wire                      bank0_adds = c_valid_q && !c_bank_q;
+    wire                      bank1_adds = c_valid_q && c_bank_q;
+    fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*SUM_BITS)) u_bank0 (
+        .clk(clk),
+        .we(bank0_adds), .wr_address(c_pass_q), .wr_data(new_sums),
+        .rd_address(bank0_adds ? c_pass_q : sum_rd_pass), .rd_data(bank0_sums)
+    );
+    fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*SUM_BITS)) u_bank1 (
+        .clk(clk),
+        .we(bank1_adds), .wr_address(c_pass_q), .wr_data(new_sums),
+        .rd_address(bank1_adds ? c_pass_q : sum_rd_pass), .rd_data(bank1_sums)
+    );
+
+    always @* begin : sums
+        reg signed [SUM_BITS:0] sum;
+        integer                 c;
+        for (c = 0; c < LANES; c = c + 1) begin
+            sum = $signed({1'b0, old_sums[c*SUM_BITS +: SUM_BITS]});
+            if (c_first_key_q && c_first_q) begin
+                sum = {(SUM_BITS+1){1'b0}};
+            end else if (c_first_key_q) begin
+                sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
             end
-            sum_q[{c_bank_q, c_pass_q}] <= sum_word;
-            if (c_first_key_q) begin
-                shift_q[c_slot_q][c_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
-            end
+            new_sums[c*SUM_BITS +: SUM_BITS] = sum[SUM_BITS-1:0]
+                + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
         end
     end
 
-    reg [SUM_BITS-1:0] sum_rd_q;
+    reg [ROWS*SHIFT_BITS-1:0] shift_q [0:1];
+    always @(posedge clk) begin
+        if (c_valid_q && c_first_key_q) begin
+            shift_q[c_slot_q][c_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS] <= c_shift_q;
+        end
+    end
+
+    wire [LANES*SUM_BITS-1:0] rd_sums = sum_rd_bank ? bank1_sums : bank0_sums;
+    reg  [SUM_BITS-1:0]       sum_rd_q;
     always @(posedge clk) begin
         if (sum_rd_en) begin
-            sum_rd_q <= sum_q[{sum_rd_bank, sum_rd_pass}][sum_rd_lane*SUM_BITS +: SUM_BITS];
+            sum_rd_q <= rd_sums[sum_rd_lane*SUM_BITS +: SUM_BITS];
         end
     end
     assign sum_rd_data = sum_rd_q;

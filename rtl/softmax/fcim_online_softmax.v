@@ -166,10 +166,7 @@ module fcim_online_softmax #(
         end
     end
 
-    // three score buffers: word {buffer, key, pass}
-    reg [LANES*Z_BITS-1:0] z_q [0:(BUFFERS<<PASS_BITS)*KEYS_PER_BLOCK-1];
-    // and beside them a multiplier per key: word {buffer, key}
-    reg [V_MULT_BITS-1:0]  v_mult_q [0:BUFFERS*KEYS_PER_BLOCK-1];
+    // three score buffers, and what is known of each
     reg [2:0]              zbusy_q;                  // from a block's first column to its decision
     reg [2:0]              zscaled_q, zjudged_q;     // waits for its judgement, for its decision
     reg [2:0]              zzero_q;                  // judged: no score counts
@@ -251,17 +248,42 @@ module fcim_online_softmax #(
         if (judged) begin
             zzero_q[judged_buf] <= judged_zero;
         end
-        if (z_valid) begin
-            z_q[{fill_buf_q, z_key, z_pass}] <= z_data;
-            v_mult_q[{fill_buf_q, z_key}]    <= z_v_mult;
-        end
     end
+
+    // scores: word {buffer, key, pass}; and a multiplier per key: word {buffer, key}
+    localparam Z_WORDS = BUFFERS * KEYS_PER_BLOCK * CYCLES_PER_KEY;
+    localparam Z_WORD_BITS = $clog2(Z_WORDS);
+    wire                    rd_en;
+    wire [1:0]              rd_buf;      // also after the last cycle of an exponential phase
+    wire [KEY_BITS-1:0]     rd_key;
+    wire [PASS_BITS-1:0]    rd_pass;
+    wire [LANES*Z_BITS-1:0] rd_z;
+    wire [V_MULT_BITS-1:0]  rd_v_mult;
+    wire [Z_WORD_BITS-1:0]  z_wr_word, z_rd_word;
+    generate
+        if (CYCLES_PER_KEY > 1) begin : g_passes
+            assign z_wr_word = {fill_buf_q, z_key, z_pass};
+            assign z_rd_word = {rd_buf, rd_key, rd_pass};
+        end else begin : g_pass
+            assign z_wr_word = {fill_buf_q, z_key};
+            assign z_rd_word = {rd_buf, rd_key};
+        end
+    endgenerate
+
+    fcim_ram #(.WORDS(Z_WORDS), .WIDTH(LANES*Z_BITS)) u_scores (
+        .clk(clk),
+        .we(z_valid), .wr_address(z_wr_word), .wr_data(z_data),
+        .rd(rd_en), .rd_address(z_rd_word), .rd_data(rd_z)
+    );
+
+    fcim_register_file #(.WORDS(BUFFERS*KEYS_PER_BLOCK), .WIDTH(V_MULT_BITS)) u_v_mults (
+        .clk(clk),
+        .we(z_valid), .wr_address({fill_buf_q, z_key}), .wr_data(z_v_mult),
+        .rd_address({rd_buf, rd_key}), .rd_data(rd_v_mult)
+    );
 
     // ---- judgement: each row's running maximum for a block, and whether the block can matter
     wire                          exp_ready;   // the exponential phase is idle or in its last cycle
-    wire [1:0]                    rd_buf;      // and this is its buffer, also after its last cycle
-    wire [KEY_BITS-1:0]           rd_key;
-    wire [PASS_BITS-1:0]          rd_pass;
     wire [LANES*ROW_MAX_BITS-1:0] rd_row_max;
     wire [LANES*SHIFT_BITS-1:0]   rd_shift;
     wire [1:0]                    judge_after = following(judge_buf_q);
@@ -279,7 +301,7 @@ module fcim_online_softmax #(
         .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_pass(z_pass),
         .z_data(z_data),
         .s_blk_valid(judge_valid), .s_blk_ready(judge_ready), .s_blk_buf(judge_buf_q),
-        .s_blk_before(following(judge_after)), .s_blk_after(judge_after),
+        .s_blk_after(judge_after),
         .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint),
         .s_blk_tau(ztau_q[judge_buf_q]), .s_blk_octaves(zoctaves_q[judge_buf_q]),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
@@ -346,9 +368,8 @@ module fcim_online_softmax #(
         .start(exp_start), .ready(exp_ready), .start_buf(exp_buf_q), .start_slot(next_slot_q),
         .start_last_key(zlast_key_q[exp_buf_q]), .start_first(!ran_q), .start_last(m_decision_last),
         .start_bank(exp_bank), .start_tau(ztau_q[exp_buf_q]),
-        .rd_buf(rd_buf), .rd_key(rd_key), .rd_pass(rd_pass),
-        .rd_z(z_q[{rd_buf, rd_key, rd_pass}]), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
-        .rd_v_mult(v_mult_q[{rd_buf, rd_key}]),
+        .rd_en(rd_en), .rd_buf(rd_buf), .rd_key(rd_key), .rd_pass(rd_pass),
+        .rd_z(rd_z), .rd_row_max(rd_row_max), .rd_shift(rd_shift), .rd_v_mult(rd_v_mult),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
         .m_blk_valid(m_blk_valid), .m_blk_ready(m_blk_ready), .m_blk_slot(m_blk_slot),
         .m_blk_last_key(m_blk_last_key), .m_blk_first(m_blk_first), .m_blk_last(m_blk_last),

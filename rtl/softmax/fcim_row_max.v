@@ -41,7 +41,6 @@ module fcim_row_max #(
     input  wire                          s_blk_valid,
     output wire                          s_blk_ready,
     input  wire [1:0]                    s_blk_buf,
-    input  wire [1:0]                    s_blk_before,   // buffer of the block before it
     input  wire [1:0]                    s_blk_after,    // buffer of the block after it
     input  wire                          s_blk_first,    // the tile's first: no row has seen a key
     input  wire                          s_blk_joint,    // its maxima are those of two blocks
@@ -68,27 +67,38 @@ module fcim_row_max #(
     localparam [PASS_BITS-1:0]     LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam signed [Z_BITS-1:0] MASKED    = {1'b1, {(Z_BITS-1){1'b0}}};
 
-    // ---- maxima of the scores: word {buffer, pass}
-    reg [LANES*Z_BITS-1:0] zmax_q [0:(BUFFERS<<PASS_BITS)-1];
-    always @(posedge clk) begin : maxima
-        reg        [LANES*Z_BITS-1:0] word;
-        reg signed [Z_BITS-1:0]       z, zmax;
-        integer                       i;
-        if (z_valid) begin
-            word = zmax_q[{z_buf, z_pass}];
-            for (i = 0; i < LANES; i = i + 1) begin
-                z    = z_data[i*Z_BITS +: Z_BITS];
-                zmax = word[i*Z_BITS +: Z_BITS];
-                if (z_first_key || z > zmax) begin
-                    word[i*Z_BITS +: Z_BITS] = z;
-                end
+    reg [PASS_BITS-1:0] pass_q;
+
+    // ---- maxima of the scores of each buffer, word pass: one that is scaled is not judged yet
+    wire [BUFFERS*LANES*Z_BITS-1:0] zmax;
+    reg  [LANES*Z_BITS-1:0]         zmax_new;
+    genvar u;
+    generate
+        for (u = 0; u < BUFFERS; u = u + 1) begin : g_buffer
+            wire scales = z_valid && (z_buf == u[1:0]);
+            fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*Z_BITS)) u_maxima (
+                .clk(clk),
+                .we(scales), .wr_address(z_pass), .wr_data(zmax_new),
+                .rd_address(scales ? z_pass : pass_q),
+                .rd_data(zmax[u*LANES*Z_BITS +: LANES*Z_BITS])
+            );
+        end
+    endgenerate
+
+    always @* begin : maxima
+        reg signed [Z_BITS-1:0] z, old;
+        integer                 i;
+        zmax_new = zmax[z_buf*LANES*Z_BITS +: LANES*Z_BITS];
+        for (i = 0; i < LANES; i = i + 1) begin
+            z   = z_data[i*Z_BITS +: Z_BITS];
+            old = zmax_new[i*Z_BITS +: Z_BITS];
+            if (z_first_key || z > old) begin
+                zmax_new[i*Z_BITS +: Z_BITS] = z;
             end
-            zmax_q[{z_buf, z_pass}] <= word;
         end
     end
 
     // ---- walk over the passes
-    reg  [PASS_BITS-1:0] pass_q;
     wire                 last_pass = (pass_q == LAST_PASS);
     assign s_blk_ready = last_pass;
     always @(posedge clk) begin
@@ -99,11 +109,7 @@ module fcim_row_max #(
         end
     end
 
-    // ---- stage A: running maxima and amounts, word {buffer, pass}; a row's state is what the
-    // block before has left
-    reg [LANES*ROW_MAX_BITS-1:0] row_max_q [0:(BUFFERS<<PASS_BITS)-1];
-    reg [LANES*SHIFT_BITS-1:0]   shift_q   [0:(BUFFERS<<PASS_BITS)-1];
-    reg [LANES-1:0]              seen_q    [0:(1<<PASS_BITS)-1];
+    // ---- stage A: running maxima and amounts
     reg                          a_valid_q, a_first_pass_q, a_end_q;
     reg [1:0]                    a_buf_q;
     reg signed [OCTAVES_BITS:0]  a_span_q;               // octaves below the maximum that count
@@ -120,59 +126,91 @@ module fcim_row_max #(
         end
     end
 
-    always @(posedge clk) begin : judge
-        reg        [LANES*Z_BITS-1:0]       own_z_all, other_z_all;
-        reg        [LANES*ROW_MAX_BITS-1:0] row_max_all, own_max_all;
-        reg        [LANES*SHIFT_BITS-1:0]   shift_all;
-        reg        [LANES-1:0]              seen_all, visible_all;
-        reg        [LANE_COUNT_BITS-1:0]    moved;
-        reg        [AMOUNT_BITS-1:0]        moved_sum;
-        reg signed [Z_BITS-1:0]             own, other, zmax;
-        reg signed [ROW_MAX_BITS-1:0]       old_max, candidate;
-        reg signed [ROW_MAX_BITS:0]         amount, limit;
-        reg signed [OCTAVES_BITS:0]         exact, given;
-        reg                                 visible, move;
-        integer                             a;
-        moved     = {LANE_COUNT_BITS{1'b0}};
-        moved_sum = {AMOUNT_BITS{1'b0}};
-        if (s_blk_valid) begin
-            own_z_all   = zmax_q[{s_blk_buf, pass_q}];
-            other_z_all = zmax_q[{s_blk_after, pass_q}];
-            row_max_all = row_max_q[{s_blk_before, pass_q}];
-            seen_all    = s_blk_first ? {LANES{1'b0}} : seen_q[pass_q];
-            limit       = $signed({{(ROW_MAX_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
-            // 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
-            exact       = $signed(PROB_BITS[OCTAVES_BITS:0])
-                        - $signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
-            given       = $signed({1'b0, s_blk_octaves});
-            for (a = 0; a < LANES; a = a + 1) begin
-                own       = own_z_all[a*Z_BITS +: Z_BITS];
-                other     = other_z_all[a*Z_BITS +: Z_BITS];
-                zmax      = (s_blk_joint && other > own) ? other : own;
-                old_max   = row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS];
-                candidate = zmax[Z_BITS-1:Z_FRAC];
-                visible   = (zmax != MASKED);
-                amount    = $signed({candidate[ROW_MAX_BITS-1], candidate})
-                          - $signed({old_max[ROW_MAX_BITS-1], old_max});
-                move      = visible && seen_all[a] && (amount > limit);
-                if (move || !seen_all[a]) begin
-                    row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = candidate;
-                end
-                seen_all[a]    = seen_all[a] || visible;
-                visible_all[a] = (own != MASKED);
-                own_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = own[Z_BITS-1:Z_FRAC];
-                shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
-                    !move                              ? {SHIFT_BITS{1'b0}} :
-                    (|amount[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}
-                                                       : amount[SHIFT_BITS-1:0];
-                if (move) begin
-                    moved     = moved + 1'b1;
-                    moved_sum = moved_sum + {{(AMOUNT_BITS-ROW_MAX_BITS-1){1'b0}}, amount};
-                end
+    // the rows' state as the last judged block has left it, word pass
+    wire [LANES*ROW_MAX_BITS-1:0] row_max_old;
+    wire [LANES-1:0]              seen_old;
+    reg  [LANES*ROW_MAX_BITS-1:0] row_max_all, own_max_all;
+    reg  [LANES*SHIFT_BITS-1:0]   shift_all;
+    reg  [LANES-1:0]              seen_all, visible_all;
+    reg  [LANE_COUNT_BITS-1:0]    moved;
+    reg  [AMOUNT_BITS-1:0]        moved_sum;
+    fcim_register_file #(
+        .WORDS(CYCLES_PER_KEY), .WIDTH(LANES*(ROW_MAX_BITS+1))
+    ) u_state (
+        .clk(clk),
+        .we(s_blk_valid), .wr_address(pass_q), .wr_data({seen_all, row_max_all}),
+        .rd_address(pass_q), .rd_data({seen_old, row_max_old})
+    );
+
+    // what each block is exponentiated with: word {buffer, pass}
+    localparam WORDS = BUFFERS * CYCLES_PER_KEY;
+    localparam WORD_BITS = $clog2(WORDS);
+    wire [WORD_BITS-1:0] wr_word, rd_word;
+    generate
+        if (CYCLES_PER_KEY > 1) begin : g_passes
+            assign wr_word = {s_blk_buf, pass_q};
+            assign rd_word = {rd_buf, rd_pass};
+        end else begin : g_pass
+            assign wr_word = s_blk_buf;
+            assign rd_word = rd_buf;
+        end
+    endgenerate
+    fcim_register_file #(
+        .WORDS(WORDS), .WIDTH(LANES*(ROW_MAX_BITS+SHIFT_BITS))
+    ) u_blocks (
+        .clk(clk),
+        .we(s_blk_valid), .wr_address(wr_word), .wr_data({shift_all, row_max_all}),
+        .rd_address(rd_word), .rd_data({rd_shift, rd_row_max})
+    );
+
+    always @* begin : judge
+        reg        [LANES*Z_BITS-1:0]  own_z_all, other_z_all;
+        reg signed [Z_BITS-1:0]        own, other, highest;
+        reg signed [ROW_MAX_BITS-1:0]  old_max, candidate;
+        reg signed [ROW_MAX_BITS:0]    amount, limit;
+        reg                            visible, move;
+        integer                        a;
+        own_z_all   = zmax[s_blk_buf*LANES*Z_BITS +: LANES*Z_BITS];
+        other_z_all = zmax[s_blk_after*LANES*Z_BITS +: LANES*Z_BITS];
+        limit       = $signed({{(ROW_MAX_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
+        row_max_all = row_max_old;
+        seen_all    = s_blk_first ? {LANES{1'b0}} : seen_old;
+        moved       = {LANE_COUNT_BITS{1'b0}};
+        moved_sum   = {AMOUNT_BITS{1'b0}};
+        for (a = 0; a < LANES; a = a + 1) begin
+            own       = own_z_all[a*Z_BITS +: Z_BITS];
+            other     = other_z_all[a*Z_BITS +: Z_BITS];
+            highest   = (s_blk_joint && other > own) ? other : own;
+            old_max   = row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS];
+            candidate = highest[Z_BITS-1:Z_FRAC];
+            visible   = (highest != MASKED);
+            amount    = $signed({candidate[ROW_MAX_BITS-1], candidate})
+                      - $signed({old_max[ROW_MAX_BITS-1], old_max});
+            move      = visible && seen_all[a] && (amount > limit);
+            if (move || !seen_all[a]) begin
+                row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = candidate;
             end
-            row_max_q[{s_blk_buf, pass_q}] <= row_max_all;
-            shift_q[{s_blk_buf, pass_q}]   <= shift_all;
-            seen_q[pass_q]                 <= seen_all;
+            seen_all[a]    = seen_all[a] || visible;
+            visible_all[a] = (own != MASKED);
+            own_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = own[Z_BITS-1:Z_FRAC];
+            shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
+                !move                              ? {SHIFT_BITS{1'b0}} :
+                (|amount[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}
+                                                   : amount[SHIFT_BITS-1:0];
+            if (move) begin
+                moved     = moved + 1'b1;
+                moved_sum = moved_sum + {{(AMOUNT_BITS-ROW_MAX_BITS-1){1'b0}}, amount};
+            end
+        end
+    end
+
+    always @(posedge clk) begin : judged_pass
+        reg signed [OCTAVES_BITS:0] exact, given;
+        if (s_blk_valid) begin
+            // 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
+            exact = $signed(PROB_BITS[OCTAVES_BITS:0])
+                  - $signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
+            given = $signed({1'b0, s_blk_octaves});
             a_first_pass_q <= (pass_q == 0);
             a_end_q        <= last_pass;
             a_buf_q        <= s_blk_buf;
@@ -181,8 +219,8 @@ module fcim_row_max #(
             a_own_q        <= own_max_all;
             a_visible_q    <= visible_all;
         end
-        a_rescaled_q <= moved;
-        a_amount_q   <= moved_sum;
+        a_rescaled_q <= s_blk_valid ? moved : {LANE_COUNT_BITS{1'b0}};
+        a_amount_q   <= s_blk_valid ? moved_sum : {AMOUNT_BITS{1'b0}};
     end
     assign ev_rescaled = a_rescaled_q;
     assign ev_amount   = a_amount_q;
@@ -215,9 +253,6 @@ module fcim_row_max #(
     assign judged      = a_valid_q && a_end_q;
     assign judged_buf  = a_buf_q;
     assign judged_zero = !any_now;
-
-    assign rd_row_max = row_max_q[{rd_buf, rd_pass}];
-    assign rd_shift   = shift_q[{rd_buf, rd_pass}];
 
 endmodule
 

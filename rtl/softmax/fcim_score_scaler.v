@@ -76,20 +76,20 @@ module fcim_score_scaler #(
     localparam [KEY_BITS-1:0]  LAST_KEY  = {KEY_BITS{1'b1}};
     localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
     localparam [ROWS-1:0]      ROW_0     = {{(ROWS-1){1'b0}}, 1'b1};
+    localparam [LANES:0]       LANE_BIT  = 1;
+    localparam [LANES-1:0]     LANE_0    = LANE_BIT[LANES-1:0];
 
     // ---- row table: word {bank, pass}, an entry per lane; rows arrive in order
-    reg  [LANES*ENTRY_BITS-1:0] table_q [0:(2<<PASS_BITS)-1];
-    reg  [ROWS-1:0]             used_q  [0:1];
-    reg  [SHIFT_BITS-1:0]       shift_q [0:1];
-    reg  [PASS_BITS-1:0]        wr_pass_q;         // of the row after the last one written
-    reg  [LANE_BITS-1:0]        wr_lane_q;
-    wire                        wr_first = (row_index == 0);
-    wire [PASS_BITS-1:0]        wr_pass  = wr_first ? {PASS_BITS{1'b0}} : wr_pass_q;
-    wire [LANE_BITS-1:0]        wr_lane  = wr_first ? {LANE_BITS{1'b0}}  : wr_lane_q;
+    reg  [ROWS-1:0]       used_q  [0:1];
+    reg  [SHIFT_BITS-1:0] shift_q [0:1];
+    reg  [PASS_BITS-1:0]  wr_pass_q;               // of the row after the last one written
+    reg  [LANE_BITS-1:0]  wr_lane_q;
+    wire                  wr_first = (row_index == 0);
+    wire [PASS_BITS-1:0]  wr_pass  = wr_first ? {PASS_BITS{1'b0}} : wr_pass_q;
+    wire [LANE_BITS-1:0]  wr_lane  = wr_first ? {LANE_BITS{1'b0}} : wr_lane_q;
+    wire [LANES-1:0]      wr_lanes = row_we ? LANE_0 << wr_lane : {LANES{1'b0}};
     always @(posedge clk) begin
         if (row_we) begin
-            table_q[{row_bank, wr_pass}][wr_lane*ENTRY_BITS +: ENTRY_BITS] <=
-                {row_pos, row_mult, q_sum};
             used_q[row_bank]  <= wr_first ? ROW_0 : used_q[row_bank] | (ROW_0 << row_index);
             shift_q[row_bank] <= row_shift;
             wr_lane_q         <= (wr_lane == LAST_LANE) ? {LANE_BITS{1'b0}} : wr_lane + 1'b1;
@@ -154,12 +154,34 @@ module fcim_score_scaler #(
         end
     end
 
+    localparam TABLE_WORDS = 2 * CYCLES_PER_KEY;
+    localparam TABLE_BITS = $clog2(TABLE_WORDS);
+    wire [TABLE_BITS-1:0] wr_word, rd_word;
+    generate
+        if (CYCLES_PER_KEY > 1) begin : g_passes
+            assign wr_word = {row_bank, wr_pass};
+            assign rd_word = {bank_q, pass_q};
+        end else begin : g_pass
+            assign wr_word = row_bank;
+            assign rd_word = bank_q;
+        end
+    endgenerate
+
+    wire [LANES*ENTRY_BITS-1:0] entries;
+    fcim_register_file #(
+        .WORDS(TABLE_WORDS), .WIDTH(LANES*ENTRY_BITS), .PARTS(LANES)
+    ) u_table (
+        .clk(clk),
+        .we(wr_lanes), .wr_address(wr_word), .wr_data({LANES{row_pos, row_mult, q_sum}}),
+        .rd_address(rd_word), .rd_data(entries)
+    );
+
     // ---- lanes
     wire [LANES-1:0] saturated;
     fcim_score_lanes #(.LANES(LANES), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_lanes (
         .clk(clk),
         .u(col_q[LANES*IP_LANE-1:0]), .ksum(ksum_q), .k_pos(pos_q), .k_mult(mult_q),
-        .used(col_used_q[LANES-1:0]), .entries(table_q[{bank_q, pass_q}]), .shift(shift_q[bank_q]),
+        .used(col_used_q[LANES-1:0]), .entries(entries), .shift(shift_q[bank_q]),
         .z(z_data), .saturated(saturated)
     );
     reg [LANE_COUNT_BITS-1:0] clamped;

@@ -65,9 +65,8 @@ module fcim_block_queue #(
         end
     endgenerate
 
-    reg [WORD_BITS-1:0] block_q [0:BLOCKS_AHEAD-1];
-    reg [SLOT_BITS:0]   wr_q, rd_q;     // one bit more than a slot's number tells full from empty
-    reg                 first_q, error_q;
+    reg [SLOT_BITS:0] wr_q, rd_q;       // one bit more than a slot's number tells full from empty
+    reg               first_q, error_q;
 
     wire empty = (wr_q == rd_q);
     wire full  = (wr_q == {!rd_q[SLOT_BITS], rd_q[SLOT_BITS-1:0]});
@@ -82,7 +81,15 @@ module fcim_block_queue #(
     assign m_kreq_last  = s_blk_last;
 
     // ---- out; a decision that belongs to no block asks for no value
-    wire [WORD_BITS-1:0] head = empty ? {WORD_BITS{1'b0}} : block_q[rd_q[SLOT_BITS-1:0]];
+    wire [WORD_BITS-1:0] oldest;
+    wire [WORD_BITS-1:0] head = empty ? {WORD_BITS{1'b0}} : oldest;
+
+    fcim_register_file #(.WORDS(BLOCKS_AHEAD), .WIDTH(WORD_BITS)) u_blocks (
+        .clk(clk),
+        .we(push), .wr_address(wr_q[SLOT_BITS-1:0]),
+        .wr_data({s_blk_last, s_blk_count, s_blk_start}),
+        .rd_address(rd_q[SLOT_BITS-1:0]), .rd_data(oldest)
+    );
 
     assign s_decision_ready  = !m_vreq_valid || m_vreq_ready;
     assign m_vreq_valid = s_decision_valid && !s_decision_skip;
@@ -102,12 +109,6 @@ module fcim_block_queue #(
                 first_q <= s_decision_last || (first_q && s_decision_skip);
             end
             error_q <= error_q || (s_decision_valid && (empty || s_decision_last != m_vreq_last));
-        end
-    end
-
-    always @(posedge clk) begin
-        if (push) begin
-            block_q[wr_q[SLOT_BITS-1:0]] <= {s_blk_last, s_blk_count, s_blk_start};
         end
     end
 

@@ -39,9 +39,8 @@ module fcim_v_buffer #(
     localparam [SLOT_BITS-1:0] LAST_SLOT = SLOTS[SLOT_BITS-1:0] - 1'b1;
     localparam [KEY_BITS-1:0]  LAST_KEY  = {KEY_BITS{1'b1}};
 
-    reg [HEAD_DIM*8-1:0]     v_q [0:(KEYS_PER_BLOCK<<SLOT_BITS)-1];     // word {slot, key}
-    reg [KEY_BITS-1:0]       last_key_q [0:(1<<SLOT_BITS)-1];
-    reg [(1<<SLOT_BITS)-1:0] tile_last_q;
+    reg [KEY_BITS-1:0]       last_key_q [0:SLOTS-1];
+    reg [SLOTS-1:0]          tile_last_q;
     reg [SLOT_BITS-1:0]      wr_slot_q, rd_slot_q;
     reg [KEY_BITS-1:0]       wr_key_q;
     reg [SLOT_BITS:0]        full_q;                                    // complete blocks
@@ -75,31 +74,33 @@ module fcim_v_buffer #(
     end
 
     always @(posedge clk) begin
-        if (accept) begin
-            v_q[{wr_slot_q, wr_key_q}] <= s_v_data;
-            if (blk_end) begin
-                last_key_q[wr_slot_q]  <= wr_key_q;
-                tile_last_q[wr_slot_q] <= s_v_last;
-            end
+        if (blk_end) begin
+            last_key_q[wr_slot_q]  <= wr_key_q;
+            tile_last_q[wr_slot_q] <= s_v_last;
         end
     end
 
-    // ---- slices, blanked where the block has no key
-    reg [KEYS_PER_BLOCK*SLICE_BITS-1:0] rd_q;
-    always @(posedge clk) begin : read
-        reg [KEYS_PER_BLOCK*SLICE_BITS-1:0] slice;
-        integer                             j;
-        if (rd) begin
-            for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
-                slice[j*SLICE_BITS +: SLICE_BITS] = (j[KEY_BITS-1:0] <= last_key_q[rd_slot_q])
-                    ? v_q[{rd_slot_q, j[KEY_BITS-1:0]}][rd_slice*SLICE_BITS +: SLICE_BITS]
-                      ^ {COLUMNS{8'h80}}
-                    : {SLICE_BITS{1'b0}};
+    // ---- values: a register file of SLOTS words for each key of a block, since all keys of a block
+    // are read at once; a slice is a part of a word, blanked where the block has no key
+    wire [KEYS_PER_BLOCK-1:0] lacks = ({KEYS_PER_BLOCK{1'b1}} << last_key_q[rd_slot_q]) << 1;
+    genvar j;
+    generate
+        for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin : g_key
+            reg [HEAD_DIM*8-1:0]  v_q [0:SLOTS-1];
+            reg [SLICE_BITS-1:0]  rd_q;
+            always @(posedge clk) begin
+                if (accept && wr_key_q == j[KEY_BITS-1:0]) begin
+                    v_q[wr_slot_q] <= s_v_data;
+                end
+                if (rd) begin
+                    rd_q <= lacks[j]
+                        ? {SLICE_BITS{1'b0}}
+                        : v_q[rd_slot_q][rd_slice*SLICE_BITS +: SLICE_BITS] ^ {COLUMNS{8'h80}};
+                end
             end
-            rd_q <= slice;
+            assign rd_data[j*SLICE_BITS +: SLICE_BITS] = rd_q;
         end
-    end
-    assign rd_data = rd_q;
+    endgenerate
 
 endmodule
 

@@ -54,6 +54,7 @@ class Driver:
         levels = _levels(sink_stalls(pattern, rng("stalls m_blk")))
         self._ready = ready or (lambda now: next(levels))
         self._walk: BlockStimulus | None = None                 # the last block that was started
+        self._z: int | None = None                              # the answer to the address of the cycle before
         self._run = self._pause = 0                             # blocks until the next pause; cycles left of it
         self._hold = 0                                          # cycles from a take until its slot is free
         self._open = [False, False]                             # bank: a tile is in it that has not been read
@@ -116,17 +117,19 @@ class Driver:
 
     def _drive_scores(self, now: int) -> None:
         """The answer to the address that a walk shows in this cycle; amounts with its first key, a
-        multiplier with its key's first pass only."""
+        multiplier with its key's first pass only. The scores themselves come one cycle later."""
         dut, size, lanes = self.dut, self.size, self.size.lanes
+        dut.rd_z.value = self._noise(lanes * Z_BITS) if self._z is None else self._z
+        self._z = None
         index = now - self.started[-1] - 1 if self.started else -1
         block = self._walk
         if block is None or not 0 <= index < block.keys * size.cpk:
-            dut.rd_z.value, dut.rd_row_max.value = self._noise(lanes * Z_BITS), self._noise(lanes * ROW_MAX_BITS)
+            dut.rd_row_max.value = self._noise(lanes * ROW_MAX_BITS)
             dut.rd_shift.value, dut.rd_v_mult.value = self._noise(lanes * SHIFT_BITS), self._noise(V_MULT_BITS)
             return
         key, pass_ = divmod(index, size.cpk)
         part = slice(pass_ * lanes, (pass_ + 1) * lanes)
-        dut.rd_z.value = pack(block.z[key][part], Z_BITS)
+        self._z = pack(block.z[key][part], Z_BITS)
         mask = (1 << ROW_MAX_BITS) - 1
         texts = ["X" * ROW_MAX_BITS if m is None else format(m & mask, f"0{ROW_MAX_BITS}b") for m in block.row_max[part]]
         dut.rd_row_max.value = LogicArray("".join(reversed(texts)))

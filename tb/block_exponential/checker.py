@@ -34,10 +34,12 @@ class Checker:
         self.read: set[tuple[int, int]] = set()     # tile's last block and row whose finished sum was asked for
         self.offers = {"taken at once": 0, "waits": 0, "behind one that waits": 0, "as the one before is taken": 0}
         self.reads_while_written = 0
+        self._asked: tuple[ExpectedBlock, int, int, list[int | None], list[int] | None, int | None] | None = None
 
     def check(self, now: int) -> None:
         """All pins of the cycle ``now``."""
         self.now = now
+        self._feed_pass()
         self.model.begin(now)
         self._check_walk()
         self._check_write()
@@ -71,6 +73,7 @@ class Checker:
             return
         block = model.blocks[-1]
         self._equal("rd_buf", block.buf, f", block {block.number}")
+        self._equal("rd_en", int(model.walk(now) is not None))
         if model.walk(now) is not None:
             for name, value in zip(("rd_key", "rd_pass"), model.place(now), strict=True):
                 self._equal(name, value, f", block {block.number}")
@@ -112,7 +115,7 @@ class Checker:
         if model.queue and self._bits("m_blk_ready") == "1":
             model.take(now)
         if model.walk(now) is not None:
-            self._feed_pass()
+            self._note_pass()
         if self._bits("sum_rd_en") == "1":
             self._feed_read()
         if self._bits("start") == "1":
@@ -134,19 +137,27 @@ class Checker:
         coverage.sample_start(block, self.size, behind, model.sums[block.bank] is not None)
         model.start(block)
 
-    def _feed_pass(self) -> None:
-        model, lanes = self.model, self.size.lanes
-        block, (key, pass_) = model.blocks[-1], model.place(self.now)
-        z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
+    def _note_pass(self) -> None:
+        """What the address of this cycle is answered with at once; its scores come in the next one."""
+        block, (key, pass_) = self.model.blocks[-1], self.model.place(self.now)
         row_max = [_signed(bits) for bits in _lanes(self._bits("rd_row_max"), ROW_MAX_BITS)]
-        shift = unpack(self._number("rd_shift"), lanes, SHIFT_BITS).tolist() if key == 0 else None
+        shift = unpack(self._number("rd_shift"), self.size.lanes, SHIFT_BITS).tolist() if key == 0 else None
+        v_mult = self._number("rd_v_mult") if pass_ == 0 else None
+        self._asked = (block, key, pass_, row_max, shift, v_mult)
+
+    def _feed_pass(self) -> None:
+        """The pass whose address was shown in the cycle before, now that its scores are there."""
+        if self._asked is None:
+            return
+        block, key, pass_, row_max, shift, v_mult = self._asked
+        model, lanes, asked, self._asked = self.model, self.size.lanes, self.now - 1, None
+        z = unpack(self._number("rd_z"), lanes, Z_BITS, signed=True).tolist()
         sums = model.sums[block.bank]
         if shift is not None and sums is not None and not block.first:
             coverage.sample_rescale(sums[pass_ * lanes : (pass_ + 1) * lanes], shift, self.size.sum_bits)
-        v_mult = self._number("rd_v_mult") if pass_ == 0 else None
-        model.scores(self.now, z, row_max, shift, v_mult)
+        model.scores(asked, block, (key, pass_), z, row_max, shift, v_mult)
         coverage.sample_scores(z, row_max, block.tau, self.size.prob_bits, block.v_mult[key])
-        if self.now == block.end:
+        if asked == block.end:
             coverage.sample_v_mult(block.v_mult, not block.first and any(block.shift))
 
     def _feed_read(self) -> None:

@@ -102,9 +102,11 @@ class Model:
         self.blocks.append(block)
         self.pending.append(block)
 
-    def scores(self, now: int, z: list[int], row_max: list[int | None], shift: list[int] | None, v_mult: int | None) -> Write:
-        """What a pass's address was answered with; ``shift`` counts with the first key, ``v_mult`` with a key's first pass."""
-        block, (key, pass_) = self.blocks[-1], self.place(now)
+    def scores(self, now: int, block: ExpectedBlock, place: tuple[int, int], z: list[int], row_max: list[int | None],
+               shift: list[int] | None, v_mult: int | None) -> Write:
+        """What the address of a pass, which the cycle ``now`` showed, was answered with; ``place`` is its key and pass,
+        ``shift`` counts with the first key, ``v_mult`` with a key's first pass."""
+        key, pass_ = place
         if key == 0 and pass_ == 0 and block.first:
             self.sums[block.bank] = [0] * self.size.rows
         if v_mult is not None:

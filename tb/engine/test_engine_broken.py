@@ -105,7 +105,7 @@ FAULTS = {
     "scheduler-repeats-the-sink": Fault("last ? BLOCK_KEYS[INDEX_BITS-1:0]", "last ? {INDEX_BITS{1'b0}}", ORDER, SCHEDULER),
     "scheduler-forgets-the-sink": Fault("DIAGONAL: order_q <= SINK", "DIAGONAL: order_q <= BETWEEN", ORDER, SCHEDULER),
     "scheduler-forgets-the-first-block": Fault("(order_q == ASCENDS) ? up_q : up_q + 1'b1", "up_q + 1'b1", ORDER, SCHEDULER),
-    "queue-of-newest": Fault("block_q[rd_q[SLOT_BITS-1:0]]", "block_q[wr_q[SLOT_BITS-1:0] - 1'b1]",
+    "queue-of-newest": Fault(".rd_address(rd_q[SLOT_BITS-1:0])", ".rd_address(wr_q[SLOT_BITS-1:0] - 1'b1)",
                              "m_vreq: |asks for|cycle budget|changed|error_order|non-0/1", QUEUE),
     "queue-keeps-skipped": Fault("wire take  = s_decision_valid && s_decision_ready", "wire take  = m_vreq_valid && m_vreq_ready",
                                  "m_vreq: |asks for|cycle budget|changed|error_order", QUEUE),

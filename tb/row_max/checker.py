@@ -66,7 +66,6 @@ class Checker:
         dut.s_blk_valid.value = int(valid)
         block = self.blocks[min(number, len(self.blocks) - 1)]
         dut.s_blk_buf.value, dut.s_blk_after.value = number % BUFFERS, (number + 1) % BUFFERS
-        dut.s_blk_before.value = (number + 2) % BUFFERS
         dut.s_blk_first.value, dut.s_blk_joint.value, dut.s_blk_tau.value = int(block.first), int(block.joint), block.tau
         dut.s_blk_octaves.value = block.octaves
         if valid and self.walk is None:

@@ -19,7 +19,8 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
 
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("(s_blk_joint && other > own)", "(other > own)", "running maxima|judged_zero|rescaled rows|non-0/1"),
-    ("row_max_q[{s_blk_before, pass_q}]", "row_max_q[{s_blk_after, pass_q}]", "running maxima|rescaled rows|judged_zero|non-0/1"),
+    (".we(s_blk_valid), .wr_address(pass_q)", ".we(s_blk_valid && s_blk_first), .wr_address(pass_q)",
+     "running maxima|rescaled rows|judged_zero|non-0/1"),
     ("seen_all[a] || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
     ("visible_all[a] = (own != MASKED)", "visible_all[a] = 1'b1", "judged_zero"),
     ("$signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});", "$signed({(OCTAVES_BITS+1){1'b0}});", "judged_zero"),
