@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.figures import attention, engine, reports, runs, schedules
+from scripts.figures import attention, engine, memories, reports, runs, schedules
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
@@ -55,6 +55,7 @@ def all_figures() -> dict[str, Figure]:
         "efficiency": Figure(engine.efficiency, ("efficiency",)),
         "latency": Figure(engine.latency, ("latency",)),
         "limits": Figure(engine.limits),
+        "memories": Figure(memories.memories, ("memories",)),
         "jobs": Figure(engine.jobs),
         "bench-sim": Figure(runs.bench_sim, ("bench-sim",), reports.BENCH_SIM, True),
         "bench-attention": Figure(runs.bench_attention, ("bench-attention",), reports.BENCH_ATTENTION, True),
