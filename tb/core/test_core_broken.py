@@ -27,7 +27,7 @@ Record = dict[str, np.ndarray]
 # the run below must notice.
 MUTANTS = {
     "ip_cim loses the carry of a plane": (
-        "rtl/ip_cim/fcim_ip_cim.v", "plane_sum + (acc_q << BITS_PER_CYCLE)", "plane_sum | (acc_q << BITS_PER_CYCLE)"),
+        "rtl/ip_cim/fcim_ip_array.v", "plane_sum + (acc_q << BITS_PER_CYCLE)", "plane_sum | (acc_q << BITS_PER_CYCLE)"),
     "keys at a row's own position are hidden": (
         "rtl/softmax/fcim_score_lanes.v", "(k_pos <= q_pos)", "(k_pos < q_pos)"),
     "unused rows see keys": (
@@ -81,9 +81,9 @@ MUTANTS = {
     "a block's sum is that of probabilities without multipliers": (
         "rtl/softmax/fcim_block_exponential.v", "weighed[d*PROB_BITS +: PROB_BITS]};", "d_p_q[d*PROB_BITS +: PROB_BITS]};"),
     "a rescale leaves the accumulators alone": (
-        "rtl/op_cim/fcim_acc_update.v", "if (row_shift != 0)", "if (1'b0)"),
+        "rtl/op_cim/fcim_acc_update.v", "fcim_round_shift(old, row_shift)", "old"),
     "values of keys that a block lacks are not blanked": (
-        "rtl/stream/fcim_v_buffer.v", "(j[KEY_BITS-1:0] <= last_key_q[rd_slot_q])", "1'b1"),
+        "rtl/stream/fcim_v_buffer.v", "rd_q <= lacks[j]", "rd_q <= 1'b0"),
     "the ring of values takes one block too many": (
         "rtl/stream/fcim_v_buffer.v", "(full_q != SLOTS[SLOT_BITS:0])", "1'b1"),
     "a row of Q overtakes the tile before": (

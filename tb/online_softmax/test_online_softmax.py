@@ -27,7 +27,7 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
     ("fcim_online_softmax", "assign m_decision_zero  = zzero_q[exp_buf_q];", "assign m_decision_zero  = 1'b0;", "m_decision"),
     ("fcim_online_softmax", ".s_blk_tau(ztau_q[judge_buf_q])", ".s_blk_tau(ztau_q[judge_after])",
      r"p \(lane, got, expected\)|blk_shift|m_decision|rescales"),
-    ("fcim_online_softmax", "rd_v_mult(v_mult_q[{rd_buf, rd_key}])", "rd_v_mult(v_mult_q[{fill_buf_q, rd_key}])",
+    ("fcim_online_softmax", ".rd_address({rd_buf, rd_key})", ".rd_address({fill_buf_q, rd_key})",
      r"p \(lane, got, expected\)"),
     ("fcim_score_scaler", "side_q2 <= {v_mult_q, ", "side_q2 <= {s_col_v_mult, ", r"p \(lane, got, expected\)"),
     ("fcim_online_softmax", ".s_blk_octaves(zoctaves_q[judge_buf_q])", ".s_blk_octaves(zoctaves_q[judge_after])",
