@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
+from scripts.flow.sources import ROOT
+from tb.common.equal_texts import prove_equal
 from tb.common.mutation import check_fault
 
 TOP, BENCH = "fcim_op_cim", "tb.op_cim.bench_op_cim"
@@ -24,6 +26,7 @@ SETS = [  # with the default every value of each parameter; ends with one lane a
     (16, 128, 4, 64, 18, 131072),
     (8, 64, 2, 64, 8, 64),
 ]
+PROOF_CYCLES = 4    # two probabilities and a read with its answer, beside the slice's steps
 DEFAULT = (64, 128, 1, 16, 16, 131072)
 FAULTY = dict(zip(NAMES, (16, 32, 2, 8, 8, 64), strict=True))
 
@@ -45,6 +48,19 @@ def test_op_cim_as_synthesized(values: tuple[int, ...], seed: int) -> None:
     """The array's other text, which synthesizers read."""
     result = run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed, fast_arrays=False))
     assert result.passed == TESTS
+
+
+def test_op_cim_default_as_synthesized(seed: int) -> None:
+    result = run_bench(TOP, BENCH, dict(zip(NAMES, DEFAULT, strict=True)),
+                       RunOptions(seed=seed, fast_arrays=False, extra_env={"OP_CIM_TILES": "2"}))
+    assert result.passed == TESTS
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
+    """By solver, small: the sizes do not matter to how cells are written, chosen, weighed, added and read."""
+    size = {"ROWS": 8 // bits, "COLUMNS": 1, "BITS_PER_CYCLE": bits, "KEYS_PER_BLOCK": 2, "PROB_BITS": 2}
+    prove_equal(ROOT / ARRAY, size, PROOF_CYCLES + 8 // bits, tmp_path)
 
 
 @pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
