@@ -39,7 +39,7 @@ def _rectangle(box: Box, total: float) -> dict[str, Any]:
             "figure": figure if shown and not box.inside and box.height >= 32 and len(figure) <= room else
             f" {figure}" if shown and box.inside and len(name) + len(figure) + 2 <= room else "",
             "inner": bool(box.inside), "depth": box.depth,
-            "colour": COLOURS[box.group % len(COLOURS)] if box.depth else "#9aa5b1",
+            "colour": COLOURS[box.group % len(COLOURS)] if box.group else "#9aa5b1",
             "title": f"{name}: {figure}, {100 * area / total:.1f} %"}
 
 

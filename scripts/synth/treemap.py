@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Box:
     width: float
     height: float
     depth: int
-    group: int              # which child of the whole it belongs to
+    group: int              # what is coloured alike
     inside: tuple[Box, ...] = field(default=())
 
     def all(self) -> list[Box]:
@@ -69,17 +73,23 @@ def _worst(row: Sequence[float], side: float) -> float:
 
 
 def layout(node: Node, width: float, height: float, head: float) -> Box:
-    """A box for a node and all below it; ``head`` is kept free at the top of what holds others, for its name."""
-    return _box(node, 0.0, 0.0, width, height, head, 0, 0)
+    """A box for a node and all below it; ``head`` is kept free at the top of what holds others, for its name.
+
+    The children of the whole are a group each; those of one that is nearly all of it are groups of their own.
+    """
+    groups = itertools.count(1)
+    return _box(node, 0.0, 0.0, width, height, head, 0, 0, groups, NEARLY_ALL * node.area)
 
 
-def _box(node: Node, x: float, y: float, width: float, height: float, head: float, depth: int, group: int) -> Box:
+def _box(node: Node, x: float, y: float, width: float, height: float, head: float, depth: int, group: int,
+         groups: Iterator[int], most: float) -> Box:
     parts = [part for part in (*node.children, *([Node("", node.own)] if node.own and node.children else [])) if part.area > 0]
     parts.sort(key=lambda part: -part.area)
     free = min(head, height / 4)
     inside = []
     if parts and width > 0 and height > free:
         areas = squarified([part.area for part in parts], x, y + free, width, height - free)
-        inside = [_box(part, *place, head, depth + 1, group if depth else number)
-                  for number, (part, place) in enumerate(zip(parts, areas, strict=True))]
+        parted = node.area > most
+        inside = [_box(part, *place, head, depth + 1, next(groups) if parted else group, groups, most if parted else math.inf)
+                  for part, place in zip(parts, areas, strict=True)]
     return Box(node, x, y, width, height, depth, group, tuple(inside))

@@ -19,6 +19,7 @@ from scripts.flow.gates.netlist import Netlist
 
 NEVER = -1e9
 CLOCK = "clk"
+UNNAMED = "a register that yosys made"
 _OF_REGISTER = re.compile(r"\$_\w+_$")      # what yosys puts behind a flip-flop's name
 
 
@@ -154,7 +155,7 @@ def _build(graph: _Graph, netlist: Netlist, library: Library, children: Mapping[
             bit = pins.get(pin)
             if isinstance(bit, int) and pin != cell.clock:
                 graph.load[bit] = graph.load.get(bit, 0.0) + farad
-        number, register = None, _OF_REGISTER.sub("", instance.name)
+        number, register = None, UNNAMED if instance.name.startswith("$") else _OF_REGISTER.sub("", instance.name)
         for arc in cell.arcs:
             source, target = pins.get(arc.source), pins.get(arc.target)
             if arc.kind == "setup":
