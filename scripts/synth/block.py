@@ -6,12 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import os
 import re
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scripts.flow.gates.netlist import netlist_of
 from scripts.flow.gates.readers import FIND_LATCHES
 from scripts.flow.gates.timing import End, Model, Step, analyse
 from scripts.flow.gates.timing import Path as TimingPath
+from scripts.flow.processes import WORK
 from scripts.synth.elaborate import DIGEST, Block
 from scripts.synth.libraries import FOLDER, Chosen
 
@@ -77,9 +79,11 @@ class Gates:
 
 @dataclass(frozen=True)
 class Timed:
-    """The longest path of a block with its children, None where there is none, and what its parent must know."""
+    """The longest path of a block with its children, and of those from a register to one; None where there is none. And what
+    its parent must know."""
 
     worst: TimingPath | None
+    inside: TimingPath | None
     model: Model
     seconds: float = 0.0
 
@@ -103,7 +107,7 @@ def gates_key(block: Block, library: Chosen) -> str:
 
 def timing_key(key: str, children: Mapping[str, str]) -> str:
     """The name of a block's timing: its gates' and the timing's of its children."""
-    return key_of("timing", key, json.dumps(children, sort_keys=True))
+    return key_of("timing 2", key, json.dumps(children, sort_keys=True))
 
 
 def synthesize(block: Block, library: Chosen, place: Path) -> Gates:
@@ -116,7 +120,8 @@ def synthesize(block: Block, library: Chosen, place: Path) -> Gates:
         return _gates_from(json.loads((place / "gates.json").read_text()))
     began = time.monotonic()
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as name:
+    # in the folder of the run, which goes with it, however it ends
+    with tempfile.TemporaryDirectory(dir=os.environ.get(WORK, place.parent), prefix="new-") as name:
         work = Path(name)
         shutil.copy(block.file, work / "block.il")
         log = yosys.run(f"read_rtlil {work}/block.il\nhierarchy -top {block.name}\nproc\n"
@@ -197,9 +202,19 @@ def time_block(block: Block, library: Chosen, place: Path, key: str, children: M
     models = {name: timed.model for name, timed in children.items()}
     models |= {memory.name: _macro(memory) for memory in _gates_from(json.loads((place / "gates.json").read_text())).memories}
     found = analyse(netlist, library.cells, library.conditions, models)
-    timed = Timed(found.worst, found.model, time.monotonic() - began)
+    inside = _longest(found.inside, *(_below(instance, children[child].inside) for instance, child in block.children.items()))
+    timed = Timed(_longest(found.worst, inside), inside, found.model, time.monotonic() - began)
     file.write_text(json.dumps(as_data(timed)))
     return timed
+
+
+def _longest(*paths: TimingPath | None) -> TimingPath | None:
+    return max((path for path in paths if path), key=lambda path: path.ps, default=None)
+
+
+def _below(instance: str, path: TimingPath | None) -> TimingPath | None:
+    """A child's path as its parent names it."""
+    return path and replace(path, start=f"{instance}/{path.start}", end=f"{instance}/{path.end}")
 
 
 def _macro(memory: Memory) -> Model:
@@ -217,7 +232,9 @@ def as_data(timed: Timed) -> dict[str, Any]:
 
 def timed_from(data: dict[str, Any]) -> Timed:
     """Back from JSON."""
-    model, worst = data["model"], data["worst"]
-    path = TimingPath(**{**worst, "steps": tuple(Step(**s) for s in worst["steps"])}) if worst else None
-    return Timed(path, Model({k: End(*v) for k, v in model["outputs"].items()}, {k: End(*v) for k, v in model["inputs"].items()},
-                             {(a, b): ps for a, b, ps in model["through"]}, model["slews"], model["loads"]), data["seconds"])
+    model = data["model"]
+    worst, inside = (TimingPath(**{**path, "steps": tuple(Step(**s) for s in path["steps"])}) if path else None
+                     for path in (data["worst"], data["inside"]))
+    outputs, inputs = ({port: End(*end) for port, end in model[name].items()} for name in ("outputs", "inputs"))
+    through = {(a, b): ps for a, b, ps in model["through"]}
+    return Timed(worst, inside, Model(outputs, inputs, through, model["slews"], model["loads"]), data["seconds"])

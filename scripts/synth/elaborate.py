@@ -13,12 +13,14 @@ from scripts.flow.gates import yosys
 from scripts.flow.gates.readers import read_command
 
 TOP, PREFIX = "fcim_engine", "fcim_"
+MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have them in their names
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes
 _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end\n", re.M | re.S)
 _SOURCE = re.compile(r"^ *attribute \\(?:src|hdlname|top|keep_hierarchy) .*\n", re.M)
 _CELL = re.compile(rf"^  cell \\({PREFIX}\S+) \\(\S+)$", re.M)
 _PORT = re.compile(r"^  wire .*(?:input|output) \d+ .*\n", re.M)
+_MEMORY = re.compile(r"^  memory width (\d+) size (\d+) ", re.M)
 _NUMBER = re.compile(r"\$(\d+)\b")
 
 
@@ -44,7 +46,8 @@ class Block:
 def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
     """The blocks of the engine by name, children before parents.
 
-    A module that occurs with several sets of parameters gets a number behind its name; instances that are alike are one block.
+    A module that occurs with several sets of parameters gets a number behind its name, a memory its words and width; instances
+    that are alike are one block.
 
     Raises:
         FcimError: the RTL cannot be elaborated.
@@ -78,6 +81,9 @@ def cut(text: str, folder: Path) -> dict[str, Block]:
         body = _NUMBER.sub(lambda found: f"${numbers.setdefault(found[1], str(len(numbers) + 1))}", body)
         stubs = "".join(f"attribute \\blackbox 1\nmodule \\{kind}\n{ports[kind]}end\n" for kind in sorted(set(children.values())))
         base, count = module.split("$")[0], 1
+        memories = _MEMORY.findall(body)
+        if len(memories) == 1 and base in MEMORIES:
+            base += "_{1}x{0}".format(*memories[0])
         while True:
             name = base if count == 1 else f"{base}_{count}"
             content = f"autoidx {FRESH}\n{stubs}module \\{name}\n{body}end\n"

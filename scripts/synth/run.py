@@ -13,7 +13,7 @@ from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.synth.block import Gates, Timed, gates_key, synthesize, time_block, timing_key
-from scripts.synth.elaborate import PREFIX, TOP, Block, elaborate
+from scripts.synth.elaborate import MEMORIES, PREFIX, TOP, Block, elaborate
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.record import BlockResult, Result
 
@@ -49,7 +49,11 @@ def tops_of(names: Sequence[str], blocks: Collection[str]) -> tuple[str, ...]:
     """
     found = []
     for name in names or (TOP,):
-        full = name if name in blocks else PREFIX + name
+        full = name if name.startswith(PREFIX) else PREFIX + name
+        sizes = [block for block in blocks if full in MEMORIES and block.startswith(f"{full}_")]
+        if full not in blocks and sizes:
+            found += sizes
+            continue
         if full not in blocks:
             known = ", ".join(sorted(block.removeprefix(PREFIX) for block in blocks))
             raise FcimError(f"TOP = '{name}' is no block; use {known}")

@@ -47,6 +47,7 @@ def test_the_longest_path_between_registers(library: Library) -> None:
     # clock to Q 30 + load 3 (INV 1, NAND2.A 2); INV 10 + 3; NAND2.B 15 + 1; setup 5
     assert found.worst is not None and found.worst.ps == pytest.approx(33 + 13 + 16 + 5)
     assert (found.worst.start, found.worst.end, found.worst.kind) == ("first_q", "second_q", "register to register")
+    assert found.inside == found.worst
     assert [(s.cell, s.ps) for s in found.worst.steps] == [("first_q", 33.0), ("INV", 46.0), ("NAND2", 62.0)]
 
 
@@ -61,6 +62,7 @@ def test_a_path_through_gates_alone(library: Library) -> None:
                             {"u": ("NAND2", {"A": [3], "B": [4], "Y": [9]})}), library, AT)
     assert found.model.through == {("a", "y"): pytest.approx(19.0)}
     assert found.worst is not None and (found.worst.start, found.worst.end, found.worst.kind) == ("a[1]", "y", "input to output")
+    assert found.inside is None
 
 
 def test_a_child_is_part_of_its_parents_paths(library: Library) -> None:

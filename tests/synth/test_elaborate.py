@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.synth.elaborate import cut
+from scripts.synth.run import tops_of
 
 PORTS = "  attribute \\src \"x.v:1\"\n  wire input 1 \\a\n  wire width 4 output 2 \\y\n"
 
@@ -32,6 +33,16 @@ def test_instances_that_are_alike_are_one_block(tmp_path: Path) -> None:
     assert blocks["fcim_engine"].children == {"u_a": "fcim_row", "u_b": "fcim_row", "u_c": "fcim_row_2"}
     top = blocks["fcim_engine"].file.read_text()
     assert top.count("attribute \\blackbox 1") == 2 and "  cell \\fcim_row_2 \\u_c\n" in top and "$not" not in top
+
+
+def test_memories_have_their_sizes_in_their_names(tmp_path: Path) -> None:
+    text = (module("fcim_engine", cell("fcim_ram$a.b", "u_a"), cell("fcim_ram$a.c", "u_b"), cell("fcim_x$a.d", "u_c"))
+            + module("fcim_ram$a.b", "  memory width 8 size 16 \\m\n") + module("fcim_ram$a.c", "  memory width 9 size 4 \\m\n")
+            + module("fcim_x$a.d", "  memory width 9 size 4 \\m\n"))
+    blocks = cut(text, tmp_path)
+    assert blocks["fcim_engine"].children == {"u_a": "fcim_ram_16x8", "u_b": "fcim_ram_4x9", "u_c": "fcim_x"}
+    assert tops_of(["ram", "x"], blocks) == ("fcim_ram_16x8", "fcim_ram_4x9", "fcim_x")
+    assert tops_of(["ram_4x9"], blocks) == ("fcim_ram_4x9",)
 
 
 def test_a_digest_says_what_the_block_is_and_not_where_it_stands(tmp_path: Path) -> None:

@@ -67,9 +67,10 @@ class Path:
 
 @dataclass(frozen=True)
 class Timing:
-    """What was found; ``worst`` is None where nothing is timed."""
+    """What was found: the longest path of all, and of those from a register to one; None where there is none."""
 
     worst: Path | None
+    inside: Path | None
     model: Model
     levels: int
 
@@ -300,7 +301,11 @@ class _Solver:
                                np.full(len(ends), self.conditions.slew)) if len(ends) else np.zeros(0)
         at_ends = times[ends] + setup[:, None]
         reached = {port.name: self._nodes_of(port) for port in outputs}
-        found_outputs, found_inputs, through, out_slews, best = {}, {}, {}, {}, []
+        found_outputs: dict[str, End] = {}
+        found_inputs: dict[str, End] = {}
+        through: dict[tuple[str, str], float] = {}
+        out_slews: dict[str, float] = {}
+        best: list[tuple[float, int, int, str]] = []        # time, last node, column of the start, end
         for name, nodes in reached.items():
             if not len(nodes):
                 continue
@@ -310,32 +315,35 @@ class _Solver:
                 ps = float(times[node, column])
                 if ps <= NEVER / 2:
                     continue
-                if column == 0:
-                    found_outputs[name] = End(ps, "")
-                else:
+                if column:
                     through[inputs[column - 1].name, name] = ps
-                best.append((ps, int(node), column, name, ps))
+                best.append((ps, int(node), column, name))
         for column in range(times.shape[1] if len(ends) else 0):
             i = int(np.argmax(at_ends[:, column]))
             ps = float(at_ends[i, column])
             if ps > NEVER / 2:
-                best.append((ps, int(ends[i]), column, self.graph.ends[i][2], float(times[ends[i], column])))
+                best.append((ps, int(ends[i]), column, self.graph.ends[i][2]))
                 if column:
                     found_inputs[inputs[column - 1].name] = End(ps, self.graph.ends[i][2])
         loads = {port.name: max((self.graph.load.get(bit, 0.0) for bit in port.bits if isinstance(bit, int)), default=0.0)
                  for port in inputs}
-        paths = [self._path(netlist, inputs, delays, times, *item, set(reached)) for item in
-                 (max(best), *(b for b in best if b[2] == 0 and b[3] in reached))] if best else []
-        found_outputs.update({path.end: End(path.ps, path.start) for path in paths[1:]})
-        model = Model(found_outputs, found_inputs, through, out_slews, loads)
-        return Timing(paths[0] if paths else None, model, self.depth)
+
+        def path(item: tuple[float, int, int, str]) -> Path:
+            return self._path(netlist, inputs, delays, times, *item, set(reached))
+
+        for item in best:
+            if item[2] == 0 and item[3] in reached:
+                found_outputs[item[3]] = End(item[0], path(item).start)
+        inside = [item for item in best if item[2] == 0 and item[3] not in reached]
+        return Timing(path(max(best)) if best else None, path(max(inside)) if inside else None,
+                      Model(found_outputs, found_inputs, through, out_slews, loads), self.depth)
 
     def _nodes_of(self, port: object) -> np.ndarray:
         places = [self.graph.index[bit] for bit in port.bits if isinstance(bit, int)]        # type: ignore[attr-defined]
         return np.array([place + edge for place in places for edge in (RISE, FALL)], dtype=np.int64)
 
     def _path(self, netlist: Netlist, inputs: Sequence, delays: np.ndarray, times: np.ndarray, total: float, node: int,
-              column: int, end: str, _at: float, outputs: set[str]) -> Path:
+              column: int, end: str, outputs: set[str]) -> Path:
         """Back from a node along arcs that make its time."""
         steps: list[Step] = []
         start = ""
