@@ -35,6 +35,7 @@ module fcim_acc_update #(
         reg        [ACC_BITS-1:0]   correction, products;
         reg        [SHIFT_BITS-1:0] row_shift;
         integer                     r, c, n;
+        sum = {LANES*COLUMNS*ACC_BITS{1'b0}};   // or some readers see latches
         products = {ACC_BITS{1'b0}};    // OP_LANE may be as wide, so nothing to replicate
         for (r = 0; r < LANES; r = r + 1) begin
             row_shift  = shift[r*SHIFT_BITS +: SHIFT_BITS];
