@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +164,24 @@ def test_a_parents_longest_path_may_lie_in_a_child(tmp_path: Path) -> None:
     timed = time_block(block, library, tmp_path / "kept", "x", {name: child for name in block.children.values()})
     assert timed.worst is not None and timed.worst.ps == 9000.0
     assert timed.worst.start.endswith("/deep_q") and timed.worst.end.endswith("/end_q") and timed.inside == timed.worst
+
+
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.synth", "--config=tiny", "--top=divider", f"--out={tmp_path}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def running() -> list[str]:
+        found = []
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found.append(place.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        return [line for line in found if str(tmp_path) in line]
+
+    while not any("yosys" in line and "map.ys" in line for line in running()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err == "interrupted\n"
+    assert running() == []
+    assert list((tmp_path / "runs").iterdir()) == [] == list((tmp_path / "gates").iterdir())

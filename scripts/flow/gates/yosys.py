@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.flow.processes import WORK
 
 PACKAGE, VERSION = "pyosys", "0.70"
 LOG = "yosys.log"
@@ -45,9 +47,10 @@ def run(script: str, folder: Path, name: str) -> str:
     """
     place, log = folder / f"{name}.ys", folder / f"{name}.log"
     place.write_text(script)
+    environment = os.environ | {"TMPDIR": os.environ.get(WORK, str(folder))}      # ABC's files go with the run, however it ends
     with log.open("w") as file:
         done = subprocess.run([sys.executable, "-m", __name__, str(place)], stdin=subprocess.DEVNULL, stdout=file,
-                              stderr=subprocess.STDOUT, check=False)
+                              stderr=subprocess.STDOUT, env=environment, check=False)
     text = log.read_text(errors="replace")
     if done.returncode:
         said = [line for line in text.splitlines() if "ERROR:" in line or ": error:" in line]
