@@ -31,7 +31,8 @@ def gates(area: float, *memories: Memory, latches: tuple[str, ...] = ()) -> Gate
 def block(name: str, area: float, ps: float, children: dict[str, str] | None = None, **more: object) -> BlockResult:
     """A block with a path of ``ps``."""
     path = TimingPath(ps, f"{name}_q", "y", "register to output", (Step("NAND", "n", ps),)) if ps else None
-    return BlockResult(name, children or {}, gates(area, *more.pop("memories", ()), **more), Timed(path, path, Model()))
+    timed = Timed(path, path, Model(through={("a", "b"): 33.0}))
+    return BlockResult(name, children or {}, gates(area, *more.pop("memories", ()), **more), timed)
 
 
 def result(name: str = "asap7", area: float = 10.0, ps: float = 500.0, **more: object) -> Result:
@@ -116,6 +117,7 @@ def test_children_lie_in_their_parent() -> None:
 def test_the_page_and_the_table_show_every_block(capsys: pytest.CaptureFixture[str]) -> None:
     text = page.page([result()], ["tiny: <a> is wrong"], "make synth", {"library": "x"})
     assert text.count("<rect") == 5 and "tiny: &lt;a&gt; is wrong" in text and "555 um2" in text and "FAIL" in text
+    assert text.count("<td>a</td><td>b</td><td class=\"num\">33</td>") == 3
     assert "<script" not in text and "http" not in text
     show(result())
     out = capsys.readouterr().out
