@@ -2,12 +2,12 @@
 // fcim_ram: a memory with the ports of an SRAM macro, which may take its place: one write and one
 // read per cycle.
 //
-// Latency:    A word comes one cycle after its read, and stays until the next one. It can be read in
-//             the cycle after it is written.
+// Latency:    A word comes one cycle after its read, and stays until the next one. It can be read
+//             in the cycle after it is written.
 // Throughput: A write and a read per cycle.
 // Cuts:       The output is a register.
-// Numbers:    None. Words hold X until they are written; who reads a word in the cycle in which it is
-//             written must not care what comes.
+// Numbers:    None. Words hold X until they are written; who reads a word in the cycle in which it
+//             is written must not care what comes.
 `default_nettype none
 
 module fcim_ram #(

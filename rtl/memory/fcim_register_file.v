@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_register_file: a small memory with the ports of a register file, which may take its place: one
-// write per cycle, of a whole word or of some of its parts, and one read.
+// fcim_register_file: a small memory with the ports of a register file, which may take its place:
+// one write per cycle, of a whole word or of some of its parts, and one read.
 //
 // Latency:    Read: none. A word can be read in the cycle after it is written.
 // Throughput: A write and a read per cycle.

@@ -9,8 +9,9 @@
 // Throughput: A word out, a word in and a chunk out per cycle.
 // Cuts:       What is read comes from the memories' registers, through the choice of a memory, of a
 //             lane, and of the chunk before.
-// Numbers:    Accumulator column * LANES + lane in a word. In a cycle a bank is read by either port
-//             or by none: a tile is complete before it is read, and read before the next one begins.
+// Numbers:    Accumulator column * LANES + lane in a word. In a cycle a bank is read by either
+//             port or by none: a tile is complete before it is read, and read before the next one
+//             begins.
 `default_nettype none
 
 module fcim_accumulators #(
@@ -113,8 +114,8 @@ module fcim_accumulators #(
     end
     assign get_data = chosen;
 
-    // ---- the chunk: a lane of every memory of a bank in the cycle after its read, and then what has
-    // been kept, since the tile after next may be in the memories
+    // ---- the chunk: a lane of every memory of a bank in the cycle after its read, and then what
+    // has been kept, since the tile after next may be in the memories
     reg                             fresh_q, bank_q;
     reg [LANE_BITS-1:0]             lane_q;
     reg [READ_COLUMNS*ACC_BITS-1:0] kept_q, chunk;
@@ -130,6 +131,10 @@ module fcim_accumulators #(
     end
     always @* begin : read
         integer a, g, k, l;
+        a = 0;          // or some readers see latches
+        g = 0;
+        k = 0;
+        l = 0;
         chunk = kept_q;
         if (fresh_q) begin
             for (a = 0; a < 2; a = a + 1) begin

@@ -218,14 +218,15 @@ module fcim_block_exponential #(
     );
 
     always @* begin : sums
-        reg signed [SUM_BITS:0] sum;
+        reg signed [SUM_BITS:0] sum, rescaled;
         integer                 c;
         for (c = 0; c < LANES; c = c + 1) begin
             sum = $signed({1'b0, old_sums[c*SUM_BITS +: SUM_BITS]});
+            rescaled = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
             if (c_first_key_q && c_first_q) begin
                 sum = {(SUM_BITS+1){1'b0}};
             end else if (c_first_key_q) begin
-                sum = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
+                sum = rescaled;
             end
             new_sums[c*SUM_BITS +: SUM_BITS] = sum[SUM_BITS-1:0]
                 + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};

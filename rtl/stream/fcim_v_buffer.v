@@ -80,8 +80,8 @@ module fcim_v_buffer #(
         end
     end
 
-    // ---- values: a register file of SLOTS words for each key of a block, since all keys of a block
-    // are read at once; a slice is a part of a word, blanked where the block has no key
+    // ---- values: a register file of SLOTS words for each key of a block, since all keys of a
+    // block are read at once; a slice is a part of a word, blanked where the block has no key
     wire [KEYS_PER_BLOCK-1:0] lacks = ({KEYS_PER_BLOCK{1'b1}} << last_key_q[rd_slot_q]) << 1;
     genvar j;
     generate
