@@ -137,6 +137,7 @@ CHAT = Report("generate", "build/generate-smollm2/generate.json", lambda d: (
     (f"MODEL={SMOLLM2}", "OUT=build/generate-smollm2"))
 BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attention.json",
                          lambda d: d["config"] == "default" and len(d["timings"]) == 5, True)
+SYNTHESIS = Report("synth", "build/synth/synth.json", lambda d: d["command"] == "make synth", True)
 BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)
 ABLATION = Report("ablation", "build/ablation/ablation.json", _study, True)
 REAL_CALIBRATION = Report("calibrate", "build/calibrate/smollm2.json", lambda d: (
