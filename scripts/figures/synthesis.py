@@ -18,19 +18,22 @@ SQUARE_MM, TERA = 1e6, 1e12     # um2; a macro's product counts as two operation
 
 
 class Published(NamedTuple):
-    """A macro of a paper: TOPS per mm2 as published, and by what to divide it to get INT8 products."""
+    """A macro of a paper: TOPS per mm2 as published, by what to divide it to get INT8 products, and um2 per bit; None where
+    the paper's title does not say it."""
 
     what: str
     node: int
-    density: float
+    density: float | None
     divisor: int
     remark: str
+    per_bit: float | None = None
 
 
 PUBLISHED = (
     Published("ISSCC 2021 16.4, all-digital SRAM macro", 22, 16.3, 4, "INT4, 4 for INT8"),
     Published("VLSI 2022, all-digital SRAM macro", 12, 41.6, 4, "INT4, 4 for INT8"),
     Published("ISSCC 2022 11.6, all-digital SRAM macro", 5, 221.0, 4, "INT4, 4 for INT8"),
+    Published("ISSCC 2022 11.7, SRAM macro with dynamic logic", 28, None, 1, "INT8; 1.041 Mb/mm²", 1 / 1.041),
     Published("CIMple (arXiv 2604.15944), standard cells, 32 kb", 28, 2.31, 1, "INT8, with softmax, 1.2 V"),
     Published("ITA (arXiv 2307.03493), INT8 attention without CIM", 22, 5.93, 1, "INT8, 0.8 V, whole accelerator"),
 )
@@ -84,8 +87,10 @@ def synthesis(data: Data) -> list[Piece]:
     pieces = [_blocks(part) for part in data["configurations"]]
     gate = float(data["about"]["gate equivalent"].split(", ")[1].split()[0])
     rows = [row for part in data["configurations"] for row in _macros(part, gate)]
-    rows += [[p.what, exact(p.node), "", "", "", exact(p.density / p.divisor, ".2f"),
-              exact(p.density / p.divisor, ".2f") if p.node == NODE_28 else "", p.remark] for p in PUBLISHED]
+    for paper in PUBLISHED:
+        density = exact(paper.density / paper.divisor, ".2f") if paper.density else ""
+        rows.append([paper.what, exact(paper.node), "", exact(paper.per_bit, ".2f") if paper.per_bit else "", "", density,
+                     density if paper.node == NODE_28 else "", paper.remark])
     columns = ("macro", "nm", "bits of cells", "um² per bit", "um² per product per cycle", "TOPS/mm²", "TOPS/mm² at 28 nm",
                "remark")
     return [*pieces, Piece(PAGE, table(columns, rows, 1), "synth-macros")]

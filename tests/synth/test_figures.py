@@ -24,4 +24,4 @@ def test_blocks_and_macros_of_a_report() -> None:
                                         "| `ram_4x8` x 3 | 1,200 | 30 | 32 | 7 | | | | |"]
     # 16 rows x 32 elements x 8 bits in two banks; 16 x 32 / 4 products a cycle of 1 ns in 2048 um2; a tenth of that area at 28 nm
     assert pieces["synth-macros"][2] == "| IP-CIM `tiny` | 7 | 8,192 | 0.25 | 16.00 | 125.00 | 12.50 | |"
-    assert len(pieces["synth-macros"]) == 3 + 5
+    assert len(pieces["synth-macros"]) == 3 + 6
