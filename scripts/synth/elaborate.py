@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"^ *attribute \\(?:src|hdlname|top|keep_hierarchy) .*\n", 
 _CELL = re.compile(rf"^  cell \\({PREFIX}\S+) \\(\S+)$", re.M)
 _PORT = re.compile(r"^  wire .*(?:input|output) \d+ .*\n", re.M)
 _MEMORY = re.compile(r"^  memory width (\d+) size (\d+) ", re.M)
-_NUMBER = re.compile(r"\$(\d+)\b")
+_NUMBER = re.compile(r"\$(\d+)(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,9 @@ class Result:
         return ((name, memory) for name, block in self.blocks.items() for memory in block.gates.memories if memory.writes)
 
     def faults(self) -> list[str]:
-        """Latches, one line each."""
-        return [f"{self.config}: {name} has a latch, {latch}; assign on every path" for name, block in self.blocks.items()
-                for latch in block.gates.latches]
+        """Latches, a line for each block that has some."""
+        return [f"{self.config}: {name} has {len(latches)} latch{'es' if len(latches) > 1 else ''}; assign on every path"
+                for name, block in self.blocks.items() if (latches := block.gates.latches)]
 
     def as_data(self) -> dict[str, Any]:
         """As JSON takes it."""

@@ -22,7 +22,7 @@ def cell(kind: str, name: str) -> str:
 
 def leaf(number: int, more: str = "") -> str:
     """Something inside, with a number that yosys gave."""
-    return f"  wire $temp${number}\n{more}  cell $not $not$f.v:3${number + 1}\n    connect \\A $temp${number}\n  end\n"
+    return f"  wire $temp${number}_Y\n{more}  cell $not $not$f.v:3${number + 1}\n    connect \\A $temp${number}_Y\n  end\n"
 
 
 def test_instances_that_are_alike_are_one_block(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_block_counts_as_often_as_it_occurs() -> None:
 def test_latches_are_faults() -> None:
     assert result().faults() == []
     fault, = result(latches=("sum_q",)).faults()
-    assert "fcim_leaf has a latch, sum_q" in fault
+    assert fault == "tiny: fcim_leaf has 1 latch; assign on every path"
 
 
 def test_what_is_worse_than_its_floor_by_more_than_two_percent(tmp_path: Path) -> None:

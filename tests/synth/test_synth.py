@@ -83,7 +83,7 @@ def test_a_latch_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "bad.v").write_text(LATCH)
     monkeypatch.setattr("scripts.flow.gates.readers.rtl_files", lambda: [tmp_path / "bad.v"])
     for reader in ("slang", "verilog"):
-        assert findings(reader, "fcim_bad", {}, tmp_path / reader) == ["1 latches in fcim_bad; assign on every path"]
+        assert findings(reader, "fcim_bad", {}, tmp_path / reader) == ["1 latch in fcim_bad; assign on every path"]
     (tmp_path / "bad.v").write_text(LATCH.replace("if (g) ", ""))
     assert findings("slang", "fcim_bad", {}, tmp_path / "good") == []
     (tmp_path / "bad.v").write_text("module fcim_bad(output y, input a); wire z; assign y = z & a; endmodule\n")

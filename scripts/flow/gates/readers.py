@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,5 +45,6 @@ def findings(reader: str, top: str, parameters: Mapping[str, int], folder: Path)
               and "list of registers" not in line]
     if latches.is_file():
         modules = [line.split("/")[0].split("\\")[-1].split("$fcim")[0] for line in latches.read_text().split()]
-        found += [f"{modules.count(name)} latches in {name}; assign on every path" for name in dict.fromkeys(modules)]
+        counts = Counter(modules)
+        found += [f"{n} latch{'es' if n > 1 else ''} in {name}; assign on every path" for name, n in counts.items()]
     return found
