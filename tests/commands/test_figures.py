@@ -30,8 +30,8 @@ from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
 from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
-CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "jobs", "bench-sim", "bench-attention", "head-stats",
-         "sim")
+CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "memories", "jobs", "bench-sim", "bench-attention",
+         "head-stats", "sim")
 
 
 def page(text: str) -> Page:
