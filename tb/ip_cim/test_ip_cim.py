@@ -38,7 +38,7 @@ def test_ip_cim_as_synthesized(size: tuple[int, int, int], seed: int) -> None:
 
 
 def test_ip_cim_default_as_synthesized(seed: int) -> None:
-    run_bench(TOP, BENCH, parameters(*WHOLE[0]), RunOptions(seed=seed, fast_arrays=False, testcase=PARTS))
+    run_bench(TOP, BENCH, parameters(*WHOLE[0]), RunOptions(seed=seed, fast_arrays=False, testcase=PARTS[0]))
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
