@@ -55,6 +55,36 @@ module fcim_accumulators #(
 );
 
     localparam READ_SLICES = READ_COLUMNS / COLUMNS;
+
+`ifdef FCIM_FAST_SIM
+    // ---- all words in one memory, of which any number is read
+    reg [WORD_BITS-1:0]             acc_q [0:(2*KEYS_PER_BLOCK<<PASS_BITS)-1];
+    reg [WORD_BITS-1:0]             get_q;
+    reg [READ_COLUMNS*ACC_BITS-1:0] rd_q;
+    always @(posedge clk) begin : ports
+        reg [WORD_BITS-1:0] word;
+        reg [KEY_BITS-1:0]  slice;
+        integer             r, k, n;
+        if (we) begin
+            acc_q[{wr_bank, wr_slice, wr_pass}] <= wr_data;
+        end
+        if (get) begin
+            get_q <= acc_q[{get_bank, get_slice, get_pass}];
+        end
+        if (rd_en) begin
+            for (r = 0; r < READ_SLICES; r = r + 1) begin
+                slice = rd_chunk*READ_SLICES[KEY_BITS-1:0] + r[KEY_BITS-1:0];
+                word  = acc_q[{rd_bank, slice, rd_pass}];
+                for (k = 0; k < COLUMNS; k = k + 1) begin
+                    n = k*LANES + {{(32-LANE_BITS){1'b0}}, rd_lane};
+                    rd_q[(r*COLUMNS + k)*ACC_BITS +: ACC_BITS] <= word[n*ACC_BITS +: ACC_BITS];
+                end
+            end
+        end
+    end
+    assign get_data = get_q;
+    assign rd_data  = rd_q;
+`else
     localparam MEMORIES = 2 * READ_SLICES;
     localparam WORDS = CYCLES_PER_KEY * CYCLES_PER_KEY;     // word {slice / READ_SLICES, pass}
     localparam ADDRESS_BITS = (WORDS > 1) ? $clog2(WORDS) : 1;
@@ -153,6 +183,7 @@ module fcim_accumulators #(
         end
     end
     assign rd_data = chunk;
+`endif
 
 endmodule
 
