@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,25 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
     Raises:
         FcimError: the RTL cannot be elaborated.
     """
+    return elaborate_module(TOP, cfg.verilog_parameters(), folder, cfg.name)
+
+
+def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, name: str) -> dict[str, Block]:
+    """The same of one module at its own parameters; ``name``: what an error calls them.
+
+    Raises:
+        FcimError: the RTL cannot be elaborated.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / "whole.il"
     try:
-        yosys.run(f"{read_command('slang', TOP, cfg.verilog_parameters())}write_rtlil {whole}\n", folder, "elaborate")
+        yosys.run(f"{read_command('slang', top, parameters)}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
-        raise FcimError(f"the RTL cannot be elaborated at {cfg.name}; {failure}") from None
-    return cut(whole.read_text(), folder)
+        raise FcimError(f"the RTL cannot be elaborated at {name}; {failure}") from None
+    return cut(whole.read_text(), folder, top)
 
 
-def cut(text: str, folder: Path) -> dict[str, Block]:
+def cut(text: str, folder: Path, top: str = TOP) -> dict[str, Block]:
     """The modules of a design in yosys' text form as blocks, each in a file with the ports of its children.
 
     Numbers that yosys gave are given anew, so that a block's text does not depend on what is around it.
@@ -98,5 +108,5 @@ def cut(text: str, folder: Path) -> dict[str, Block]:
         name_of[module] = name
         return name
 
-    place(TOP)
+    place(top)
     return blocks
