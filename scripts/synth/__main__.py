@@ -5,14 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.errors import run_cli
 from models.hardware.config import load_config
@@ -21,6 +16,7 @@ from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.gates import yosys
 from scripts.flow.processes import locked, of_its_own, shown
+from scripts.flow.progress import teller
 from scripts.flow.sources import ROOT, rtl_files
 from scripts.flow.tables import say
 from scripts.flow.tool_versions import git_state
@@ -29,7 +25,7 @@ from scripts.synth.floors import FILE as FLOORS
 from scripts.synth.floors import read_floors, worse, write_floors
 from scripts.synth.libraries import DEFAULT, Chosen, choose
 from scripts.synth.record import Result
-from scripts.synth.run import Told, run, tops_of
+from scripts.synth.run import run, tops_of
 from scripts.synth.table import show
 
 FOLDER = ROOT / "build" / "synth"
@@ -65,19 +61,6 @@ def write(out: Path, results: Sequence[Result], faults: Sequence[str], command: 
     data = {"command": command, "about": facts, "faults": list(faults), "configurations": [r.as_data() for r in results]}
     write_atomic(out / REPORT, json.dumps(data, indent=1) + "\n")
     write_atomic(out / PAGE, page.page(results, faults, command, facts))
-
-
-def teller() -> tuple[Progress | nullcontext, Told]:
-    """A bar on a terminal, else a line for each step."""
-    if not sys.stdout.isatty():
-        def plain(text: str, done: int, total: int) -> None:
-            print(f"[{done:>{len(str(total))}}/{total}] {text}" if done else text, flush=True)
-
-        return nullcontext(), plain
-    bar = Progress(BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-                   console=Console(), transient=True)
-    task = bar.add_task("", total=None)
-    return bar, lambda text, done, total: bar.update(task, description=text, completed=done, total=total)
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,12 +12,11 @@ from pathlib import Path
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from scripts.flow.gates.yosys import YosysFailed
+from scripts.flow.progress import Told
 from scripts.synth.block import Gates, Timed, gates_key, synthesize, time_block, timing_key
 from scripts.synth.elaborate import MEMORIES, PREFIX, TOP, Block, elaborate
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.record import BlockResult, Result
-
-Told = Callable[[str, int, int], None]
 
 
 @dataclass
