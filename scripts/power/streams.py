@@ -229,11 +229,11 @@ def _acc_update(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> 
 
 
 def _divider(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
-    """Rows one after the other, :data:`DIVIDERS` channels a cycle."""
-    per_row, latency, rows = tile.channels // DIVIDERS, OUT_BITS + 2, rows.reshape(-1)
+    """Rows one after the other, :data:`DIVIDERS` channels a cycle, without those that are padding."""
+    per_row, latency = tile.channels // DIVIDERS, OUT_BITS + 2
     length = min(16, per_row)
-    time = np.arange(len(rows) * per_row)
-    row = rows[time // per_row][:, None]
+    time = np.arange(ROWS * cfg.head_dim // DIVIDERS)
+    row = (rows[0, 0] + time // per_row)[:, None] % len(tile.q)
     channel = (time % per_row)[:, None] * DIVIDERS + np.arange(DIVIDERS)
     acc, out = tile.after[-1][row, channel], tile.out[row, channel]
     on = np.ones((len(time), 1), np.uint8)

@@ -52,8 +52,8 @@ def fit_cells(block: Measured, fit: Fit, swept: bool = False) -> tuple[str, ...]
 def beside(library: Chosen, volt: float) -> str:
     """The published range, and what this library's supply makes of it."""
     low, middle, high = (scaled(x, volt) for x in (LOW, TYPICAL, HIGH))
-    text = (f"Published: {LOW:.0f} to {HIGH:.0f} fJ a MAC in {NODE} nm at about {VOLT:g} V, typically {TYPICAL:.0f}, memory and wires "
-            f"in it. At {volt:g} V the same capacitances take {low:.0f} to {high:.0f} fJ, typically {middle:.0f}.")
+    text = (f"Published: {LOW:.0f} to {HIGH:.0f} fJ a MAC in {NODE} nm at about {VOLT:g} V, typically {TYPICAL:.0f}, with memory "
+            f"and wires. At {volt:g} V the same capacitances take {low:.0f} to {high:.0f} fJ, typically {middle:.0f}.")
     cell = library.cells.cells.get(library.settings.nand2)
     if cell is None:
         return text

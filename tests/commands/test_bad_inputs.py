@@ -27,7 +27,8 @@ from scripts.studies.language_model import generate, perplexity, precision
 from tests.commands.bad_inputs import CALL, CHECK, COMMAND, FROM_OUTSIDE, MODELS_IN, TABLE, TARGETS, Bad, make_files, python
 
 MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.regress",
-           "rerun": "scripts.regress", "synth": "scripts.synth.__main__", "ablation": "scripts.studies.schedules.__main__"}
+           "rerun": "scripts.regress", "synth": "scripts.synth.__main__", "power": "scripts.power.__main__",
+           "ablation": "scripts.studies.schedules.__main__"}
 
 
 class HandedOver(Exception):
