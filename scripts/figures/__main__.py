@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.figures import attention, engine, memories, reports, runs, schedules, synthesis
+from scripts.figures import attention, engine, memories, power, reports, runs, schedules, synthesis
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
@@ -70,6 +70,7 @@ def all_figures() -> dict[str, Figure]:
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
         "calibrate-smollm2": Figure(schedules.calibrated, ("calibrate-smollm2",), reports.REAL_CALIBRATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
+        "power": Figure(power.power, ("power-operations", "power-fits", "power-size"), reports.POWER),
         "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros"), reports.SYNTHESIS),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),

@@ -132,7 +132,7 @@ def walks(cfg: EngineConfig, checkpoint: str | Path | None, tokens: int, blocks:
         for group in quantise(fit_tensors(tensors, cfg)):
             tiles = build_tiles(cfg, group, DEFAULT_OPTIONS.tau, DEFAULT_OPTIONS.schedule, DEFAULT_OPTIONS.fused)
             found += [(tile, channels) for tile in tiles if len(tile.k) >= blocks * cfg.keys_per_block
-                      and len(tile.q) > cfg.rows - cfg.lanes]
+                      and len(tile.q) >= (cfg.cycles_per_key - 1) * cfg.lanes + cfg.bits_per_cycle]
     if not found:
         raise FcimError(f"{tokens} tokens give no tile of {blocks} whole key blocks; use more TOKENS or another CONFIG")
     step = max(1, len(found) // most)

@@ -18,6 +18,7 @@ from models.errors import FcimError
 from models.hardware.config import load_config
 from models.tensors import packaged
 from scripts.flow.gates import yosys
+from scripts.flow.gates.cells import load
 from scripts.flow.gates.circuit import Circuit
 from scripts.flow.gates.energies import load_behaviours
 from scripts.flow.gates.liberty import read
@@ -26,11 +27,13 @@ from scripts.flow.sources import ROOT
 from scripts.power.measure import SWEPT, fit, measure
 from scripts.power.operands import swept, walks
 from scripts.power.run import Source, kinds_of, sources_of, streams_of
-from scripts.power.streams import KINDS, Stream, bits, ones
+from scripts.power.streams import KINDS, Kind, Stream, bits, ones
 from scripts.power.table import beside, femtojoule, formula
 from scripts.synth.block import gates_key, synthesize
 from scripts.synth.elaborate import elaborate_module
-from scripts.synth.libraries import Chosen, choose
+from scripts.synth.libraries import Chosen, Settings, choose
+from tests.gates.power_library import LIBRARY
+from tests.gates.test_timing import design
 
 CFG = load_config("tiny")
 KIND = KINDS["exp2"]
@@ -138,6 +141,31 @@ def test_a_slice_on_real_operands(place: Path, library: Chosen, stream: tuple[St
     assert cost.operations == stream[0].valid.sum() * 8
     at_mean = found.fit.at(cost.operands)
     assert at_mean == pytest.approx(cost.toggles, rel=1e-6)       # least squares goes through the mean
+
+
+def test_what_slices_share_is_charged_by_the_slice_and_the_clock_of_cells_stays_apart(tmp_path: Path) -> None:
+    file = tmp_path / "power.lib"
+    file.write_text(LIBRARY)
+    chosen, behaviours = Chosen(file, load(file), Settings("power")), load_behaviours(file, 0.0)
+    module = design({"clk": ("input", [2]), "a": ("input", [3]), "y": ("output", [8])}, {
+        "i": ("INV", {"A": [3], "Y": [5]}), "j": ("INV", {"A": [5], "Y": [7]}),
+        "own_q$_DFF_P_": ("DFF", {"CLK": [2], "D": [7], "Q": [8]}), "all_q$_DFF_P_": ("DFF", {"CLK": [2], "D": [5], "Q": [9]})})
+    with lzma.open(tmp_path / "netlist.json.xz", "wt") as place:
+        json.dump({"modules": {"m": module}}, place)
+    a = np.random.default_rng(1).integers(0, 2, (13, 1, 2)).astype(np.uint8)
+    stream = Stream({"a": a}, 1, 4, 8.0, {"a": a[1:].reshape(3, 4, 2).mean(1)}, {"y": (np.arange(1, 13), a[:-1])},
+                    np.ones((3, 2), bool))
+    kind = Kind("m", "m", "step", lambda cfg: {}, lambda cfg: 4.0, lambda cfg, tiles: stream, ("a",), "all_q", "own_q")
+    found = measure(kind, CFG, tmp_path, chosen, behaviours, stream, ["one", "two"])
+    ran = Circuit(netlist_of({"modules": {"m": module}}, "m"), chosen.cells, behaviours, lambda name: int(name == "all_q")).run(
+        stream.stimulus)
+    for lane, cost in enumerate(found.costs):
+        loads, internal, shared_loads, shared_internal = ran.energy[1:, :, lane].sum(0) / (3 * 8)
+        assert (cost.source, cost.operations) == (("one", "two")[lane], 24)
+        assert cost.loads == pytest.approx(loads + shared_loads / 4)
+        assert cost.internal == pytest.approx(internal + shared_internal / 4)
+        assert cost.cell_clock == pytest.approx(7.0 * 4 / 8) and cost.clock == pytest.approx(7.0 / 4 * 4 / 8)
+        assert cost.leakage == pytest.approx((5 + 5) * 1e-3 * 4 / 8)
 
 
 def test_gates_that_give_other_values_are_found_out(place: Path, library: Chosen, stream: tuple[Stream, list[str]],
