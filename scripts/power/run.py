@@ -99,7 +99,7 @@ def _gates(kind: str, cfg: EngineConfig, given: str, folder: Path) -> Path:
     """The gates of a block's slice; the folder that holds them."""
     library, _ = _library(given)
     top = KINDS[kind].top
-    block = elaborate_module(top, KINDS[kind].slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{kind}", cfg.name)[top]
+    block = elaborate_module(top, KINDS[kind].slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{kind}", f"at {cfg.name}")[top]
     place = folder / "gates" / f"{top}-{gates_key(block, library)}"
     synthesize(block, library, place)
     return place

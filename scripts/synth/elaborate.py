@@ -53,11 +53,11 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
     Raises:
         FcimError: the RTL cannot be elaborated.
     """
-    return elaborate_module(TOP, cfg.verilog_parameters(), folder, cfg.name)
+    return elaborate_module(TOP, cfg.verilog_parameters(), folder, f"at {cfg.name}")
 
 
-def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, name: str) -> dict[str, Block]:
-    """The same of one module at its own parameters; ``name``: what an error calls them.
+def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, shown: str = "") -> dict[str, Block]:
+    """The same of one module at its own parameters; ``shown``: for the message.
 
     Raises:
         FcimError: the RTL cannot be elaborated.
@@ -67,7 +67,7 @@ def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, name
     try:
         yosys.run(f"{read_command('slang', top, parameters)}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
-        raise FcimError(f"the RTL cannot be elaborated at {name}; {failure}") from None
+        raise FcimError(f"{top} cannot be elaborated {shown or f'with {dict(parameters)}'}; {failure}") from None
     return cut(whole.read_text(), folder, top)
 
 

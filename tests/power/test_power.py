@@ -49,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, library: Chosen) -> Path:
     """The gates of a slice of the exponentials."""
     yosys.require()
     folder = tmp_path_factory.mktemp("power")
-    block = elaborate_module(KIND.top, KIND.slice_of(CFG), folder / "rtl", "tiny")[KIND.top]
+    block = elaborate_module(KIND.top, KIND.slice_of(CFG), folder / "rtl")[KIND.top]
     synthesize(block, library, folder / gates_key(block, library))
     return folder / gates_key(block, library)
 

@@ -1,0 +1,115 @@
+"""A block's bench on its gates: it passes, it fails when one cell is another, and netlists serve one set of parameters."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.errors import FcimError
+from scripts.flow.gates import yosys
+from scripts.flow.regress.entries import read_entries
+from scripts.flow.regress.job import Job
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
+from scripts.flow.sources import ROOT
+from scripts.gate_level import benches
+from scripts.gate_level.blocks import BLOCKS, GateBlock
+from scripts.synth.netlists import Netlist, netlist, top_of
+from tb.workloads import LIST
+
+SMALL = BLOCKS["tile_tracker"]
+AND, OR = "AND2x2_ASAP7_75t_R", "OR2x2_ASAP7_75t_R"
+
+
+@pytest.fixture(scope="module")
+def gates(tmp_path_factory: pytest.TempPathFactory) -> Netlist:
+    return netlist(SMALL.top, SMALL.parameters, tmp_path_factory.mktemp("synth"))
+
+
+def with_another_cell(gates: Netlist, folder: Path) -> list[Path]:
+    """The files, an AND of the netlist an OR of the same pins."""
+    files = [Path(shutil.copy(file, folder)) for file in gates.files]
+    text = files[1].read_text()
+    assert text.count(f"  {AND} ") > 0 and AND in gates.kinds
+    files[1].write_text(text.replace(f"  {AND} ", f"  {OR} ", 1))
+    cells = files[2].read_text()
+    if f"module {OR} " not in cells:
+        files[2].write_text(cells + f"module {OR} (input A, input B, output Y); assign Y = A | B; endmodule\n")
+    return files
+
+
+def bench(block: GateBlock, files: list[Path], seed: int, folder: Path) -> int:
+    """Tests passed."""
+    return run_bench(block.top, block.bench, block.parameters, RunOptions(
+        sim="icarus", seed=seed, sources=files, build_root=folder / "build")).passed
+
+
+def test_the_bench_passes_on_gates_and_fails_when_a_cell_is_another(gates: Netlist, seed: int, tmp_path: Path) -> None:
+    assert gates.cells > 20 and gates.flops == 8
+    assert bench(SMALL, list(gates.files), seed, tmp_path) == 2
+    with pytest.raises(BenchFailed, match="done_valid is|done_bank is|pulses"):
+        bench(SMALL, with_another_cell(gates, tmp_path), seed, tmp_path)
+
+
+def test_a_netlist_is_made_once(gates: Netlist) -> None:
+    folder = gates.files[0].parents[2]
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.v")}
+    assert netlist(SMALL.top, SMALL.parameters, folder) == gates
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.v")} == stamps
+
+
+def elaborated(top: str, folder: Path, parameters: dict[str, int], given: dict[str, int]) -> subprocess.CompletedProcess[str]:
+    """Icarus reads the top of a netlist for ``parameters`` with those that are ``given``, and a netlist without gates."""
+    text = top_of(top, parameters)
+    ports = text[text.index("\n) (") + 4:text.index("\n);")]
+    header = text[text.index("module"):text.index("\n) (")].replace(top, f"{top}_gates", 1)
+    for name, value in parameters.items():
+        header = re.sub(rf"(parameter\s+{name} = )\d+", rf"\g<1>{value}", header)
+    (folder / "top.v").write_text(text + f"{header}\n) ({ports}\n);\nendmodule\n")
+    return subprocess.run(["iverilog", "-g2012", "-t", "null", "-s", top, *(f"-P{top}.{k}={v}" for k, v in given.items()),
+                           str(folder / "top.v")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", [name for name, block in BLOCKS.items() if block.parameters])
+def test_the_top_has_the_parameters_of_the_netlist_and_no_others(name: str, tmp_path: Path) -> None:
+    block = BLOCKS[name]
+    given = dict(block.parameters)
+    assert elaborated(block.top, tmp_path, given, given).returncode == 0
+    first = next(iter(given))
+    done = elaborated(block.top, tmp_path, given, {**given, first: 2 * given[first]})
+    assert done.returncode and f"fcim_netlist_has_{first}_{given[first]}" in done.stdout
+
+
+def test_a_module_that_is_not_there() -> None:
+    with pytest.raises(FcimError, match="fcim_nothing is in no file of fusioncim.f"):
+        top_of("fcim_nothing", {})
+
+
+# ---- the regression
+def job(folder: Path, block: str) -> Job:
+    return Job("gates", None, {"block": block}, 1, "icarus", False, folder, "make regress")
+
+
+def test_every_block_with_a_bench_has_its_gates_in_the_regression() -> None:
+    listed = [str(value) for entry in read_entries(LIST) if entry.module == "scripts.gate_level.benches"
+              for value in entry.parameters["block"]]
+    folders = {path.parent.name for path in (ROOT / "tb").glob("*/bench_*.py") if path.stem == f"bench_{path.parent.name}"}
+    assert sorted(listed) == sorted(BLOCKS) == sorted(folders - {"core", "engine"})
+    assert all("gates" in entry.tags for entry in read_entries(LIST) if entry.module == "scripts.gate_level.benches")
+
+
+def test_the_workload_tells_what_the_gates_are(seed: int, tmp_path: Path) -> None:
+    outcome = benches.run(replace(job(tmp_path, "tile_tracker"), seed=seed))
+    assert outcome.passed and outcome.tests == 2 and outcome.metrics["flip-flops"] == 8
+    with pytest.raises(FcimError, match="block = 'nothing' has no gates here; use acc_update, "):
+        benches.run(job(tmp_path, "nothing"))
+
+
+def test_without_yosys_gates_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yosys, "PACKAGE", "no-such-package")
+    outcome = benches.run(job(tmp_path, "tile_tracker"))
+    assert "is not installed; type: make setup" in outcome.skipped
