@@ -13,15 +13,18 @@ from scripts.synth.elaborate import PREFIX
 from scripts.synth.netlists import Netlist, netlist
 
 FOLDER = ROOT / "build" / "synth"       # of make synth: gates that one of them made serve the other
+RTL, SUMS, NOT_CLOSED = "from the RTL", "from merged sums", "not closed"      # what of a block's gates is proven
 
 
 @dataclass(frozen=True)
 class GateBlock:
-    """A block at one set of parameters. ``tests``: of its bench those that run on gates, None for all."""
+    """A block at one set of parameters. ``tests``: of its bench those that run on gates, None for all; ``proof``: what the solver
+    must prove of them."""
 
     name: str
     parameters: Mapping[str, int] = field(default_factory=dict)
     tests: tuple[str, ...] | None = None
+    proof: str = RTL
 
     @property
     def top(self) -> str:
@@ -61,7 +64,7 @@ BLOCKS = {block.name: block for block in (
     GateBlock("online_softmax", _ENGINE),
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
-    GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7)),
+    GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=SUMS),
     GateBlock("v_buffer", _of_engine("HEAD_DIM", "KEYS_PER_BLOCK", SLOTS=2)),
     GateBlock("key_scheduler", {"KEYS_PER_BLOCK": 8, "MAX_KEYS": 128}),
     GateBlock("block_queue", {"BLOCKS_AHEAD": 8, "KEYS_PER_BLOCK": 8, "MAX_KEYS": 64}),

@@ -12,12 +12,14 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.gates import yosys
+from scripts.flow.gates.equivalence import DIFFERENT, PROVEN
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from scripts.flow.sources import ROOT
-from scripts.gate_level import benches
-from scripts.gate_level.blocks import BLOCKS, GateBlock
+from scripts.gate_level import benches, proofs
+from scripts.gate_level.blocks import BLOCKS, RTL, GateBlock
+from scripts.gate_level.proofs import compare
 from scripts.synth.netlists import Netlist, netlist, top_of
 from tb.workloads import LIST
 
@@ -53,6 +55,13 @@ def test_the_bench_passes_on_gates_and_fails_when_a_cell_is_another(gates: Netli
     assert bench(SMALL, list(gates.files), seed, tmp_path) == 2
     with pytest.raises(BenchFailed, match="done_valid is|done_bank is|pulses"):
         bench(SMALL, with_another_cell(gates, tmp_path), seed, tmp_path)
+
+
+def test_the_proof_closes_and_fails_when_a_cell_is_another(gates: Netlist, tmp_path: Path) -> None:
+    verdict = compare(SMALL, gates.files[1:], tmp_path, RTL, 60)
+    assert (verdict.state, verdict.registers, verdict.outputs, verdict.alone) == (PROVEN, 8, 2, 0)
+    verdict = compare(SMALL, with_another_cell(gates, tmp_path)[1:], tmp_path, RTL, 60)
+    assert verdict.state == DIFFERENT and "differs" in verdict.why
 
 
 def test_a_netlist_is_made_once(gates: Netlist) -> None:
@@ -95,21 +104,25 @@ def job(folder: Path, block: str) -> Job:
 
 
 def test_every_block_with_a_bench_has_its_gates_in_the_regression() -> None:
-    listed = [str(value) for entry in read_entries(LIST) if entry.module == "scripts.gate_level.benches"
-              for value in entry.parameters["block"]]
     folders = {path.parent.name for path in (ROOT / "tb").glob("*/bench_*.py") if path.stem == f"bench_{path.parent.name}"}
-    assert sorted(listed) == sorted(BLOCKS) == sorted(folders - {"core", "engine"})
-    assert all("gates" in entry.tags for entry in read_entries(LIST) if entry.module == "scripts.gate_level.benches")
+    assert sorted(BLOCKS) == sorted(folders - {"core", "engine"})
+    for module in (benches, proofs):
+        entries = [entry for entry in read_entries(LIST) if entry.module == module.__name__]
+        assert sorted(str(value) for entry in entries for value in entry.parameters["block"]) == sorted(BLOCKS)
+        assert all("gates" in entry.tags for entry in entries)
 
 
 def test_the_workload_tells_what_the_gates_are(seed: int, tmp_path: Path) -> None:
     outcome = benches.run(replace(job(tmp_path, "tile_tracker"), seed=seed))
     assert outcome.passed and outcome.tests == 2 and outcome.metrics["flip-flops"] == 8
+    outcome = proofs.run(job(tmp_path, "tile_tracker"))
+    assert outcome.passed and outcome.metrics["equal"] == RTL and outcome.metrics["registers"] == 8
     with pytest.raises(FcimError, match="block = 'nothing' has no gates here; use acc_update, "):
         benches.run(job(tmp_path, "nothing"))
 
 
 def test_without_yosys_gates_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yosys, "PACKAGE", "no-such-package")
-    outcome = benches.run(job(tmp_path, "tile_tracker"))
-    assert "is not installed; type: make setup" in outcome.skipped
+    for module in (benches, proofs):
+        outcome = module.run(job(tmp_path, "tile_tracker"))
+        assert not outcome.passed and "is not installed; type: make setup" in outcome.skipped

@@ -39,6 +39,11 @@ def require() -> None:
         raise FcimError(f"yosys is {PACKAGE} {found}, {VERSION} is needed; type: make setup")
 
 
+def abc() -> Path:
+    """The program ABC, which comes with yosys."""
+    return Path(importlib.util.find_spec(PACKAGE).origin).parent / "yosys-abc"
+
+
 def run(script: str, folder: Path, name: str) -> str:
     """Run the commands of ``script`` in ``folder``; the log, which stays as ``NAME.log`` beside ``NAME.ys``.
 
