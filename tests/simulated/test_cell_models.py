@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.gates.cell_models import expression, verilog_models
+from scripts.flow.gates.functions import parse
 from scripts.flow.gates.liberty import Group, read
 from scripts.synth.libraries import FOLDER
 from tests.gates.small_library import CELLS, LIBRARY, output, pin
@@ -132,15 +132,8 @@ def test_flip_flops(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("function", "verilog"), [
     ("A", "A"), ("!A", "~A"), ("A'", "~A"), ("!(A B)'", "~~(A & B)"), ("A*B+C", "((A & B) | C)"), ("A&B|C", "((A & B) | C)"),
     ("A B + !C", "((A & B) | ~C)"), ("A ^ B C", "((A ^ B) & C)"), ("(A + B) (C + D)", "((A | B) & (C | D))"), ("1", "1'b1")])
-def test_functions_of_liberty(function: str, verilog: str) -> None:
-    """Inversion, exclusive or, and, or, in this order; two names side by side are an and."""
-    assert expression(function) == verilog
-
-
-@pytest.mark.parametrize("function", ["A +", "(A", "A)", "A ? B", "* A", "A !"])
-def test_what_is_no_function(function: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(function)):
-        expression(function)
+def test_functions_as_verilog(function: str, verilog: str) -> None:
+    assert expression(parse(function)) == verilog
 
 
 def test_cells_without_a_model(tmp_path: Path) -> None:

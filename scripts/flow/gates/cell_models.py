@@ -6,84 +6,26 @@ X, the output of a multiplexer whose select is unknown too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from models.errors import FcimError
+from scripts.flow.gates.functions import Tree, parse
 from scripts.flow.gates.liberty import Group, read
 
-_TOKEN = re.compile(r"\s*([A-Za-z_]\w*|[01]|[!'^&*|+()])")
+_OPERATORS = {"and": "&", "or": "|", "xor": "^"}
 _STORES = ("latch", "statetable", "ff_bank", "latch_bank")
 
 
-class _Expression:
-    """One pass over a Liberty function: inversion first, then exclusive or, and, or; names side by side are an and."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens, at = [], 0
-        while text[at:].strip():
-            found = _TOKEN.match(text, at)
-            if found is None:
-                raise ValueError(text)
-            self.tokens.append(found[1])
-            at = found.end()
-        self.text, self.tokens = text, [*self.tokens, ""]
-
-    def verilog(self) -> str:
-        """The whole of it."""
-        found = self._chain(("|", "+"), " | ", self._and)
-        if self.tokens != [""]:
-            raise ValueError(self.text)
-        return found
-
-    def _and(self) -> str:
-        terms = [self._exclusive()]
-        while self.tokens[0] and self.tokens[0] not in "|+)":
-            if self.tokens[0] in "&*":
-                self.tokens.pop(0)
-            terms.append(self._exclusive())
-        return _joined(terms, " & ")
-
-    def _exclusive(self) -> str:
-        return self._chain(("^",), " ^ ", self._atom)
-
-    def _chain(self, marks: tuple[str, ...], operator: str, part: Callable[[], str]) -> str:
-        terms = [part()]
-        while self.tokens[0] in marks:
-            self.tokens.pop(0)
-            terms.append(part())
-        return _joined(terms, operator)
-
-    def _atom(self) -> str:
-        token = self.tokens.pop(0)
-        if token == "!":
-            found = f"~{self._atom()}"
-        elif token == "(":
-            found = self._chain(("|", "+"), " | ", self._and)
-            if self.tokens.pop(0) != ")":
-                raise ValueError(self.text)
-        elif token and token not in "'^&*|+)":
-            found = f"1'b{token}" if token in "01" else token
-        else:
-            raise ValueError(self.text)
-        while self.tokens[0] == "'":
-            self.tokens.pop(0)
-            found = f"~{found}"
-        return found
-
-
-def _joined(terms: list[str], operator: str) -> str:
-    return terms[0] if len(terms) == 1 else f"({operator.join(terms)})"
-
-
-def expression(text: str) -> str:
-    """A Liberty function as a Verilog expression.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _Expression(text).verilog()
+def expression(tree: Tree) -> str:
+    """A function as a Verilog expression."""
+    if tree[0] == "pin":
+        return tree[1]
+    if tree[0] == "constant":
+        return f"1'b{tree[1]}"
+    if tree[0] == "not":
+        return f"~{expression(tree[1])}"
+    return f"({expression(tree[1])} {_OPERATORS[tree[0]]} {expression(tree[2])})"
 
 
 def verilog_models(file: Path, names: Iterable[str]) -> str:
@@ -99,7 +41,7 @@ def verilog_models(file: Path, names: Iterable[str]) -> str:
             raise FcimError(f"{file} has no cell {name}; give the library that the netlist was made for")
         try:
             texts.append(_module(cells[name]))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, FcimError) as error:
             raise FcimError(f"cell {name} of {file} has no model ({error}); keep it out of netlists with dont_use") from None
     return "\n".join([*texts, "`default_nettype wire\n"])
 
@@ -112,7 +54,7 @@ def _module(cell: Group) -> str:
     lines = [f"module {cell.name} ({ports});"]
     for store in cell.all("ff"):
         lines += _flip_flop(store)
-    lines += [f"    assign {name} = {expression(pin.values['function'])};" for name, pin in pins.items()
+    lines += [f"    assign {name} = {expression(parse(pin.values['function']))};" for name, pin in pins.items()
               if pin.values["direction"] == "output"]
     return "\n".join([*lines, "endmodule\n"])
 
@@ -120,11 +62,11 @@ def _module(cell: Group) -> str:
 def _flip_flop(store: Group) -> list[str]:
     """State and its complement; clear and preset together leave it unknown until the next edge, whatever the library says."""
     state, inverse = store.arguments
-    edges, body = [], f"{state} <= {expression(store.values['next_state'])};"
-    lines = [f"    wire {state}_clock = {expression(store.values['clocked_on'])};"]
+    edges, body = [], f"{state} <= {expression(parse(store.values['next_state']))};"
+    lines = [f"    wire {state}_clock = {expression(parse(store.values['clocked_on']))};"]
     given = [(name, value) for name, value in (("preset", "1'b1"), ("clear", "1'b0")) if name in store.values]
     for name, value in given:
-        lines.append(f"    wire {state}_{name} = {expression(store.values[name])};")
+        lines.append(f"    wire {state}_{name} = {expression(parse(store.values[name]))};")
         edges.append(f" or posedge {state}_{name}")
         body = f"if ({state}_{name}) {state} <= {value}; else {body}"
     if len(given) == 2:
