@@ -92,8 +92,15 @@ module fcim_score_scaler #(
         if (row_we) begin
             used_q[row_bank]  <= wr_first ? ROW_0 : used_q[row_bank] | (ROW_0 << row_index);
             shift_q[row_bank] <= row_shift;
-            wr_lane_q         <= (wr_lane == LAST_LANE) ? {LANE_BITS{1'b0}} : wr_lane + 1'b1;
-            wr_pass_q         <= wr_pass + {{(PASS_BITS-1){1'b0}}, wr_lane == LAST_LANE};
+        end
+    end
+    always @(posedge clk) begin
+        if (!rst_n) begin       // row 0 sets them too, but gates need not show that to a simulator's X
+            wr_lane_q <= {LANE_BITS{1'b0}};
+            wr_pass_q <= {PASS_BITS{1'b0}};
+        end else if (row_we) begin
+            wr_lane_q <= (wr_lane == LAST_LANE) ? {LANE_BITS{1'b0}} : wr_lane + 1'b1;
+            wr_pass_q <= wr_pass + {{(PASS_BITS-1){1'b0}}, wr_lane == LAST_LANE};
         end
     end
 
