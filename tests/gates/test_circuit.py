@@ -13,7 +13,9 @@ from scripts.flow.gates.cells import load
 from scripts.flow.gates.circuit import INTERNAL, LOADS, Circuit
 from scripts.flow.gates.energies import Behaviours, load_behaviours
 from scripts.flow.gates.functions import evaluate, parse, pins_of
+from scripts.flow.gates.liberty import read
 from scripts.flow.gates.netlist import Netlist
+from scripts.flow.sources import ROOT
 from tests.gates.power_library import LIBRARY
 from tests.gates.test_timing import netlist
 
@@ -156,3 +158,17 @@ def test_what_cannot_run_is_refused_in_one_line(cells: dict, said: str, file: Pa
 def test_a_stimulus_that_does_not_fit_is_a_mistake(file: Path) -> None:
     with pytest.raises(ValueError, match="port b of 1 bits"):
         circuit(file, TWO).run(stimulus(a="01"))
+
+
+def test_supply_and_ground_of_the_shipped_library_are_one_charge() -> None:
+    """Over a rise and a fall the two tables of an arc agree, so that their mean is an energy and their sum is twice that."""
+    ratios = []
+    for cell in read(ROOT / "syn" / "lib" / "asap7_rvt_tt.lib").all("cell"):
+        for pin in cell.all("pin"):
+            sums: dict[tuple[str, str], float] = {}
+            for power in pin.all("internal_power"):
+                values = [float(x) for table in power.groups for row in table.list_of("values") for x in row.split(",")]
+                sums[power.values.get("related_pin", ""), power.values["related_pg_pin"]] = sum(values)
+            ratios += [sums[arc, "VSS"] / x for (arc, rail), x in sums.items() if rail == "VDD" and arc]
+    assert len(ratios) > 200 and np.median(ratios) == pytest.approx(1, abs=0.01)
+    assert np.percentile(ratios, 5) > 0.95 and np.percentile(ratios, 95) < 1.05
