@@ -144,8 +144,15 @@ def test_what_reaches_a_shared_register_is_shared_and_a_net_is_paid_by_its_pins(
     assert own == [2 * 1 + 2 * 1, 3]            # the pin of j, the own register's D; j itself
 
 
+def test_a_flip_flop_whose_reset_is_tied_is_one_without(file: Path) -> None:
+    tied = netlist({"clk": ("input", [2]), "a": ("input", [3]), "y": ("output", [6])},
+                   {"r": ("DFFR", {"CLK": [2], "D": [3], "R": ["0"], "Q": [6]})})
+    assert circuit(file, tied).run(stimulus(a="0110"), outputs=True).outputs["y"][:, 0, 0].tolist() == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize(("cells", "said"), [
-    ({"r": ("DFFR", {"CLK": [2], "D": [3], "R": [3], "Q": [6]})}, "DFFR is no flip-flop with data and clock alone"),
+    ({"r": ("DFFR", {"CLK": [2], "D": [3], "R": [3], "Q": [6]})}, "DFFR is no flip-flop of data and a rising clock edge alone"),
+    ({"r": ("DFFR", {"CLK": [2], "D": [3], "R": ["1"], "Q": [6]})}, "DFFR is no flip-flop of data and a rising clock edge alone"),
     ({"r": ("NOR9", {"A": [3], "Y": [6]})}, "an instance of NOR9"),
     ({"i": ("INV", {"A": [6], "Y": [7]}), "j": ("INV", {"A": [7], "Y": [6]})}, "form a loop")])
 def test_what_cannot_run_is_refused_in_one_line(cells: dict, said: str, file: Path) -> None:

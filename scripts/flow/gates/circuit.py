@@ -66,7 +66,7 @@ class Circuit:
             reaches.
 
     Raises:
-        FcimError: a cell that is not known, a flip-flop with more inputs than data and clock, or a loop.
+        FcimError: a cell that is not known, a flip-flop that is cleared or set, or a loop.
     """
 
     def __init__(self, netlist: Netlist, library: Library, behaviours: Behaviours,
@@ -92,8 +92,9 @@ class Circuit:
             pins = {pin: bits[0] for pin, bits in instance.pins.items() if bits}
             if cell is None or behaviour is None:
                 raise FcimError(f"{self.netlist.name} has an instance of {instance.kind}, which is no cell of the library")
-            if cell.clock and behaviour.flop is None:
-                raise FcimError(f"{instance.kind} is no flip-flop with data and clock alone; exclude it in syn/libraries.yaml")
+            if cell.clock and (behaviour.flop is None or not _never(behaviour.flop.forces, pins)):
+                raise FcimError(f"{instance.kind} is no flip-flop of data and a rising clock edge alone; exclude it in "
+                                "syn/libraries.yaml")
             self.leakage += behaviour.leakage
             number = ~len(self.flops) if behaviour.flop else len(self.gates)
             if behaviour.flop:
@@ -267,6 +268,17 @@ class Circuit:
 def _inverted(function: Tree, flop: Flop) -> bool:
     """Whether the output of a flip-flop is the inverse of its state."""
     return bool(evaluate(function, {flop.state: np.zeros(1, bool), flop.inverse: np.ones(1, bool)})[0])
+
+
+def _never(forces: Sequence[Tree], pins: Mapping[str, int | str]) -> bool:
+    """Whether no clear and no preset of a flip-flop can ever act, since their pins are tied."""
+    for force in forces:
+        names = pins_of(force)
+        if any(pins.get(name) not in ("0", "1") for name in names):
+            return False
+        if evaluate(force, {name: np.array([pins[name] == "1"]) for name in names})[0]:
+            return False
+    return True
 
 
 def _sizes(stimulus: Mapping[str, np.ndarray]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from scripts.flow.gates.functions import Tree, parse
 from scripts.flow.gates.liberty import Group, read
 
 LOADS = ("total_output_net_capacitance", "equal_or_opposite_output_net_capacitance")
+FORCES = ("clear", "preset")
 EDGES = ("rise_power", "fall_power")
 _FEMTO = {"ff": 1.0, "pf": 1e3}
 _PICO = {"1ps": 1.0, "10ps": 10.0, "100ps": 100.0, "1ns": 1000.0}
@@ -37,12 +38,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Flop:
-    """A flip-flop: its clock pin, and what it takes at a rising edge. ``state`` and ``inverse`` are its names for both."""
+    """A flip-flop: its clock pin, and what it takes at a rising edge. ``state`` and ``inverse`` are its names for both;
+    ``forces``: when it is cleared or set."""
 
     clock: str
     next_state: Tree
     state: str
     inverse: str
+    forces: tuple[Tree, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,9 +163,9 @@ def _behaviour(cell: Group, at: _Reader, nano: float) -> Behaviour:
 
 
 def _flop(cell: Group) -> Flop | None:
-    """The flip-flop of a cell; None where there is none, or one that has more inputs than data and clock."""
+    """The flip-flop of a cell; None where there is none, or one that is no simple one with a rising edge."""
     group = next(cell.all("ff"), None)
-    if group is None or len(group.arguments) < 2 or "clear" in group.values or "preset" in group.values:
+    if group is None or len(group.arguments) < 2:
         return None
-    clock = parse(group.values["clocked_on"])
-    return Flop(clock[1], parse(group.values["next_state"]), *group.arguments[:2]) if clock[0] == "pin" else None
+    clock, forces = parse(group.values["clocked_on"]), tuple(parse(group.values[key]) for key in FORCES if key in group.values)
+    return Flop(clock[1], parse(group.values["next_state"]), *group.arguments[:2], forces) if clock[0] == "pin" else None
