@@ -45,23 +45,23 @@ class GateBlock:
         return netlist(self.top, self.parameters, FOLDER)
 
 
-_ENGINE = {"ROWS": 8, "HEAD_DIM": 16, "BITS_PER_CYCLE": 1, "KEYS_PER_BLOCK": 8, "PROB_BITS": 8, "MAX_KEYS": 64}
+ENGINE = {"ROWS": 8, "HEAD_DIM": 16, "BITS_PER_CYCLE": 1, "KEYS_PER_BLOCK": 8, "PROB_BITS": 8, "MAX_KEYS": 64}
 
 
 def _of_engine(*names: str, **more: int) -> dict[str, int]:
-    return {**{name: _ENGINE[name] for name in names}, **more}
+    return {**{name: ENGINE[name] for name in names}, **more}
 
 
 BLOCKS = {block.name: block for block in (
-    GateBlock("ip_cim", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", USER_BITS=1)),
-    GateBlock("op_cim", _ENGINE),
+    GateBlock("ip_cim", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", USER_BITS=1), proof=NOT_CLOSED),
+    GateBlock("op_cim", ENGINE, proof=NOT_CLOSED),
     GateBlock("acc_update", {"LANES": 1, "COLUMNS": 1, "ACC_BITS": 22, "OP_LANE": 19, "BSUM_BITS": 11}),
-    GateBlock("score_lanes", {"LANES": 1, "HEAD_DIM": 16, "POS_BITS": 7}),
-    GateBlock("score_scaler", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", POS_BITS=7)),
+    GateBlock("score_lanes", {"LANES": 1, "HEAD_DIM": 16, "POS_BITS": 7}, proof=SUMS),
+    GateBlock("score_scaler", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", POS_BITS=7), proof=SUMS),
     GateBlock("exp2", {"LANES": 1, "PROB_BITS": 14}),
     GateBlock("row_max", {"LANES": 1, "BITS_PER_CYCLE": 1, "PROB_BITS": 8}),
     GateBlock("block_exponential", _of_engine("ROWS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS", BITS_PER_CYCLE=2)),
-    GateBlock("online_softmax", _ENGINE),
+    GateBlock("online_softmax", ENGINE, proof=NOT_CLOSED),
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
     GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=SUMS),

@@ -16,7 +16,7 @@ from scripts.flow.gates.equivalence import DIFFERENT, PROVEN, SIDES, Verdict, pr
 from scripts.flow.gates.readers import read_command
 from scripts.flow.regress.job import Job, Outcome
 from scripts.gate_level.blocks import NOT_CLOSED, SUMS, GateBlock, block_of, missing
-from scripts.synth.netlists import SUFFIX
+from scripts.synth.netlists import SUFFIX, shell
 
 SECONDS, SHORT = 400, 60        # for a proof that closes, and for the attempt at one that does not
 MERGED = "wreduce -keepdc\npeepopt\nopt_clean\nalumacc\nshare\nopt -keepdc -noff\n"
@@ -24,16 +24,20 @@ MEMORIES = "memory -nomap -nordff\nmemory_map -keepdc\n"
 
 
 def compare(block: GateBlock, files: Sequence[Path], folder: Path, level: str, seconds: float) -> Verdict:
-    """The RTL of a block and a netlist of it with its cells.
+    """The RTL of a block and a netlist of it with its cells, each in a shell with the block's ports, since yosys' reader does not
+    take parameters of a top that has others in it.
 
     Raises:
         yosys.YosysFailed: yosys refuses one of them.
     """
-    rtl = (f"{read_command('verilog', block.top, block.parameters)}proc\nflatten\nopt -keepdc -noff\n"
-           f"{MERGED if level == SUMS else ''}{MEMORIES}rename {block.top} {SIDES[0]}\n")
-    top = f"{block.top}{SUFFIX}"
-    gates = (f"read_verilog -sv {' '.join(map(str, files))}\nhierarchy -check -top {top}\nproc\nflatten\nopt -keepdc -noff\n"
-             f"{MEMORIES}rename {top} {SIDES[1]}\n")
+    shells = (shell(block.top, SIDES[0], block.top, block.parameters, hand_on=True),
+              shell(block.top, SIDES[1], f"{block.top}{SUFFIX}", block.parameters))
+    for name, text in zip(SIDES, shells, strict=True):
+        (folder / f"{name}.v").write_text(text)
+    rtl = (f"read_verilog -sv -defer {folder}/{SIDES[0]}.v\n{read_command('verilog', SIDES[0], {})}proc\nflatten\n"
+           f"opt -keepdc -noff\n{MERGED if level == SUMS else ''}{MEMORIES}")
+    gates = (f"read_verilog -sv {' '.join(map(str, files))} {folder}/{SIDES[1]}.v\nhierarchy -check -top {SIDES[1]}\n"
+             f"proc\nflatten\nopt -keepdc -noff\n{MEMORIES}")
     return prove(rtl, gates, folder, seconds)
 
 

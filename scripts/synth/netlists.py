@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -17,11 +18,13 @@ from filelock import FileLock
 from models.errors import FcimError
 from scripts.flow.gates import yosys
 from scripts.flow.gates.cell_models import verilog_models
+from scripts.flow.processes import WORK
 from scripts.flow.sources import include_folders, rtl_files
 from scripts.synth.block import FORM, RECIPE, gates_key, key_of, synthesize
 from scripts.synth.elaborate import elaborate_module
 from scripts.synth.libraries import DEFAULT, FOLDER, Chosen, choose
 
+WRITTEN = 2             # form of what is kept here; another number makes all of it old
 SUFFIX = "_gates"       # of the netlist's top
 TOP_FILE, NETLIST, CELLS, ABOUT = "top.v", "netlist.v", "cells.v", "about.json"
 HEADER = r"^module {top}\b.*?^\);"
@@ -58,7 +61,7 @@ def netlist(top: str, parameters: Mapping[str, int], folder: Path, given: str = 
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{place}.lock"):
         if not (place / ABOUT).is_file():
-            with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as name:
+            with tempfile.TemporaryDirectory(dir=os.environ.get(WORK, place.parent), prefix="new-") as name:
                 work = Path(name)
                 try:
                     _make(top, parameters, library, folder, work)
@@ -74,7 +77,7 @@ def netlist(top: str, parameters: Mapping[str, int], folder: Path, given: str = 
 def _key(top: str, parameters: Mapping[str, int], library: Chosen) -> str:
     headers = sorted(h for place in include_folders() for h in place.glob("*.vh"))
     settings = {key: value for key, value in asdict(library.settings).items() if key != "file"}
-    return key_of(str(FORM), top, json.dumps(parameters, sort_keys=True), json.dumps(settings, sort_keys=True), yosys.VERSION,
+    return key_of(f"{FORM}.{WRITTEN}", top, json.dumps([dict(parameters), settings], sort_keys=True), yosys.VERSION,
                   *(path.read_bytes() for path in (*rtl_files(), *headers, library.file, *(FOLDER / name for name in RECIPE))))
 
 
@@ -100,16 +103,33 @@ def _make(top: str, parameters: Mapping[str, int], library: Chosen, folder: Path
 
 def top_of(top: str, parameters: Mapping[str, int]) -> str:
     """A module with the header of the RTL's, which elaborates with these parameters alone, and the netlist in it."""
+    checks = "".join(f"    generate if ({name} != {value}) begin : g_{name}\n"
+                     f"        fcim_netlist_has_{name}_{value} illegal ();\n    end endgenerate\n"
+                     for name, value in parameters.items())
+    return shell(top, top, f"{top}{SUFFIX}", {}, before=checks)
+
+
+def shell(top: str, name: str, inside: str, parameters: Mapping[str, int], before: str = "", hand_on: bool = False) -> str:
+    """A module called ``name`` with the header of ``top`` in the RTL around one called ``inside``, its instance ``gates``.
+
+    Args:
+        parameters: values that the header gets instead of those in the RTL.
+        before: Verilog in front of the instance.
+        hand_on: ``inside`` has these parameters too.
+
+    Raises:
+        FcimError: there is no such module.
+    """
     path = next((path for path in rtl_files() if path.stem == top), None)
     found = re.search(HEADER.format(top=top), path.read_text(), re.M | re.S) if path else None
     if found is None:
         raise FcimError(f"{top} is in no file of fusioncim.f; name a module of rtl/")
-    header = re.sub(r"\boutput\s+reg\b", "output wire", found[0])
+    header = re.sub(r"\boutput\s+reg\b", "output wire", found[0]).replace(top, name, 1)
+    for key, value in parameters.items():
+        header = re.sub(rf"(\bparameter\s+{key}\s*=\s*)\w+", rf"\g<1>{value}", header)
     lines = [line.split("//")[0].rstrip(", ") for line in header.splitlines()]
     ports = [line.split()[-1] for line in lines if line.lstrip().startswith(("input", "output"))]
-    checks = "".join(f"    generate if ({name} != {value}) begin : g_{name}\n"
-                     f"        fcim_netlist_has_{name}_{value} illegal ();\n    end endgenerate\n"
-                     for name, value in parameters.items())
-    pins = ",\n".join(f"        .{name}({name})" for name in ports)
-    return (f"`default_nettype none\n{header}\n{checks}    {top}{SUFFIX} gates (\n{pins}\n    );\nendmodule\n"
+    handed = f" #({', '.join(f'.{key}({key})' for key in parameters)})" if hand_on and parameters else ""
+    pins = ",\n".join(f"        .{port}({port})" for port in ports)
+    return (f"`default_nettype none\n{header}\n{before}    {inside}{handed} gates (\n{pins}\n    );\nendmodule\n"
             "`default_nettype wire\n")

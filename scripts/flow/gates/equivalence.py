@@ -9,7 +9,6 @@ each net of the first that X reaches runs another that tells whether it is X, th
 from __future__ import annotations
 
 import json
-import random
 import re
 import subprocess
 import time
@@ -17,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scripts.flow.gates import yosys
 
@@ -171,13 +172,18 @@ def _guesses(side: _Side, values: Mapping[Bit, str]) -> dict[Bit, Bit]:
     found: dict[Bit, Bit] = dict.fromkeys(alone, "0")
     for _ in range(ROUNDS if alone else 0):
         value = {"0": 0, "1": _ALL, "x": 0}
-        value |= {bit: random.Random(f"i:{name}").getrandbits(PATTERNS) for name, bit in side.inputs.items()}
-        value |= {bit: random.Random(f"r:{name}").getrandbits(PATTERNS) for bit, name in values.items()}
+        value |= {bit: _random(f"i:{name}") for name, bit in side.inputs.items()}
+        value |= {bit: _random(f"r:{name}") for bit, name in values.items()}
         value |= {bit: value[guess] for bit, guess in found.items()}
         _evaluate(side, value)
         next_values = {value[side.registers[bit]]: bit for bit in values} | {0: "0", _ALL: "1"}
         found = {bit: next_values.get(value[side.registers[bit]], "0") for bit in alone}
     return found
+
+
+def _random(name: str) -> int:
+    """The same for the same name."""
+    return int.from_bytes(np.random.default_rng(list(name.encode())).bytes(PATTERNS // 8), "little")
 
 
 def _evaluate(side: _Side, value: dict[Bit, int]) -> None:
