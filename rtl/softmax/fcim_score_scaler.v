@@ -95,7 +95,8 @@ module fcim_score_scaler #(
         end
     end
     always @(posedge clk) begin
-        if (!rst_n) begin       // row 0 sets them too, but gates need not show that to a simulator's X
+        // row 0 sets them too, but gates need not show that to a simulator's X
+        if (!rst_n) begin
             wr_lane_q <= {LANE_BITS{1'b0}};
             wr_pass_q <= {PASS_BITS{1'b0}};
         end else if (row_we) begin
