@@ -147,4 +147,6 @@ REAL_CALIBRATION = Report("calibrate", "build/calibrate/smollm2.json", lambda d:
 REAL_ABLATION = Report("ablation", "build/ablation-smollm2/ablation.json", _real_study, True, (
     f"MODEL={SMOLLM2}", "KEYS_PER_BLOCK=16", f"ORDERS={REAL_CALIBRATION.file}", "OUT=build/ablation-smollm2"))
 REGRESSION = Report("regress", "build/regress/regress.json", _whole, True)
+GATES = Report("regress", "build/gates-regress/regress.json", lambda d: d["passed"] and "TAGS=gates" in d["command"], True,
+               ("TAGS=gates", "OUT=build/gates-regress"))
 COVERAGE = Report("coverage", "build/coverage/coverage.json", lambda d: "totals" in d, True)
