@@ -18,12 +18,10 @@ RTL, SUMS, NOT_CLOSED = "from the RTL", "from merged sums", "not closed"      # 
 
 @dataclass(frozen=True)
 class GateBlock:
-    """A block at one set of parameters. ``tests``: of its bench those that run on gates, None for all; ``proof``: what the solver
-    must prove of them."""
+    """A block at one set of parameters; ``proof``: what the solver must prove of its gates."""
 
     name: str
     parameters: Mapping[str, int] = field(default_factory=dict)
-    tests: tuple[str, ...] | None = None
     proof: str = RTL
 
     @property
