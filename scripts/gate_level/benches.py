@@ -22,7 +22,8 @@ def run(job: Job) -> Outcome:
     metrics: dict[str, int | float | str] = {"cells": gates.cells, "flip-flops": gates.flops}
     try:
         result = run_bench(block.top, block.bench, block.parameters, RunOptions(
-            sim=job.sim, seed=job.seed, waves=job.waves, sources=gates.files, build_root="build/gates", repeat=job.repeat))
+            sim=job.sim, seed=job.seed, waves=job.waves, sources=gates.files, testcase=block.tests, build_root="build/gates",
+            repeat=job.repeat))
     except BenchFailed as failure:
         return Outcome(False, str(failure), metrics, log=failure.result.log, waves=failure.result.waves)
     return Outcome(True, metrics=metrics | {"tests passed": result.passed}, tests=result.passed, log=result.log,

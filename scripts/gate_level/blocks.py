@@ -18,11 +18,13 @@ RTL, SUMS, NOT_CLOSED = "from the RTL", "from merged sums", "not closed"      # 
 
 @dataclass(frozen=True)
 class GateBlock:
-    """A block at one set of parameters; ``proof``: what the solver must prove of its gates."""
+    """A block at one set of parameters. ``proof``: what the solver must prove of its gates; ``tests``: of its bench those that
+    run on them, None for all."""
 
     name: str
     parameters: Mapping[str, int] = field(default_factory=dict)
     proof: str = RTL
+    tests: tuple[str, ...] | None = None
 
     @property
     def top(self) -> str:
@@ -59,7 +61,7 @@ BLOCKS = {block.name: block for block in (
     GateBlock("exp2", {"LANES": 1, "PROB_BITS": 14}),
     GateBlock("row_max", {"LANES": 1, "BITS_PER_CYCLE": 1, "PROB_BITS": 8}),
     GateBlock("block_exponential", _of_engine("ROWS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS", BITS_PER_CYCLE=2)),
-    GateBlock("online_softmax", ENGINE, proof=NOT_CLOSED),
+    GateBlock("online_softmax", ENGINE, NOT_CLOSED, ("random_tiles/pattern=none", "random_tiles/pattern=both", "largest_sums")),
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
     GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=SUMS),
