@@ -1,7 +1,8 @@
 """Proofs by solver that the two texts of a macro's array are one machine, from registers that are 0 on.
 
 Both are elaborated, made into one circuit that compares all outputs in every cycle, and given to the solver of yosys with any
-inputs. What the arrays need of who drives them (``first`` in a walk's first step, ``last`` in its last) comes from a counter.
+inputs. What the arrays need of who drives them (``first`` in a walk's first step, ``last`` in its last) comes from a counter, and
+inputs that have fewer values than their bits could hold are cut to them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from scripts.flow.simulator import FAST_ARRAYS
 from scripts.flow.sources import ROOT
 
 PROVED = "SAT proof finished - no model found: SUCCESS!"
-DRIVEN = {"first": "steps == 0", "last": "steps == STEPS - 1",
-          "q_data": "q_data & {HEAD_DIM{8'h81}}"}   # two bits of a cell: of all eight the solver would compare adders for hours
+DRIVEN = {"first": "steps == 0", "last": "steps == STEPS - 1"}
+CUT = {"p_pass": "p_pass & STEPS - 1", "rd_pass": "rd_pass & STEPS - 1",
+       "q_data": "q_data & {HEAD_DIM{8'h81}}"}     # two bits of a cell: of all eight the solver would compare adders for hours
 _PORT = re.compile(r"^ {4}(input|output) +wire +(\[[^\]]+\])? *(\w+),?", re.M)
 
 
@@ -29,7 +31,7 @@ def driver(text: str, top: str) -> str:
     shown = ",\n".join(f"    {way} wire {width} {name}" for way, width, name in ports if name not in DRIVEN)
     parameters = header[header.index("#("):header.index("\n) (") + 2]
     own = re.findall(r"^ {4}parameter +(\w+)", header, re.M)
-    joined = ", ".join(f".{name}({DRIVEN.get(name, name)})" for _, _, name in ports)
+    joined = ", ".join(f".{name}({(DRIVEN | CUT).get(name, name)})" for _, _, name in ports)
     return (f"module walk {parameters} (\n{shown}\n);\n    localparam STEPS = 8 / BITS_PER_CYCLE;\n    reg [2:0] steps;\n"
             "    always @(posedge clk) if (step) steps <= steps == STEPS - 1 ? 0 : steps + 1;\n"
             f"    {top} #({', '.join(f'.{name}({name})' for name in own)}) u_array ({joined});\nendmodule\n")
