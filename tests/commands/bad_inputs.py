@@ -61,7 +61,7 @@ TABLE = [
     Bad("sim LAYERS=99 SCHED=zigzag FUSE=1", "LAYERS, SCHED and FUSE are not variables of make sim; did you mean LAYER"),
     Bad("sim seed=3", "seed is not a variable of make sim; did you mean SEED?"),
     Bad("sim OUT=", "OUT is not a variable of make sim, only of make capture"),
-    Bad("perplexity HEADS=99 KEYS_PER_BLOCK=16", "HEADS and KEYS_PER_BLOCK are not variables of make perplexity; it takes CONFIG"),
+    Bad("perplexity HEADS=9 WAVES=1", "HEADS and WAVES are not variables of make perplexity; it takes CONFIG"),
     Bad("sim XYZZY=1", "XYZZY is not a variable of make sim; it takes CONFIG"),
     Bad("clean SEED=1", "SEED is not a variable of make clean"),
     Bad("figures CHECK=maybe", "CHECK = 'maybe' is neither on nor off"),
