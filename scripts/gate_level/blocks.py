@@ -64,7 +64,7 @@ BLOCKS = {block.name: block for block in (
     GateBlock("online_softmax", ENGINE, NOT_CLOSED, ("random_tiles/pattern=none", "random_tiles/pattern=both", "largest_sums")),
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
-    GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=SUMS),
+    GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=NOT_CLOSED),
     GateBlock("v_buffer", _of_engine("HEAD_DIM", "KEYS_PER_BLOCK", SLOTS=2)),
     GateBlock("key_scheduler", {"KEYS_PER_BLOCK": 8, "MAX_KEYS": 128}),
     GateBlock("block_queue", {"BLOCKS_AHEAD": 8, "KEYS_PER_BLOCK": 8, "MAX_KEYS": 64}),
