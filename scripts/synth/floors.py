@@ -49,7 +49,7 @@ def found(result: Result) -> dict[str, dict[str, float]]:
 
 def worse(result: Result, floors: Floors) -> list[str]:
     """One line for each figure that is worse than its floor; only for the library that the floors are for."""
-    if result.library.settings.name != DEFAULT:
+    if result.chosen.settings.name != DEFAULT:
         return []
     lines = []
     for name, block in found(result).items():

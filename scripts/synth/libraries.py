@@ -26,7 +26,7 @@ class Settings:
     """What is not in a Liberty file; the keys of ``syn/libraries.yaml``. ``bit`` is None where a macro's area is not known."""
 
     name: str
-    library: str = "*"
+    pattern: str = "*"
     file: Path | None = None
     what: str = ""
     licence: str = ""
@@ -106,7 +106,7 @@ def choose(given: str) -> Chosen:
     file = (settings.file if settings and settings.file else Path(given)).resolve()
     cells = load(file)
     if settings is None:
-        settings = next((s for s in known.values() if fnmatchcase(cells.name, s.library)), Settings(Path(given).stem))
+        settings = next((s for s in known.values() if fnmatchcase(cells.name, s.pattern)), Settings(Path(given).stem))
     if not any(cell.clock and not cell.latch and not excluded(name, settings.dont_use) for name, cell in cells.cells.items()):
         raise FcimError(f"LIB = {given}: no flip-flop is in the file; give a Liberty file of a complete library")
     return Chosen(file, cells, settings)

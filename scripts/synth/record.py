@@ -41,14 +41,14 @@ class Result:
     """The blocks of one configuration, children before parents; ``tops`` are those that were asked for."""
 
     config: str
-    library: Chosen
+    chosen: Chosen
     blocks: dict[str, BlockResult]
     tops: tuple[str, ...]
 
     def own_area(self, name: str) -> float:
         """The area of a block's cells, and of its macros where the library's settings know it, um2."""
         gates = self.blocks[name].gates
-        return gates.area + gates.macro_bits * (self.library.settings.bit or 0.0)
+        return gates.area + gates.macro_bits * (self.chosen.settings.bit or 0.0)
 
     def sums(self, name: str) -> Sums:
         """A block with its children, each as often as it occurs."""
@@ -68,7 +68,7 @@ class Result:
 
     def equivalents(self, area: float) -> float | None:
         """An area in gate equivalents, None where the library's NAND2 is not known."""
-        return area / self.library.gate if self.library.gate else None
+        return area / self.chosen.gate if self.chosen.gate else None
 
     def memories(self) -> Iterator[tuple[str, Memory]]:
         """The memories that can be written, with their blocks."""

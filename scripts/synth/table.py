@@ -33,8 +33,8 @@ def block_cells(result: Result, block: BlockResult) -> tuple[str, ...]:
 
 def show(result: Result, file: IO[str] | None = None) -> None:
     """Blocks, then memories, then what the figures are."""
-    settings = result.library.settings
-    table = Table(BLOCKS, f"{result.config}, {settings.what or result.library.file.name}")
+    settings = result.chosen.settings
+    table = Table(BLOCKS, f"{result.config}, {settings.what or result.chosen.file.name}")
     for block in result.blocks.values():
         table.add(*block_cells(result, block), last=block.name in result.tops)
     table.show(file)

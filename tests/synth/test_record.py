@@ -72,7 +72,7 @@ def test_what_is_worse_than_its_floor_by_more_than_two_percent(tmp_path: Path) -
 def test_floors_of_blocks_that_are_gone_leave_with_the_whole_engine(tmp_path: Path) -> None:
     path = tmp_path / "floors.yaml"
     write_floors([result()], path)
-    part = Result("tiny", result().library, {"fcim_new": block("fcim_new", 1.0, 1.0)}, ("fcim_new",))
+    part = Result("tiny", result().chosen, {"fcim_new": block("fcim_new", 1.0, 1.0)}, ("fcim_new",))
     write_floors([part], path)
     assert set(read_floors(path)["tiny"]) == {"fcim_leaf", "fcim_other", "fcim_engine", "fcim_new"}
     write_floors([result()], path)
