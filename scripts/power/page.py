@@ -39,7 +39,8 @@ def plot(block: Measured) -> dict[str, Any]:
     main = max(moves, key=lambda name: moves[name])
     place = names.index(main)
     everything = np.array([point for points in block.points.values() for point in points])
-    (x_low, x_high), y_high = (everything[:, place].min(), everything[:, place].max()), everything[:, -1].max() * 1.04
+    reach = (*everything[:, place], *block.fit.ranges[main])    # the page has some of the points, the fit had all
+    x_low, x_high, y_high = min(reach), max(reach), everything[:, -1].max() * 1.04
     x_high = x_high if x_high > x_low else x_low + 1
 
     def x(value: float) -> float:
