@@ -159,7 +159,7 @@ def test_fitted_scales(seed: int) -> None:
             assert (off.amin(0) < 1.5).all(), "a scale that is none of those to be tried"
             chosen, least = moved.gather(0, off.argmin(0)[None])[0], moved.amin(0)
             # errors are taken in 64ths of a step, and one near half a step may be rounded the other way
-            assert (chosen <= 1.02 * least).double().mean() > 0.85 and chosen.sum() < 1.1 * least.sum()
+            assert (chosen <= 1.02 * least).double().mean() > 0.85 and chosen.sum() < 1.05 * least.sum()
             stretched |= set(off.argmin(0).tolist())
     assert len(stretched) > len(STRETCHES) // 2
     reference = [q @ k.transpose(-1, -2) for q, k in (prepared_by_hand(tensors, n, choice) for n in range(2))]
