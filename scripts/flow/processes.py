@@ -215,13 +215,13 @@ def of_its_own(parent: Path) -> Iterator[Path]:
 
     Whatever this process starts while inside is killed, and the folder removed, when it leaves by an exception, by Ctrl-C, by
     SIGTERM or SIGHUP (exit code 128 + the signal's number), or is killed by SIGKILL. Move out of the folder what is to stay.
-    FCIM_WORK of the environment names the folder.
+    FCIM_WORK of the environment names the folder. It is an absolute path, since simulators run elsewhere.
 
     Raises:
         FcimError: ``parent`` cannot be written.
     """
     mark = new_mark()
-    with (_new_folder(parent) as folder, guard(mark, folder), _ended_by_signals(mark),
+    with (_new_folder(parent.absolute()) as folder, guard(mark, folder), _ended_by_signals(mark),
           _variables({strays.VARIABLE: with_mark(mark), WORK: str(folder)})):
         try:
             yield folder

@@ -103,6 +103,13 @@ def test_nothing_outlives_make(number: int, command: tuple[subprocess.Popen[str]
     check_nothing_left(children, tmp_path)
 
 
+def test_the_folder_of_a_relative_path_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulator runs in a folder of its own and opens what lies in this one."""
+    monkeypatch.chdir(tmp_path)
+    with of_its_own(Path("out")) as folder:
+        assert folder.is_absolute() and Path(os.environ["FCIM_WORK"]) == folder and folder.parent == tmp_path / "out"
+
+
 def test_every_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     with of_its_own(tmp_path) as one, of_its_own(tmp_path) as other:
         (one / "result").write_text("1")

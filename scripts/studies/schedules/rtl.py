@@ -84,7 +84,7 @@ def _run(cfg: EngineConfig, group: QuantisedGroup, setting: TileOptions, phase: 
     try:
         (run,) = run_core(cfg, [tile], options=RunOptions(sim=sim, seed=seed))
     except BenchFailed as failed:
-        return replace(found, problems=[str(failed).splitlines()[0]])
+        return replace(found, problems=["; ".join(str(failed).split("\n")[:2])])
     return replace(found, mismatches=int(run.mismatches.sum()), rescaled_rows=run.counters["rescaled_rows"],
                    skipped_blocks=run.counters.get("skipped_blocks", 0), cycles=run.counters["cycles"],
                    problems=_problems(setting.skip, counted, run))
