@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.figures import attention, engine, gates, memories, power, reports, runs, schedules, synthesis
+from scripts.figures import attention, engine, gates, memories, power, reports, runs, schedules, synthesis, widths
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
@@ -56,6 +56,7 @@ def all_figures() -> dict[str, Figure]:
         "latency": Figure(engine.latency, ("latency",)),
         "limits": Figure(engine.limits),
         "memories": Figure(memories.memories, ("memories",)),
+        "widths": Figure(widths.widths, ("widths",)),
         "jobs": Figure(engine.jobs),
         "bench-sim": Figure(runs.bench_sim, ("bench-sim",), reports.BENCH_SIM, True),
         "bench-attention": Figure(runs.bench_attention, ("bench-attention",), reports.BENCH_ATTENTION, True),

@@ -14,6 +14,12 @@ BLOCKS_AHEAD = 16       # of fcim_engine, its default
 CELLS, SRAM, FILE = "cells of an array", "SRAM", "register file"
 
 
+def evaluate(formula: str, names: dict[str, int]) -> int:
+    """A product or sum of ``names``; ``log2`` is that of a power of two, ``clog2`` rounds up."""
+    known = {"__builtins__": {}, "log2": lambda n: n.bit_length() - 1, "clog2": lambda n: (n - 1).bit_length()}
+    return eval(formula, known, names)
+
+
 @dataclass(frozen=True)
 class Memory:
     """``number`` memories of ``words`` words of ``bits`` bits each, as products and sums of the names of :func:`sizes`.
@@ -33,7 +39,7 @@ class Memory:
 
     def size(self, names: dict[str, int]) -> tuple[int, int, int]:
         """Number, words, bits of a word."""
-        return tuple(eval(text, {"__builtins__": {}}, names) for text in (self.number, self.words, self.bits))   # type: ignore
+        return evaluate(self.number, names), evaluate(self.words, names), evaluate(self.bits, names)
 
 
 MEMORIES = (
