@@ -25,7 +25,8 @@ class Checker:
         self.dut, self.size = dut, Geometry(dut)
         assert len(dut.q_data) == 8 * self.size.head_dim and len(dut.m_col_data) == self.size.rows * self.size.ip_bits
         self.cells = np.zeros((2, self.size.rows, self.size.head_dim), dtype=np.int64)  # offset binary, 0 where unused
-        self.used = [0, 0]                          # rows of the tile in each bank
+        self.used = [0, 0]                          # rows of the tile in each bank,
+        self.most = [0, 0]                          # and of the largest one so far
         self.bench = Bench(dut, pattern, budget)
         self.board = self.bench.output("m_col", COLUMN_FIELDS, lanes={"data": (self.size.ip_bits, False)})
         self.source = self.bench.input("s_key", KEY_FIELDS, callback=self._expect)
@@ -34,14 +35,16 @@ class Checker:
         self.offered: list[int] = []                # first cycle in which key k was valid
         self.shown: list[int] = []                  # first cycle in which column k was valid
         self.activity: dict[int, int] = {}          # cycle to bit operations, where active
-        self.writes: list[int] = []                 # cycle of each row write
+        self.writes: list[tuple[int, int, int]] = []    # cycle, bank and row of each write
         self.handoff: list[int] = []                # cycle in which the rules hand key k's result to the output register
 
     def _expect(self, beat: Beat) -> None:
         key = unpack(beat["data"], self.size.head_dim, 8, signed=True) + OFFSET
         self.keys.append(key)
-        coverage.sample_key(key, self.cells[beat["bank"]][:self.used[beat["bank"]]])
-        self.board.expect([{"data": pack(self.cells[beat["bank"]] @ key, self.size.ip_bits), "ksum": int(key.sum()),
+        bank = beat["bank"]
+        coverage.sample_key(key, self.cells[bank][:self.used[bank]])
+        coverage.sample_unused(self.used[bank], self.most[bank], self.size.rows)
+        self.board.expect([{"data": pack(self.cells[bank] @ key, self.size.ip_bits), "ksum": int(key.sum()),
                             "user": beat["user"]}])
 
     async def watch(self) -> None:
@@ -58,8 +61,9 @@ class Checker:
                     self.cells[bank] = 0
                 self.cells[bank, row] = unpack(int(dut.q_data.value), self.size.head_dim, 8, signed=True) + OFFSET
                 self.used[bank] = row + 1
-                coverage.sample_write(row, dut.active.value == 1)
-                self.writes.append(cycle())
+                self.most[bank] = max(self.most[bank], row + 1)
+                coverage.sample_write(row, self.cells[bank, row], dut.active.value == 1)
+                self.writes.append((cycle(), bank, row))
             if dut.s_key_valid.value == 1:
                 if not key_waits:
                     self.offered.append(cycle())
@@ -95,3 +99,6 @@ class Checker:
             want = sum(plane.bit_count() for plane in planes.tolist())
             assert ones == want, f"key {k}, step {step}: {ones} bit operations, not {want}"
             assert self.accepted[k] + 2 + step <= when <= self.handoff[k] + 1, f"key {k}, step {step} was active in cycle {when}"
+        banks = [beat["bank"] for beat in self.bench.monitors["s_key"].beats]
+        adds = {when - 1: banks[i // self.size.cpk] for i, (when, _) in enumerate(events)}
+        coverage.sample_array(self.writes, adds, self.size.cpk)

@@ -1,8 +1,8 @@
-"""Coverpoints of ``fcim_ip_cim`` and their samplers."""
+"""Coverpoints of ``fcim_ip_cim`` and of its array, and their samplers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,13 +12,14 @@ from tb.common.coverage import (
     SIZES,
     BenchCoverGroup,
     digitise,
+    numbers,
     one_some_all,
     plane_states,
     points_of,
     sampler,
 )
 
-point = points_of("fcim_ip_cim")
+point, array = points_of("fcim_ip_cim"), points_of("fcim_ip_array")
 
 COVERPOINTS = (
     point("ip_cim.write", "Rows are written while the array rests and while it works; row 0 clears its bank",
@@ -33,14 +34,39 @@ COVERPOINTS = (
     point("ip_cim.bank", "Neighbouring keys in one bank and in both",
           ("the same bank", "the other bank", "the other bank, no cycle lost")),
     point("ip_cim.reset", "A reset drops what is in flight", ("key in the array, column waits",)),
+    array("ip_array.row_plane", "Bit-planes of rows in offset binary", axes=(("plane", PLANES), ("state", PLANE_STATES))),
+    array("ip_array.write", "What the array does in a cycle in which a row is written",
+          axes=(("row", ("0", "another")), ("array", ("rests", "adds the other bank", "adds the same bank"))),
+          illegal={"*, adds the same bank": "a tile's rows are written before its first key and after its last one"}),
+    array("ip_array.unused", "What a key finds in the rows that its tile lacks",
+          ("the tile lacks none", "cells not written in this test", "a row of an earlier tile")),
+    array("ip_array.steps", "Steps of a key; one step is its first and its last", numbers(1, 2, 4, 8)),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
 
 @sampler
-def sample_write(row: int, working: bool) -> None:
-    """A row is written."""
+def sample_write(row: int, codes: np.ndarray, working: bool) -> None:
+    """A row of ``codes`` [D] in offset binary is written."""
     GROUP.sample("ip_cim.write", f"{'another' if row else '0'}, {'works' if working else 'rests'}")
+    GROUP.sample_array("ip_array.row_plane", *plane_states(codes.astype(np.uint8)))
+
+
+@sampler
+def sample_unused(used: int, most: int, rows: int) -> None:
+    """A key meets a tile of ``used`` rows in a bank whose largest tile so far had ``most``."""
+    GROUP.sample("ip_array.unused", "the tile lacks none", int(used == rows))
+    GROUP.sample("ip_array.unused", "cells not written in this test", int(most < rows))
+    GROUP.sample("ip_array.unused", "a row of an earlier tile", int(used < most))
+
+
+@sampler
+def sample_array(writes: Sequence[tuple[int, int, int]], adds: Mapping[int, int], cpk: int) -> None:
+    """Cycle, bank and row of all writes of a run, and the bank that the array adds in a cycle in which it does."""
+    for cycle, bank, row in writes:
+        state = "rests" if cycle not in adds else "adds the same bank" if adds[cycle] == bank else "adds the other bank"
+        GROUP.sample("ip_array.write", f"{'another' if row else '0'}, {state}")
+    GROUP.sample("ip_array.steps", str(cpk))
 
 
 @sampler

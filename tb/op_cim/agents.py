@@ -29,6 +29,7 @@ class SoftmaxBfm:
         self.dut, self.size, self.garbage = dut, size, garbage
         self.todo = deque(blocks)
         self.writes: dict[int, tuple[Block, int, int]] = {}
+        self.written: int | None = None  # slot that is written in this cycle
         self.ready_from: deque[tuple[int, Block]] = deque()  # blocks to hand over
         self.starts: list[int] = []  # X of each block
         self.next_start = 0  # the earliest E that the block before allows
@@ -63,6 +64,7 @@ class SoftmaxBfm:
         dut, size = self.dut, self.size
         write = self.writes.pop(now, None)
         dut.p_we.value = write is not None
+        self.written = None if write is None else write[0].slot
         if write is not None:
             block, key, pass_ = write
             rows = block.p[key, pass_ * size.lanes : (pass_ + 1) * size.lanes]
@@ -164,18 +166,22 @@ class ValueBufferBfm:
 class NormalizerBfm:
     """Takes finished tiles, reads each tile's rows in random order with random pauses, and frees its bank afterwards."""
 
-    def __init__(self, dut: Any, size: Geometry, generator: np.random.Generator, pauses: bool) -> None:
+    def __init__(self, dut: Any, size: Geometry, generator: np.random.Generator, pauses: bool, rest: int) -> None:
         self.dut, self.size, self.generator, self.pauses = dut, size, generator, pauses
+        self.rest = self.resting = rest  # cycles without a read before each tile
         self.complete: deque[Block] = deque()  # last blocks of tiles whose finish pulse came, oldest first
         self.todo: list[tuple[int, int]] = []  # (row, chunk) of the oldest that are still to be read
         self.expected: np.ndarray | None = None  # what rd_data must show now: the answer to the last read
         self.where = ""
+        self.kept: int | None = None  # the bank that it is of
         self.reads = self.rows_while_busy = 0
 
     def drive(self) -> tuple[int, int] | None:
         """Inputs of this cycle; returns the row and chunk that are read in it."""
-        if self.complete and not self.todo:
-            size = self.size
+        if self.complete and not self.todo and self.resting:
+            self.resting -= 1
+        elif self.complete and not self.todo:
+            size, self.resting = self.size, self.rest
             rows = self.generator.permutation(size.rows)
             self.todo = [(int(row), chunk) for row in rows for chunk in range(size.cpk)]
         read = self.todo[-1] if self.todo and not (self.pauses and self.generator.integers(0, 3) == 0) else None
@@ -205,6 +211,7 @@ class NormalizerBfm:
         width = self.size.read_columns
         assert tile.after is not None
         self.expected = tile.after[row, chunk * width : (chunk + 1) * width]
+        self.kept = tile.bank
         self.where = f"tile {tile.tile} row {row} chunk {chunk}"
         self.todo.pop()
         self.reads += 1

@@ -45,6 +45,14 @@ async def short_blocks_with_gaps(dut: Any) -> None:
 
 
 @cocotb.test()
+async def last_chunk_of_a_tile_is_kept(dut: Any) -> None:
+    """The reader rests between tiles: what it read last stays although the tile after next grows in the same accumulators."""
+    size = Geometry(dut)
+    blocks = draw_blocks(rng("blocks"), size, [1, 1, 1], "mixed", full=True, gaps=False)
+    await Checker(dut, size, blocks, pauses=False, rest=3 * size.block_cycles).run()
+
+
+@cocotb.test()
 @cocotb.parametrize(style=[cocotb.Param(value=s, name=s) for s in ("largest", "smallest")])
 async def ends_of_the_range(dut: Any, style: str) -> None:
     """Every probability at its maximum and every value 127 or -128; with few MAX_KEYS a tile has as many as it may."""

@@ -20,13 +20,14 @@ BUDGET = 40_000
 class Checker:
     """The unit between its BFMs; :meth:`run` passes all blocks through and compares everything that comes out."""
 
-    def __init__(self, dut: Any, size: Geometry, blocks: list[Block], pauses: bool) -> None:
+    def __init__(self, dut: Any, size: Geometry, blocks: list[Block], pauses: bool, rest: int = 0) -> None:
         self.dut, self.size, self.blocks = dut, size, blocks
         garbage = rng("garbage")
         self.softmax = SoftmaxBfm(dut, size, blocks, garbage)
         self.values = ValueBufferBfm(dut, size, garbage)
-        self.normalizer = NormalizerBfm(dut, size, rng("reads"), pauses)
+        self.normalizer = NormalizerBfm(dut, size, rng("reads"), pauses, rest)
         self.finishing: deque[tuple[int, Block]] = deque()  # (X, block) until its finish pulse
+        self.most = [0, 0]                                  # keys of the largest block so far in each slot
         self.finished = self.done = self.active = self.bit_ops = 0
 
     def _check(self, now: int, read: tuple[int, int] | None) -> None:
@@ -38,16 +39,29 @@ class Checker:
             assert block.after is not None
             coverage.sample_block(block.p, block.v, block.shift, block.after, block.first, block.last, size.keys_per_block,
                                      size.prob_bits, size.acc_bits)
+            self.most[block.slot] = max(self.most[block.slot], block.keys)
+            coverage.sample_cells(block.keys, self.most[block.slot], size.keys_per_block, size.cpk)
             if len(self.softmax.starts) > 1:
                 coverage.sample_start(now - self.softmax.starts[-2] - size.block_cycles)
             self.finishing.append((now, block))
         self.softmax.check_slots(now)
         self.values.sample(now)
         self._activity(now)
+        self._cover(now, block, read is not None)
         freed = self.normalizer.sample(read, self.active > 0 and bool(self.values.started))
         if freed is not None:
             self.softmax.busy_banks.discard(freed)
         self._finish(now)
+
+    def _cover(self, now: int, taken: Block | None, reads: bool) -> None:
+        """What meets in this cycle: a write of probabilities and the array's slot, the accumulators that grow and are read."""
+        size = self.size
+        if self.softmax.written is not None:
+            works = [block.slot for start, block in self.finishing if start < now <= start + size.block_cycles]
+            coverage.sample_write(self.softmax.written, works[0] if works else None, None if taken is None else taken.slot)
+        grows = [block.bank for start, block in self.finishing if start + size.cpk < now]
+        read = self.normalizer.complete[0].bank if reads else None
+        coverage.sample_banks(grows[0] if grows else None, read, self.normalizer.kept)
 
     def _finish(self, now: int) -> None:
         """A pulse for each block with its last write, BLOCK_CYCLES + CYCLES_PER_KEY + 1 cycles after X; reads may follow it."""

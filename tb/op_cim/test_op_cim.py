@@ -13,7 +13,8 @@ from tb.common.mutation import check_fault
 
 TOP, BENCH = "fcim_op_cim", "tb.op_cim.bench_op_cim"
 FILE, ARRAY = "rtl/op_cim/fcim_op_cim.v", "rtl/op_cim/fcim_op_array.v"
-TESTS = 5
+ACCUMULATORS = "rtl/op_cim/fcim_accumulators.v"
+TESTS = 6
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
 SETS = [  # with the default every value of each parameter; ends with one lane and with one column among them
     (8, 16, 1, 8, 8, 64),
@@ -72,3 +73,10 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
 def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, FAULTY,
                 RunOptions(seed=seed, testcase="full_blocks_without_a_gap", fast_arrays=fast))
+
+
+def test_a_chunk_that_is_not_kept_is_found(seed: int, tmp_path: Path) -> None:
+    """It would follow what the memories give, which only changes once another tile is in them."""
+    fault = (ACCUMULATORS, "        if (fresh_q) begin\n            for (a", "        begin\n            for (a")
+    check_fault(tmp_path, fault, "columns differ|holds X", TOP, BENCH, FAULTY,
+                RunOptions(seed=seed, testcase="last_chunk_of_a_tile_is_kept", fast_arrays=False))
