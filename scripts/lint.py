@@ -11,12 +11,11 @@ from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import findings
-from scripts.flow.simulator import require_simulator
-from scripts.flow.sources import FILE_LIST, ROOT
+from scripts.flow.gates.readers import WAIVERS, findings, verilator_command, verilator_on
+from scripts.flow.sources import ROOT
 
 TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
-WAIVERS, BENCH_WAIVERS = ROOT / "rtl" / "lint.vlt", ROOT / "tb" / "hdl" / "lint.vlt"
+BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
 COLUMNS = 100       # of a line of Verilog
@@ -37,25 +36,15 @@ def _run(name: str, *command: str) -> bool:
 
 
 def lint_rtl() -> bool:
-    """Verilator with all warnings, which are errors unless ``rtl/lint.vlt`` waives them, once per top and configuration.
-
-    The RTL is read as Verilog-2005, in which Verilator also takes the ``localparam`` of parameter lists.
-
-    Raises:
-        FcimError: Verilator is not installed, or too old.
-    """
-    program = require_simulator("verilator")
-    waivers = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS)]
-    bench = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tb" / "hdl").glob("*.v"))]
-    common = [program, "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps", "-f", str(FILE_LIST.relative_to(ROOT))]
-    language, ok = ["--language", "1364-2005"], True
+    """Verilator, once per top and configuration, then with the benches and the benchmark."""
+    ok = True
     for name in config_names():
-        parameters = [f"-G{key}={value}" for key, value in load_config(name).verilog_parameters().items()]
         for top in TOPS:
-            ok &= _run(f"verilator, {top}, {name}", *common, *language, "--top-module", top, *parameters, waivers[0])
-    ok &= _run("verilator, benches", *common, "--top-module", BENCH_TOP, *waivers, *bench)
-    return ok & _run("verilator, benchmark", *common, "--timing", "--top-module", BENCHMARK.stem, *waivers, *bench,
-                     str(BENCHMARK.relative_to(ROOT)))
+            ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, load_config(name).verilog_parameters()))
+    bench = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS, *sorted((ROOT / "tb" / "hdl").glob("*.v")))]
+    ok &= _run("verilator, benches", *verilator_command("--top-module", BENCH_TOP, *bench))
+    return ok & _run("verilator, benchmark", *verilator_command("--timing", "--top-module", BENCHMARK.stem, *bench,
+                                                                str(BENCHMARK.relative_to(ROOT))))
 
 
 def lint_readers() -> bool:

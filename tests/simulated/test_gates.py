@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
+from models.hardware.config import load_config
 from scripts.flow.gates import yosys
 from scripts.flow.gates.equivalence import DIFFERENT, PROVEN
 from scripts.flow.regress.entries import read_entries
 from scripts.flow.regress.job import Job
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from scripts.flow.sources import ROOT
-from scripts.gate_level import benches, proofs
+from scripts.gate_level import benches, proofs, readers
 from scripts.gate_level.blocks import BLOCKS, RTL, GateBlock
 from scripts.gate_level.proofs import compare
 from scripts.synth.netlists import Netlist, netlist, top_of
@@ -119,6 +120,22 @@ def test_the_workload_tells_what_the_gates_are(seed: int, tmp_path: Path) -> Non
     assert outcome.passed and outcome.metrics["equal"] == RTL and outcome.metrics["registers"] == 8
     with pytest.raises(FcimError, match="block = 'nothing' has no gates here; use acc_update, "):
         benches.run(job(tmp_path, "nothing"))
+
+
+def test_each_of_three_readers_finds_a_latch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = ", ".join(f"parameter {name} = 1" for name in load_config("tiny").verilog_parameters())
+    (tmp_path / "bad.v").write_text(f"module fcim_bad #({parameters}) (input wire g, input wire d, output reg q);\n"
+                                    "always @* if (g) q = d;\nendmodule\n")
+    (tmp_path / "bad.f").write_text(f"{tmp_path}/bad.v\n")
+    monkeypatch.setattr(readers.readers, "FILE_LIST", tmp_path / "bad.f")
+    monkeypatch.setattr(readers.readers, "rtl_files", lambda: [tmp_path / "bad.v"])
+    monkeypatch.setattr(readers, "TOP", "fcim_bad")
+    for reader in readers.READERS:
+        read = replace(job(tmp_path, ""), config="tiny", parameters={"reader": reader})
+        outcome = readers.run(read)
+        assert not outcome.passed and "latch" in outcome.message.lower(), outcome
+    with pytest.raises(FcimError, match="reader = 'eyes' is none of verilator, slang, verilog"):
+        readers.run(replace(read, parameters={"reader": "eyes"}))
 
 
 def test_without_yosys_gates_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The two readers of Verilog that yosys has, and what they must not find: latches, loops, nets with no driver or several."""
+"""Verilator's reader and the two that yosys has, and what they must not find: latches, loops, nets with no driver or several."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.flow.gates import yosys
-from scripts.flow.sources import include_folders, rtl_files
+from scripts.flow.simulator import require_simulator
+from scripts.flow.sources import FILE_LIST, ROOT, include_folders, rtl_files
 
+WAIVERS = ROOT / "rtl" / "lint.vlt"
 READERS = ("slang", "verilog")
 LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
 FIND_LATCHES = f"select -list {' '.join(f't:{kind}' for kind in LATCHES)}"
@@ -23,6 +25,22 @@ def read_command(reader: str, top: str, parameters: Mapping[str, int]) -> str:
         return f"read_slang --keep-hierarchy --top {top} {given} {includes} {files}\n"
     given = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
     return f"read_verilog -sv -defer {includes} {files}\nhierarchy -check -top {top} {given}\n"
+
+
+def verilator_command(*more: str) -> list[str]:
+    """Verilator on the RTL with all warnings, which are errors unless the RTL's waivers or others among ``more`` excuse them.
+
+    Raises:
+        FcimError: Verilator is not installed, or too old.
+    """
+    return [require_simulator("verilator"), "--lint-only", "-Wall", "-Wpedantic", "--timescale", "1ns/1ps",
+            "-f", str(FILE_LIST), *more]
+
+
+def verilator_on(top: str, parameters: Mapping[str, int]) -> list[str]:
+    """That on one top, read as Verilog-2005, in which Verilator also takes the ``localparam`` of parameter lists."""
+    given = [f"-G{key}={value}" for key, value in parameters.items()]
+    return verilator_command("--language", "1364-2005", "--top-module", top, *given, str(WAIVERS.relative_to(ROOT)))
 
 
 def findings(reader: str, top: str, parameters: Mapping[str, int], folder: Path) -> list[str]:
