@@ -20,7 +20,7 @@ from models.hardware.tile import TileJob, TileResult
 TIMING_COUNTERS = ("cycles", *(name for name in COUNTERS if name.startswith("stall_")))
 
 BUFFERS = 3         # blocks of scores between the scaling and the exponentials
-PIPE_SCALE = 3      # from the last pass's turn in the scaler until the block counts as scaled
+PIPE_SCALE = 4      # from the last pass's turn in the scaler until the block counts as scaled
 PIPE_JUDGE = 1      # from the last pass's turn in the judgement until the block counts as judged
 PIPE_EXP = 3        # from a block's last exponential until its probabilities are there
 PIPE_ROW_LOAD = 2   # from a row's acceptance until its bank is loaded

@@ -88,9 +88,6 @@ module fcim_block_exponential #(
     output wire [SUM_BITS-1:0]           sum_rd_data
 );
 
-    localparam ROUND_BITS = SUM_BITS + 1;     // a denominator, and a sign
-    `include "fcim_round_shift.vh"
-
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
 
     // ---- control: walks the keys of a block, and the passes over the rows of each key
@@ -199,39 +196,41 @@ module fcim_block_exponential #(
         c_v_mult_q    <= a_v_mult_q;
     end
 
-    // ---- stage C: running sums
+    // ---- stage C: running sums are read, to be written in stage D
     // of each bank, word pass: either the exponential phase uses it or the normaliser
+    reg                        d_valid_q, d_first_key_q, d_slot_q, d_first_q, d_bank_q;
+    reg [KEY_BITS-1:0]         d_key_q;
+    reg [PASS_BITS-1:0]        d_pass_q;
+    reg [LANES*PROB_BITS-1:0]  d_p_q;
+    reg [V_MULT_BITS-1:0]      d_v_mult_q;
+    reg [LANES*SHIFT_BITS-1:0] d_shift_q;
+    reg [LANES*SUM_BITS-1:0]   d_sums_q;
+
     wire [LANES*SUM_BITS-1:0] bank0_sums, bank1_sums;
-    wire [LANES*SUM_BITS-1:0] old_sums = c_bank_q ? bank1_sums : bank0_sums;
     reg  [LANES*SUM_BITS-1:0] new_sums;
-    wire                      bank0_adds = c_valid_q && !c_bank_q;
-    wire                      bank1_adds = c_valid_q && c_bank_q;
+    wire                      bank0_reads = c_valid_q && !c_bank_q;
+    wire                      bank1_reads = c_valid_q && c_bank_q;
     fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*SUM_BITS)) u_bank0 (
         .clk(clk),
-        .we(bank0_adds), .wr_address(c_pass_q), .wr_data(new_sums),
-        .rd_address(bank0_adds ? c_pass_q : sum_rd_pass), .rd_data(bank0_sums)
+        .we(d_valid_q && !d_bank_q), .wr_address(d_pass_q), .wr_data(new_sums),
+        .rd_address(bank0_reads ? c_pass_q : sum_rd_pass), .rd_data(bank0_sums)
     );
     fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*SUM_BITS)) u_bank1 (
         .clk(clk),
-        .we(bank1_adds), .wr_address(c_pass_q), .wr_data(new_sums),
-        .rd_address(bank1_adds ? c_pass_q : sum_rd_pass), .rd_data(bank1_sums)
+        .we(d_valid_q && d_bank_q), .wr_address(d_pass_q), .wr_data(new_sums),
+        .rd_address(bank1_reads ? c_pass_q : sum_rd_pass), .rd_data(bank1_sums)
     );
 
-    always @* begin : sums
-        reg signed [SUM_BITS:0] sum, rescaled;
-        integer                 c;
-        for (c = 0; c < LANES; c = c + 1) begin
-            sum = $signed({1'b0, old_sums[c*SUM_BITS +: SUM_BITS]});
-            rescaled = fcim_round_shift(sum, c_shift_q[c*SHIFT_BITS +: SHIFT_BITS]);
-            if (c_first_key_q && c_first_q) begin
-                sum = {(SUM_BITS+1){1'b0}};
-            end else if (c_first_key_q) begin
-                sum = rescaled;
-            end
-            new_sums[c*SUM_BITS +: SUM_BITS] = sum[SUM_BITS-1:0]
-                + {{(SUM_BITS-PROB_BITS){1'b0}}, c_p[c*PROB_BITS +: PROB_BITS]};
+    // with a single pass, a bank's word is read again in the cycle in which it is written
+    wire [LANES*SUM_BITS-1:0] old_sums;
+    generate
+        if (CYCLES_PER_KEY > 1) begin : g_passes
+            assign old_sums = c_bank_q ? bank1_sums : bank0_sums;
+        end else begin : g_pass
+            assign old_sums = (d_valid_q && d_bank_q == c_bank_q) ? new_sums :
+                              c_bank_q                            ? bank1_sums : bank0_sums;
         end
-    end
+    endgenerate
 
     reg [ROWS*SHIFT_BITS-1:0] shift_q [0:1];
     always @(posedge clk) begin
@@ -249,14 +248,8 @@ module fcim_block_exponential #(
     end
     assign sum_rd_data = sum_rd_q;
 
-    // ---- stage D: probabilities times their value's multiplier, out; block sums of the products
-    localparam PRODUCT_BITS = PROB_BITS + V_MULT_BITS;
-
-    reg                       d_valid_q, d_first_key_q, d_slot_q;
-    reg [KEY_BITS-1:0]        d_key_q;
-    reg [PASS_BITS-1:0]       d_pass_q;
-    reg [LANES*PROB_BITS-1:0] d_p_q;
-    reg [V_MULT_BITS-1:0]     d_v_mult_q;
+    // ---- stage D: running sums; probabilities times their value's multiplier, out; block sums of
+    // the products
     always @(posedge clk) begin
         if (!rst_n) begin
             d_valid_q <= 1'b0;
@@ -265,13 +258,36 @@ module fcim_block_exponential #(
         end
         d_first_key_q <= c_first_key_q;
         d_slot_q      <= c_slot_q;
+        d_first_q     <= c_first_q;
+        d_bank_q      <= c_bank_q;
         d_key_q       <= c_key_q;
         d_pass_q      <= c_pass_q;
         d_p_q         <= c_p;
         d_v_mult_q    <= c_v_mult_q;
+        d_shift_q     <= c_shift_q;
+        d_sums_q      <= old_sums;
+    end
+
+    // round(sum / 2**shift) + p in one addition: floor(2 * sum / 2**shift) is {floor, half}
+    always @* begin : sums
+        reg [SUM_BITS-1:0] sum;
+        reg [SUM_BITS:0]   twice, total;
+        integer            c;
+        for (c = 0; c < LANES; c = c + 1) begin
+            sum   = d_sums_q[c*SUM_BITS +: SUM_BITS];
+            twice = {sum, 1'b0};
+            if (d_first_key_q) begin
+                twice = d_first_q ? {(SUM_BITS+1){1'b0}}
+                                  : {sum, 1'b0} >> d_shift_q[c*SHIFT_BITS +: SHIFT_BITS];
+            end
+            total = twice + {{(SUM_BITS-PROB_BITS){1'b0}},
+                             d_p_q[c*PROB_BITS +: PROB_BITS], twice[0]};
+            new_sums[c*SUM_BITS +: SUM_BITS] = total[SUM_BITS:1];
+        end
     end
 
     // round(p * (v_mult + 1) / 16): at most p
+    localparam PRODUCT_BITS = PROB_BITS + V_MULT_BITS;
     reg [LANES*PROB_BITS-1:0] weighed;
     always @* begin : weigh
         reg [PRODUCT_BITS-1:0] product;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_row_max: keeps every row's running maximum, an integer. Once a key block is scaled it
 // decides the block's maxima and rescale amounts, pass by pass, and whether every score of the
-// block lies too far below its row's running maximum to count. Holds the scores' maxima, the
-// running maxima and the amounts of three blocks: one is scaled, one judged, one exponentiated.
+// block lies too far below its row's running maximum to count. Holds the scores' maxima, as whole
+// octaves, the running maxima and the amounts of three blocks: one is scaled, one judged, one
+// exponentiated.
 //
 // Latency:    A block is judged in the cycle after its last pass.
 // Throughput: A block per CYCLES_PER_KEY cycles.
-// Cuts:       s_blk_ready, judged and the read port depend on registers only; maxima and the test
-//             of what counts lie in two stages.
+// Cuts:       s_blk_ready, judged and the read port depend on registers only. A pass is read in one
+//             stage, judged in the next, and its events are summed in a third.
 // Numbers:    z signed with Z_FRAC fraction bits; running maximum a signed integer; the amount of a
 //             rescale is clamped to SHIFT_BITS.
 `default_nettype none
@@ -22,7 +23,8 @@ module fcim_row_max #(
     localparam Z_BITS = 20,                       // scaled score, signed
     localparam Z_FRAC = 10,                       // fraction bits of a scaled score
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
-    localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS,  // rises of LANES maxima
+    localparam RISE_BITS = ROW_MAX_BITS + 1,      // rise of a maximum, signed
+    localparam AMOUNT_BITS = RISE_BITS + LANE_COUNT_BITS,  // rises of LANES maxima
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5                   // octaves that a block may lie below, unsigned
@@ -67,33 +69,39 @@ module fcim_row_max #(
     localparam [PASS_BITS-1:0]     LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam signed [Z_BITS-1:0] MASKED    = {1'b1, {(Z_BITS-1){1'b0}}};
 
+    // what is kept of a score, a signed number: {octave, it is visible}. A masked one has the
+    // lowest octave, so the largest of these is {octave of the highest score, a score is visible}
+    localparam TOP_BITS = ROW_MAX_BITS + 1;
+
     reg [PASS_BITS-1:0] pass_q;
 
     // ---- maxima of the scores of each buffer, word pass: one that is scaled is not judged yet
-    wire [BUFFERS*LANES*Z_BITS-1:0] zmax;
-    reg  [LANES*Z_BITS-1:0]         zmax_new;
+    wire [BUFFERS*LANES*TOP_BITS-1:0] tops;
+    reg  [LANES*TOP_BITS-1:0]         tops_new;
     genvar u;
     generate
         for (u = 0; u < BUFFERS; u = u + 1) begin : g_buffer
             wire scales = z_valid && (z_buf == u[1:0]);
-            fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*Z_BITS)) u_maxima (
+            fcim_register_file #(.WORDS(CYCLES_PER_KEY), .WIDTH(LANES*TOP_BITS)) u_maxima (
                 .clk(clk),
-                .we(scales), .wr_address(z_pass), .wr_data(zmax_new),
+                .we(scales), .wr_address(z_pass), .wr_data(tops_new),
                 .rd_address(scales ? z_pass : pass_q),
-                .rd_data(zmax[u*LANES*Z_BITS +: LANES*Z_BITS])
+                .rd_data(tops[u*LANES*TOP_BITS +: LANES*TOP_BITS])
             );
         end
     endgenerate
 
     always @* begin : maxima
-        reg signed [Z_BITS-1:0] z, old;
-        integer                 i;
-        zmax_new = zmax[z_buf*LANES*Z_BITS +: LANES*Z_BITS];
+        reg signed [Z_BITS-1:0]   z;
+        reg signed [TOP_BITS-1:0] top, old;
+        integer                   i;
+        tops_new = tops[z_buf*LANES*TOP_BITS +: LANES*TOP_BITS];
         for (i = 0; i < LANES; i = i + 1) begin
             z   = z_data[i*Z_BITS +: Z_BITS];
-            old = zmax_new[i*Z_BITS +: Z_BITS];
-            if (z_first_key || z > old) begin
-                zmax_new[i*Z_BITS +: Z_BITS] = z;
+            top = {z[Z_BITS-1:Z_FRAC], z != MASKED};
+            old = tops_new[i*TOP_BITS +: TOP_BITS];
+            if (z_first_key || top > old) begin
+                tops_new[i*TOP_BITS +: TOP_BITS] = top;
             end
         end
     end
@@ -109,15 +117,13 @@ module fcim_row_max #(
         end
     end
 
-    // ---- stage A: running maxima and amounts
-    reg                          a_valid_q, a_first_pass_q, a_end_q;
-    reg [1:0]                    a_buf_q;
-    reg signed [OCTAVES_BITS:0]  a_span_q;               // octaves below the maximum that count
-    reg [LANES*ROW_MAX_BITS-1:0] a_row_max_q, a_own_q;   // the row's, and that of the block alone
-    reg [LANES-1:0]              a_visible_q;            // the row sees a key of the block
-    reg [LANE_COUNT_BITS-1:0]    a_rescaled_q;
-    reg [AMOUNT_BITS-1:0]        a_amount_q;
-
+    // ---- stage A: a pass of the block's maxima, and of both blocks' if they are judged as one
+    reg                         a_valid_q, a_first_q, a_first_pass_q, a_end_q;
+    reg [1:0]                   a_buf_q;
+    reg [PASS_BITS-1:0]         a_pass_q;
+    reg [TAU_BITS-1:0]          a_tau_q;
+    reg signed [OCTAVES_BITS:0] a_span_q;                // octaves below the maximum that count
+    reg [LANES*TOP_BITS-1:0]    a_own_q, a_highest_q;    // of the block alone, of all
     always @(posedge clk) begin
         if (!rst_n) begin
             a_valid_q <= 1'b0;
@@ -126,20 +132,55 @@ module fcim_row_max #(
         end
     end
 
-    // the rows' state as the last judged block has left it, word pass
-    wire [LANES*ROW_MAX_BITS-1:0] row_max_old;
-    wire [LANES-1:0]              seen_old;
-    reg  [LANES*ROW_MAX_BITS-1:0] row_max_all, own_max_all;
+    always @(posedge clk) begin : read_pass
+        reg        [LANES*TOP_BITS-1:0] own_all, after_all;
+        reg signed [TOP_BITS-1:0]       own, after;
+        reg signed [OCTAVES_BITS:0]     exact, given;
+        integer                         r;
+        if (s_blk_valid) begin
+            own_all   = tops[s_blk_buf*LANES*TOP_BITS +: LANES*TOP_BITS];
+            after_all = tops[s_blk_after*LANES*TOP_BITS +: LANES*TOP_BITS];
+            a_own_q   <= own_all;
+            if (s_blk_joint) begin
+                for (r = 0; r < LANES; r = r + 1) begin
+                    own   = own_all[r*TOP_BITS +: TOP_BITS];
+                    after = after_all[r*TOP_BITS +: TOP_BITS];
+                    if (own > after) begin
+                        after_all[r*TOP_BITS +: TOP_BITS] = own;
+                    end
+                end
+                a_highest_q <= after_all;
+            end else begin
+                a_highest_q <= own_all;
+            end
+            // 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
+            exact = $signed(PROB_BITS[OCTAVES_BITS:0])
+                  - $signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
+            given = $signed({1'b0, s_blk_octaves});
+            a_span_q       <= (s_blk_octaves != 0 && given < exact) ? given : exact;
+            a_first_q      <= s_blk_first;
+            a_first_pass_q <= (pass_q == 0);
+            a_end_q        <= last_pass;
+            a_buf_q        <= s_blk_buf;
+            a_pass_q       <= pass_q;
+            a_tau_q        <= s_blk_tau;
+        end
+    end
+
+    // ---- stage B: running maxima, amounts, and whether a row counts: its maximum in the block
+    // lies in an octave from -span on
+    wire [LANES*ROW_MAX_BITS-1:0] row_max_old;     // the rows' state as the last judged block has
+    wire [LANES-1:0]              seen_old;        // left it, word pass
+    reg  [LANES*ROW_MAX_BITS-1:0] row_max_all;
     reg  [LANES*SHIFT_BITS-1:0]   shift_all;
-    reg  [LANES-1:0]              seen_all, visible_all;
-    reg  [LANE_COUNT_BITS-1:0]    moved;
-    reg  [AMOUNT_BITS-1:0]        moved_sum;
+    reg  [LANES*RISE_BITS-1:0]    rise_all;        // amounts before they are clamped
+    reg  [LANES-1:0]              seen_all, move_all, count_all;
     fcim_register_file #(
         .WORDS(CYCLES_PER_KEY), .WIDTH(LANES*(ROW_MAX_BITS+1))
     ) u_state (
         .clk(clk),
-        .we(s_blk_valid), .wr_address(pass_q), .wr_data({seen_all, row_max_all}),
-        .rd_address(pass_q), .rd_data({seen_old, row_max_old})
+        .we(a_valid_q), .wr_address(a_pass_q), .wr_data({seen_all, row_max_all}),
+        .rd_address(a_pass_q), .rd_data({seen_old, row_max_old})
     );
 
     // what each block is exponentiated with: word {buffer, pass}
@@ -148,10 +189,10 @@ module fcim_row_max #(
     wire [WORD_BITS-1:0] wr_word, rd_word;
     generate
         if (CYCLES_PER_KEY > 1) begin : g_passes
-            assign wr_word = {s_blk_buf, pass_q};
+            assign wr_word = {a_buf_q, a_pass_q};
             assign rd_word = {rd_buf, rd_pass};
         end else begin : g_pass
-            assign wr_word = s_blk_buf;
+            assign wr_word = a_buf_q;
             assign rd_word = rd_buf;
         end
     endgenerate
@@ -159,91 +200,45 @@ module fcim_row_max #(
         .WORDS(WORDS), .WIDTH(LANES*(ROW_MAX_BITS+SHIFT_BITS))
     ) u_blocks (
         .clk(clk),
-        .we(s_blk_valid), .wr_address(wr_word), .wr_data({shift_all, row_max_all}),
+        .we(a_valid_q), .wr_address(wr_word), .wr_data({shift_all, row_max_all}),
         .rd_address(rd_word), .rd_data({rd_shift, rd_row_max})
     );
 
+    // the new maximum is the candidate or the old one: own is compared with both meanwhile
     always @* begin : judge
-        reg        [LANES*Z_BITS-1:0]  own_z_all, other_z_all;
-        reg signed [Z_BITS-1:0]        own, other, highest;
-        reg signed [ROW_MAX_BITS-1:0]  old_max, candidate;
-        reg signed [ROW_MAX_BITS:0]    amount, limit;
-        reg                            visible, move;
-        integer                        a;
-        own_z_all   = zmax[s_blk_buf*LANES*Z_BITS +: LANES*Z_BITS];
-        other_z_all = zmax[s_blk_after*LANES*Z_BITS +: LANES*Z_BITS];
-        limit       = $signed({{(ROW_MAX_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
-        row_max_all = row_max_old;
-        seen_all    = s_blk_first ? {LANES{1'b0}} : seen_old;
-        moved       = {LANE_COUNT_BITS{1'b0}};
-        moved_sum   = {AMOUNT_BITS{1'b0}};
+        reg signed [ROW_MAX_BITS-1:0] own, old_max, candidate;
+        reg signed [RISE_BITS-1:0]    rise, limit;
+        reg signed [RISE_BITS:0]      span, above_old, above_new;    // from the span's end on
+        reg                           own_visible, visible, seen, move, take;
+        integer                       a;
+        limit = $signed({{(RISE_BITS-TAU_BITS){1'b0}}, a_tau_q});
+        span  = $signed({{(RISE_BITS-OCTAVES_BITS){a_span_q[OCTAVES_BITS]}}, a_span_q});
         for (a = 0; a < LANES; a = a + 1) begin
-            own       = own_z_all[a*Z_BITS +: Z_BITS];
-            other     = other_z_all[a*Z_BITS +: Z_BITS];
-            highest   = (s_blk_joint && other > own) ? other : own;
-            old_max   = row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS];
-            candidate = highest[Z_BITS-1:Z_FRAC];
-            visible   = (highest != MASKED);
-            amount    = $signed({candidate[ROW_MAX_BITS-1], candidate})
+            {own, own_visible}   = a_own_q[a*TOP_BITS +: TOP_BITS];
+            {candidate, visible} = a_highest_q[a*TOP_BITS +: TOP_BITS];
+            old_max   = row_max_old[a*ROW_MAX_BITS +: ROW_MAX_BITS];
+            seen      = seen_old[a] && !a_first_q;
+            rise      = $signed({candidate[ROW_MAX_BITS-1], candidate})
                       - $signed({old_max[ROW_MAX_BITS-1], old_max});
-            move      = visible && seen_all[a] && (amount > limit);
-            if (move || !seen_all[a]) begin
-                row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = candidate;
-            end
-            seen_all[a]    = seen_all[a] || visible;
-            visible_all[a] = (own != MASKED);
-            own_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = own[Z_BITS-1:Z_FRAC];
-            shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
-                !move                              ? {SHIFT_BITS{1'b0}} :
-                (|amount[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}
-                                                   : amount[SHIFT_BITS-1:0];
-            if (move) begin
-                moved     = moved + 1'b1;
-                moved_sum = moved_sum + {{(AMOUNT_BITS-ROW_MAX_BITS-1){1'b0}}, amount};
-            end
-        end
-    end
-
-    always @(posedge clk) begin : judged_pass
-        reg signed [OCTAVES_BITS:0] exact, given;
-        if (s_blk_valid) begin
-            // 2**(z - row_max) rounds to 0 if z lies in an octave below -(PROB_BITS - tau)
-            exact = $signed(PROB_BITS[OCTAVES_BITS:0])
-                  - $signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});
-            given = $signed({1'b0, s_blk_octaves});
-            a_first_pass_q <= (pass_q == 0);
-            a_end_q        <= last_pass;
-            a_buf_q        <= s_blk_buf;
-            a_span_q       <= (s_blk_octaves != 0 && given < exact) ? given : exact;
-            a_row_max_q    <= row_max_all;
-            a_own_q        <= own_max_all;
-            a_visible_q    <= visible_all;
-        end
-        a_rescaled_q <= s_blk_valid ? moved : {LANE_COUNT_BITS{1'b0}};
-        a_amount_q   <= s_blk_valid ? moved_sum : {AMOUNT_BITS{1'b0}};
-    end
-    assign ev_rescaled = a_rescaled_q;
-    assign ev_amount   = a_amount_q;
-
-    // ---- stage B: a row counts if its maximum in the block lies in an octave from -span on
-    reg [LANES-1:0] counts;
-    reg             any_q;      // a row of a pass before this one counts
-    always @* begin : in_span
-        reg signed [ROW_MAX_BITS-1:0] own, old_max;
-        reg signed [ROW_MAX_BITS+1:0] span;
-        reg signed [ROW_MAX_BITS+1:0] above;    // octaves from the span's end up to the maximum
-        integer                       b;
-        counts = {LANES{1'b0}};
-        span   = $signed({{(ROW_MAX_BITS+1-OCTAVES_BITS){a_span_q[OCTAVES_BITS]}}, a_span_q});
-        for (b = 0; b < LANES; b = b + 1) begin
-            own       = a_own_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
-            old_max   = a_row_max_q[b*ROW_MAX_BITS +: ROW_MAX_BITS];
-            above     = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
+            move      = visible && seen && (rise > limit);
+            take      = move || !seen;
+            above_old = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
                       - $signed({{2{old_max[ROW_MAX_BITS-1]}}, old_max}) + span;
-            counts[b] = a_visible_q[b] && !above[ROW_MAX_BITS+1];
+            above_new = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
+                      - $signed({{2{candidate[ROW_MAX_BITS-1]}}, candidate}) + span;
+            row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = take ? candidate : old_max;
+            shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
+                !move                            ? {SHIFT_BITS{1'b0}} :
+                (|rise[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : rise[SHIFT_BITS-1:0];
+            rise_all[a*RISE_BITS +: RISE_BITS] = rise;
+            seen_all[a]  = seen || visible;
+            move_all[a]  = move;
+            count_all[a] = own_visible && !(take ? above_new[RISE_BITS] : above_old[RISE_BITS]);
         end
     end
-    wire any_now = (|counts) || (any_q && !a_first_pass_q);
+
+    reg  any_q;         // a row of a pass before this one counts
+    wire any_now = (|count_all) || (any_q && !a_first_pass_q);
     always @(posedge clk) begin
         if (a_valid_q) begin
             any_q <= any_now;
@@ -253,6 +248,38 @@ module fcim_row_max #(
     assign judged      = a_valid_q && a_end_q;
     assign judged_buf  = a_buf_q;
     assign judged_zero = !any_now;
+
+    // ---- stage C: events, two cycles after the judgement
+    reg [LANES*RISE_BITS-1:0]  b_rise_q;
+    reg [LANES-1:0]            b_move_q;
+    reg [LANE_COUNT_BITS-1:0]  c_rescaled_q;
+    reg [AMOUNT_BITS-1:0]      c_amount_q;
+    always @(posedge clk) begin
+        b_move_q <= a_valid_q ? move_all : {LANES{1'b0}};
+        if (a_valid_q) begin
+            b_rise_q <= rise_all;
+        end
+    end
+
+    always @(posedge clk) begin : events
+        reg [LANE_COUNT_BITS-1:0] moved;
+        reg [AMOUNT_BITS-1:0]     moved_sum;
+        integer                   e;
+        moved     = {LANE_COUNT_BITS{1'b0}};
+        moved_sum = {AMOUNT_BITS{1'b0}};
+        if (|b_move_q) begin
+            for (e = 0; e < LANES; e = e + 1) begin
+                moved     = moved + {{(LANE_COUNT_BITS-1){1'b0}}, b_move_q[e]};
+                moved_sum = moved_sum
+                    + {{(AMOUNT_BITS-RISE_BITS){1'b0}},
+                       b_rise_q[e*RISE_BITS +: RISE_BITS] & {RISE_BITS{b_move_q[e]}}};
+            end
+        end
+        c_rescaled_q <= moved;
+        c_amount_q   <= moved_sum;
+    end
+    assign ev_rescaled = c_rescaled_q;
+    assign ev_amount   = c_amount_q;
 
 endmodule
 

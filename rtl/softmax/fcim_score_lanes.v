@@ -2,9 +2,9 @@
 // fcim_score_lanes: LANES lanes that turn inner products of the IP-CIM into scaled, masked scores
 // of one key.
 //
-// Latency:    2 cycles.
+// Latency:    3 cycles.
 // Throughput: LANES elements per cycle, no back-pressure.
-// Cuts:       Two registers, after each product; rounding follows them.
+// Cuts:       Three registers: beside the multipliers' product, after the score's, after rounding.
 // Numbers:    u unsigned, in offset binary; score = u - 128 * (ksum + q_sum), signed; z =
 //             sat(round(score * k_mult * q_mult / 2**shift)), signed, with 10 fraction bits; the
 //             most negative code stands for a masked element. A row's entry is {position,
@@ -40,87 +40,85 @@ module fcim_score_lanes #(
 );
 
     // |score| <= HEAD_DIM * 2**14 = 2**(IP_LANE-2), and a multiplier is below 2**MULT_BITS
-    localparam PROD1_BITS = IP_LANE + MULT_BITS - 1;
-    localparam PROD2_BITS = PROD1_BITS + MULT_BITS;
+    localparam SCALE_BITS = 2 * MULT_BITS;
+    localparam PROD_BITS = IP_LANE + SCALE_BITS - 1;
     localparam OFFSET_BITS = IP_LANE - 7;           // in units of 128, modulo 2**IP_LANE
-    localparam signed [PROD2_BITS-1:0] Z_LIMIT =
-        {{(PROD2_BITS-Z_BITS+1){1'b0}}, {(Z_BITS-1){1'b1}}};
-    localparam [Z_BITS-1:0] MASKED = {1'b1, {(Z_BITS-1){1'b0}}};
+    localparam [Z_BITS-1:0] Z_LIMIT = {1'b0, {(Z_BITS-1){1'b1}}};
+    localparam [Z_BITS-1:0] MASKED  = {1'b1, {(Z_BITS-1){1'b0}}};
 
-    localparam ROUND_BITS = PROD2_BITS;
-    `include "fcim_round_shift.vh"
-
-    reg [LANES*PROD1_BITS-1:0] prod1_q;
-    reg [LANES*MULT_BITS-1:0]  mult_q;
+    reg [LANES*IP_LANE-1:0]    score_q;
+    reg [LANES*SCALE_BITS-1:0] scale_q;
     reg [LANES-1:0]            visible_q, visible_q2;
     reg [SHIFT_BITS-1:0]       shift_q, shift_q2;
-    reg [LANES*PROD2_BITS-1:0] prod2_q;
+    reg [LANES*PROD_BITS-1:0]  prod_q;
 
-    // ---- stage A: offset correction, times the key's multiplier, visibility
-    always @(posedge clk) begin : key_product
-        reg        [LANES*PROD1_BITS-1:0] prod1;
-        reg        [LANES*MULT_BITS-1:0]  mult;
-        reg        [LANES-1:0]            visible;
-        reg        [POS_BITS-1:0]         q_pos;
-        reg        [ELEM_SUM_BITS-1:0]    q_sum;
-        reg        [OFFSET_BITS-1:0]      offset;
-        reg signed [IP_LANE-1:0]          score;
-        integer                           a;
+    // ---- stage A: offset correction, product of both multipliers, visibility
+    always @(posedge clk) begin : operands
+        reg [LANES*IP_LANE-1:0]    score;
+        reg [LANES*SCALE_BITS-1:0] scale;
+        reg [LANES-1:0]            visible;
+        reg [POS_BITS-1:0]         q_pos;
+        reg [MULT_BITS-1:0]        q_mult;
+        reg [ELEM_SUM_BITS-1:0]    q_sum;
+        reg [OFFSET_BITS-1:0]      offset;
+        integer                    a;
         for (a = 0; a < LANES; a = a + 1) begin
-            {q_pos, mult[a*MULT_BITS +: MULT_BITS], q_sum} = entries[a*ENTRY_BITS +: ENTRY_BITS];
+            {q_pos, q_mult, q_sum} = entries[a*ENTRY_BITS +: ENTRY_BITS];
             offset = {1'b0, ksum} + {q_sum[ELEM_SUM_BITS-1], q_sum};
-            score  = u[a*IP_LANE +: IP_LANE] - {offset, 7'd0};
-            prod1[a*PROD1_BITS +: PROD1_BITS] =
-                $signed({{(MULT_BITS-1){score[IP_LANE-1]}}, score})
-                * $signed({{(IP_LANE-1){1'b0}}, k_mult});
+            score[a*IP_LANE +: IP_LANE] = u[a*IP_LANE +: IP_LANE] - {offset, 7'd0};
+            scale[a*SCALE_BITS +: SCALE_BITS] = {{MULT_BITS{1'b0}}, k_mult}
+                                              * {{MULT_BITS{1'b0}}, q_mult};
             visible[a] = used[a] && (k_pos <= q_pos);
         end
-        prod1_q   <= prod1;
-        mult_q    <= mult;
+        score_q   <= score;
+        scale_q   <= scale;
         visible_q <= visible;
         shift_q   <= shift;
     end
 
-    // ---- stage B: times the row's multiplier
-    always @(posedge clk) begin : row_product
-        reg        [LANES*PROD2_BITS-1:0] prod2;
-        reg signed [PROD1_BITS-1:0]       prod1;
-        integer                           b;
+    // ---- stage B: score times both
+    always @(posedge clk) begin : product
+        reg        [LANES*PROD_BITS-1:0] prod;
+        reg signed [IP_LANE-1:0]         score;
+        integer                          b;
         for (b = 0; b < LANES; b = b + 1) begin
-            prod1 = prod1_q[b*PROD1_BITS +: PROD1_BITS];
-            prod2[b*PROD2_BITS +: PROD2_BITS] =
-                $signed({{MULT_BITS{prod1[PROD1_BITS-1]}}, prod1})
-                * $signed({{PROD1_BITS{1'b0}}, mult_q[b*MULT_BITS +: MULT_BITS]});
+            score = score_q[b*IP_LANE +: IP_LANE];
+            prod[b*PROD_BITS +: PROD_BITS] =
+                $signed({{(SCALE_BITS-1){score[IP_LANE-1]}}, score})
+                * $signed({{(IP_LANE-1){1'b0}}, scale_q[b*SCALE_BITS +: SCALE_BITS]});
         end
-        prod2_q    <= prod2;
+        prod_q     <= prod;
         visible_q2 <= visible_q;
         shift_q2   <= shift_q;
     end
 
-    // ---- stage C (combinational): round, saturate, mask
-    reg [LANES*Z_BITS-1:0] z_out;
-    reg [LANES-1:0]        saturated_out;
-    always @* begin : round
-        reg signed [PROD2_BITS-1:0] prod2;
-        reg signed [PROD2_BITS-1:0] rounded;
-        integer                     c;
+    // ---- stage C: round, saturate, mask. floor(2 * prod / 2**shift) is {floor, half}; a sum that
+    // is the code of a masked score has left the range by one, at either end
+    reg [LANES*Z_BITS-1:0] z_q;
+    reg [LANES-1:0]        saturated_q;
+    always @(posedge clk) begin : round
+        reg        [LANES*Z_BITS-1:0] z_out;
+        reg        [LANES-1:0]        clamped;
+        reg signed [PROD_BITS:0]      twice;
+        reg        [PROD_BITS-Z_BITS:0] above;  // all alike if floor is in the range
+        reg        [Z_BITS-1:0]       rounded;
+        reg                           negative;
+        integer                       c;
         for (c = 0; c < LANES; c = c + 1) begin
-            prod2   = prod2_q[c*PROD2_BITS +: PROD2_BITS];
-            rounded = fcim_round_shift(prod2, shift_q2);
-            saturated_out[c] = visible_q2[c] && (rounded > Z_LIMIT || rounded < -Z_LIMIT);
-            if (!visible_q2[c]) begin
-                z_out[c*Z_BITS +: Z_BITS] = MASKED;
-            end else if (rounded > Z_LIMIT) begin
-                z_out[c*Z_BITS +: Z_BITS] = Z_LIMIT[Z_BITS-1:0];
-            end else if (rounded < -Z_LIMIT) begin
-                z_out[c*Z_BITS +: Z_BITS] = -Z_LIMIT[Z_BITS-1:0];
-            end else begin
-                z_out[c*Z_BITS +: Z_BITS] = rounded[Z_BITS-1:0];
-            end
+            twice      = $signed({prod_q[c*PROD_BITS +: PROD_BITS], 1'b0}) >>> shift_q2;
+            above      = twice[PROD_BITS:Z_BITS];
+            rounded    = twice[Z_BITS:1] + {{(Z_BITS-1){1'b0}}, twice[0]};
+            negative   = twice[PROD_BITS];
+            clamped[c] = (|above && !(&above)) || rounded == MASKED;
+            z_out[c*Z_BITS +: Z_BITS] = !visible_q2[c] ? MASKED :
+                                        !clamped[c]    ? rounded :
+                                        negative       ? -Z_LIMIT : Z_LIMIT;
         end
+        z_q         <= z_out;
+        saturated_q <= clamped & visible_q2;
     end
-    assign z         = z_out;
-    assign saturated = saturated_out;
+    assign z         = z_q;
+    assign saturated = saturated_q;
 
 endmodule
 

@@ -3,7 +3,7 @@
 // masked scores pass by pass, with the multiplier of the key's value beside them. Holds the row
 // table (position, multiplier, sum of the elements of q) of two tiles.
 //
-// Latency:    Pass i leaves 3 + i cycles after its column is accepted.
+// Latency:    Pass i leaves 4 + i cycles after its column is accepted.
 // Throughput: A column per CYCLES_PER_KEY cycles.
 // Cuts:       s_col_ready depends on block_free of the same cycle only; no back-pressure after a
 //             column is accepted.
@@ -164,18 +164,23 @@ module fcim_score_scaler #(
 
     localparam TABLE_WORDS = 2 * CYCLES_PER_KEY;
     localparam TABLE_BITS = $clog2(TABLE_WORDS);
-    wire [TABLE_BITS-1:0] wr_word, rd_word;
+    wire [TABLE_BITS-1:0] wr_word, rd_word;     // read one cycle before the pass
     generate
         if (CYCLES_PER_KEY > 1) begin : g_passes
+            wire begins = !busy_q || last_pass;    // a pass that comes next is a column's first
             assign wr_word = {row_bank, wr_pass};
-            assign rd_word = {bank_q, pass_q};
+            assign rd_word = begins ? {s_col_bank, {PASS_BITS{1'b0}}} : {bank_q, pass_q + 1'b1};
         end else begin : g_pass
             assign wr_word = row_bank;
-            assign rd_word = bank_q;
+            assign rd_word = s_col_bank;
         end
     endgenerate
 
     wire [LANES*ENTRY_BITS-1:0] entries;
+    reg  [LANES*ENTRY_BITS-1:0] entries_q;
+    always @(posedge clk) begin
+        entries_q <= entries;
+    end
     fcim_register_file #(
         .WORDS(TABLE_WORDS), .WIDTH(LANES*ENTRY_BITS), .PARTS(LANES)
     ) u_table (
@@ -189,7 +194,7 @@ module fcim_score_scaler #(
     fcim_score_lanes #(.LANES(LANES), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_lanes (
         .clk(clk),
         .u(col_q[LANES*IP_LANE-1:0]), .ksum(ksum_q), .k_pos(pos_q), .k_mult(mult_q),
-        .used(col_used_q[LANES-1:0]), .entries(entries), .shift(shift_q[bank_q]),
+        .used(col_used_q[LANES-1:0]), .entries(entries_q), .shift(shift_q[bank_q]),
         .z(z_data), .saturated(saturated)
     );
     reg [LANE_COUNT_BITS-1:0] clamped;
@@ -204,23 +209,26 @@ module fcim_score_scaler #(
 
     // ---- what travels beside the lanes
     localparam SIDE_BITS = V_MULT_BITS + KEY_BITS + PASS_BITS + 2;
-    reg                 valid_q2, valid_q3;
-    reg [SIDE_BITS-1:0] side_q2, side_q3;
+    reg                 valid_q2, valid_q3, valid_q4;
+    reg [SIDE_BITS-1:0] side_q2, side_q3, side_q4;
     always @(posedge clk) begin
         if (!rst_n) begin
             valid_q2 <= 1'b0;
             valid_q3 <= 1'b0;
+            valid_q4 <= 1'b0;
         end else begin
             valid_q2 <= busy_q;
             valid_q3 <= valid_q2;
+            valid_q4 <= valid_q3;
         end
     end
     always @(posedge clk) begin
         side_q2 <= {v_mult_q, col_key_q, pass_q, last_pass && block_last_q, last_pass && last_q};
         side_q3 <= side_q2;
+        side_q4 <= side_q3;
     end
-    assign z_valid = valid_q3;
-    assign {z_v_mult, z_key, z_pass, z_block_end, z_tile_end} = side_q3;
+    assign z_valid = valid_q4;
+    assign {z_v_mult, z_key, z_pass, z_block_end, z_tile_end} = side_q4;
 
 endmodule
 

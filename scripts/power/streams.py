@@ -194,7 +194,7 @@ def _score_lanes(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) ->
             "k_pos": bits(tile.k_pos[keys], cfg.pos_bits), "k_mult": bits(tile.k_mult[keys], MULT_BITS),
             "used": np.ones(lanes.shape, np.uint8), "entries": entries,
             "shift": bits(np.full(len(keys), tile.score_shift), SHIFT_BITS)}
-    return _softmax(cfg, port, {"u": ones(u, 8 + dim_bits), "z": ones(z, Z_BITS)}, 2, {"z": _flat(z, Z_BITS)})
+    return _softmax(cfg, port, {"u": ones(u, 8 + dim_bits), "z": ones(z, Z_BITS)}, 3, {"z": _flat(z, Z_BITS)})
 
 
 def _exp2(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:

@@ -13,7 +13,7 @@ from typing import Any
 from cocotb.types import LogicArray
 
 from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, V_MULT_BITS, Z_BITS
-from tb.block_exponential.model import Model
+from tb.block_exponential.model import WRITE_DELAY, Model
 from tb.block_exponential.sequences import BlockStimulus
 from tb.common.geometry import Geometry
 from tb.common.pack import pack
@@ -100,7 +100,7 @@ class Driver:
             self._run = max(self._run - 1, 0)
             self._open[block.bank] = True
             if block.last:
-                self._ends.append((now + block.keys * self.size.cpk + 3, block.bank))
+                self._ends.append((now + block.keys * self.size.cpk + WRITE_DELAY + 1, block.bank))
             if self._slow:
                 self._hold = int(g.integers(0, 2) * g.integers(0, 3 * self.size.keys_per_block * self.size.cpk))
         else:

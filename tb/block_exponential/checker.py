@@ -7,7 +7,7 @@ from typing import Any
 from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
 from tb.block_exponential import coverage
 from tb.block_exponential.agents import START_FIELDS
-from tb.block_exponential.model import SUM_DELAY, WRITE_DELAY, ExpectedBlock, Model
+from tb.block_exponential.model import ExpectedBlock, Model, Write
 from tb.common.geometry import Geometry
 from tb.common.pack import unpack
 
@@ -34,6 +34,7 @@ class Checker:
         self.read: set[tuple[int, int]] = set()     # tile's last block and row whose finished sum was asked for
         self.offers = {"taken at once": 0, "waits": 0, "behind one that waits": 0, "as the one before is taken": 0}
         self.reads_while_written = 0
+        self._write: Write | None = None            # of this cycle
         self._asked: tuple[ExpectedBlock, int, int, list[int | None], list[int] | None, int | None] | None = None
 
     def check(self, now: int) -> None:
@@ -79,7 +80,7 @@ class Checker:
                 self._equal(name, value, f", block {block.number}")
 
     def _check_write(self) -> None:
-        write = self.model.writes.pop(self.now, None)
+        write = self._write = self.model.writes.pop(self.now, None)
         self._equal("p_we", int(write is not None))
         if write is None:
             return
@@ -164,8 +165,7 @@ class Checker:
         model, bank = self.model, self._number("sum_rd_bank")
         row = self._number("sum_rd_pass") * self.size.lanes + self._number("sum_rd_lane")
         model.read(self.now, bank, row)
-        later = model.writes.get(self.now + WRITE_DELAY - SUM_DELAY)    # whose probabilities now join the sums
-        written = later is not None and later.block.bank != bank
+        written = self._write is not None and self._write.block.bank != bank    # its probabilities join the sums in this cycle
         self.reads_while_written += written
         assert model.answer is not None
         coverage.sample_read(model.answer, self.size.sum_bits, written)

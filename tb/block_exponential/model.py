@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from tb.common import spec
 from tb.common.geometry import Geometry
 
-SUM_DELAY = 2       # from the address of a pass to its part in the rows' sums
-WRITE_DELAY = 3     # and to its write
+WRITE_DELAY = 3     # from the address of a pass to its write, and to its part in the rows' sums
 
 
 @dataclass
@@ -42,8 +41,13 @@ class ExpectedBlock:
 
     @property
     def finish(self) -> int:
-        """Cycle of its last write, in which it is offered; its rows' sums are settled."""
-        return self.end + SUM_DELAY + 1
+        """Cycle of its last write, in which it is offered."""
+        return self.end + WRITE_DELAY
+
+    @property
+    def settled(self) -> int:
+        """First cycle in which its rows' sums may be asked for."""
+        return self.finish + 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Model:
         self.held: list[ExpectedBlock | None] = [None, None]    # per slot, whose shift and sum must be there
         self.sums: list[list[int] | None] = [None, None]    # per bank
         self.answer: int | None = None                      # of the last request for a sum
+        self._settled = [0, 0]                              # per bank, of the last block that was started
 
     def begin(self, now: int) -> None:
         """Blocks that are finished from the cycle ``now`` on, and slots that are written again."""
@@ -95,12 +100,13 @@ class Model:
 
     def idle(self, bank: int, now: int) -> bool:
         """Whether the bank's sums take nothing more, in the cycle ``now`` or later, from blocks started before it."""
-        return all(block.bank != bank or block.finish <= now for block in self.pending)
+        return self._settled[bank] <= now
 
     def start(self, block: ExpectedBlock) -> None:
         """A block is started in this cycle."""
         self.blocks.append(block)
         self.pending.append(block)
+        self._settled[block.bank] = block.settled
 
     def scores(self, now: int, block: ExpectedBlock, place: tuple[int, int], z: list[int], row_max: list[int | None],
                shift: list[int] | None, v_mult: int | None) -> Write:

@@ -29,17 +29,18 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     (TOP, "!run_q || run_last", "!run_q", "ready is 0, expected 1"),
     (TOP, "assign p_slot = d_slot_q", "assign p_slot = slot_q", "p_slot is"),
     (TOP, ".tau(a_tau_q)", ".tau(tau_q)", r"p_data \(lane"),
-    (TOP, "else if (c_first_key_q)", "else if (1'b0)", "sum_rd_data is"),
-    (TOP, "else if (c_first_key_q)", "else if (!c_first_q)", "sum_rd_data is"),
-    (TOP, "if (c_first_key_q && c_first_q)", "if (1'b0)", "sum_rd_data is"),
-    (TOP, "bank0_adds = c_valid_q && !c_bank_q", "bank0_adds = c_valid_q && !a_bank_q", "sum_rd_data is"),
+    (TOP, "if (d_first_key_q) begin", "if (d_first_key_q && d_first_q) begin", "sum_rd_data is"),
+    (TOP, "if (d_first_key_q) begin", "if (1'b1) begin", "sum_rd_data is"),
+    (TOP, "twice = d_first_q ?", "twice = 1'b0 ?", "sum_rd_data is"),
+    (TOP, "d_valid_q && !d_bank_q", "d_valid_q && !c_bank_q", "sum_rd_data is"),
+    (TOP, "d_p_q[c*PROB_BITS +: PROB_BITS], twice[0]}", "d_p_q[c*PROB_BITS +: PROB_BITS], 1'b0}", "sum_rd_data is"),
     (TOP, "d_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word",
      "c_pass_q*LANES*BSUM_BITS +: LANES*BSUM_BITS] <= bsum_word", r"blk_sum \(lane"),
     (TOP, "if (pass_q == 0) begin", "if (1'b1) begin", r"p_data \(lane"),
     (TOP, "d_v_mult_q    <= c_v_mult_q", "d_v_mult_q    <= a_v_mult_q", r"p_data \(lane"),
     (TOP, " + (1 << (V_MULT_BITS-1))", "", r"p_data \(lane"),
     (TOP, "d_v_mult_q} + 1'b1)", "d_v_mult_q})", r"p_data \(lane"),
-    (TOP, "c_p[c*PROB_BITS +: PROB_BITS]};", "weighed[c*PROB_BITS +: PROB_BITS]};", "sum_rd_data is"),
+    (TOP, "d_p_q[c*PROB_BITS +: PROB_BITS], twice", "weighed[c*PROB_BITS +: PROB_BITS], twice", "sum_rd_data is"),
     (TOP, "weighed[d*PROB_BITS +: PROB_BITS]};", "d_p_q[d*PROB_BITS +: PROB_BITS]};", r"blk_sum \(lane"),
     (TOP, "c_valid_q && c_first_key_q) begin\n            shift_q", "c_valid_q) begin\n            shift_q", r"blk_shift \(lane"),
     (TOP, "blk_last_key_q[c_slot_q] <= c_key_q", "blk_last_key_q[c_slot_q] <= last_key_q", "m_blk_last_key is"),
@@ -50,11 +51,19 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     (TOP, "take_slot_q <= 1'b0", "take_slot_q <= (take_slot_q === 1'b1)", "a_reset.*m_blk_valid is 0, expected 1"),
     ("fcim_exp2", "(lane_z == MASKED)", "1'b0", r"p_data \(lane"),
 ], ids=["ready-early", "ready-late", "slot-of-the-next-block", "tau-of-the-next-block", "sums-not-rescaled",
-        "every-key-rescales", "first-block-clears-nothing", "bank-of-the-next-block", "sums-of-the-next-pass",
+        "every-key-rescales", "first-block-clears-nothing", "bank-of-the-next-block", "rescales-do-not-round",
+        "sums-of-the-next-pass",
         "multiplier-of-every-pass", "multiplier-of-the-next-key", "products-cut-off", "multiplier-is-one-less",
         "denominators-sum-products", "block-sums-without-multipliers",
         "shift-of-every-key", "last-key-of-the-next-block", "sum-of-another-lane", "sum-of-the-other-bank",
         "reset-leaves-a-pass", "reset-leaves-the-slot", "masked-scores-count"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (f"rtl/softmax/{module}.v", old, new), message, TOP, BENCH, dict(zip(NAMES, SMALL, strict=True)),
+                RunOptions(seed=seed, testcase=FINDERS))
+
+
+def test_a_sum_that_is_read_before_it_is_written_is_found(seed: int, tmp_path: Path) -> None:
+    """With one pass to a key a bank's word is written in the cycle in which it is read again."""
+    fault = f"rtl/softmax/{TOP}.v", "(d_valid_q && d_bank_q == c_bank_q) ?", "1'b0 ?"
+    check_fault(tmp_path, fault, "sum_rd_data is", TOP, BENCH, dict(zip(NAMES, (8, 8, 8, 8, 64), strict=True)),
                 RunOptions(seed=seed, testcase=FINDERS))

@@ -134,7 +134,7 @@ def cycle_table(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Seq
         for other in (b, b + 1) if joint else (b,):
             if len(events.C) <= blocks[other].last_key:
                 scale(other)
-        judged = [events.C[blocks[b + joint].last_key] + cpk + 3]
+        judged = [events.C[blocks[b + joint].last_key] + cpk + 4]
         judged += [events.J[b - 1] + cpk] if b >= 1 else []
         judged += [events.E[b - 3] + blocks[b - 3].size * cpk] if b >= 3 and blocks[b - 3].runs else []
         events.J.append(max(judged))

@@ -20,6 +20,7 @@ from tb.score_scaler.sequences import TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
 DECISION_FIELDS = ("skip", "last", "bank", "zero")
+EVENT_DELAY = 3  # from a pass of a judgement to its events
 WRITE_DELAY = 4  # from the exponential phase's first cycle to the first write
 
 
@@ -178,8 +179,8 @@ def check_cycles(run: Checker) -> dict[str, int]:
     """Every column accept, judgement, request, start and block offer has its cycle. Returns how many starts each cause decided.
 
     ``C[k] = max(offered, C[k-1] + CPK)``, for a block's first key also ``E[b-3] + 1``;
-    ``J[b] = max(C[last key, of block b+1 for a joint start] + CPK + 3, J[b-1] + CPK, E[b-3] + n[b-3] * CPK if that one ran)``,
-    seen where rows are rescaled, in the cycles after J;
+    ``J[b] = max(C[last key, of block b+1 for a joint start] + CPK + 4, J[b-1] + CPK, E[b-3] + n[b-3] * CPK if that one ran)``,
+    seen where rows are rescaled, a pass's three cycles after it;
     the request is offered from ``max(J[b] + CPK + 1, E[b-1] + n[b-1] * CPK, or + 1 if that one was skipped)`` on, for a block
     that runs also slot free and, for a tile's first one, bank free; E[b] is the cycle in which it is taken;
     ``ev_wait_slot`` and ``ev_wait_bank`` mark the cycles in which nothing else holds a block up;
@@ -228,11 +229,11 @@ def _check_judgements(run: Checker) -> list[int]:
     judged: list[int] = []
     rescaled = dict(run.rescales)
     for b, block in enumerate(blocks):
-        bounds = [blocks[b + block.joint].accepts[-1] + cpk + 3]
+        bounds = [blocks[b + block.joint].accepts[-1] + cpk + 4]
         bounds += [judged[b - 1] + cpk] if b >= 1 else []
         bounds += [starts[b - 3] + blocks[b - 3].keys * cpk] if b >= 3 and blocks[b - 3].run is not None else []
         judged.append(max(bounds))
-        seen = sum(rescaled.pop(cycle, 0) for cycle in range(judged[b] + 1, judged[b] + cpk + 1))
+        seen = sum(rescaled.pop(cycle, 0) for cycle in range(judged[b] + EVENT_DELAY, judged[b] + EVENT_DELAY + cpk))
         assert seen == block.rescaled, f"block {b}: {seen} of {block.rescaled} rescales after cycle {judged[b]}, of {bounds}"
     assert not rescaled, f"rescales of no block in cycles {sorted(rescaled)}"
     return judged

@@ -16,6 +16,7 @@ from tb.row_max import coverage
 from tb.row_max.sequences import Block, draw_blocks
 
 BUFFERS = 3
+EVENT_DELAY = 3     # from a pass to its events
 
 
 class Checker:
@@ -81,7 +82,7 @@ class Checker:
             last = pass_ == self.cpk - 1
             assert str(dut.s_blk_ready.value) == str(int(last)), f"cycle {now}: s_blk_ready in pass {pass_} of {self.cpk}"
             amounts = self._part(block.amount, pass_)
-            self.events[now + 1] = (sum(a > 0 for a in amounts), sum(amounts))
+            self.events[now + EVENT_DELAY] = (sum(a > 0 for a in amounts), sum(amounts))
             if last:
                 self.judged.append((now + 1, block.number))
                 self._sample(block)

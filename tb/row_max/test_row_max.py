@@ -18,19 +18,22 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("(s_blk_joint && other > own)", "(other > own)", "running maxima|judged_zero|rescaled rows|non-0/1"),
-    (".we(s_blk_valid), .wr_address(pass_q)", ".we(s_blk_valid && s_blk_first), .wr_address(pass_q)",
+    ("if (s_blk_joint) begin", "if (1'b1) begin", "running maxima|judged_zero|rescaled rows|non-0/1"),
+    (".we(a_valid_q), .wr_address(a_pass_q)", ".we(a_valid_q && a_first_q), .wr_address(a_pass_q)",
      "running maxima|rescaled rows|judged_zero|non-0/1"),
-    ("seen_all[a] || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
-    ("visible_all[a] = (own != MASKED)", "visible_all[a] = 1'b1", "judged_zero"),
+    ("seen || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
+    ("own_visible && !(take", "!(take", "judged_zero"),
     ("$signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});", "$signed({(OCTAVES_BITS+1){1'b0}});", "judged_zero"),
-    ("(|counts) || (any_q", "(&counts) || (any_q", "judged_zero"),
+    ("(|count_all) || (any_q", "(&count_all) || (any_q", "judged_zero"),
+    ("take ? above_new", "1'b0 ? above_new", "judged_zero"),
+    ("take ? above_new", "1'b1 ? above_new", "judged_zero"),
     ("s_blk_octaves != 0 && given < exact", "s_blk_octaves != 0", "judged_zero"),
     ("s_blk_octaves != 0 && given < exact", "given < exact", "judged_zero"),
     ("s_blk_octaves != 0 && given < exact", "1'b0", "judged_zero"),
     ("(s_blk_octaves != 0 && given < exact) ? given", "(s_blk_octaves != 0 && given < exact) ? given - 1'b1", "judged_zero"),
     ("SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}", "SHIFT_BITS]) ? {SHIFT_BITS{1'b0}}", "shifts"),
 ], ids=["always-joint", "wrong-buffer", "seen-not-kept", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
+        "zero-by-the-old-maximum", "zero-by-the-candidate",
         "beyond-the-exact-limit", "no-octaves-skip-all", "octaves-ignored", "an-octave-too-few", "large-rescale-wraps"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12},

@@ -1,4 +1,4 @@
-"""Bench of ``fcim_score_lanes``: a new key in every cycle, its scaled scores two cycles later. There is no handshake."""
+"""Bench of ``fcim_score_lanes``: a new key in every cycle, its scaled scores three cycles later. There is no handshake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tb.common.rng import rng
 from tb.score_lanes import coverage
 from tb.score_lanes.sequences import edge_cycle, random_cycle
 
-LATENCY = 2
+LATENCY = 3
 CYCLES = 900
 
 

@@ -18,8 +18,8 @@ def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> Non
 
 
 @pytest.mark.parametrize(("old", "new", "testcase"), [
-    ("saturated_out[c] = visible_q2[c] && (", "saturated_out[c] = (", "random_keys"),
-    ("else if (rounded < -Z_LIMIT)", "else if (rounded < -Z_LIMIT - 1)", "ends_of_the_range"),
+    ("clamped & visible_q2", "clamped", "random_keys"),
+    (" || rounded == MASKED;", ";", "ends_of_the_range"),
 ], ids=["masked-counts-as-clamped", "reserved-code-given"])
 def test_faults_are_found(old: str, new: str, testcase: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), "got .* expected", TOP, BENCH, {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},

@@ -17,7 +17,7 @@ from tb.score_scaler import coverage
 from tb.score_scaler.agents import COLUMN_FIELDS, TileDriver
 from tb.score_scaler.model import ColumnModel, ScaledColumn
 
-LATENCY = 3  # pass g of a column accepted in cycle C has its turn in C + 1 + g, and two registers lie behind
+LATENCY = 4  # pass g of a column accepted in cycle C has its turn in C + 1 + g, and three registers lie behind
 
 
 class Checker:

@@ -28,95 +28,95 @@ def check(bits_per_cycle: int, shapes: list[tuple[int, int]], cycles: int, fused
 
 
 def test_one_row_one_key() -> None:
-    """CPK 1: R 0, bank readable 2, A 2, H 3, C 4, J 4+1+3 = 8, E 8+1+1 = 10, X 10+1+3 = 14, D 14+8+1+3 = 26, out 26+20 = 46."""
-    check(8, [(1, 1)], 47, stall_q=2)
+    """CPK 1: R 0, bank readable 2, A 2, H 3, C 4, J 4+1+4 = 9, E 9+1+1 = 11, X 11+1+3 = 15, D 15+8+1+3 = 27, out 27+20 = 47."""
+    check(8, [(1, 1)], 48, stall_q=2)
 
 
 def test_one_row_one_key_bit_serial() -> None:
-    """CPK 8: A 2, H 10, C 11, J 11+8+3 = 22, E 22+8+1 = 31, X 31+8+3 = 42, D 42+64+8+3 = 117, out 117+20+7 = 144."""
-    check(1, [(1, 1)], 145, stall_q=2)
+    """CPK 8: A 2, H 10, C 11, J 11+8+4 = 23, E 23+8+1 = 32, X 32+8+3 = 43, D 43+64+8+3 = 118, out 118+20+7 = 145."""
+    check(1, [(1, 1)], 146, stall_q=2)
 
 
 def test_two_blocks() -> None:
     """CPK 4, 16 rows, 16 keys.
 
-    R 0..15, A[k] = 17 + 4k, H[k] = 21 + 4k, C[k] = 22 + 4k; C[7] = 50: J[0] = 57, E[0] = 62, X[0] = 62+32+3 = 97;
-    C[15] = 82: J[1] = 89, E[1] = max(94, 62+32) = 94, X[1] = max(94+35, 97+32) = 129; D = 129+32+4+3 = 168;
-    row 15 out 168+60+23 = 251.
+    R 0..15, A[k] = 17 + 4k, H[k] = 21 + 4k, C[k] = 22 + 4k; C[7] = 50: J[0] = 58, E[0] = 63, X[0] = 63+32+3 = 98;
+    C[15] = 82: J[1] = 90, E[1] = max(95, 63+32) = 95, X[1] = max(95+35, 98+32) = 130; D = 130+32+4+3 = 169;
+    row 15 out 169+60+23 = 252.
     """
-    check(2, [(16, 16)], 252, stall_q=17)
+    check(2, [(16, 16)], 253, stall_q=17)
 
 
 def test_a_ragged_block_ends_early() -> None:
-    """With 9 keys: C[8] = 54, J[1] = max(61, 57+4), E[1] = max(66, 94), X[1] = max(94+4+3, 97+32) = 129: block 0 is the limit."""
-    check(2, [(16, 9)], 252, stall_q=17)
+    """With 9 keys: C[8] = 54, J[1] = max(62, 58+4), E[1] = max(67, 95), X[1] = max(95+4+3, 98+32) = 130: block 0 is the limit."""
+    check(2, [(16, 9)], 253, stall_q=17)
 
 
 def test_two_blocks_that_are_judged_as_one() -> None:
-    """As two blocks above, fused: J[0] = C[15]+7 = 89, E[0] 94, X[0] 129; J[1] = max(89, 89+4) = 93, E[1] = max(98, 94+32) = 126,
-    X[1] = max(126+35, 129+32) = 161; D = 161+39 = 200; row 15 out 283. One block alone waits for nothing."""
-    check(2, [(16, 16)], 284, fused=[True], stall_q=17)
+    """As two blocks above, fused: J[0] = C[15]+8 = 90, E[0] 95, X[0] 130; J[1] = max(90, 90+4) = 94, E[1] = max(99, 95+32) = 127,
+    X[1] = max(127+35, 130+32) = 162; D = 162+39 = 201; row 15 out 284. One block alone waits for nothing."""
+    check(2, [(16, 16)], 285, fused=[True], stall_q=17)
     check(2, [(1, 1)], predict_cycles(cfg(2), [(1, 1)])["cycles"], fused=[True], stall_q=2)
 
 
 def test_skipped_blocks() -> None:
-    """CPK 4, 16 rows, C[k] = 22 + 4k: E[0] 62 and X[0] 97 if block 0 runs, and the tile drains from 97+39 = 136 or later.
+    """CPK 4, 16 rows, C[k] = 22 + 4k: E[0] 63 and X[0] 98 if block 0 runs, and the tile drains from 98+39 = 137 or later.
 
-    Block 1 skipped at E[1] = max(89+5, 62+32) = 94: D 136, out 136+83. Blocks 1 to 3 skipped, the last one at
-    E[3] = C[31]+7+5 = 158: D = 158+2 = 160. Block 0 skipped at 62: E[1] 94, X[1] = 94+35 = 129, as if it had run.
-    Blocks 0 to 2 skipped: E[3] 158, X 193, D 232.
+    Block 1 skipped at E[1] = max(90+5, 63+32) = 95: D 137, out 137+83. Blocks 1 to 3 skipped, the last one at
+    E[3] = C[31]+8+5 = 159: D = 159+2 = 161. Block 0 skipped at 63: E[1] 95, X[1] = 95+35 = 130, as if it had run.
+    Blocks 0 to 2 skipped: E[3] 159, X 194, D 233.
     """
-    check(2, [(16, 16)], 220, ran=[[True, False]], stall_q=17)
-    check(2, [(16, 32)], 244, ran=[[True, False, False, False]], stall_q=17)
-    check(2, [(16, 16)], 252, ran=[[False, True]], stall_q=17)
-    check(2, [(16, 32)], 232 + 84, ran=[[False, False, False, True]], stall_q=17)
+    check(2, [(16, 16)], 221, ran=[[True, False]], stall_q=17)
+    check(2, [(16, 32)], 245, ran=[[True, False, False, False]], stall_q=17)
+    check(2, [(16, 16)], 253, ran=[[False, True]], stall_q=17)
+    check(2, [(16, 32)], 233 + 84, ran=[[False, False, False, True]], stall_q=17)
 
 
 def test_a_skipped_block_takes_one_cycle_and_no_room() -> None:
     """CPK 1, tiles of 8, 9 and 1 keys and one row; of the second tile only the first block runs.
 
-    Tile 0: C 4..11, J[0] 15, E[0] 17, X[0] 28, D 40, drained 41. Tile 1: A 10..18, H 11..19, C 12..20; J[1] = C[15]+4 = 23,
-    E[1] = max(25, 17+8) = 25, X[1] = max(36, 36) = 36; J[2] = max(24, 24) = 24, E[2] = max(26, 25+8) = 33, skipped with no
-    regard to X[0]+5 = 33 or banks; D = max(36+12, 35, 41) = 48, drained 49. Tile 2: bank of Q free from C[7]+2 = 13, row 13,
-    readable 15, A = H[16] = 19, H 20, C max(21, E[0]+1) = 21; J[3] = 25, E[3]: from max(27, 33+1) = 34 on, room X[0]+5 = 33,
-    bank 41: 41, X = max(45, 44) = 45, D 57, out 77.
+    Tile 0: C 4..11, J[0] 16, E[0] 18, X[0] 29, D 41, drained 42. Tile 1: A 10..18, H 11..19, C 12..20; J[1] = C[15]+5 = 24,
+    E[1] = max(26, 18+8) = 26, X[1] = max(37, 37) = 37; J[2] = max(25, 25) = 25, E[2] = max(27, 26+8) = 34, skipped with no
+    regard to X[0]+5 = 34 or banks; D = max(37+12, 36, 42) = 49, drained 50. Tile 2: bank of Q free from C[7]+2 = 13, row 13,
+    readable 15, A = H[16] = 19, H 20, C max(21, E[0]+1) = 21; J[3] = 26, E[3]: from max(28, 34+1) = 35 on, room X[0]+5 = 34,
+    bank 42: 42, X = max(46, 45) = 46, D 58, out 78.
     """
-    check(8, [(1, 8), (1, 9), (1, 1)], 78, ran=[[True], [True, False], [True]], stall_q=2, stall_bank=41 - 34)
+    check(8, [(1, 8), (1, 9), (1, 1)], 79, ran=[[True], [True, False], [True]], stall_q=2, stall_bank=42 - 35)
 
 
 def test_tiles_of_one_key_wait_for_the_accumulators() -> None:
     """CPK 1, three tiles of one row and one key: the OP-CIM takes 8 cycles for each, and the third needs the first's bank.
 
-    Tile 0: A 2, H 3, C 4, J 8, E 10, X 14, D 26, drained 27; its bank of Q is free from 4+1+1 = 6.
-    Tile 1: row 1, readable 3, A 3, H 4, C 5, J max(9, 8+1) = 9, E max(11, 10+1) = 11, X max(11+4, 14+8) = 22,
-    D max(34, 27) = 34. Tile 2: row 6, readable 8, A 8, H 9, C 10, J 14, judged at 16, room in the OP-CIM at X[0]+8-3 = 19,
-    bank at 27: E 27, X max(31, 30) = 31, D 43, out 63. Q stalls: 2 cycles before tile 0, none, and from H[1] = 4 to 8.
+    Tile 0: A 2, H 3, C 4, J 9, E 11, X 15, D 27, drained 28; its bank of Q is free from 4+1+1 = 6.
+    Tile 1: row 1, readable 3, A 3, H 4, C 5, J max(10, 9+1) = 10, E max(12, 11+1) = 12, X max(12+4, 15+8) = 23,
+    D max(35, 28) = 35. Tile 2: row 6, readable 8, A 8, H 9, C 10, J 15, judged at 17, room in the OP-CIM at X[0]+8-3 = 20,
+    bank at 28: E 28, X max(32, 31) = 32, D 44, out 64. Q stalls: 2 cycles before tile 0, none, and from H[1] = 4 to 8.
     """
-    check(8, [(1, 1)] * 3, 64, stall_q=2 + 0 + 4, stall_op=19 - 16, stall_bank=27 - 19)
+    check(8, [(1, 1)] * 3, 65, stall_q=2 + 0 + 4, stall_op=20 - 17, stall_bank=28 - 20)
 
 
 def test_short_blocks_back_up_to_the_ip_cim() -> None:
     """CPK 1, four tiles of one key in turn; as above, and then the fourth.
 
-    Tile 3: bank of Q free from C[1]+2 = 7, row max(7, 6+1) = 7, readable 9, A 9, H 10, C = max(11, 11, E[0]+1 = 11) = 11,
-    J 15, E max(17, 27+1, X[1]+5 = 27, tile 1 drained 35) = 35, X max(39, 39) = 39, D 51, out 71.
-    Before E it waits for nothing but its bank: the start of block 2 frees the unit at 28, from then to 35.
+    Tile 3: bank of Q free from C[1]+2 = 7, row max(7, 6+1) = 7, readable 9, A 9, H 10, C = max(11, 11, E[0]+1 = 12) = 12,
+    J 17, E max(19, 28+1, X[1]+5 = 28, tile 1 drained 36) = 36, X max(40, 40) = 40, D 52, out 72.
+    Before E it waits for nothing but its bank: the start of block 2 frees the unit at 29, from then to 36.
     """
-    check(8, [(1, 1)] * 4, 72, stall_q=2 + 0 + 4 + 0, stall_op=3, stall_bank=8 + 7)
+    check(8, [(1, 1)] * 4, 73, stall_q=2 + 0 + 4 + 0, stall_softmax=12 - 11, stall_op=3, stall_bank=8 + 7)
 
 
 def test_a_fourth_block_waits_for_a_score_buffer() -> None:
     """CPK 1: a tile of 8 keys, four of 1 key, one row each; block b's first column waits for E[b-3].
 
-    Tile 0: A 2..9, C 4..11, J[0] 15, E[0] 17, X[0] 28, D 40, drained 41. Tile 1: row 1, A 10, H 11, C 12, J[1] 16,
-    E[1] max(18, 25) = 25, X[1] max(29, 36) = 36, D 48, drained 49. Tile 2: bank of Q free from 13, row 13, readable 15, A 15,
-    H 16, C 17, J[2] 21, E[1]+1 = 26, room X[0]+5 = 33, bank 41: E[2] 41, X[2] 45, D 57, drained 58.
-    Tile 3: bank of Q free from 14, row 14, readable 16, A 16, H 17, C max(18, E[0]+1 = 18) = 18, J[3] max(22, E[0]+8 = 25) = 25,
-    E[2]+1 = 42, room X[1]+5 = 41, bank 49: E[3] 49, X[3] 53, D 65. Tile 4: bank of Q free from 19, row 19, readable 21, A 21,
-    H 22, C max(23, E[1]+1 = 26) = 26, J[4] 30, E[3]+1 = 50, room X[2]+5 = 50, bank 58: E[4] 58, X[4] 62, D 74, out 94.
+    Tile 0: A 2..9, C 4..11, J[0] 16, E[0] 18, X[0] 29, D 41, drained 42. Tile 1: row 1, A 10, H 11, C 12, J[1] 17,
+    E[1] max(19, 26) = 26, X[1] max(30, 37) = 37, D 49, drained 50. Tile 2: bank of Q free from 13, row 13, readable 15, A 15,
+    H 16, C 17, J[2] 22, E[1]+1 = 27, room X[0]+5 = 34, bank 42: E[2] 42, X[2] 46, D 58, drained 59.
+    Tile 3: bank of Q free from 14, row 14, readable 16, A 16, H 17, C max(18, E[0]+1 = 19) = 19, J[3] max(24, E[0]+8 = 26) = 26,
+    E[2]+1 = 43, room X[1]+5 = 42, bank 50: E[3] 50, X[3] 54, D 66. Tile 4: bank of Q free from 19, row 19, readable 21, A 21,
+    H 22, C max(23, E[1]+1 = 27) = 27, J[4] 32, E[3]+1 = 51, room X[2]+5 = 51, bank 59: E[4] 59, X[4] 63, D 75, out 95.
     """
-    check(8, [(1, 8), (1, 1), (1, 1), (1, 1), (1, 1)], 95, stall_q=2 + 0 + (15 - 11) + 0 + (21 - 17), stall_softmax=26 - 23,
-          stall_op=33 - 26, stall_bank=(41 - 33) + (49 - 42) + (58 - 50))
+    check(8, [(1, 8), (1, 1), (1, 1), (1, 1), (1, 1)], 96, stall_q=2 + 0 + (15 - 11) + 0 + (21 - 17),
+          stall_softmax=(19 - 18) + (27 - 23), stall_op=34 - 27, stall_bank=(42 - 34) + (50 - 43) + (59 - 51))
 
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])

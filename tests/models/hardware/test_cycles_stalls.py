@@ -1,7 +1,7 @@
 """The timeline model at the pace of slow streams, against timelines worked out by hand from the page's table and its counters.
 
 One key per cycle and eight to a block throughout. If nothing is slow, a tile of one row and one key has R 0, its bank readable
-at 2, A 2, H 3, C 4, J 8, E 10, X 14, D 26 and its row out in 46 (``test_cycles.py``).
+at 2, A 2, H 3, C 4, J 9, E 11, X 15, D 27 and its row out in 47 (``test_cycles.py``).
 """
 
 from __future__ import annotations
@@ -28,94 +28,94 @@ def run(shapes: list[tuple[int, int]], cycles: int, pace: Pace, ran: Sequence[Se
 
 def test_slow_rows() -> None:
     """Rows offered in 0 and 7: readable 9. The key stands from 3 on: it waits 6 cycles, and the tile 7 for its second row."""
-    got = run([(2, 1)], 55, Pace(q=[0, 7], k=[3], v=[0]), stall_q=6)
-    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "decision": [17], "o": [53, 54]}
+    got = run([(2, 1)], 56, Pace(q=[0, 7], k=[3], v=[0]), stall_q=6)
+    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "decision": [18], "o": [54, 55]}
 
 
 def test_nothing_counts_between_tiles() -> None:
-    """The second tile's row comes in 100: its key, there from 20 on, waits in 20 to 46 and in 100 and 101, not in between."""
-    got = run([(1, 1), (1, 1)], 2 * 47, Pace(q=[0, 100], k=[0, 20], v=[-7, -6]), stall_q=2 + 27 + 2)
-    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "decision": [10, 110], "o": [46, 146]}
+    """The second tile's row comes in 100: its key, there from 20 on, waits in 20 to 47 and in 100 and 101, not in between."""
+    got = run([(1, 1), (1, 1)], 2 * 48, Pace(q=[0, 100], k=[0, 20], v=[-7, -6]), stall_q=2 + 28 + 2)
+    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "decision": [11, 111], "o": [47, 147]}
 
 
 def test_a_key_that_is_there_before_the_first_row() -> None:
     """It waits from the first row on, not before."""
-    run([(1, 1)], 47, Pace(q=[0], k=[-30], v=[-30]), stall_q=2)
+    run([(1, 1)], 48, Pace(q=[0], k=[-30], v=[-30]), stall_q=2)
 
 
 def test_slow_keys() -> None:
     """Readable 2, first key in 12: A 12, all else 10 later. A second key in 20, which the IP-CIM could have taken in H[0] = 13:
-    H 21, C 22, J 26, E 28, X 28+2+3 = 33, D 45, out 65."""
-    run([(1, 1)], 57, Pace(q=[0], k=[12], v=[0]), stall_k=10)
-    got = run([(1, 2)], 66, Pace(q=[0], k=[12, 20], v=[0, 0]), stall_k=10 + 7)
-    assert got.taken["k"] == [12, 20] and got.taken["decision"] == [28]
+    H 21, C 22, J 27, E 29, X 29+2+3 = 34, D 46, out 66."""
+    run([(1, 1)], 58, Pace(q=[0], k=[12], v=[0]), stall_k=10)
+    got = run([(1, 2)], 67, Pace(q=[0], k=[12, 20], v=[0, 0]), stall_k=10 + 7)
+    assert got.taken["k"] == [12, 20] and got.taken["decision"] == [29]
 
 
 def test_slow_values() -> None:
-    """Probabilities are there in 14; a value in 30 completes its block in 31: X 31, out 63."""
-    run([(1, 1)], 64, Pace(q=[0], k=[0], v=[30]), stall_q=2, stall_v=31 - 14)
+    """Probabilities are there in 15; a value in 30 completes its block in 31: X 31, out 63."""
+    run([(1, 1)], 64, Pace(q=[0], k=[0], v=[30]), stall_q=2, stall_v=31 - 15)
 
 
 def test_a_block_does_not_wait_for_values_while_the_op_cim_is_busy() -> None:
-    """Two tiles: E[1] 11, probabilities in 15, but the OP-CIM is ready in X[0] + 8 = 22. The value, in 25, is complete in 26: the
-    block has waited 4 cycles for it; X 26, D 38, out 58."""
-    run([(1, 1), (1, 1)], 59, Pace(q=[0, 1], k=[0, 0], v=[0, 25]), stall_q=2, stall_v=26 - 22)
+    """Two tiles: E[1] 12, probabilities in 16, but the OP-CIM is ready in X[0] + 8 = 23. The value, in 25, is complete in 26: the
+    block has waited 3 cycles for it; X 26, D 38, out 58."""
+    run([(1, 1), (1, 1)], 59, Pace(q=[0, 1], k=[0, 0], v=[0, 25]), stall_q=2, stall_v=26 - 23)
 
 
 def test_the_ring_of_values() -> None:
     """Three blocks of values fit in. Four tiles of one row and key, as in ``test_short_blocks_back_up_to_the_ip_cim``: the fourth
-    value is taken once block 0 is read, from X[0] + 7 + 1 = 22 on, and in its order if the third comes in 25."""
+    value is taken once block 0 is read, from X[0] + 7 + 1 = 23 on, and in its order if the third comes in 25."""
     got = handshakes(CFG, [(1, 1)] * 4)
-    assert got.taken["v"] == [0, 1, 2, 22]
+    assert got.taken["v"] == [0, 1, 2, 23]
     got = handshakes(CFG, [(1, 1)] * 4, pace=Pace(q=[0] * 4, k=[0] * 4, v=[-1, 5, 25, 3]))
     assert got.taken["v"] == [-1, 5, 25, 26]
 
 
 def test_slow_answers_to_requests() -> None:
-    """Valid in 10, ready in 25 for one cycle: E 25, X 29, D 41, out 61. Ready before and not in 10 does not help."""
-    for changes in ((25, 26), (3, 10, 25)):
-        got = run([(1, 1)], 62, Pace(q=[0], k=[0], v=[0], decision=changes), stall_q=2, stall_decision=15)
-        assert got.offered["decision"] == [10] and got.taken["decision"] == [25]
+    """Valid in 11, ready in 25 for one cycle: E 25, X 29, D 41, out 61. Ready before and not in 11 does not help."""
+    for changes in ((25, 26), (3, 11, 25)):
+        got = run([(1, 1)], 62, Pace(q=[0], k=[0], v=[0], decision=changes), stall_q=2, stall_decision=14)
+        assert got.offered["decision"] == [11] and got.taken["decision"] == [25]
 
 
 def test_a_skipped_block_may_wait_for_its_answer_or_not() -> None:
-    """A tile of 9 keys whose second block is skipped: E[0] 17, J[1] = max(16, 15+1), valid from max(18, 17+8) = 25 on.
+    """A tile of 9 keys whose second block is skipped: E[0] 18, J[1] = max(17, 16+1), valid from max(19, 18+8) = 26 on.
 
-    X[0] = 17+8+3 = 28, D = max(28+12, E[1]+2): out 60, unless E[1] is beyond 38: E[1] 50, D 52, out 72.
+    X[0] = 18+8+3 = 29, D = max(29+12, E[1]+2): out 61, unless E[1] is beyond 39: E[1] 50, D 52, out 72.
     """
     pace = Pace(q=[0], k=[0] * 9, v=[0] * 8, decision=(EARLY, 20, 50))
-    run([(1, 9)], 73, pace, [[True, False]], stall_q=2, stall_decision=25)
-    run([(1, 9)], 61, replace(pace, skips_wait=False), [[True, False]], stall_q=2)
-    run([(1, 9)], 73, replace(pace, decision=(10, 18, 50)), [[True, False]], stall_q=2, stall_decision=25)
+    run([(1, 9)], 73, pace, [[True, False]], stall_q=2, stall_decision=24)
+    run([(1, 9)], 62, replace(pace, skips_wait=False), [[True, False]], stall_q=2)
+    run([(1, 9)], 73, replace(pace, decision=(10, 19, 50)), [[True, False]], stall_q=2, stall_decision=24)
 
 
 def test_slow_rows_of_output() -> None:
-    """Three rows: readable 4, A 4, E 12, X 16, D 28, rows valid in 48, 49 and 50 if each is taken at once. Ready in 60 and
+    """Three rows: readable 4, A 4, E 13, X 17, D 29, rows valid in 49, 50 and 51 if each is taken at once. Ready in 60 and
     from 64 on: the second row is valid in 61, the third in 65."""
-    got = run([(3, 1)], 66, Pace(q=[0, 1, 2], k=[0], v=[0], o=(60, 61, 64)), stall_q=4, stall_o=12 + 3)
-    assert got.offered["o"] == [48, 61, 65] and got.taken["o"] == [60, 64, 65]
+    got = run([(3, 1)], 66, Pace(q=[0, 1, 2], k=[0], v=[0], o=(60, 61, 64)), stall_q=4, stall_o=11 + 3)
+    assert got.offered["o"] == [49, 61, 65] and got.taken["o"] == [60, 64, 65]
 
 
 def test_a_waiting_row_stops_the_whole_drain() -> None:
-    """Tiles of 1, 16, 1 and 1 rows, one key each; the first row of output, valid in 46, waits until 50.
+    """Tiles of 1, 16, 1 and 1 rows, one key each; the first row of output, valid in 47, waits until 50.
 
-    Tile 1: R 1..16, readable 18, A 18, H 19, C 20, J 24, E 26, X 30, D 42. Its reads 42 to 45 move, four cycles stand, the other
-    twelve follow from 50 to 61: drained 62. Row 0 is valid in 42 + 20 + 4 = 66, the last one in 81.
-    Tile 2: bank of Q free from C[0]+2 = 6, row 17, readable 19, A 19, H 20, C 21, J 25, E 27, X max(31, 30+8) = 38; complete in
-    50, but tile 1 is read until 61: D 62, out 82.
-    Tile 3: bank of Q free from C[1]+2 = 22, row 22, readable 24, A 24 (4 after H[2]), C 26, J 30, judged in 32; room in the
-    OP-CIM in X[1]+5 = 35; its bank is drained in 62: E 62, X 66, D 78, out 98.
+    Tile 1: R 1..16, readable 18, A 18, H 19, C 20, J 25, E 27, X 31, D 43. Its reads 43 to 46 move, three cycles stand, the other
+    twelve follow from 50 to 61: drained 62. Row 0 is valid in 43 + 20 + 3 = 66, the last one in 81.
+    Tile 2: bank of Q free from C[0]+2 = 6, row 17, readable 19, A 19, H 20, C 21, J 26, E 28, X max(32, 31+8) = 39; complete in
+    51, but tile 1 is read until 61: D 62, out 82.
+    Tile 3: bank of Q free from C[1]+2 = 22, row 22, readable 24, A 24 (4 after H[2]), C 26, J 31, judged in 33; room in the
+    OP-CIM in X[1]+5 = 36; its bank is drained in 62: E 62, X 66, D 78, out 98.
     """
     pace = Pace(q=[0] * 19, k=[0] * 4, v=[0] * 4, o=(50,))
-    got = run([(1, 1), (16, 1), (1, 1), (1, 1)], 99, pace, stall_q=2 + (18 - 3) + 0 + 4, stall_op=3, stall_bank=62 - 35,
-              stall_o=4)
-    assert got.taken["o"] == [50, *range(66, 82), 82, 98] and got.taken["decision"] == [10, 26, 27, 62]
+    got = run([(1, 1), (16, 1), (1, 1), (1, 1)], 99, pace, stall_q=2 + (18 - 3) + 0 + 4, stall_op=3, stall_bank=62 - 36,
+              stall_o=3)
+    assert got.taken["o"] == [50, *range(66, 82), 82, 98] and got.taken["decision"] == [11, 27, 28, 62]
 
 
 def test_what_does_not_fit_is_refused() -> None:
     """An output that is never ready again, and another number of beats."""
-    pace = Pace(q=[0], k=[0], v=[0], o=(3, 46))
-    with pytest.raises(ValueError, match="o is not ready from cycle 46 on"):
+    pace = Pace(q=[0], k=[0], v=[0], o=(3, 47))
+    with pytest.raises(ValueError, match="o is not ready from cycle 47 on"):
         handshakes(CFG, [(1, 1)], pace=pace)
     for wrong in ({"q": []}, {"k": [0, 1]}, {"v": []}):
         with pytest.raises(ValueError, match=f"beats of {min(wrong)} were offered, the tiles have 1"):
