@@ -87,12 +87,12 @@ def report_in(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "report.json").read_text())
 
 
-def belonging_to(folder: Path) -> list[int]:
-    """Living processes whose environment says that they work below ``folder``."""
+def belonging_to(folder: Path, command: bytes = b"") -> list[int]:
+    """Living processes whose environment says that they work below ``folder``, and whose command line has ``command`` in it."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"={folder}/runs/".encode() in (place / "environ").read_bytes():
+        with contextlib.suppress(OSError):      # it ended meanwhile
+            if f"={folder}/runs/".encode() in (place / "environ").read_bytes() and command in (place / "cmdline").read_bytes():
                 found.append(int(place.name))
     return found
 
@@ -245,10 +245,7 @@ def test_nothing_outlives_the_command(number: int, code: int, state: str, tmp_pa
     np.savez(path, **{name: g.standard_normal((2, 1000, HEAD_DIM), dtype=np.float32) for name in "qkv"})
     process = start_sim("--tensors", str(path), "--out", str(out), "--jobs", "1")
 
-    def simulators() -> list[int]:
-        return [pid for pid in belonging_to(out) if b"vvp" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    wait_until(lambda: simulators() or process.poll() is not None, "a simulator runs", 120)
+    wait_until(lambda: belonging_to(out, b"vvp") or process.poll() is not None, "a simulator runs", 120)
     assert process.poll() is None, process.communicate()[0]
     process.send_signal(number)
     printed, _ = process.communicate(timeout=60)
