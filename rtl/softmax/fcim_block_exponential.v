@@ -5,8 +5,8 @@
 //
 // Latency:    The first pass's scores are read in the cycle after start, its probabilities are
 //             written 3 cycles after that; the block is offered in the cycle of its last write, so
-//             that it can be read in the cycle after it is taken. A denominator comes one cycle
-//             after its request.
+//             that it can be read in the cycle after it is taken, and its denominators from the
+//             next cycle on. A denominator comes one cycle after its request.
 // Throughput: A key per CYCLES_PER_KEY cycles. With ready the next block may start, which is in the
 //             last cycle of the one before, so that no cycle is lost between blocks.
 // Cuts:       ready and m_blk_valid come from registers; scores come from their memory's register.
@@ -202,7 +202,7 @@ module fcim_block_exponential #(
     reg [KEY_BITS-1:0]         d_key_q;
     reg [PASS_BITS-1:0]        d_pass_q;
     reg [LANES*PROB_BITS-1:0]  d_p_q;
-    reg [V_MULT_BITS-1:0]      d_v_mult_q;
+    reg [V_MULT_BITS:0]        d_weight_q;              // of the key's value, in 16ths: 1 to 16
     reg [LANES*SHIFT_BITS-1:0] d_shift_q;
     reg [LANES*SUM_BITS-1:0]   d_sums_q;
 
@@ -263,7 +263,7 @@ module fcim_block_exponential #(
         d_key_q       <= c_key_q;
         d_pass_q      <= c_pass_q;
         d_p_q         <= c_p;
-        d_v_mult_q    <= c_v_mult_q;
+        d_weight_q    <= {1'b0, c_v_mult_q} + 1'b1;
         d_shift_q     <= c_shift_q;
         d_sums_q      <= old_sums;
     end
@@ -294,7 +294,7 @@ module fcim_block_exponential #(
         integer                w;
         for (w = 0; w < LANES; w = w + 1) begin
             product = {{V_MULT_BITS{1'b0}}, d_p_q[w*PROB_BITS +: PROB_BITS]}
-                    * ({{PROB_BITS{1'b0}}, d_v_mult_q} + 1'b1) + (1 << (V_MULT_BITS-1));
+                    * {{(PROB_BITS-1){1'b0}}, d_weight_q} + (1 << (V_MULT_BITS-1));
             weighed[w*PROB_BITS +: PROB_BITS] = product[V_MULT_BITS +: PROB_BITS];
         end
     end
