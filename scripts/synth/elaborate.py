@@ -22,6 +22,7 @@ _SOURCE = re.compile(r"^ *attribute \\(?:src|hdlname|top|keep_hierarchy) .*\n", 
 _CELL = re.compile(rf"^  cell \\({PREFIX}\S+) \\(\S+)$", re.M)
 _PORT = re.compile(r"^  wire .*(?:input|output) \d+ .*\n", re.M)
 _MEMORY = re.compile(r"^  memory width (\d+) size (\d+) ", re.M)
+_NUMBERED = re.compile(r"\S*\$\d\S*")
 _NUMBER = re.compile(r"\$(\d+)(?![0-9A-Za-z])")
 
 
@@ -71,6 +72,16 @@ def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, show
     return cut(whole.read_text(), folder, top)
 
 
+def renumbered(text: str) -> str:
+    """Numbers that yosys and its reader gave, anew from 1 on; both count, so a number counts with what is in front of it."""
+    numbers: dict[tuple[str, str], int] = {}
+
+    def name(found: re.Match[str]) -> str:
+        return _NUMBER.sub(lambda n: f"${numbers.setdefault((found[0][:n.start()], n[1]), len(numbers) + 1)}", found[0])
+
+    return _NUMBERED.sub(name, text)
+
+
 def cut(text: str, folder: Path, top: str = TOP) -> dict[str, Block]:
     """The modules of a design in yosys' text form as blocks, each in a file with the ports of its children.
 
@@ -87,8 +98,7 @@ def cut(text: str, folder: Path, top: str = TOP) -> dict[str, Block]:
         body = bodies[module]
         children = {instance: place(kind) for kind, instance in _CELL.findall(body)}
         body = _CELL.sub(lambda found: f"  cell \\{name_of[found[1]]} \\{found[2]}", body)
-        numbers: dict[str, str] = {}
-        body = _NUMBER.sub(lambda found: f"${numbers.setdefault(found[1], str(len(numbers) + 1))}", body)
+        body = renumbered(body)
         stubs = "".join(f"attribute \\blackbox 1\nmodule \\{kind}\n{ports[kind]}end\n" for kind in sorted(set(children.values())))
         base, count = module.split("$")[0], 1
         memories = _MEMORY.findall(body)

@@ -35,6 +35,16 @@ def test_instances_that_are_alike_are_one_block(tmp_path: Path) -> None:
     assert top.count("attribute \\blackbox 1") == 2 and "  cell \\fcim_row_2 \\u_c\n" in top and "$not" not in top
 
 
+def test_two_counts_that_meet_do_not_part_what_is_alike(tmp_path: Path) -> None:
+    """The reader's numbers begin anew in each module, those of yosys go on: where they meet, nothing says so."""
+    def row(count: int) -> str:
+        return f"  wire $sum_q$5\n  wire $procmux${count}_Y\n  cell $not $9\n    connect \\A $procmux${count}_Y\n  end\n"
+
+    text = module("fcim_engine", cell("fcim_row$a.b", "u_a"), cell("fcim_row$a.c", "u_b"), cell("fcim_row$a.d", "u_c"))
+    text += "".join(module(f"fcim_row$a.{letter}", row(count)) for letter, count in (("b", 5), ("c", 9), ("d", 30)))
+    assert list(cut(text, tmp_path)) == ["fcim_row", "fcim_engine"]
+
+
 def test_memories_have_their_sizes_in_their_names(tmp_path: Path) -> None:
     text = (module("fcim_engine", cell("fcim_ram$a.b", "u_a"), cell("fcim_ram$a.c", "u_b"), cell("fcim_x$a.d", "u_c"))
             + module("fcim_ram$a.b", "  memory width 8 size 16 \\m\n") + module("fcim_ram$a.c", "  memory width 9 size 4 \\m\n")
