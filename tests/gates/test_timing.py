@@ -109,6 +109,15 @@ def test_no_net_drives_more_than_the_limit(library: Library, sinks: int, buffers
     assert analyse(netlist_of({"modules": {"m": module}}, "m"), library, AT).model.through.keys() == {("a", "y")}
 
 
+def test_inputs_of_children_are_buffered_too(library: Library) -> None:
+    module = design({"clk": ("input", [2]), "a": ("input", [3])}, {})
+    module["cells"] = {f"u{i}": {"type": "fcim_child", "connections": {"a": [3, 3], "y": [10 + i], "clk": [2]},
+                                 "port_directions": {"a": "input", "y": "output", "clk": "input"}} for i in range(MOST)}
+    assert limit_fanout(module, library, library.cells["BUF"]) == 2
+    assert {bit for i in range(MOST) for bit in module["cells"][f"u{i}"]["connections"]["a"]}.isdisjoint({3})
+    assert all(module["cells"][f"u{i}"]["connections"] | {"a": 0} == {"a": 0, "y": [10 + i], "clk": [2]} for i in range(MOST))
+
+
 def test_the_clock_is_not_buffered(library: Library) -> None:
     cells = {f"q{i}": ("DFF", {"CLK": [2], "D": [3 + i], "Q": [4 + i]}) for i in range(MOST + 5)}
     module = design({"clk": ("input", [2]), "d": ("input", [3])}, cells)

@@ -1,4 +1,5 @@
-"""Trees of buffers where a port or a flip-flop drives many pins: ABC buffers what gates drive, and not these."""
+"""Trees of buffers where a port, a flip-flop or a child drives many pins, or anything many children: ABC buffers what gates drive
+of gates, and not these."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def buffer_cell(library: Library, name: str = "") -> Cell | None:
 
 
 def limit_fanout(module: dict[str, Any], library: Library, buffer: Cell, clock: str = "clk") -> int:
-    """Buffer every net of a yosys JSON module that drives more than :data:`MOST` pins of cells; the number of buffers.
+    """Buffer every net of a yosys JSON module that drives more than :data:`MOST` pins of cells and of children, which buffer
+    what is behind theirs; the number of buffers.
 
     Pins keep their order, so that bits that are neighbours share a buffer. The clock is ideal and stays as it is.
     """
@@ -34,7 +36,8 @@ def limit_fanout(module: dict[str, Any], library: Library, buffer: Cell, clock: 
             for place, bit in enumerate(bits):
                 if isinstance(bit, int):
                     top = max(top, bit)
-                    if kind is not None and pin in kind.inputs and bit not in ideal:
+                    driven = pin in kind.inputs if kind else cell["port_directions"].get(pin) == "input"
+                    if driven and bit not in ideal:
                         sinks.setdefault(bit, []).append((bits, place))
     for net in module["netnames"].values():
         top = max([top, *(bit for bit in net["bits"] if isinstance(bit, int))])
