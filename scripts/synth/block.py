@@ -134,8 +134,10 @@ def synthesize(block: Block, library: Chosen, place: Path) -> Gates:
         if liberty.suffix == ".xz":
             liberty = work / "library.lib"
             liberty.write_bytes(lzma.decompress(library.file.read_bytes()))
+        (work / "constraints.txt").write_text(f"set_driving_cell {library.buffer.name}\n"
+                                              f"set_load {library.settings.load:g} [all_outputs]\n")
         script = (FOLDER / RECIPE[1]).read_text().format(
-            flops=flops, library=liberty, abc=FOLDER / RECIPE[2],
+            flops=flops, library=liberty, abc=FOLDER / RECIPE[2], constraints=work / "constraints.txt",
             dont_use=" ".join(f"-dont_use {cell}" for cell in library.dont_use()))
         yosys.run(f"read_rtlil {work}/prepared.il\nhierarchy -top {block.name}\n{script}write_json {work}/mapped.json\n",
                   work, "map")
