@@ -6,6 +6,7 @@
 // fcim_core and what it is made of
 rtl/memory/fcim_ram.v
 rtl/memory/fcim_register_file.v
+rtl/ip_cim/fcim_ip_row.v
 rtl/ip_cim/fcim_ip_array.v
 rtl/ip_cim/fcim_ip_cim.v
 rtl/softmax/fcim_exp2.v
@@ -15,6 +16,8 @@ rtl/softmax/fcim_row_max.v
 rtl/softmax/fcim_block_exponential.v
 rtl/softmax/fcim_online_softmax.v
 rtl/op_cim/fcim_acc_update.v
+rtl/op_cim/fcim_op_slice.v
+rtl/op_cim/fcim_op_row.v
 rtl/op_cim/fcim_op_array.v
 rtl/op_cim/fcim_accumulators.v
 rtl/op_cim/fcim_op_cim.v

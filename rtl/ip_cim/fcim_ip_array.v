@@ -4,15 +4,16 @@
 //
 // Latency:    A key's column is there one cycle after its last step.
 // Throughput: BITS_PER_CYCLE bit-planes of a key per step.
-// Cuts:       All outputs are registers.
+// Cuts:       col and ksum are sums of two registers, bit_ops is one: as the rows do, the sum of
+//             the key leaves its last addition to the cycle after.
 // Numbers:    Signed bytes at the ports, offset binary in the cells (q' = q + 128, k' = k + 128),
 //             so that a row's sum is unsigned: lane r of col is sum_d q'[r][d] * k'[d], ksum is
 //             sum_d k'[d]. HEAD_DIM * 255 * 255 < 2**IP_LANE.
 //
-// There are two texts of the same array. The one for synthesis has a register per cell, a bit per
-// row that says whether the row is in use, and adds masked cells, which a synthesizer merges into
-// one carry-save tree. The one that FCIM_FAST_SIM chooses skips the cells whose bit is 0 and adds
-// all rows in one wide word, whose lanes no carry leaves: several times as fast in a simulator.
+// There are two texts of the same array. The one for synthesis has rows of fcim_ip_row, each with
+// a carry-save tree and a bit that says whether it is in use. The one that FCIM_FAST_SIM chooses
+// skips the cells whose bit is 0 and adds all rows in one wide word, whose lanes no carry leaves:
+// several times as fast in a simulator.
 `default_nettype none
 
 module fcim_ip_array #(
@@ -54,7 +55,6 @@ module fcim_ip_array #(
     // ---- the key: the top bits of every byte are its next bit-planes
     reg [HEAD_DIM*8-1:0]    key_q;
     reg                     bank_q;
-    reg [ELEM_SUM_BITS-1:0] ksum_q, col_ksum_q;
     reg [OPS_BITS-1:0]      ops_q;
     always @(posedge clk) begin
         if (load) begin
@@ -64,7 +64,6 @@ module fcim_ip_array #(
             key_q  <= key_q << BITS_PER_CYCLE;
         end
     end
-    assign ksum    = col_ksum_q;
     assign bit_ops = ops_q;
 
 `ifdef FCIM_FAST_SIM
@@ -73,6 +72,7 @@ module fcim_ip_array #(
     // ---- cells: word {bank, d} holds element d of every row, zero-extended to a lane of the sums
     reg [ROWS*IP_LANE-1:0] cell_q [0:2*HEAD_DIM-1];
     reg [ROWS*IP_LANE-1:0] acc_q, col_q;
+    reg [ELEM_SUM_BITS-1:0] ksum_q, col_ksum_q;
     genvar w;
     generate
         for (w = 0; w < HEAD_DIM; w = w + 1) begin : g_write
@@ -126,74 +126,57 @@ module fcim_ip_array #(
             end
         end
     end
-    assign col = col_q;
+    assign col  = col_q;
+    assign ksum = col_ksum_q;
 `else
-    // ---- rows: cells, and a tree over the masked cells and what the planes before have left. The
-    // row's own copy of the key's bits is 0 while no row is in use there, so that nothing switches.
-    genvar r;
+    // ---- rows
+    wire [HEAD_DIM*BITS_PER_CYCLE-1:0] planes;
+    genvar e, r;
     generate
+        for (e = 0; e < HEAD_DIM; e = e + 1) begin : g_element
+            assign planes[e*BITS_PER_CYCLE +: BITS_PER_CYCLE] =
+                key_q[e*8 + 8 - BITS_PER_CYCLE +: BITS_PER_CYCLE];
+        end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
-            reg  [HEAD_DIM*8-1:0] bank0_q, bank1_q;
-            reg  [1:0]            used_q;
-            reg  [IP_LANE-1:0]    acc_q, col_q;
-            wire                  write = q_we && (q_row == r[ROW_BITS-1:0]);
-            wire [HEAD_DIM*8-1:0] cells = bank_q ? bank1_q : bank0_q;
-            wire [HEAD_DIM*8-1:0] key   = key_q & {HEAD_DIM*8{used_q[bank_q]}};
-            always @(posedge clk) begin
-                if (write && !q_bank) begin
-                    bank0_q <= q_data ^ SIGN_BITS;
-                end
-                if (write && q_bank) begin
-                    bank1_q <= q_data ^ SIGN_BITS;
-                end
-                if (write || (q_we && q_row == 0)) begin
-                    used_q[q_bank] <= write;
-                end
-            end
-            always @(posedge clk) begin : add
-                reg [IP_LANE-1:0] sum;
-                integer           d, b;
-                if (step) begin
-                    sum = first ? {IP_LANE{1'b0}} : acc_q << BITS_PER_CYCLE;
-                    for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
-                        for (d = 0; d < HEAD_DIM; d = d + 1) begin
-                            sum = sum + ({{(IP_LANE-8){1'b0}},
-                                          cells[d*8 +: 8] & {8{key[d*8 + 7 - b]}}}
-                                         << (BITS_PER_CYCLE - 1 - b));
-                        end
-                    end
-                    acc_q <= sum;
-                    if (last) begin
-                        col_q <= sum;
-                    end
-                end
-            end
-            assign col[r*IP_LANE +: IP_LANE] = col_q;
+            fcim_ip_row #(.HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)) u_row (
+                .clk(clk),
+                .we(q_we && q_row == r[ROW_BITS-1:0]), .clear(q_we && q_row == 0),
+                .wr_bank(q_bank), .wr_data(q_data ^ SIGN_BITS),
+                .next_bank(load ? load_bank : bank_q),
+                .step(step), .first(first), .last(last), .planes(planes),
+                .product(col[r*IP_LANE +: IP_LANE])
+            );
         end
     endgenerate
 
-    // ---- sum of the key's elements, and its active bits
+    // ---- active bits of the key, and the sum of its elements: what the planes before have left,
+    // and what these add
+    reg [ELEM_SUM_BITS-1:0] left_q, plane_q, col_left_q, col_plane_q;
     always @(posedge clk) begin : count
         reg [OPS_BITS-1:0]      ones;
-        reg [ELEM_SUM_BITS-1:0] ones_sum;
-        integer                 e, p;
+        reg [ELEM_SUM_BITS-1:0] left, plane;
+        integer                 d, b;
         if (step) begin
-            ones     = {OPS_BITS{1'b0}};
-            ones_sum = first ? {ELEM_SUM_BITS{1'b0}} : ksum_q << BITS_PER_CYCLE;
-            for (p = 0; p < BITS_PER_CYCLE; p = p + 1) begin
-                for (e = 0; e < HEAD_DIM; e = e + 1) begin
-                    ones     = ones + {{(OPS_BITS-1){1'b0}}, key_q[e*8 + 7 - p]};
-                    ones_sum = ones_sum + ({{(ELEM_SUM_BITS-1){1'b0}}, key_q[e*8 + 7 - p]}
-                                           << (BITS_PER_CYCLE - 1 - p));
+            ones  = {OPS_BITS{1'b0}};
+            plane = {ELEM_SUM_BITS{1'b0}};
+            left  = first ? {ELEM_SUM_BITS{1'b0}} : (left_q << BITS_PER_CYCLE) + plane_q;
+            for (d = 0; d < HEAD_DIM; d = d + 1) begin
+                for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                    ones  = ones + {{(OPS_BITS-1){1'b0}}, planes[d*BITS_PER_CYCLE + b]};
+                    plane = plane + ({{(ELEM_SUM_BITS-1){1'b0}}, planes[d*BITS_PER_CYCLE + b]}
+                                     << b);
                 end
             end
-            ksum_q <= ones_sum;
-            ops_q  <= ones;
+            ops_q   <= ones;
+            left_q  <= left;
+            plane_q <= plane;
             if (last) begin
-                col_ksum_q <= ones_sum;
+                col_left_q  <= left;
+                col_plane_q <= plane;
             end
         end
     end
+    assign ksum = (col_left_q << BITS_PER_CYCLE) + col_plane_q;
 `endif
 
 endmodule

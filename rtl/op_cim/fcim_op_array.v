@@ -5,13 +5,14 @@
 //
 // Latency:    A slice's sums can be read in the cycle after its last step and come a cycle later.
 // Throughput: BITS_PER_CYCLE bit-planes of a slice per step; LANES rows of its sums per read.
-// Cuts:       All outputs are registers; v_data meets the cells in the cycle of the first step.
+// Cuts:       rd_data is a register, bit_ops the sum of four; v_data meets the cells in the cycle
+//             of the first step.
 // Numbers:    p unsigned; v' = v + 128, unsigned; a sum holds KEYS_PER_BLOCK * 2**PROB_BITS * 2**8.
 //
-// There are two texts of the same array. The one for synthesis has a register per cell and adds
-// masked cells, which a synthesizer merges into one carry-save tree. The one that FCIM_FAST_SIM
-// chooses skips the cells whose bit is 0 and adds all rows in one wide word, whose lanes no carry
-// leaves: several times as fast in a simulator.
+// There are two texts of the same array. The one for synthesis has rows of fcim_op_row, which add
+// masked cells, so that a synthesizer merges them into one carry-save tree. The one that
+// FCIM_FAST_SIM chooses skips the cells whose bit is 0 and adds all rows in one wide word, whose
+// lanes no carry leaves: several times as fast in a simulator.
 `default_nettype none
 
 module fcim_op_array #(
@@ -52,23 +53,20 @@ module fcim_op_array #(
     output wire [OPS_BITS-1:0]                 bit_ops
 );
 
-    localparam SLICE_BITS = KEYS_PER_BLOCK * COLUMNS * 8;
+    reg [LANES*COLUMNS*OP_LANE-1:0] rd_q;
+    assign rd_data = rd_q;
 
+`ifdef FCIM_FAST_SIM
     // ---- the slice: the top bits of every byte are its next bit-planes
+    localparam SLICE_BITS = KEYS_PER_BLOCK * COLUMNS * 8;
     reg  [SLICE_BITS-1:0] v_q;
-    reg  [OPS_BITS-1:0]   ops_q;
     wire [SLICE_BITS-1:0] v_now = first ? v_data : v_q;
     always @(posedge clk) begin
         if (step) begin
             v_q <= v_now << BITS_PER_CYCLE;
         end
     end
-    assign bit_ops = ops_q;
 
-    reg [LANES*COLUMNS*OP_LANE-1:0] rd_q;
-    assign rd_data = rd_q;
-
-`ifdef FCIM_FAST_SIM
     // ---- cells: word {slot, key}, one lane per row, zero-extended to a lane of the sums
     reg [ROWS*OP_LANE-1:0] p_q [0:2*KEYS_PER_BLOCK-1];
     always @(posedge clk) begin : extend
@@ -84,6 +82,7 @@ module fcim_op_array #(
     end
 
     // ---- wherever a bit of V is set, a column of cells is added; then shift-accumulate
+    reg [OPS_BITS-1:0]     ops_q;
     reg [ROWS*OP_LANE-1:0] usum_q [0:COLUMNS-1];
     reg [ROWS*OP_LANE-1:0] hold_q [0:COLUMNS-1];
     always @(posedge clk) begin : add
@@ -116,6 +115,8 @@ module fcim_op_array #(
         end
     end
 
+    assign bit_ops = ops_q;
+
     always @(posedge clk) begin : gather
         reg [LANES*COLUMNS*OP_LANE-1:0] word;
         integer                         u;
@@ -128,79 +129,88 @@ module fcim_op_array #(
         end
     end
 `else
-    // ---- rows: cells, and for each column a tree over the masked cells and what the planes before
-    // have left; row pass * LANES + lane
-    wire [ROWS*COLUMNS*OP_LANE-1:0] sums;         // sum (pass * COLUMNS + column) * LANES + lane
+    // ---- the slice
+    localparam PLANE_BITS = KEYS_PER_BLOCK * COLUMNS * BITS_PER_CYCLE;
+    wire [PLANE_BITS-1:0] planes;
+    fcim_op_slice #(.BYTES(KEYS_PER_BLOCK*COLUMNS), .BITS_PER_CYCLE(BITS_PER_CYCLE)) u_slice (
+        .clk(clk), .step(step), .first(first), .v_data(v_data), .planes(planes)
+    );
+
+    // ---- rows: row pass * LANES + lane has the sums and carries (pass * COLUMNS + column) * LANES
+    // + lane
+    localparam CARRY_RUN = 5;                     // as in fcim_op_row
+    localparam CARRIES = (OP_LANE - 1) / CARRY_RUN;
+    wire [ROWS*COLUMNS*OP_LANE-1:0] sums;
+    wire [ROWS*COLUMNS*CARRIES-1:0] carries;
     genvar s, l, c;
     generate
         for (s = 0; s < CYCLES_PER_KEY; s = s + 1) begin : g_pass
             for (l = 0; l < LANES; l = l + 1) begin : g_lane
-                reg  [KEYS_PER_BLOCK*PROB_BITS-1:0] slot0_q, slot1_q;
-                wire [KEYS_PER_BLOCK*PROB_BITS-1:0] cells = slot ? slot1_q : slot0_q;
-                wire                                write = p_we && (p_pass == s[PASS_BITS-1:0]);
-                always @(posedge clk) begin : write_key
-                    integer k;
-                    for (k = 0; k < KEYS_PER_BLOCK; k = k + 1) begin
-                        if (write && !p_slot && p_key == k[KEY_BITS-1:0]) begin
-                            slot0_q[k*PROB_BITS +: PROB_BITS] <= p_data[l*PROB_BITS +: PROB_BITS];
-                        end
-                        if (write && p_slot && p_key == k[KEY_BITS-1:0]) begin
-                            slot1_q[k*PROB_BITS +: PROB_BITS] <= p_data[l*PROB_BITS +: PROB_BITS];
-                        end
-                    end
-                end
+                wire [COLUMNS*OP_LANE-1:0] row_sums;
+                wire [COLUMNS*CARRIES-1:0] row_carries;
+                fcim_op_row #(
+                    .COLUMNS(COLUMNS), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+                    .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .CARRY_RUN(CARRY_RUN)
+                ) u_row (
+                    .clk(clk),
+                    .we(p_we && p_pass == s[PASS_BITS-1:0]), .wr_slot(p_slot), .wr_key(p_key),
+                    .wr_data(p_data[l*PROB_BITS +: PROB_BITS]),
+                    .step(step), .first(first), .last(last), .slot(slot), .planes(planes),
+                    .sums(row_sums), .carries(row_carries)
+                );
                 for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                    reg [OP_LANE-1:0] usum_q, hold_q;
-                    always @(posedge clk) begin : add
-                        reg [OP_LANE-1:0] sum;
-                        integer           b, j;
-                        if (step) begin
-                            sum = first ? {OP_LANE{1'b0}} : usum_q << BITS_PER_CYCLE;
-                            for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
-                                for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
-                                    sum = sum + ({{(OP_LANE-PROB_BITS){1'b0}},
-                                                  cells[j*PROB_BITS +: PROB_BITS]
-                                                  & {PROB_BITS{v_now[(j*COLUMNS + c)*8 + 7 - b]}}}
-                                                 << (BITS_PER_CYCLE - 1 - b));
-                                end
-                            end
-                            usum_q <= sum;
-                            if (last) begin
-                                hold_q <= sum;
-                            end
-                        end
-                    end
-                    assign sums[((s*COLUMNS + c)*LANES + l)*OP_LANE +: OP_LANE] = hold_q;
+                    assign sums[((s*COLUMNS + c)*LANES + l)*OP_LANE +: OP_LANE] =
+                        row_sums[c*OP_LANE +: OP_LANE];
+                    assign carries[((s*COLUMNS + c)*LANES + l)*CARRIES +: CARRIES] =
+                        row_carries[c*CARRIES +: CARRIES];
                 end
             end
         end
     endgenerate
 
+    // ---- a pass of rows is read: now all carries run
     always @(posedge clk) begin : gather
-        integer s_rd;
+        reg [LANES*COLUMNS*OP_LANE-1:0] sum;
+        reg [LANES*COLUMNS*CARRIES-1:0] carry;
+        reg [OP_LANE-1:0]               more;
+        integer                         p, u, i;
         if (rd) begin
-            for (s_rd = 0; s_rd < CYCLES_PER_KEY; s_rd = s_rd + 1) begin
-                if (rd_pass == s_rd[PASS_BITS-1:0]) begin
-                    rd_q <= sums[s_rd*LANES*COLUMNS*OP_LANE +: LANES*COLUMNS*OP_LANE];
+            sum   = {LANES*COLUMNS*OP_LANE{1'b0}};
+            carry = {LANES*COLUMNS*CARRIES{1'b0}};
+            for (p = 0; p < CYCLES_PER_KEY; p = p + 1) begin
+                if (rd_pass == p[PASS_BITS-1:0]) begin
+                    sum   = sums[p*LANES*COLUMNS*OP_LANE +: LANES*COLUMNS*OP_LANE];
+                    carry = carries[p*LANES*COLUMNS*CARRIES +: LANES*COLUMNS*CARRIES];
                 end
+            end
+            for (u = 0; u < LANES*COLUMNS; u = u + 1) begin
+                more = {OP_LANE{1'b0}};
+                for (i = 0; i < CARRIES; i = i + 1) begin
+                    more[(i + 1)*CARRY_RUN] = carry[u*CARRIES + i];
+                end
+                rd_q[u*OP_LANE +: OP_LANE] <= sum[u*OP_LANE +: OP_LANE] + more;
             end
         end
     end
 
-    // ---- active bit-lines
+    // ---- active bit-lines, by quarters, which the cycle after adds
+    localparam QUARTER = PLANE_BITS / 4;
+    reg [4*OPS_BITS-1:0] ops_q;
     always @(posedge clk) begin : count
         reg [OPS_BITS-1:0] ones;
-        integer            e, p;
+        integer            q, i;
         if (step) begin
-            ones = {OPS_BITS{1'b0}};
-            for (e = 0; e < KEYS_PER_BLOCK*COLUMNS; e = e + 1) begin
-                for (p = 0; p < BITS_PER_CYCLE; p = p + 1) begin
-                    ones = ones + {{(OPS_BITS-1){1'b0}}, v_now[e*8 + 7 - p]};
+            for (q = 0; q < 4; q = q + 1) begin
+                ones = {OPS_BITS{1'b0}};
+                for (i = 0; i < QUARTER; i = i + 1) begin
+                    ones = ones + {{(OPS_BITS-1){1'b0}}, planes[q*QUARTER + i]};
                 end
+                ops_q[q*OPS_BITS +: OPS_BITS] <= ones;
             end
-            ops_q <= ones;
         end
     end
+    assign bit_ops = (ops_q[0 +: OPS_BITS] + ops_q[OPS_BITS +: OPS_BITS])
+                     + (ops_q[2*OPS_BITS +: OPS_BITS] + ops_q[3*OPS_BITS +: OPS_BITS]);
 `endif
 
 endmodule

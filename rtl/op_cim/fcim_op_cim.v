@@ -93,6 +93,7 @@ module fcim_op_cim #(
     reg [PASS_BITS-1:0] step_q;
     reg [LEFT_BITS-1:0] left_q;             // cycles left of the block, this one included
     reg                 slot_q, first_q, bank_q;
+    reg                 first_step_q;       // step_q is 0: all rows wait for it
 
     wire last_step  = busy_q && (step_q == LAST_PASS);
     wire last_cycle = last_step && (slice_q == LAST_SLICE);
@@ -117,12 +118,14 @@ module fcim_op_cim #(
         if (accept) begin
             slice_q <= {KEY_BITS{1'b0}};
             step_q  <= {PASS_BITS{1'b0}};
+            first_step_q <= 1'b1;
             left_q  <= BLOCK_CYCLES[LEFT_BITS-1:0];
             slot_q  <= s_blk_slot;
             first_q <= s_blk_first;
             bank_q  <= s_blk_bank;
         end else if (busy_q) begin
             step_q  <= last_step ? {PASS_BITS{1'b0}} : step_q + 1'b1;
+            first_step_q <= last_step;
             slice_q <= slice_q + {{(KEY_BITS-1){1'b0}}, last_step};
             left_q  <= left_q - 1'b1;
         end
@@ -138,7 +141,7 @@ module fcim_op_cim #(
     ) u_array (
         .clk(clk),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
-        .step(busy_q), .first(step_q == 0), .last(last_step), .slot(slot_q), .v_data(v_data),
+        .step(busy_q), .first(first_step_q), .last(last_step), .slot(slot_q), .v_data(v_data),
         .rd(rmw_q), .rd_pass(rmw_pass_q), .rd_data(w_u),
         .bit_ops(bit_ops)
     );

@@ -15,7 +15,7 @@ import pytest
 
 from models.errors import FcimError
 from scripts.flow.simulator import FAST_ARRAYS
-from scripts.flow.sources import ROOT
+from scripts.flow.sources import ROOT, include_folders, rtl_files
 
 PROVED = "SAT proof finished - no model found: SUCCESS!"
 DRIVEN = {"first": "steps == 0", "last": "steps == STEPS - 1"}
@@ -51,9 +51,9 @@ def prove_equal(file: Path, parameters: Mapping[str, int], cycles: int, folder: 
     walk = folder / "walk.v"
     walk.write_text(driver(file.read_text(), file.stem))
     given = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
-    script = ""
+    script, rtl = "", " ".join([*(f"-I{place}" for place in include_folders()), *map(str, rtl_files())])
     for name, define in (("fast", FAST_ARRAYS), ("synthesized", "")):
-        script += (f"read_verilog -sv -defer {define} {file} {walk}\nhierarchy -check -top walk {given}\nproc\nflatten\n"
+        script += (f"read_verilog -sv -defer {define} {rtl} {walk}\nhierarchy -check -top walk {given}\nproc\nflatten\n"
                    f"memory -nordff\nopt -full\nrename -top {name}\ndesign -stash {name}\n")
     script += ("design -copy-from fast -as fast fast\ndesign -copy-from synthesized -as synthesized synthesized\n"
                "miter -equiv -flatten -make_assert fast synthesized miter\nhierarchy -top miter\nopt -full\n"

@@ -12,7 +12,7 @@ from tb.common.equal_texts import prove_equal
 from tb.common.mutation import check_fault
 
 TOP, BENCH = "fcim_ip_cim", "tb.ip_cim.bench_ip_cim"
-FILE, ARRAY = "rtl/ip_cim/fcim_ip_cim.v", "rtl/ip_cim/fcim_ip_array.v"
+FILE, ARRAY, ROW = (f"rtl/ip_cim/fcim_ip_{name}.v" for name in ("cim", "array", "row"))
 ROWS, HEAD_DIMS, BITS = (8, 24, 64, 128), (16, 32, 64, 128), (1, 2, 4, 8)
 # A Latin square: rows and head_dim give the bits.
 SIZES = [(ROWS[i], HEAD_DIMS[j], BITS[(i + j + 3) % 4]) for i in range(4) for j in range(4)]
@@ -50,12 +50,13 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
     (ARRAY, True, "if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
-    (ARRAY, False, "(q_we && q_row == 0)", "(q_we && q_row == 0 && !q_bank)", "data lane"),
-    (ARRAY, False, "cells = bank_q ? bank1_q : bank0_q;", "cells = bank0_q;", "data lane"),
+    (ARRAY, False, ".clear(q_we && q_row == 0)", ".clear(q_we && q_row == 0 && !q_bank)", "data lane"),
+    (ROW, False, "used & {next_bank, !next_bank};", "used & 2'b01;", "data lane"),
+    (ROW, False, "sum_q + carry_q;", "sum_q;", "data lane"),
     (FILE, True, "busy_q && (!last_step || col_free);", "busy_q;", "m_col: data changed while valid waited for ready"),
     (FILE, True, "!busy_q || handoff;", "!busy_q;", "was accepted in cycle"),
     (FILE, True, "active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
-], ids=["rows-not-cleared", "rows-stay-in-use", "one-bank", "column-lost", "bubble", "active-while-waiting"])
+], ids=["rows-not-cleared", "rows-stay-in-use", "one-bank", "carries-lost", "column-lost", "bubble", "active-while-waiting"])
 def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, parameters(8, 16, 2),
                 RunOptions(seed=seed, testcase="streams/pattern=both", fast_arrays=fast))

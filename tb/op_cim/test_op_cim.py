@@ -12,7 +12,7 @@ from tb.common.equal_texts import prove_equal
 from tb.common.mutation import check_fault
 
 TOP, BENCH = "fcim_op_cim", "tb.op_cim.bench_op_cim"
-FILE, ARRAY = "rtl/op_cim/fcim_op_cim.v", "rtl/op_cim/fcim_op_array.v"
+FILE, ARRAY, ROW = (f"rtl/op_cim/fcim_op_{name}.v" for name in ("cim", "array", "row"))
 ACCUMULATORS = "rtl/op_cim/fcim_accumulators.v"
 TESTS = 6
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS")
@@ -68,8 +68,11 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
     (FILE, True, "RELEASE_LEFT = 4", "RELEASE_LEFT = 5", "slot_in_use is 00"),
     (FILE, True, "!busy_q || last_cycle;", "!busy_q;", "s_blk_ready is 0"),
     (FILE, True, "rmw_bank_q  <= bank_q", "rmw_bank_q  <= 1'b0", "columns differ|holds X"),
-    (ARRAY, False, "slot ? slot1_q : slot0_q", "slot0_q", "columns differ|holds X"),
-], ids=["slot-free-too-early", "bubble", "one-bank", "one-slot"])
+    (FILE, True, "first_step_q <= last_step;", "first_step_q <= 1'b0;", "bit_ops is"),
+    (ROW, False, "slot ? slot1_q : slot0_q", "slot0_q", "columns differ|holds X"),
+    (ROW, False, "!first && carry_q[i];", "1'b0;", "columns differ|holds X"),
+    (ARRAY, False, "sum[u*OP_LANE +: OP_LANE] + more;", "sum[u*OP_LANE +: OP_LANE];", "columns differ|holds X"),
+], ids=["slot-free-too-early", "bubble", "one-bank", "slices-run-together", "one-slot", "carries-lost", "carries-not-read"])
 def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, FAULTY,
                 RunOptions(seed=seed, testcase="full_blocks_without_a_gap", fast_arrays=fast))

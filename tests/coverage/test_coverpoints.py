@@ -94,7 +94,10 @@ def test_every_sampler_is_called_by_its_bench() -> None:
 
 
 def test_coverpoints_are_of_modules_that_exist() -> None:
-    assert {point.block for point in POINTS.values()} == set(modules())
+    """Every module has points, but for the parts of an array, which the array's see."""
+    parts = {"fcim_ip_row", "fcim_op_row", "fcim_op_slice"}
+    assert {point.block for point in POINTS.values()} | parts == set(modules())
+    assert not parts & {point.block for point in POINTS.values()}
     assert all(point.shows and point.name.count(".") == 1 for point in POINTS.values())
     assert new_coverage().score().hit == 0
 

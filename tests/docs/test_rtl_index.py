@@ -24,7 +24,7 @@ def header(module: str) -> dict[str, str]:
 def instances(module: str) -> list[tuple[str, str]]:
     """Instance and module of what a module is made of, in its order; modules that accuse a parameter are not among them."""
     text = re.sub(r"//.*", "", FILES[module].read_text())
-    found = re.findall(r"^ {4}(fcim_\w+)(?: #\([^;]*?\))? (u_\w+) \(", text, re.M)
+    found = re.findall(r"^ {4,}(fcim_\w+)(?: #\([^;]*?\))? (u_\w+) \(", text, re.M)
     return [(instance, kind) for kind, instance in found]
 
 

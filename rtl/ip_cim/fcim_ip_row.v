@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// fcim_ip_row: a row of the array of the IP-CIM macro, as it is synthesized. Its cells in two tiles
+// of Q, and a tree over those whose bit of the key is set and what the planes before have left.
+//
+// Latency:    An inner product is there one cycle after its key's last step.
+// Throughput: BITS_PER_CYCLE bit-planes of a key per step.
+// Cuts:       product is a sum of two registers: what the tree leaves stays two words, so that
+//             no carry runs in the tree's cycle, and one only once for each key.
+// Numbers:    As in fcim_ip_array; words modulo 2**IP_LANE, which an inner product does not reach.
+`default_nettype none
+
+module fcim_ip_row #(
+    parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
+    parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    localparam IP_LANE = 16 + $clog2(HEAD_DIM)    // inner product, unsigned
+) (
+    input  wire                               clk,
+
+    // write port of the cells, offset binary; clear: the row is not in use in that bank, unless it
+    // is written
+    input  wire                               we,
+    input  wire                               clear,
+    input  wire                               wr_bank,
+    input  wire [HEAD_DIM*8-1:0]              wr_data,
+
+    // the bank that the planes meet from the next cycle on
+    input  wire                               next_bank,
+
+    // take bit-planes, of element d bits d * BITS_PER_CYCLE and up; a key's first step, and its
+    // last
+    input  wire                               step,
+    input  wire                               first,
+    input  wire                               last,
+    input  wire [HEAD_DIM*BITS_PER_CYCLE-1:0] planes,
+
+    // the last whole inner product
+    output wire [IP_LANE-1:0]                 product
+);
+
+    // ---- cells, and the bank that is chosen: none where the row is not in use, so that nothing
+    // switches
+    reg  [HEAD_DIM*8-1:0] bank0_q, bank1_q;
+    reg  [1:0]            used_q, chosen_q;
+    wire [1:0]            bank    = {wr_bank, !wr_bank};
+    wire [1:0]            written = bank & {2{we}};
+    wire [1:0]            used    = written | (used_q & ~(bank & {2{clear}}));
+    always @(posedge clk) begin
+        if (written[0]) begin
+            bank0_q <= wr_data;
+        end
+        if (written[1]) begin
+            bank1_q <= wr_data;
+        end
+        used_q   <= used;
+        chosen_q <= used & {next_bank, !next_bank};
+    end
+
+    // ---- a queue of words to add: cells, then the two words before; three leave it, and their sum
+    // and their carries join it, until two are left
+    localparam WORDS = HEAD_DIM * BITS_PER_CYCLE + 2;
+    localparam QUEUE = WORDS + 2 * (WORDS - 2);
+
+    reg [IP_LANE-1:0] acc_sum_q, acc_carry_q, sum_q, carry_q;
+    always @(posedge clk) begin : add
+        reg [IP_LANE-1:0] words [0:QUEUE-1];
+        reg [IP_LANE-1:0]       x, y, z;
+        integer                 d, b, i;
+        if (step) begin
+            for (d = 0; d < HEAD_DIM; d = d + 1) begin
+                for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                    i = d * BITS_PER_CYCLE + b;
+                    words[i] = {{(IP_LANE-8){1'b0}},
+                        (bank0_q[d*8 +: 8] & {8{chosen_q[0] & planes[i]}}) |
+                        (bank1_q[d*8 +: 8] & {8{chosen_q[1] & planes[i]}})} << b;
+                end
+            end
+            words[WORDS-2] = first ? {IP_LANE{1'b0}} : acc_sum_q << BITS_PER_CYCLE;
+            words[WORDS-1] = first ? {IP_LANE{1'b0}} : acc_carry_q << BITS_PER_CYCLE;
+            for (i = 0; i < WORDS - 2; i = i + 1) begin
+                x = words[3*i];
+                y = words[3*i + 1];
+                z = words[3*i + 2];
+                words[WORDS + 2*i]     = x ^ y ^ z;
+                words[WORDS + 2*i + 1] = ((x & y) | (x & z) | (y & z)) << 1;
+            end
+            acc_sum_q   <= words[QUEUE-2];
+            acc_carry_q <= words[QUEUE-1];
+            if (last) begin
+                sum_q   <= words[QUEUE-2];
+                carry_q <= words[QUEUE-1];
+            end
+        end
+    end
+    assign product = sum_q + carry_q;
+
+endmodule
+
+`default_nettype wire
