@@ -43,8 +43,8 @@ class Memory:
 
 
 MEMORIES = (
-    Memory("Q, two tiles", "fcim_ip_array", CELLS, "2 * ROWS", "1", "8 * HEAD_DIM"),
-    Memory("probabilities of two key blocks", "fcim_op_array", CELLS, "2 * ROWS", "1", "KEYS_PER_BLOCK * PROB_BITS"),
+    Memory("Q, two tiles", "fcim_ip_row", CELLS, "2 * ROWS", "1", "8 * HEAD_DIM"),
+    Memory("probabilities of two key blocks", "fcim_op_row", CELLS, "2 * ROWS", "1", "KEYS_PER_BLOCK * PROB_BITS"),
     Memory("accumulators of two tiles", "fcim_accumulators", SRAM, "2 * READ_SLICES", "CYCLES_PER_KEY * CYCLES_PER_KEY",
            "LANES * COLUMNS * ACC_BITS"),
     Memory("scores of three key blocks", "fcim_online_softmax", SRAM, "1", "3 * KEYS_PER_BLOCK * CYCLES_PER_KEY",
