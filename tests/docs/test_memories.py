@@ -23,21 +23,25 @@ Found = Counter[tuple[str, int, int]]
 
 
 def elaborated(cfg: EngineConfig, out: Path) -> tuple[Found, list[tuple[str, int]]]:
-    """Arrays of the engine by module, words and bits of a word, as Icarus elaborates it, and name and words of the others."""
+    """Arrays of the engine by module, words and bits of a word, as Icarus elaborates it, and name and words of the others.
+
+    Arrays of a process' named block are left out: they are its temporaries.
+    """
     parameters = [f"-Pfcim_engine.{name}={value}" for name, value in cfg.verilog_parameters().items()]
     subprocess.run(["iverilog", "-g2012", "-s", "fcim_engine", *parameters, "-o", str(out), "-f", "fusioncim.f"],
                    cwd=ROOT, check=True)
     modules: dict[str, str] = {}        # by the scope's label; a generate block is part of the module around it
-    found, others, here = Counter(), [], ""
+    found, others, here, temporary = Counter(), [], "", False
     for line in out.read_text().splitlines():
         if scope := re.match(r'(S_\w+) \.scope (\w+), "[^"]*" "(\w+)[^"]*".*?(?:(S_\w+))?;$', line):
             label, kind, name, parent = scope.groups()
+            temporary = kind == "begin"
             modules[label] = here = modules[parent] if parent and (kind != "module" or name in MODULES) else name
         elif array := re.match(r'v\w+ \.array "(\w+)", (\d+) 0, (\d+) 0;', line):
             name, words, width = array[1], int(array[2]) + 1, int(array[3]) + 1
             if name in ("word_q", "v_q"):
                 found[here, words, width] += 1
-            else:
+            elif not temporary:
                 others.append((name, words))
         elif (cell := re.match(r'v\w+ \.var "(\w+)", (\d+) 0;', line)) and cell[1] in CELLS:
             found[here, 1, int(cell[2]) + 1] += 1
