@@ -11,7 +11,7 @@ from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import WAIVERS, findings, verilator_command, verilator_on
+from scripts.flow.gates.readers import WAIVERS, engine_findings, verilator_command, verilator_on
 from scripts.flow.sources import ROOT
 
 TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
@@ -59,7 +59,7 @@ def lint_readers() -> bool:
     ok = True
     for reader, names in (("slang", config_names()), ("verilog", [SMALLEST])):
         for name in names:
-            found = findings(reader, TOPS[-1], load_config(name).verilog_parameters(), READERS_FOLDER / name)
+            found = engine_findings(reader, load_config(name), READERS_FOLDER / name)
             print("".join(f"{line}\n" for line in found), end="")
             ok &= _step(f"yosys, {reader}, {name}", not found)
     return ok

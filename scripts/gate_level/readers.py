@@ -14,7 +14,6 @@ from scripts.flow.regress.job import Job, Outcome
 from scripts.flow.sources import ROOT
 from scripts.gate_level.blocks import missing
 
-TOP = "fcim_engine"
 VERILATOR = "verilator"
 READERS = (VERILATOR, *readers.READERS)
 
@@ -25,15 +24,15 @@ def run(job: Job) -> Outcome:
     Raises:
         FcimError: an unknown reader, or Verilator is not installed.
     """
-    reader, parameters = str(job.parameters.get("reader")), load_config(str(job.config)).verilog_parameters()
+    reader, cfg = str(job.parameters.get("reader")), load_config(str(job.config))
     if reader not in READERS:
         raise FcimError(f"reader = '{reader}' is none of {', '.join(READERS)}")
     if reader == VERILATOR:
-        done = subprocess.run(readers.verilator_on(TOP, parameters), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, check=False)
+        done = subprocess.run(readers.verilator_on(readers.ENGINE, cfg.verilog_parameters()), cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
         found = done.stdout.splitlines() if done.returncode else []
     elif why := missing():
         return Outcome(False, skipped=why)
     else:
-        found = readers.findings(reader, TOP, parameters, job.folder)
+        found = readers.engine_findings(reader, cfg, job.folder)
     return Outcome(not found, "\n".join(found))

@@ -16,10 +16,10 @@ import pytest
 from models.errors import FcimError
 from models.hardware.config import load_config
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import findings
+from scripts.flow.gates.readers import ROWS, engine_findings, findings
 from scripts.flow.gates.timing import End, Model
 from scripts.flow.gates.timing import Path as TimingPath
-from scripts.flow.sources import ROOT
+from scripts.flow.sources import ROOT, rtl_files
 from scripts.synth.block import MACRO_BITS, Timed, gates_key, synthesize, time_block
 from scripts.synth.elaborate import Block, elaborate
 from scripts.synth.libraries import choose
@@ -89,6 +89,17 @@ def test_a_latch_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert findings("slang", "fcim_bad", {}, tmp_path / "good") == []
     (tmp_path / "bad.v").write_text("module fcim_bad(output y, input a); wire z; assign y = z & a; endmodule\n")
     assert findings("verilog", "fcim_bad", {}, tmp_path / "open")
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_latch_in_a_row_of_an_array_is_found(row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slang reads the engine without them."""
+    bad = tmp_path / f"{row}.v"
+    good = next(path for path in rtl_files() if path.name == bad.name)
+    bad.write_text(good.read_text().replace("endmodule", "reg bad; always @* if (first) bad = last;\nendmodule"))
+    files = [bad if path == good else path for path in rtl_files()]
+    monkeypatch.setattr("scripts.flow.gates.readers.rtl_files", lambda: files)
+    assert engine_findings("slang", load_config("tiny"), tmp_path) == [f"1 latch in {row}; assign on every path"]
 
 
 def test_a_large_memory_stays_a_macro(tmp_path: Path) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from models.hardware.config import EngineConfig
 from scripts.flow.gates import yosys
 from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import FILE_LIST, ROOT, include_folders, rtl_files
 
 WAIVERS = ROOT / "rtl" / "lint.vlt"
 READERS = ("slang", "verilog")
+ENGINE = "fcim_engine"
+ROWS = {"fcim_ip_row": ("HEAD_DIM", "BITS_PER_CYCLE"),      # of the arrays, and their parameters
+        "fcim_op_row": ("COLUMNS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS")}
 LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
 FIND_LATCHES = f"select -list {' '.join(f't:{kind}' for kind in LATCHES)}"
 
 
-def read_command(reader: str, top: str, parameters: Mapping[str, int]) -> str:
-    """The commands that read the RTL and elaborate ``top``, its hierarchy kept."""
+def read_command(reader: str, top: str, parameters: Mapping[str, int], apart: Collection[str] = ()) -> str:
+    """The commands that read the RTL and elaborate ``top``, its hierarchy kept; slang leaves out the modules ``apart``."""
     includes = " ".join(f"-I{path}" for path in include_folders())
     files = " ".join(str(path) for path in rtl_files())
     if reader == "slang":
         given = " ".join(f"-G {name}={value}" for name, value in parameters.items())
-        return f"read_slang --keep-hierarchy --top {top} {given} {includes} {files}\n"
+        left_out = " ".join(f"--blackboxed-module {module}" for module in apart)
+        return f"read_slang --keep-hierarchy --top {top} {given} {left_out} {includes} {files}\n"
     given = " ".join(f"-chparam {name} {value}" for name, value in parameters.items())
     return f"read_verilog -sv -defer {includes} {files}\nhierarchy -check -top {top} {given}\n"
 
@@ -43,15 +48,34 @@ def verilator_on(top: str, parameters: Mapping[str, int]) -> list[str]:
     return verilator_command("--language", "1364-2005", "--top-module", top, *given, str(WAIVERS.relative_to(ROOT)))
 
 
-def findings(reader: str, top: str, parameters: Mapping[str, int], folder: Path) -> list[str]:
+def engine_findings(reader: str, cfg: EngineConfig, folder: Path) -> list[str]:
+    """:func:`findings` in the whole engine; slang, which elaborates every instance by itself, reads the arrays' rows apart, once.
+
+    Raises:
+        FcimError: ``fusioncim.f`` names what is not there.
+    """
+    parameters = cfg.verilog_parameters()
+    if reader != "slang":
+        return findings(reader, ENGINE, parameters, folder)
+    rows = {name: {key: {**parameters, "COLUMNS": cfg.columns}[key] for key in keys} for name, keys in ROWS.items()}
+    found = findings(reader, ENGINE, parameters, folder, rows)
+    for row, given in rows.items():
+        found += findings(reader, row, given, folder / row)
+    return found
+
+
+def findings(reader: str, top: str, parameters: Mapping[str, int], folder: Path, apart: Collection[str] = ()) -> list[str]:
     """What a reader finds wrong with the RTL, one line each; its script and log stay in ``folder``.
+
+    Args:
+        apart: modules that are not looked into (slang alone).
 
     Raises:
         FcimError: ``fusioncim.f`` names what is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     latches = folder / f"{reader}-latches.txt"
-    script = (f"{read_command(reader, top, parameters)}proc\ntee -q -o {latches} {FIND_LATCHES}\n"
+    script = (f"{read_command(reader, top, parameters, apart)}proc\ntee -q -o {latches} {FIND_LATCHES}\n"
               "opt_expr\nopt_clean\ncheck -assert\n")
     latches.unlink(missing_ok=True)
     try:
