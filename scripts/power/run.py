@@ -18,9 +18,9 @@ from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
 from scripts.power.measure import SWEPT, Measured, measure
 from scripts.power.streams import BLOCKS, KINDS, Stream
-from scripts.synth.block import gates_key, synthesize
 from scripts.synth.elaborate import elaborate_module
 from scripts.synth.libraries import Chosen, choose
+from scripts.synth.netlists import flat
 
 Streams = dict[str, tuple[Stream, list[str]]]
 """Of each block its stream, and of each lane of that the source."""
@@ -99,10 +99,8 @@ def _gates(kind: str, cfg: EngineConfig, given: str, folder: Path) -> Path:
     """The gates of a block's slice; the folder that holds them."""
     library, _ = _library(given)
     top = KINDS[kind].top
-    block = elaborate_module(top, KINDS[kind].slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{kind}", f"at {cfg.name}")[top]
-    place = folder / "gates" / f"{top}-{gates_key(block, library)}"
-    synthesize(block, library, place)
-    return place
+    blocks = elaborate_module(top, KINDS[kind].slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{kind}", f"at {cfg.name}")
+    return flat(top, blocks, library, folder / "gates")
 
 
 def _measure(kind: str, cfg: EngineConfig, given: str, place: Path, stream: Stream, lanes: Sequence[str]) -> Measured:

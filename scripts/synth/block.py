@@ -28,6 +28,7 @@ from scripts.synth.libraries import FOLDER, Chosen
 
 RECIPE = ("prepare.ys", "map.ys", "gates.abc")
 MACRO_BITS, MACRO_READS, MACRO_WRITES = 4096, 2, 1      # from this size on, with at most these ports, a memory is a macro
+KEPT = "netlist.json.xz"                                # of a block, beside gates.json
 FORM = 1                                                # of what is kept; another number makes all of it old
 _MEMORY = re.compile(r"^  cell \$mem_v2 \\?(\S+)\n(.*?)^  end\n", re.M | re.S)
 _PARAMETER = re.compile(r"^    parameter (?:signed )?\\(\w+) (\S+)$", re.M)
@@ -154,16 +155,16 @@ def synthesize(block: Block, library: Chosen, place: Path) -> Gates:
         gates = Gates(sum(known.values()), sum(n for kind, n in known.items() if library.cells.cells[kind].clock),
                       sum(n * library.cells.cells[kind].area for kind, n in known.items()), latches, memories, known, buffers,
                       sorted(set(_WARNING.findall(log))), time.monotonic() - began)
-        with lzma.open(work / "netlist.json.xz", "wt", preset=1) as file:
+        with lzma.open(work / KEPT, "wt", preset=1) as file:
             json.dump({"modules": {block.name: module}}, file)
         for big in ("block.il", "prepared.il", "memories.il", "mapped.json", "library.lib"):
             (work / big).unlink(missing_ok=True)
         (work / "gates.json").write_text(json.dumps(asdict(gates), indent=1))
-        _move(work, place)
+        move(work, place)
     return gates
 
 
-def _move(work: Path, place: Path) -> None:
+def move(work: Path, place: Path) -> None:
     """A whole folder at once; another run may have been first."""
     work.chmod(0o755)
     if not place.exists():
@@ -199,7 +200,7 @@ def time_block(block: Block, library: Chosen, place: Path, key: str, children: M
     if file.is_file():
         return timed_from(json.loads(file.read_text()))
     began = time.monotonic()
-    with lzma.open(place / "netlist.json.xz", "rt") as text:
+    with lzma.open(place / KEPT, "rt") as text:
         netlist = netlist_of(json.load(text), block.name)
     models = {name: timed.model for name, timed in children.items()}
     models |= {memory.name: _macro(memory) for memory in _gates_from(json.loads((place / "gates.json").read_text())).memories}

@@ -20,8 +20,8 @@ from scripts.flow.gates import yosys
 from scripts.flow.gates.cell_models import verilog_models
 from scripts.flow.processes import WORK
 from scripts.flow.sources import include_folders, rtl_files
-from scripts.synth.block import FORM, RECIPE, gates_key, key_of, synthesize
-from scripts.synth.elaborate import elaborate_module
+from scripts.synth.block import FORM, KEPT, RECIPE, gates_key, key_of, move, synthesize
+from scripts.synth.elaborate import Block, elaborate_module
 from scripts.synth.libraries import DEFAULT, FOLDER, Chosen, choose
 
 WRITTEN = 2             # form of what is kept here; another number makes all of it old
@@ -74,6 +74,33 @@ def netlist(top: str, parameters: Mapping[str, int], folder: Path, given: str = 
     return Netlist(top, tuple(place / file for file in (TOP_FILE, NETLIST, CELLS)), about["kinds"], about["flops"])
 
 
+def flat(top: str, blocks: Mapping[str, Block], library: Chosen, folder: Path) -> Path:
+    """A folder with the gates of the block ``top`` and of all in it as one module, in ``netlist.json.xz``.
+
+    Raises:
+        yosys.YosysFailed: yosys refuses one of the blocks.
+    """
+    places = [folder / f"{name}-{gates_key(block, library)}" for name, block in blocks.items()]
+    for block, place in zip(blocks.values(), places, strict=True):
+        synthesize(block, library, place)
+    if len(blocks) == 1:
+        return places[0]
+    found = folder / f"{top}-flat-{key_of(*(place.name for place in places))}"
+    if not found.is_dir():
+        with tempfile.TemporaryDirectory(dir=os.environ.get(WORK, folder), prefix="new-") as name:
+            work = Path(name)
+            for place in places:
+                (work / f"{place.name}.json").write_bytes(lzma.decompress((place / KEPT).read_bytes()))
+            read = "".join(f"read_json {work}/{place.name}.json\n" for place in places)
+            yosys.run(f"{read}hierarchy -top {top}\nflatten -noscopeinfo\nopt_clean\nwrite_json {work}/flat.json\n", work, "flatten")
+            with lzma.open(work / KEPT, "wt", preset=1) as file:
+                file.write((work / "flat.json").read_text())
+            for big in work.glob("*.json"):
+                big.unlink()
+            move(work, found)
+    return found
+
+
 def _key(top: str, parameters: Mapping[str, int], library: Chosen) -> str:
     headers = sorted(h for place in include_folders() for h in place.glob("*.vh"))
     settings = {key: value for key, value in asdict(library.settings).items() if key != "file"}
@@ -90,7 +117,7 @@ def _make(top: str, parameters: Mapping[str, int], library: Chosen, folder: Path
         flops += gates.flops
         for kind, count in gates.kinds.items():
             kinds[kind] = kinds.get(kind, 0) + count
-        (work / f"{name}.json").write_bytes(lzma.decompress((place / "netlist.json.xz").read_bytes()))
+        (work / f"{name}.json").write_bytes(lzma.decompress((place / KEPT).read_bytes()))
         script.append(f"read_json {work}/{name}.json")
     script += [f"rename {top} {top}{SUFFIX}", f"write_verilog -noattr -noexpr {work}/{NETLIST}", ""]
     yosys.run("\n".join(script), work, "write")
