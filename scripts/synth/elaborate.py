@@ -22,7 +22,7 @@ _SOURCE = re.compile(r"^ *attribute \\(?:src|hdlname|top|keep_hierarchy) .*\n", 
 _CELL = re.compile(rf"^  cell \\({PREFIX}\S+) \\(\S+)$", re.M)
 _PORT = re.compile(r"^  wire .*(?:input|output) \d+ .*\n", re.M)
 _MEMORY = re.compile(r"^  memory width (\d+) size (\d+) ", re.M)
-_NUMBERED = re.compile(r"\S*\$\d\S*")
+_NUMBERED = re.compile(r"[^\s\"\\]*\$\d[^\s\"]*")      # a name, also one in a text
 _NUMBER = re.compile(r"\$(\d+)(?![0-9A-Za-z])")
 
 

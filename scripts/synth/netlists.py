@@ -92,7 +92,8 @@ def flat(top: str, blocks: Mapping[str, Block], library: Chosen, folder: Path) -
             for place in places:
                 (work / f"{place.name}.json").write_bytes(lzma.decompress((place / KEPT).read_bytes()))
             read = "".join(f"read_json {work}/{place.name}.json\n" for place in places)
-            yosys.run(f"{read}hierarchy -top {top}\nflatten -noscopeinfo\nopt_clean\nwrite_json {work}/flat.json\n", work, "flatten")
+            yosys.run(f"{read}hierarchy -top {top}\nflatten -noscopeinfo\nopt_clean\nwrite_json {work}/flat.json\n",
+                      work, "flatten")
             with lzma.open(work / KEPT, "wt", preset=1) as file:
                 file.write((work / "flat.json").read_text())
             for big in work.glob("*.json"):

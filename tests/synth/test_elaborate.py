@@ -45,6 +45,13 @@ def test_two_counts_that_meet_do_not_part_what_is_alike(tmp_path: Path) -> None:
     assert list(cut(text, tmp_path)) == ["fcim_row", "fcim_engine"]
 
 
+def test_a_memory_that_yosys_named_keeps_its_name_where_it_is_read(tmp_path: Path) -> None:
+    inside = "  memory width 8 size 16 $rom$70\n  cell $memrd $9\n    parameter \\MEMID \"$rom$70\"\n  end\n"
+    file = cut(module("fcim_engine", "  wire $sum_q$70\n", inside), tmp_path)["fcim_engine"].file
+    memory, = [line.split()[-1] for line in file.read_text().splitlines() if line.startswith("  memory")]
+    assert memory != "$rom$70" and f'parameter \\MEMID "{memory}"' in file.read_text()
+
+
 def test_memories_have_their_sizes_in_their_names(tmp_path: Path) -> None:
     text = (module("fcim_engine", cell("fcim_ram$a.b", "u_a"), cell("fcim_ram$a.c", "u_b"), cell("fcim_x$a.d", "u_c"))
             + module("fcim_ram$a.b", "  memory width 8 size 16 \\m\n") + module("fcim_ram$a.c", "  memory width 9 size 4 \\m\n")
