@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scripts.synth.block import Gates, Memory, Timed, as_data
 from scripts.synth.libraries import Chosen
+from scripts.synth.ready import MOST, Chain
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Sums:
 
 @dataclass(frozen=True)
 class Result:
-    """The blocks of one configuration, children before parents; ``tops`` are those that were asked for."""
+    """The blocks of one configuration, children before parents; ``tops`` are those that were asked for, ``chains`` the longest
+    path through blocks' ready in each module that is made of blocks."""
 
     config: str
     chosen: Chosen
     blocks: dict[str, BlockResult]
     tops: tuple[str, ...]
+    chains: Mapping[str, Chain] = field(default_factory=dict)
 
     def own_area(self, name: str) -> float:
         """The area of a block's cells, and of its macros where the library's settings know it, um2."""
@@ -75,9 +78,11 @@ class Result:
         return ((name, memory) for name, block in self.blocks.items() for memory in block.gates.memories if memory.writes)
 
     def faults(self) -> list[str]:
-        """Latches, a line for each block that has some."""
-        return [f"{self.config}: {name} has {len(latches)} latch{'es' if len(latches) > 1 else ''}; assign on every path"
-                for name, block in self.blocks.items() if (latches := block.gates.latches)]
+        """Latches, a line for each block that has some, and paths through more than one block's ready."""
+        found = [f"{self.config}: {name} has {len(latches)} latch{'es' if len(latches) > 1 else ''}; assign on every path"
+                 for name, block in self.blocks.items() if (latches := block.gates.latches)]
+        return found + [f"{self.config}: a path in {name} passes through {' and '.join(chain)}; register one of them"
+                        for name, chain in self.chains.items() if len(chain) > MOST]
 
     def as_data(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -93,4 +98,5 @@ class Result:
                 "through": [{"input": a, "output": b, "ps": ps} for a, b, ps in through],
                 "memories": gates["memories"], "kinds": gates["kinds"], "buffers": gates["buffers"],
                 "latches": gates["latches"], "warnings": gates["warnings"]}
-        return {"config": self.config, "tops": list(self.tops), "blocks": blocks}
+        return {"config": self.config, "tops": list(self.tops), "blocks": blocks,
+                "ready": {name: list(chain) for name, chain in self.chains.items()}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import multiprocessing
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,11 +13,13 @@ from pathlib import Path
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
+from scripts.flow.gates.netlist import netlist_of
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
-from scripts.synth.block import Gates, Timed, gates_key, synthesize, time_block, timing_key
+from scripts.synth.block import KEPT, Gates, Timed, gates_key, synthesize, time_block, timing_key
 from scripts.synth.elaborate import MEMORIES, PREFIX, TOP, Block, elaborate
 from scripts.synth.libraries import Chosen, choose
+from scripts.synth.ready import MADE_OF_BLOCKS, Chain, chains, of_block
 from scripts.synth.record import BlockResult, Result
 
 
@@ -153,11 +157,27 @@ def _work(parts: list[_Part], library: Chosen, given: str, folder: Path, jobs: i
             time_ready()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return Outcome([_result(part, library) for part in parts], problems)
+    return Outcome([_result(part, library, folder) for part in parts], problems)
 
 
-def _result(part: _Part, library: Chosen) -> Result:
+def _chains(part: _Part, library: Chosen, folder: Path) -> dict[str, Chain]:
+    """The longest chain of ready in each module that is made of blocks."""
+    arcs, found = {}, {}
+    for name in part.blocks:
+        if name not in part.timed:
+            continue
+        if name in MADE_OF_BLOCKS:
+            with lzma.open(folder / f"{name}-{part.keys[name]}" / KEPT, "rt") as text:
+                netlist = netlist_of(json.load(text), name)
+            arcs[name], found[name] = chains(netlist, library.cells, arcs)
+        else:
+            arcs[name] = of_block(part.timed[name].model.through)
+    return found
+
+
+def _result(part: _Part, library: Chosen, folder: Path) -> Result:
     """What is complete: blocks whose children are."""
     blocks = {name: BlockResult(name, block.children, part.gates[name], part.timed[name])
               for name, block in part.blocks.items() if name in part.timed}
-    return Result(part.config, library, blocks, tuple(top for top in part.tops if top in blocks))
+    return Result(part.config, library, blocks, tuple(top for top in part.tops if top in blocks),
+                  _chains(part, library, folder))

@@ -45,6 +45,8 @@ def show(result: Result, file: IO[str] | None = None) -> None:
     if memories.rows:
         say("", file)
         memories.show(file)
+    for name, chain in result.chains.items():
+        say(f"{short(name)}: the longest path through blocks' ready passes {', '.join(chain) or 'none'}", file)
     if settings.bit is None and any(memory.macro for _, memory in result.memories()):
         say("macros count no area: none is known for this library", file, "yellow")
     say("", file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_latches_are_faults() -> None:
     assert result().faults() == []
     fault, = result(latches=("sum_q",)).faults()
     assert fault == "tiny: fcim_leaf has 1 latch; assign on every path"
+
+
+def test_a_path_through_two_blocks_ready_is_a_fault() -> None:
+    assert replace(result(), chains={"fcim_engine": ("u_a.s_ready",), "fcim_core": ()}).faults() == []
+    fault, = replace(result(), chains={"fcim_core": ("u_a.s_ready", "u_b.s_ready")}).faults()
+    assert fault == "tiny: a path in fcim_core passes through u_a.s_ready and u_b.s_ready; register one of them"
 
 
 def test_what_is_worse_than_its_floor_by_more_than_two_percent(tmp_path: Path) -> None:
