@@ -53,7 +53,8 @@ def page(results: Sequence[Result], faults: Sequence[str], command: str, about: 
         paths = [(short(block.name), block.timed.worst) for block in result.blocks.values() if block.timed.worst]
         ways = [(short(block.name), source, target, ps) for block in result.blocks.values()
                 for (source, target), ps in block.timed.model.through.items()]
-        parts.append({"ways": ways, "chains": [(short(name), chain) for name, chain in result.chains.items()], "config": result.config, "tops": tops, "slowest": slowest, "paths": paths,
+        chains = [(short(name), chain) for name, chain in result.chains.items()]
+        parts.append({"ways": ways, "chains": chains, "config": result.config, "tops": tops, "slowest": slowest, "paths": paths,
                       "blocks": [(block_cells(result, block), block.name in result.tops) for block in result.blocks.values()],
                       "memories": list(result.memories()), "short": short})
     return render(TEMPLATES, "synth.html.j2", parts=parts, faults=list(faults), command=command, about=about,
