@@ -255,7 +255,11 @@ module fcim_row_max #(
     reg [LANE_COUNT_BITS-1:0]  c_rescaled_q;
     reg [AMOUNT_BITS-1:0]      c_amount_q;
     always @(posedge clk) begin
-        b_move_q <= a_valid_q ? move_all : {LANES{1'b0}};
+        if (!rst_n) begin
+            b_move_q <= {LANES{1'b0}};
+        end else begin
+            b_move_q <= a_valid_q ? move_all : {LANES{1'b0}};
+        end
         if (a_valid_q) begin
             b_rise_q <= rise_all;
         end
@@ -275,8 +279,13 @@ module fcim_row_max #(
                        b_rise_q[e*RISE_BITS +: RISE_BITS] & {RISE_BITS{b_move_q[e]}}};
             end
         end
-        c_rescaled_q <= moved;
-        c_amount_q   <= moved_sum;
+        if (!rst_n) begin
+            c_rescaled_q <= {LANE_COUNT_BITS{1'b0}};
+            c_amount_q   <= {AMOUNT_BITS{1'b0}};
+        end else begin
+            c_rescaled_q <= moved;
+            c_amount_q   <= moved_sum;
+        end
     end
     assign ev_rescaled = c_rescaled_q;
     assign ev_amount   = c_amount_q;
