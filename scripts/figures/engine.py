@@ -55,14 +55,14 @@ def latency() -> list[Piece]:
     for cfg in (base, dataclasses.replace(base, bits_per_cycle=8)):
         cpk, block = cfg.cycles_per_key, cfg.block_cycles
         keys.append(f"`CPK` = {exact(cpk)}, `B` = {exact(cfg.keys_per_block)}")
-        most = (BLOCKS_AHEAD - 1) * block - 2 * cpk - 7
+        most = (BLOCKS_AHEAD - 1) * block - 2 * cpk - 8
         whole.append(exact(most, ""))
         fused.append(exact(most - block, ""))
         mixed.append(exact((BLOCKS_AHEAD // 2 - 4) * block, ""))
         n = cfg.keys_per_block
         values.append(exact(n * (cpk - 1) + 2) + (f" for n = {exact(n)}, {exact(cpk + 1)} for n = 1" if cpk > 1 else ""))
     lines = [("answers", "wait that loses no cycle", *keys),
-             ("keys, whole blocks", "`(BLOCKS_AHEAD - 1) * BLOCK_CYCLES - 2 * CPK - 7`", *whole),
+             ("keys, whole blocks", "`(BLOCKS_AHEAD - 1) * BLOCK_CYCLES - 2 * CPK - 8`", *whole),
              ("keys, whole blocks, chain of fused tiles", "`BLOCK_CYCLES` less", *fused),
              ("keys, any mix of ragged, fused and skipping tiles", "`(BLOCKS_AHEAD / 2 - 4) * BLOCK_CYCLES` or more", *mixed),
              ("values of a block of n keys", "`n * (CPK - 1) + 2`", *values)]

@@ -25,7 +25,7 @@ ENDS = [1, 8]       # bits per cycle: eight cycles per key, and one
 
 def key_bound(cfg: EngineConfig, ahead: int, fused: bool = False) -> int:
     """The longest wait for keys, all blocks being whole."""
-    return (ahead - 1 - fused) * cfg.block_cycles - 2 * cfg.cycles_per_key - 7
+    return (ahead - 1 - fused) * cfg.block_cycles - 2 * cfg.cycles_per_key - 8
 
 
 def any_key_bound(cfg: EngineConfig, ahead: int) -> int:

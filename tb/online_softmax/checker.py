@@ -45,7 +45,7 @@ class Checker:
         self.shift_width, self.sum_width = self.size.rows * SHIFT_BITS, self.size.rows * self.size.block_sum_bits
         self.events = dict.fromkeys(("saturations", "rescaled", "amount", "wait_slot", "wait_bank"), 0)
         self.wait_cycles: dict[str, list[int]] = {"wait_slot": [], "wait_bank": []}
-        self.rescales: dict[int, int] = {}              # cycle: rows that were rescaled in the one before
+        self.rescales: dict[int, int] = {}              # cycle: rows that were rescaled EVENT_DELAY cycles before
         self.asked: list[int] = []                      # first cycle in which a request, in order, was offered
         # blocks below are those that run, by their number among them
         self.writes: list[tuple[int, int]] = []         # cycle and block of each write
