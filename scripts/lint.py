@@ -11,10 +11,11 @@ from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import WAIVERS, engine_findings, verilator_command, verilator_on
+from scripts.flow.gates.readers import ENGINE, WAIVERS, engine_findings, verilator_command, verilator_on
+from scripts.flow.simulator import FAST_ARRAYS
 from scripts.flow.sources import ROOT
 
-TOPS, BENCH_TOP = ("fcim_core", "fcim_engine"), "tb_core"
+TOPS, BENCH_TOP = ("fcim_core", ENGINE), "tb_core"
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
@@ -36,14 +37,18 @@ def _run(name: str, *command: str) -> bool:
 
 
 def lint_rtl() -> bool:
-    """Verilator, once per top and configuration, then with the benches and the benchmark."""
+    """Verilator, once per top and configuration, then with the benches and the benchmark.
+
+    The engine has the text of the arrays for synthesis, all else that for simulation.
+    """
     ok = True
     for name in config_names():
         for top in TOPS:
-            ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, load_config(name).verilog_parameters()))
+            text = [] if top == ENGINE else [FAST_ARRAYS]
+            ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, load_config(name).verilog_parameters()), *text)
     bench = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS, *sorted((ROOT / "tb" / "hdl").glob("*.v")))]
-    ok &= _run("verilator, benches", *verilator_command("--top-module", BENCH_TOP, *bench))
-    return ok & _run("verilator, benchmark", *verilator_command("--timing", "--top-module", BENCHMARK.stem, *bench,
+    ok &= _run("verilator, benches", *verilator_command(FAST_ARRAYS, "--top-module", BENCH_TOP, *bench))
+    return ok & _run("verilator, benchmark", *verilator_command(FAST_ARRAYS, "--timing", "--top-module", BENCHMARK.stem, *bench,
                                                                 str(BENCHMARK.relative_to(ROOT))))
 
 

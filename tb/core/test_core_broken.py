@@ -33,11 +33,11 @@ MUTANTS = {
     "unused rows see keys": (
         "rtl/softmax/fcim_score_lanes.v", "used[a] && (k_pos", "(1'b1 || used[a]) && (k_pos"),
     "the softmax decides on the wrong side of tau": (
-        "rtl/softmax/fcim_row_max.v", "(amount > limit)", "(amount >= limit)"),
+        "rtl/softmax/fcim_row_max.v", "(rise > limit)", "(rise >= limit)"),
     "every block is judged with the one after it": (
-        "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(other > own)"),
+        "rtl/softmax/fcim_row_max.v", "if (s_blk_joint) begin", "if (1'b1) begin"),
     "no block is judged with the one after it": (
-        "rtl/softmax/fcim_row_max.v", "(s_blk_joint && other > own)", "(1'b0)"),
+        "rtl/softmax/fcim_row_max.v", "if (s_blk_joint) begin", "if (1'b0) begin"),
     "a fused tile does not wait for its second block": (
         "rtl/softmax/fcim_online_softmax.v", "(!judge_joint || zscaled_q[judge_after])", "1'b1"),
     "running maxima change while a block uses them": (
@@ -53,7 +53,7 @@ MUTANTS = {
     "the last group of rows decides for all whether a block vanishes": (
         "rtl/softmax/fcim_row_max.v", "(any_q && !a_first_pass_q)", "1'b0"),
     "a row that sees no key keeps a block": (
-        "rtl/softmax/fcim_row_max.v", "a_visible_q[b] && !above", "!above"),
+        "rtl/softmax/fcim_row_max.v", "own_visible && !(take", "!(take"),
     "all blocks of a tile may be skipped": (
         "rtl/softmax/fcim_online_softmax.v", "(ran_q || !zlast_q[exp_buf_q])", "1'b1"),
     "blocks are skipped though the tile forbids it": (
@@ -69,7 +69,7 @@ MUTANTS = {
     "a skipped block is waited for": (
         "rtl/core/fcim_tile_tracker.v", "decided_here && !decided_skip", "decided_here"),
     "a tile starts with the sums of the last": (
-        "rtl/softmax/fcim_block_exponential.v", "if (c_first_key_q && c_first_q)", "if (1'b0)"),
+        "rtl/softmax/fcim_block_exponential.v", "twice = d_first_q ? ", "twice = 1'b0 ? "),
     "probabilities are written into a slot in use": (
         "rtl/softmax/fcim_online_softmax.v", "!slot_claimed_q[next_slot_q] && !slot_in_use[next_slot_q]", "1'b1", {"v": (1, 13)}),
     "values count without their multipliers": (
@@ -77,7 +77,7 @@ MUTANTS = {
     "a multiplier belongs to the next key": (
         "rtl/softmax/fcim_score_scaler.v", "side_q2 <= {v_mult_q, ", "side_q2 <= {s_col_v_mult, "),
     "a denominator sums probabilities with their multipliers": (
-        "rtl/softmax/fcim_block_exponential.v", "c_p[c*PROB_BITS +: PROB_BITS]};", "weighed[c*PROB_BITS +: PROB_BITS]};"),
+        "rtl/softmax/fcim_block_exponential.v", "d_p_q[c*PROB_BITS +: PROB_BITS],", "weighed[c*PROB_BITS +: PROB_BITS],"),
     "a block's sum is that of probabilities without multipliers": (
         "rtl/softmax/fcim_block_exponential.v", "weighed[d*PROB_BITS +: PROB_BITS]};", "d_p_q[d*PROB_BITS +: PROB_BITS]};"),
     "a rescale leaves the accumulators alone": (
