@@ -57,44 +57,36 @@ module fcim_ip_row #(
 
     // ---- a queue of words to add: cells, then the two words before; three leave it, and their sum
     // and their carries join it, until two are left
-    localparam CELLS = HEAD_DIM * BITS_PER_CYCLE;
-    localparam WORDS = CELLS + 2;
+    localparam WORDS = HEAD_DIM * BITS_PER_CYCLE + 2;
     localparam QUEUE = WORDS + 2 * (WORDS - 2);
 
     reg [IP_LANE-1:0] acc_sum_q, acc_carry_q, sum_q, carry_q;
-    genvar w;
-    generate
-        for (w = 0; w < QUEUE; w = w + 1) begin : g_word
-            wire [IP_LANE-1:0] word;
-            if (w < CELLS) begin : g_cell
-                localparam D = w / BITS_PER_CYCLE;
-                wire [7:0] value = (bank0_q[D*8 +: 8] & {8{chosen_q[0] & planes[w]}}) |
-                                   (bank1_q[D*8 +: 8] & {8{chosen_q[1] & planes[w]}});
-                assign word = {{(IP_LANE-8){1'b0}}, value} << (w % BITS_PER_CYCLE);
-            end else if (w < WORDS) begin : g_before
-                wire [IP_LANE-1:0] value = (w == CELLS) ? acc_sum_q : acc_carry_q;
-                assign word = first ? {IP_LANE{1'b0}} : value << BITS_PER_CYCLE;
-            end else begin : g_adder
-                localparam TAKEN = 3 * ((w - WORDS) / 2);
-                wire [IP_LANE-1:0] x = g_word[TAKEN].word;
-                wire [IP_LANE-1:0] y = g_word[TAKEN+1].word;
-                wire [IP_LANE-1:0] z = g_word[TAKEN+2].word;
-                if ((w - WORDS) % 2 == 0) begin : g_sum
-                    assign word = x ^ y ^ z;
-                end else begin : g_carries
-                    assign word = ((x & y) | (x & z) | (y & z)) << 1;
+    always @(posedge clk) begin : add
+        reg [QUEUE*IP_LANE-1:0] words;
+        reg [IP_LANE-1:0]       x, y, z;
+        integer                 d, b, i;
+        if (step) begin
+            for (d = 0; d < HEAD_DIM; d = d + 1) begin
+                for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                    i = d * BITS_PER_CYCLE + b;
+                    words[i*IP_LANE +: IP_LANE] = {{(IP_LANE-8){1'b0}},
+                        (bank0_q[d*8 +: 8] & {8{chosen_q[0] & planes[i]}}) |
+                        (bank1_q[d*8 +: 8] & {8{chosen_q[1] & planes[i]}})} << b;
                 end
             end
-        end
-    endgenerate
-
-    always @(posedge clk) begin
-        if (step) begin
-            acc_sum_q   <= g_word[QUEUE-2].word;
-            acc_carry_q <= g_word[QUEUE-1].word;
+            x = first ? {IP_LANE{1'b0}} : acc_sum_q << BITS_PER_CYCLE;
+            y = first ? {IP_LANE{1'b0}} : acc_carry_q << BITS_PER_CYCLE;
+            words[(WORDS-2)*IP_LANE +: 2*IP_LANE] = {y, x};
+            for (i = 0; i < WORDS - 2; i = i + 1) begin
+                {z, y, x} = words[3*i*IP_LANE +: 3*IP_LANE];
+                words[(WORDS + 2*i)*IP_LANE +: 2*IP_LANE] =
+                    {((x & y) | (x & z) | (y & z)) << 1, x ^ y ^ z};
+            end
+            acc_sum_q   <= words[(QUEUE-2)*IP_LANE +: IP_LANE];
+            acc_carry_q <= words[(QUEUE-1)*IP_LANE +: IP_LANE];
             if (last) begin
-                sum_q   <= g_word[QUEUE-2].word;
-                carry_q <= g_word[QUEUE-1].word;
+                sum_q   <= words[(QUEUE-2)*IP_LANE +: IP_LANE];
+                carry_q <= words[(QUEUE-1)*IP_LANE +: IP_LANE];
             end
         end
     end

@@ -59,57 +59,44 @@ module fcim_op_row #(
 
     // ---- for each column a queue of words to add: cells, then what the planes before have left;
     // three leave it, and their sum and their carries join it, until two are left
-    localparam CELLS = KEYS_PER_BLOCK * BITS_PER_CYCLE;
-    localparam WORDS = CELLS + 2;
+    localparam WORDS = KEYS_PER_BLOCK * BITS_PER_CYCLE + 2;
     localparam QUEUE = WORDS + 2 * (WORDS - 2);
     localparam PADDED = (CARRIES + 1) * CARRY_RUN;
 
-    genvar c, w;
+    genvar c;
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
             reg [OP_LANE-1:0] usum_q, hold_q;
             reg [CARRIES-1:0] carry_q, hold_carry_q;
-            reg [OP_LANE-1:0] carries_before;
-            always @* begin : place
-                integer i;
-                carries_before = {OP_LANE{1'b0}};
-                for (i = 0; i < CARRIES; i = i + 1) begin
-                    carries_before[(i + 1)*CARRY_RUN] = carry_q[i];
-                end
-            end
-
-            for (w = 0; w < QUEUE; w = w + 1) begin : g_word
-                wire [OP_LANE-1:0] word;
-                if (w < CELLS) begin : g_cell
-                    localparam KEY = w / BITS_PER_CYCLE;
-                    localparam PLANE = w % BITS_PER_CYCLE;
-                    localparam BIT = (KEY*COLUMNS + c)*BITS_PER_CYCLE + PLANE;
-                    wire [PROB_BITS-1:0] value =
-                        cells[KEY*PROB_BITS +: PROB_BITS] & {PROB_BITS{planes[BIT]}};
-                    assign word = {{(OP_LANE-PROB_BITS){1'b0}}, value} << PLANE;
-                end else if (w < WORDS) begin : g_before
-                    wire [OP_LANE-1:0] value = (w == CELLS) ? usum_q : carries_before;
-                    assign word = first ? {OP_LANE{1'b0}} : value << BITS_PER_CYCLE;
-                end else begin : g_adder
-                    localparam TAKEN = 3 * ((w - WORDS) / 2);
-                    wire [OP_LANE-1:0] x = g_word[TAKEN].word;
-                    wire [OP_LANE-1:0] y = g_word[TAKEN+1].word;
-                    wire [OP_LANE-1:0] z = g_word[TAKEN+2].word;
-                    if ((w - WORDS) % 2 == 0) begin : g_sum
-                        assign word = x ^ y ^ z;
-                    end else begin : g_carries
-                        assign word = ((x & y) | (x & z) | (y & z)) << 1;
-                    end
-                end
-            end
-
             always @(posedge clk) begin : add
-                reg [PADDED-1:0]  s, a;
-                reg [CARRIES-1:0] carry;
-                integer           i;
+                reg [QUEUE*OP_LANE-1:0] words;
+                reg [OP_LANE-1:0]       x, y, z;
+                reg [PADDED-1:0]        a, s;
+                reg [CARRIES-1:0]       carry;
+                integer                 i, j, b;
                 if (step) begin
-                    s = {{(PADDED-OP_LANE){1'b0}}, g_word[QUEUE-2].word};
-                    a = {{(PADDED-OP_LANE){1'b0}}, g_word[QUEUE-1].word};
+                    for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
+                        for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
+                            i = (j*COLUMNS + c)*BITS_PER_CYCLE + b;
+                            words[(j*BITS_PER_CYCLE + b)*OP_LANE +: OP_LANE] =
+                                {{(OP_LANE-PROB_BITS){1'b0}},
+                                 cells[j*PROB_BITS +: PROB_BITS] & {PROB_BITS{planes[i]}}} << b;
+                        end
+                    end
+                    y = {OP_LANE{1'b0}};
+                    for (i = 0; i < CARRIES; i = i + 1) begin
+                        y[(i + 1)*CARRY_RUN] = !first && carry_q[i];
+                    end
+                    x = first ? {OP_LANE{1'b0}} : usum_q << BITS_PER_CYCLE;
+                    y = y << BITS_PER_CYCLE;
+                    words[(WORDS-2)*OP_LANE +: 2*OP_LANE] = {y, x};
+                    for (i = 0; i < WORDS - 2; i = i + 1) begin
+                        {z, y, x} = words[3*i*OP_LANE +: 3*OP_LANE];
+                        words[(WORDS + 2*i)*OP_LANE +: 2*OP_LANE] =
+                            {((x & y) | (x & z) | (y & z)) << 1, x ^ y ^ z};
+                    end
+                    s = {{(PADDED-OP_LANE){1'b0}}, words[(QUEUE-2)*OP_LANE +: OP_LANE]};
+                    a = {{(PADDED-OP_LANE){1'b0}}, words[(QUEUE-1)*OP_LANE +: OP_LANE]};
                     for (i = 0; i < CARRIES; i = i + 1) begin
                         {carry[i], s[i*CARRY_RUN +: CARRY_RUN]} =
                             {1'b0, s[i*CARRY_RUN +: CARRY_RUN]}
