@@ -129,7 +129,8 @@ def test_each_of_three_readers_finds_a_latch(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "bad.f").write_text(f"{tmp_path}/bad.v\n")
     monkeypatch.setattr(readers.readers, "FILE_LIST", tmp_path / "bad.f")
     monkeypatch.setattr(readers.readers, "rtl_files", lambda: [tmp_path / "bad.v"])
-    monkeypatch.setattr(readers, "TOP", "fcim_bad")
+    monkeypatch.setattr(readers.readers, "ENGINE", "fcim_bad")
+    monkeypatch.setattr(readers.readers, "ROWS", {})
     for reader in readers.READERS:
         read = replace(job(tmp_path, ""), config="tiny", parameters={"reader": reader})
         outcome = readers.run(read)
