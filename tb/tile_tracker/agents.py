@@ -11,15 +11,20 @@ from tb.tile_tracker import coverage
 
 TILES = 400
 UNDER_WAY = 3       # blocks of a bank that may run and not be finished
+ENDS = ("any", "last", "idle")
 PIPELINE = 5        # most cycles from a block's decision to its finish
 
 
 @dataclass(eq=False)
 class Tile:
-    """Blocks of a tile: which run, and how many decisions and finishes have come."""
+    """Blocks of a tile: which run, and how many decisions and finishes have come.
+
+    ``end``: when a last block that is skipped is decided: at ``any`` time, with the ``last`` finish if it can, ``idle`` after it.
+    """
 
     bank: int
     runs: list[bool]
+    end: str
     decided: int = 0
     finished: int = 0
 
@@ -37,7 +42,7 @@ class TrafficDriver:
 
     def __init__(self, dut: Any) -> None:
         self.dut, self.g = dut, rng("traffic")
-        self.todo = deque(Tile(t % 2, self._runs()) for t in range(TILES))
+        self.todo = deque(Tile(t % 2, self._runs(), str(self.g.choice(ENDS))) for t in range(TILES))
         self.open: list[Tile] = []          # tiles of which a block has run, without their pulse
         self.running: deque[tuple[int, Tile]] = deque()
         self.busy = [False, False]
@@ -54,7 +59,7 @@ class TrafficDriver:
         """Inputs of the cycle ``now``, and what must come in the next one."""
         dut, g = self.dut, self.g
         finish = self._finish(now)
-        tile = self._decide(now)
+        tile = self._decide(now, finish)
         noise = g.integers(0, 2, 4).tolist()
         coverage.sample_step(tile, finish)
         for bank in (0, 1):
@@ -85,13 +90,16 @@ class TrafficDriver:
         tile.finished += 1
         return tile
 
-    def _decide(self, now: int) -> Tile | None:
+    def _decide(self, now: int, finish: Tile | None) -> Tile | None:
         if not self.todo or self.g.integers(0, 3) == 0:
             return None
         tile = self.todo[0]
         runs, first = tile.runs[tile.decided], not any(tile.runs[:tile.decided])
         under_way = sum(t is tile for _, t in self.running)
         if runs and ((first and self.busy[tile.bank]) or under_way == UNDER_WAY):
+            return None
+        if not runs and tile.decided == len(tile.runs) - 1 and (
+                tile.end != "any" and under_way or tile.end == "idle" and finish is tile):
             return None
         if runs:
             self.open += [tile] if first else []
