@@ -18,7 +18,7 @@ from models.hardware.interface import CORE, Stream, unpack_counters
 from tb.common.pack import unpack
 from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
-from tb.common.stream import Beat, StreamMonitor, StreamSource
+from tb.common.stream import Beat, StreamMonitor, StreamSink, StreamSource
 
 PROGRESS_EVERY = 64
 
@@ -88,6 +88,17 @@ def each_engine_pattern(test: Any) -> Any:
     """One cocotb test per pattern of ENGINE_PATTERNS."""
     names = os.environ.get("ENGINE_PATTERNS", "none").split(",")
     return cocotb.parametrize(pattern=[cocotb.Param(value=p, name=p) for p in names])(test)
+
+
+def let_go(dut: Any, sources: Sequence[StreamSource], sinks: Sequence[StreamSink]) -> None:
+    """End agents in the middle of what they do; no input is valid from then on."""
+    for source in sources:
+        source.kill()
+    for sink in sinks:
+        sink.stop()
+    for stream in CORE.values():
+        if stream.inward:
+            getattr(dut, f"{stream.port}_valid").value = 0
 
 
 def values_on_demand(streams: Any, source: StreamSource, per_block: int) -> Callable[[Beat], None]:

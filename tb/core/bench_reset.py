@@ -17,7 +17,7 @@ from tb.common.rng import rng
 from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import Beat, StreamSink, StreamSource
 from tb.core import coverage
-from tb.core.agents import config_of, each_engine_pattern, read_counters
+from tb.core.agents import config_of, each_engine_pattern, let_go, read_counters
 from tb.core.bench_core import record_run
 
 CERTAIN_ERROR = 350    # cycles after which a block has met values that end wrongly
@@ -54,12 +54,7 @@ async def disturb(dut: Any, pattern: str) -> None:
     if cycles >= CERTAIN_ERROR:
         assert dut.error_v_count.value == 1, "values of another length than the keys were not noticed"
         coverage.sample_lowered()   # the run that follows must find it at 0
-    for source in sources:
-        source.kill()
-    for sink in sinks:
-        sink.stop()
-    for stream in inward:
-        getattr(dut, f"{stream.port}_valid").value = 0
+    let_go(dut, sources, sinks)
 
 
 @cocotb.test()

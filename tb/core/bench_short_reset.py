@@ -17,7 +17,7 @@ from tb.common.clock import reset, start_clock
 from tb.common.rng import rng
 from tb.common.stalls import always
 from tb.common.stream import StreamSink, StreamSource
-from tb.core.agents import config_of, load_beats, read_counters
+from tb.core.agents import config_of, let_go, load_beats, read_counters
 
 RESETS = 40
 SETTLE_CYCLES = 20  # longer than what a path between two blocks takes
@@ -42,12 +42,7 @@ async def one_edge_ends_everything(dut: Any) -> None:
         cycles = int(generator.integers(first, longest))
         await ClockCycles(dut.clk, cycles)
         rescaled += read_counters(dut)["rescaled_rows"]
-        for agent in sources:
-            agent.kill()
-        for agent in sinks:
-            agent.stop()
-        for stream in inward:
-            getattr(dut, f"{stream.port}_valid").value = 0
+        let_go(dut, sources, sinks)
         dut.rst_n.value = 0
         await ClockCycles(dut.clk, 1)
         dut.rst_n.value = 1
