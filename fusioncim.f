@@ -22,6 +22,7 @@ rtl/op_cim/fcim_op_array.v
 rtl/op_cim/fcim_accumulators.v
 rtl/op_cim/fcim_op_cim.v
 rtl/normalizer/fcim_divider.v
+rtl/normalizer/fcim_row_divider.v
 rtl/normalizer/fcim_normalizer.v
 rtl/stream/fcim_q_loader.v
 rtl/stream/fcim_v_buffer.v

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_normalizer: reads a finished tile row by row, divides by the row's denominator and sends the
-// rows.
+// fcim_normalizer: reads a finished tile row by row and has it divided by the row's denominator.
 //
 // Latency:    20 cycles from the first read to the first part of a row.
 // Throughput: A row per CYCLES_PER_KEY cycles.
-// Cuts:       m_o_valid and m_o_data are registered; m_o_ready stops the divider pipeline in the
-//             same cycle.
+// Cuts:       As in fcim_row_divider; m_o_ready stops the reads too in the same cycle.
 // Numbers:    As in fcim_divider.
 `default_nettype none
 
@@ -49,13 +47,11 @@ module fcim_normalizer #(
     output wire                             m_o_last
 );
 
-    localparam CHUNK = READ_COLUMNS * OUT_BITS;
-    localparam PIPE = OUT_BITS + 2;              // stages from rd data to the divider's result
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
 
     // the whole drain moves or stands: it stands while a finished row is not taken
-    wire enable = !(m_o_valid && !m_o_ready);
+    wire enable;
 
     // ---- reads: rows of the older finished bank, chunk by chunk
     reg [1:0]            done_q;
@@ -106,10 +102,8 @@ module fcim_normalizer #(
         end
     end
 
-    // ---- division
-    reg              read_q;
-    wire             div_valid, div_zero;
-    wire [CHUNK-1:0] div_data;
+    // ---- division, a chunk in the cycle after its read
+    reg read_q, row_end_q, tile_end_q;
     always @(posedge clk) begin
         if (!rst_n) begin
             read_q <= 1'b0;
@@ -117,45 +111,23 @@ module fcim_normalizer #(
             read_q <= issue;
         end
     end
-
-    fcim_divider #(.LANES(READ_COLUMNS), .ACC_BITS(ACC_BITS), .SUM_BITS(SUM_BITS)) u_divider (
-        .clk(clk), .rst_n(rst_n), .enable(enable),
-        .in_valid(read_q), .in_acc(rd_acc), .in_sum(rd_sum),
-        .out_valid(div_valid), .out_quotient(div_data), .out_zero(div_zero)
-    );
-
-    // row end and tile end travel beside the divider: bit 0 is the read's own cycle
-    reg [PIPE:0] row_end_q, tile_end_q;
     always @(posedge clk) begin
         if (enable) begin
-            row_end_q  <= {row_end_q[PIPE-1:0],  issue && row_end};
-            tile_end_q <= {tile_end_q[PIPE-1:0], last_read};
+            row_end_q  <= row_end;
+            tile_end_q <= last_read;
         end
     end
 
-    // ---- row register: chunks enter at the top
-    reg  [HEAD_DIM*OUT_BITS-1:0]       out_q;
-    reg                                out_valid_q, out_last_q, out_empty_q;
-    wire [HEAD_DIM*OUT_BITS+CHUNK-1:0] out_next = {div_data, out_q};
-    always @(posedge clk) begin
-        if (!rst_n) begin
-            out_valid_q <= 1'b0;
-        end else if (enable) begin
-            out_valid_q <= div_valid && row_end_q[PIPE];
-        end
-    end
-    always @(posedge clk) begin
-        if (enable && div_valid) begin
-            out_q       <= out_next[HEAD_DIM*OUT_BITS+CHUNK-1 : CHUNK];
-            out_last_q  <= tile_end_q[PIPE];
-            out_empty_q <= div_zero;
-        end
-    end
-
-    assign m_o_valid = out_valid_q;
-    assign m_o_data  = out_q;
-    assign m_o_empty = out_empty_q;
-    assign m_o_last  = out_last_q;
+    fcim_row_divider #(
+        .HEAD_DIM(HEAD_DIM), .COLUMNS(READ_COLUMNS), .ACC_BITS(ACC_BITS), .SUM_BITS(SUM_BITS)
+    ) u_row_divider (
+        .clk(clk), .rst_n(rst_n),
+        .s_chunk_valid(read_q), .s_chunk_ready(enable),
+        .s_chunk_acc(rd_acc), .s_chunk_sum(rd_sum),
+        .s_chunk_row_end(row_end_q), .s_chunk_tile_end(tile_end_q),
+        .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_data(m_o_data),
+        .m_o_empty(m_o_empty), .m_o_last(m_o_last)
+    );
 
 endmodule
 

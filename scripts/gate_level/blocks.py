@@ -63,6 +63,7 @@ BLOCKS = {block.name: block for block in (
     GateBlock("block_exponential", _of_engine("ROWS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS", BITS_PER_CYCLE=2)),
     GateBlock("online_softmax", ENGINE, NOT_CLOSED, ("random_tiles/pattern=none", "random_tiles/pattern=both", "largest_sums")),
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
+    GateBlock("row_divider", {"HEAD_DIM": 16, "COLUMNS": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
     GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=NOT_CLOSED),
     GateBlock("v_buffer", _of_engine("HEAD_DIM", "KEYS_PER_BLOCK", SLOTS=2)),

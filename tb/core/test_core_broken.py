@@ -91,9 +91,9 @@ MUTANTS = {
     "quotients of negative sums are not negated": (
         "rtl/normalizer/fcim_divider.v", "g_stage[STEPS].neg_q[o]", "1'b0"),
     "a waiting row of O changes": (
-        "rtl/normalizer/fcim_normalizer.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
+        "rtl/normalizer/fcim_row_divider.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
     "the last row never comes": (
-        "rtl/normalizer/fcim_normalizer.v", "row_end_q[PIPE];", "row_end_q[PIPE] && !tile_end_q[PIPE];"),
+        "rtl/normalizer/fcim_row_divider.v", "row_end_q[PIPE-1];", "row_end_q[PIPE-1] && !tile_end_q[PIPE-1];"),
     "a counter counts by two": (
         "rtl/core/fcim_core.v", "add(zero_block, ONE)", "add(zero_block, ONE << 1)"),
 }
