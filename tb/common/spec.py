@@ -117,6 +117,18 @@ class Row:
     acc: list[int] = field(default_factory=list)
 
 
+def merge(parts: Sequence[Row]) -> Row:
+    """What engines that each took some of a tile's keys have of one row, joined."""
+    seen = [part.m for part in parts if part.m is not None]
+    whole = Row(max(seen, default=None), 0, [0] * len(parts[0].acc))
+    for part in parts:
+        if part.m is not None:
+            shift = min(whole.m - part.m, MAX_SHIFT)
+            whole.total += round_shift(part.total, shift)
+            whole.acc = [o + round_shift(x, shift) for o, x in zip(whole.acc, part.acc, strict=True)]
+    return whole
+
+
 @dataclass
 class Block:
     """What one key block gives: ``p[row][key]`` as the accumulators take it, ``shift[row]``, ``p_sum[row]``, and counts.

@@ -1,0 +1,1 @@
+"""What joins several engines into one accelerator."""
