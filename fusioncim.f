@@ -34,3 +34,6 @@ rtl/core/fcim_core.v
 rtl/stream/fcim_key_scheduler.v
 rtl/stream/fcim_block_queue.v
 rtl/engine/fcim_engine.v
+
+// fcim_merge: partial results of several engines into one
+rtl/system/fcim_merge.v

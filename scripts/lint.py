@@ -11,7 +11,16 @@ from models.errors import run_cli
 from models.hardware.config import config_names, load_config
 from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import ENGINE, WAIVERS, engine_findings, verilator_command, verilator_on
+from scripts.flow.gates.readers import (
+    ENGINE,
+    UNITS,
+    WAIVERS,
+    engine_findings,
+    unit_findings,
+    unit_parameters,
+    verilator_command,
+    verilator_on,
+)
 from scripts.flow.simulator import FAST_ARRAYS
 from scripts.flow.sources import ROOT
 
@@ -46,6 +55,8 @@ def lint_rtl() -> bool:
         for top in TOPS:
             text = [] if top == ENGINE else [FAST_ARRAYS]
             ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, load_config(name).verilog_parameters()), *text)
+        for unit in UNITS:
+            ok &= _run(f"verilator, {unit}, {name}", *verilator_on(unit, unit_parameters(unit, load_config(name))))
     bench = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS, *sorted((ROOT / "tb" / "hdl").glob("*.v")))]
     ok &= _run("verilator, benches", *verilator_command(FAST_ARRAYS, "--top-module", BENCH_TOP, *bench))
     return ok & _run("verilator, benchmark", *verilator_command(FAST_ARRAYS, "--timing", "--top-module", BENCHMARK.stem, *bench,
@@ -64,7 +75,8 @@ def lint_readers() -> bool:
     ok = True
     for reader, names in (("slang", config_names()), ("verilog", [SMALLEST])):
         for name in names:
-            found = engine_findings(reader, load_config(name), READERS_FOLDER / name)
+            cfg, folder = load_config(name), READERS_FOLDER / name
+            found = engine_findings(reader, cfg, folder) + unit_findings(reader, cfg, folder)
             print("".join(f"{line}\n" for line in found), end="")
             ok &= _step(f"yosys, {reader}, {name}", not found)
     return ok

@@ -220,7 +220,7 @@ TABLE = (
     Row("LIST", "regress", "1 lists the jobs and stops", switch),
     Row("JOBS", "sim waves ablation calibrate test regress rerun coverage synth power", "how many run at a time (default: 2)",
         whole(1, MOST_JOBS)),
-    Row("TOP", "synth", "blocks to synthesize with what is in them, as in exp2,divider (default: the whole engine)", names),
+    Row("TOP", "synth", "blocks to synthesize with what is in them, as in exp2,divider (default: all)", names),
     Row("TOP", "power", "blocks to measure: ip_array, op_array, score_lanes, exp2, acc_update, divider (default: all)", names),
     Row("LIB", "synth power", "cell library: asap7 (default) or a Liberty file", free),
     Row("FLOORS", "synth", "1 writes what was found into syn/floors.yaml instead of comparing", switch),

@@ -65,6 +65,7 @@ BLOCKS = {block.name: block for block in (
     GateBlock("divider", {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("row_divider", {"HEAD_DIM": 16, "COLUMNS": 2, "ACC_BITS": 22, "SUM_BITS": 14}),
     GateBlock("normalizer", _of_engine("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", ACC_BITS=22, SUM_BITS=14)),
+    GateBlock("merge", _of_engine("HEAD_DIM", "PROB_BITS", "MAX_KEYS", PARTS=3, BITS_PER_CYCLE=2)),
     GateBlock("q_loader", _of_engine("ROWS", "HEAD_DIM", POS_BITS=7), proof=NOT_CLOSED),
     GateBlock("v_buffer", _of_engine("HEAD_DIM", "KEYS_PER_BLOCK", SLOTS=2)),
     GateBlock("key_scheduler", {"KEYS_PER_BLOCK": 8, "MAX_KEYS": 128}),

@@ -34,5 +34,5 @@ def run(job: Job) -> Outcome:
     elif why := missing():
         return Outcome(False, skipped=why)
     else:
-        found = readers.engine_findings(reader, cfg, job.folder)
+        found = readers.engine_findings(reader, cfg, job.folder) + readers.unit_findings(reader, cfg, job.folder)
     return Outcome(not found, "\n".join(found))

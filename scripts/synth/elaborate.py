@@ -1,4 +1,4 @@
-"""The engine at a configuration, read by slang and cut into its modules, each with its parameters and as a file of its own."""
+"""The engine and what is beside it at a configuration, read by slang and cut into modules, each at its parameters in a file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from models.errors import FcimError
 from models.hardware.config import EngineConfig
 from scripts.flow.gates import yosys
-from scripts.flow.gates.readers import read_command
+from scripts.flow.gates.readers import ENGINE, UNITS, read_command, unit_parameters
 
-TOP, PREFIX = "fcim_engine", "fcim_"
+TOP, PREFIX = ENGINE, "fcim_"
+TOPS = (ENGINE, *UNITS)
 MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have them in their names
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes
@@ -46,7 +47,7 @@ class Block:
 
 
 def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
-    """The blocks of the engine by name, children before parents.
+    """The blocks of the engine and of the units beside it by name, children before parents.
 
     A module that occurs with several sets of parameters gets a number behind its name, a memory its words and width; instances
     that are alike are one block.
@@ -54,22 +55,31 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
     Raises:
         FcimError: the RTL cannot be elaborated.
     """
-    return elaborate_module(TOP, cfg.verilog_parameters(), folder, f"at {cfg.name}")
+    shown = f"at {cfg.name}"
+    blocks = elaborate_module(TOP, cfg.verilog_parameters(), folder, shown)
+    for unit in UNITS:
+        blocks = elaborate_module(unit, unit_parameters(unit, cfg), folder, shown, blocks)
+    return blocks
 
 
-def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, shown: str = "") -> dict[str, Block]:
-    """The same of one module at its own parameters; ``shown``: for the message.
+def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, shown: str = "",
+                     known: Mapping[str, Block] | None = None) -> dict[str, Block]:
+    """The same of one module at its own parameters.
+
+    Args:
+        shown: for the message. known: blocks of other modules in the same folder, which come first in the result; a block that is
+            there already is not cut again.
 
     Raises:
         FcimError: the RTL cannot be elaborated.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    whole = folder / "whole.il"
+    whole = folder / f"whole-{top}.il"
     try:
         yosys.run(f"{read_command('slang', top, parameters)}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
         raise FcimError(f"{top} cannot be elaborated {shown or f'with {dict(parameters)}'}; {failure}") from None
-    return cut(whole.read_text(), folder, top)
+    return cut(whole.read_text(), folder, top, known)
 
 
 def renumbered(text: str) -> str:
@@ -82,13 +92,13 @@ def renumbered(text: str) -> str:
     return _NUMBERED.sub(name, text)
 
 
-def cut(text: str, folder: Path, top: str = TOP) -> dict[str, Block]:
-    """The modules of a design in yosys' text form as blocks, each in a file with the ports of its children.
+def cut(text: str, folder: Path, top: str = TOP, known: Mapping[str, Block] | None = None) -> dict[str, Block]:
+    """The modules of a design in yosys' text form as blocks behind those known, each in a file with its children's ports.
 
     Numbers that yosys gave are given anew, so that a block's text does not depend on what is around it.
     """
     bodies = {found[1]: _SOURCE.sub("", found[2]) for found in _MODULE.finditer(text)}
-    blocks: dict[str, Block] = {}
+    blocks = dict(known or {})
     name_of: dict[str, str] = {}        # of a module of the file
     ports: dict[str, str] = {}          # of a block
 
@@ -114,7 +124,7 @@ def cut(text: str, folder: Path, top: str = TOP) -> dict[str, Block]:
         if name not in blocks:
             (folder / f"{name}.il").write_text(content)
             blocks[name] = Block(name, folder / f"{name}.il", digest, children)
-            ports[name] = "".join(_PORT.findall(body))
+        ports[name] = "".join(_PORT.findall(body))
         name_of[module] = name
         return name
 

@@ -12,6 +12,7 @@ import yaml
 
 from models.errors import FcimError
 from scripts.flow.files import write_atomic
+from scripts.synth.elaborate import TOPS
 from scripts.synth.libraries import DEFAULT, FOLDER
 from scripts.synth.record import Result
 
@@ -67,7 +68,7 @@ def write_floors(results: Sequence[Result], path: Path = FILE) -> None:
     for result in results:
         old = floors.get(result.config, {})
         new = found(result)
-        floors[result.config] = dict(sorted((new if "fcim_engine" in result.tops else old | new).items()))
+        floors[result.config] = dict(sorted((new if set(TOPS) <= set(result.tops) else old | new).items()))
     lines = [HEADER]
     for config, blocks in sorted(floors.items()):
         lines.append(f"{config}:\n")

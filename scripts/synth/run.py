@@ -17,7 +17,7 @@ from scripts.flow.gates.netlist import netlist_of
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
 from scripts.synth.block import KEPT, Gates, Timed, gates_key, synthesize, time_block, timing_key
-from scripts.synth.elaborate import MEMORIES, PREFIX, TOP, Block, elaborate
+from scripts.synth.elaborate import MEMORIES, PREFIX, TOPS, Block, elaborate
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.ready import MADE_OF_BLOCKS, Chain, chains, of_block
 from scripts.synth.record import BlockResult, Result
@@ -45,13 +45,13 @@ class Outcome:
 
 
 def tops_of(names: Sequence[str], blocks: Collection[str]) -> tuple[str, ...]:
-    """Blocks by their names, with or without the prefix; the engine if there is no name.
+    """Blocks by their names, with or without the prefix; without a name the engine and the units beside it.
 
     Raises:
         FcimError: there is no such block.
     """
     found = []
-    for name in names or (TOP,):
+    for name in names or TOPS:
         full = name if name.startswith(PREFIX) else PREFIX + name
         sizes = [block for block in blocks if full in MEMORIES and block.startswith(f"{full}_")]
         if full not in blocks and sizes:

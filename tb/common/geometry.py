@@ -39,7 +39,7 @@ class Geometry:
             self.cpk = 8 // self.bits_per_cycle
             if hasattr(self, "rows"):
                 self.lanes = self.rows // self.cpk
-            else:
+            elif hasattr(self, "lanes"):
                 self.rows = self.lanes * self.cpk
         if hasattr(self, "max_keys"):
             self.pos_bits = self.max_keys.bit_length()

@@ -52,6 +52,17 @@ def test_a_memory_that_yosys_named_keeps_its_name_where_it_is_read(tmp_path: Pat
     assert memory != "$rom$70" and f'parameter \\MEMID "{memory}"' in file.read_text()
 
 
+def test_another_design_keeps_the_blocks_that_are_known(tmp_path: Path) -> None:
+    """What is alike is one block in both, what is not gets a number."""
+    first = cut(module("fcim_engine", cell("fcim_row$a.b", "u_a")) + module("fcim_row$a.b", leaf(5)), tmp_path)
+    text = module("fcim_unit", cell("fcim_row$a.b", "u_a"), cell("fcim_row$a.c", "u_b"))
+    text += module("fcim_row$a.b", leaf(5)) + module("fcim_row$a.c", leaf(5, "  wire \\z\n"))
+    both = cut(text, tmp_path, "fcim_unit", first)
+    assert list(both) == ["fcim_row", "fcim_engine", "fcim_row_2", "fcim_unit"] and first.items() <= both.items()
+    assert both["fcim_unit"].children == {"u_a": "fcim_row", "u_b": "fcim_row_2"}
+    assert both["fcim_unit"].file.read_text().count("attribute \\blackbox 1") == 2
+
+
 def test_memories_have_their_sizes_in_their_names(tmp_path: Path) -> None:
     text = (module("fcim_engine", cell("fcim_ram$a.b", "u_a"), cell("fcim_ram$a.c", "u_b"), cell("fcim_x$a.d", "u_c"))
             + module("fcim_ram$a.b", "  memory width 8 size 16 \\m\n") + module("fcim_ram$a.c", "  memory width 9 size 4 \\m\n")

@@ -13,6 +13,7 @@ from scripts.flow.gates.timing import Model, Step
 from scripts.flow.gates.timing import Path as TimingPath
 from scripts.synth import page
 from scripts.synth.block import Gates, Memory, Timed, as_data, timed_from
+from scripts.synth.elaborate import TOPS
 from scripts.synth.floors import read_floors, worse, write_floors
 from scripts.synth.libraries import Chosen, Settings
 from scripts.synth.record import BlockResult, Result
@@ -76,13 +77,15 @@ def test_what_is_worse_than_its_floor_by_more_than_two_percent(tmp_path: Path) -
     assert worse(result("other", area=99), floors) == [] == worse(result(area=99), {})
 
 
-def test_floors_of_blocks_that_are_gone_leave_with_the_whole_engine(tmp_path: Path) -> None:
-    path = tmp_path / "floors.yaml"
-    write_floors([result()], path)
+def test_floors_of_blocks_that_are_gone_leave_when_all_are_synthesized(tmp_path: Path) -> None:
+    path, whole = tmp_path / "floors.yaml", replace(result(), tops=TOPS)
+    write_floors([whole], path)
     part = Result("tiny", result().chosen, {"fcim_new": block("fcim_new", 1.0, 1.0)}, ("fcim_new",))
     write_floors([part], path)
     assert set(read_floors(path)["tiny"]) == {"fcim_leaf", "fcim_other", "fcim_engine", "fcim_new"}
     write_floors([result()], path)
+    assert "fcim_new" in read_floors(path)["tiny"], "units beside the engine were not synthesized"
+    write_floors([whole], path)
     assert set(read_floors(path)["tiny"]) == {"fcim_leaf", "fcim_other", "fcim_engine"}
 
 

@@ -73,11 +73,12 @@ def test_what_a_block_is_kept_under_depends_on_all_that_makes_it(tmp_path: Path)
     assert len({gates_key(block, library), gates_key(other, library), gates_key(block, changed)}) == 3
 
 
-def test_the_engine_is_cut_along_its_hierarchy(tmp_path: Path) -> None:
+def test_engine_and_units_are_cut_along_their_hierarchy(tmp_path: Path) -> None:
     blocks = elaborate(load_config("tiny"), tmp_path)
     files = {path.stem for path in (ROOT / "rtl").rglob("*.v")}
     assert {re.sub(r"_\d+(x\d+)?$", "", name) if name not in files else name for name in blocks} == files
     assert blocks["fcim_engine"].children["u_core"] == "fcim_core"
+    assert blocks["fcim_merge"].children["u_row_divider"] == blocks["fcim_normalizer"].children["u_row_divider"]
 
 
 def test_a_latch_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

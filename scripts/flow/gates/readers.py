@@ -14,6 +14,7 @@ from scripts.flow.sources import FILE_LIST, ROOT, include_folders, rtl_files
 WAIVERS = ROOT / "rtl" / "lint.vlt"
 READERS = ("slang", "verilog")
 ENGINE = "fcim_engine"
+UNITS = {"fcim_merge": ("HEAD_DIM", "BITS_PER_CYCLE", "PROB_BITS", "MAX_KEYS")}     # beside engines, and what of these they share
 ROWS = {"fcim_ip_row": ("HEAD_DIM", "BITS_PER_CYCLE"),      # of the arrays, and their parameters
         "fcim_op_row": ("COLUMNS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS")}
 LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
@@ -46,6 +47,20 @@ def verilator_on(top: str, parameters: Mapping[str, int]) -> list[str]:
     """That on one top, read as Verilog-2005, in which Verilator also takes the ``localparam`` of parameter lists."""
     given = [f"-G{key}={value}" for key, value in parameters.items()]
     return verilator_command("--language", "1364-2005", "--top-module", top, *given, str(WAIVERS.relative_to(ROOT)))
+
+
+def unit_parameters(unit: str, cfg: EngineConfig) -> dict[str, int]:
+    """What a unit beside engines of this configuration is given; its other parameters stay as they are."""
+    return {name: cfg.verilog_parameters()[name] for name in UNITS[unit]}
+
+
+def unit_findings(reader: str, cfg: EngineConfig, folder: Path) -> list[str]:
+    """:func:`findings` in all units beside engines of this configuration.
+
+    Raises:
+        FcimError: ``fusioncim.f`` names what is not there.
+    """
+    return [line for unit in UNITS for line in findings(reader, unit, unit_parameters(unit, cfg), folder / unit)]
 
 
 def engine_findings(reader: str, cfg: EngineConfig, folder: Path) -> list[str]:
