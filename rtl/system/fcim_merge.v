@@ -31,7 +31,7 @@ module fcim_merge #(
     input  wire                                   clk,
     input  wire                                   rst_n,
 
-    // a tile: which parts it has, not none
+    // a tile: which parts it has, at least one
     input  wire                                   s_merge_valid,
     output wire                                   s_merge_ready,
     input  wire [PARTS-1:0]                       s_merge_parts,
@@ -51,7 +51,8 @@ module fcim_merge #(
     output wire                                   m_o_empty,
     output wire                                   m_o_last,
 
-    output wire                                   error_last  // sticky: parts end apart, or in a row
+    // sticky: parts end apart or within a row, or a tile has none, which is then dropped
+    output wire                                   error_parts
 );
 
     localparam ROUND_BITS = ACC_BITS;
@@ -127,7 +128,8 @@ module fcim_merge #(
                         || (ends != {PARTS{1'b0}} && (ends != parts_q || !row_end));
             end else begin
                 if (s_merge_valid && s_merge_ready) begin
-                    busy_q <= 1'b1;
+                    busy_q  <= (s_merge_parts != {PARTS{1'b0}});
+                    error_q <= error_q || s_merge_parts == {PARTS{1'b0}};
                 end
                 if (taken) begin
                     left_q <= left_q & ~turn;
@@ -151,7 +153,7 @@ module fcim_merge #(
 
     assign s_merge_ready = !busy_q;
     assign s_part_ready  = turn & {PARTS{!stall_q}};
-    assign error_last    = error_q;
+    assign error_parts   = error_q;
 
     // ---- stage a: the part whose turn it is, and its shift
     reg [READ_COLUMNS*ACC_BITS-1:0] acc;

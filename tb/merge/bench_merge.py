@@ -27,17 +27,17 @@ NO_BACKPRESSURE = ("none", "gaps")
 
 def flag(dut: Any) -> int:
     """The error flag."""
-    value = str(dut.error_last.value)
-    assert value in "01", f"error_last is {value}"
+    value = str(dut.error_parts.value)
+    assert value in "01", f"error_parts is {value}"
     return int(value)
 
 
 class MergeBench:
     """The bench with its streams, its sources of parts and its model."""
 
-    def __init__(self, dut: Any, pattern: str = "none", minimum: int = 1) -> None:
+    def __init__(self, dut: Any, pattern: str = "none", minimum: int = 1, budget: int = 60_000) -> None:
         self.dut, self.size, self.parts = dut, Geometry(dut), int(dut.PARTS.value)
-        self.bench = Bench(dut, pattern, budget=60_000)
+        self.bench = Bench(dut, pattern, budget=budget)
         self.rng = self.bench.rng
         self.board: Scoreboard = self.bench.output("m_o", FIELDS, lanes={"data": (16, True)}, minimum=minimum)
         self.model = Model(self.size, self.parts, pattern in NO_BACKPRESSURE, self.board.expect)
@@ -179,6 +179,7 @@ def cases(parts: int, cpk: int) -> Iterator[tuple[str, dict[int, dict[int, bool]
     """Tiles of two rows: how they end, what ``last`` of a part's chunk is instead, and whether that is an error."""
     end = 2 * cpk - 1
     yield "together", {}, False
+    yield "no part", {}, True
     for part in sorted({0, parts // 2, parts - 1}):
         yield "one too early", {part: {cpk - 1: True}}, True
         yield "one too late", {part: {end: False}}, True
@@ -195,21 +196,23 @@ async def ends_that_disagree_are_noticed(dut: Any) -> None:
     start_clock(dut)
     start_watchdog(60_000)
     cocotb.start_soon(sources.run())
-    dut.s_merge_valid.value, dut.s_merge_parts.value, dut.m_o_ready.value = 0, (1 << parts) - 1, 1
+    every = (1 << parts) - 1
+    dut.s_merge_valid.value, dut.s_merge_parts.value, dut.m_o_ready.value = 0, every, 1
     for how, odd, wrong in cases(parts, size.cpk):
         await reset(dut)
         assert flag(dut) == 0, "a reset does not lower the flag"
         tile = draw_tile(generator, size, range(parts), 2)
-        for part in tile.rows:
+        for part in tile.rows if how != "no part" else ():
             chunks = tile.chunks(part, size)
             for number, last in odd.get(part, {}).items():
                 chunks[number] = replace(chunks[number], last=last)
             sources.append(part, chunks)
-        dut.s_merge_valid.value = 1
+        dut.s_merge_valid.value, dut.s_merge_parts.value = 1, 0 if how == "no part" else every
         await RisingEdge(dut.clk)
-        dut.s_merge_valid.value = 0
+        dut.s_merge_valid.value, dut.s_merge_parts.value = 0, every
         await ClockCycles(dut.clk, 2 * size.cpk * (parts + 1) + FIRST_ROW)
-        assert flag(dut) == wrong, f"{how}: error_last is {flag(dut)}"
+        assert flag(dut) == wrong, f"{how}: error_parts is {flag(dut)}"
+        assert how != "no part" or dut.s_merge_ready.value == 1, "a tile without a part is not dropped"
         coverage.sample_error(how)
         sources.clear()
         for part in tile.rows:
@@ -217,7 +220,7 @@ async def ends_that_disagree_are_noticed(dut: Any) -> None:
         dut.s_merge_valid.value = 1
         await ClockCycles(dut.clk, 2 * size.cpk * (parts + 1) + FIRST_ROW)
         dut.s_merge_valid.value = 0
-        assert flag(dut) == wrong, f"{how}, then a good tile: error_last is {flag(dut)}"
+        assert flag(dut) == wrong, f"{how}, then a good tile: error_parts is {flag(dut)}"
         sources.clear()
 
 

@@ -38,8 +38,8 @@ COVERPOINTS = (
     point("merge.empty", "Parts of a row that have seen no key: none, some, all", ("none", "some", "all")),
     point("merge.wait", "What a chunk waits for: nothing, one part, several", ("nothing", "one part", "several")),
     point("merge.stall", "A row is not taken: what waits behind it", ("nothing", "chunks on their way", "offered parts too")),
-    point("merge.error", "Parts that end together and apart, and an end within a row",
-          ("together", "one too early", "one too late", "within a row")),
+    point("merge.error", "Parts that end together and apart, an end within a row, a tile without a part",
+          ("together", "one too early", "one too late", "within a row", "no part")),
     point("merge.reset", "A reset drops what is in flight", ("a tile without a chunk", "chunks half taken", "rows on their way")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
