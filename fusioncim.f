@@ -37,3 +37,10 @@ rtl/engine/fcim_engine.v
 
 // fcim_merge: partial results of several engines into one
 rtl/system/fcim_merge.v
+
+// fcim_axi_reader, fcim_axi_writer: rows of memory over AXI4
+rtl/memory/fcim_fifo.v
+rtl/system/fcim_burst_splitter.v
+rtl/system/fcim_axi_bursts.v
+rtl/system/fcim_axi_reader.v
+rtl/system/fcim_axi_writer.v

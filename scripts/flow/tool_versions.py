@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("torch", "transformers", "cocotb", "cocotb-bus", "numpy")
+PACKAGES = ("torch", "transformers", "cocotb", "cocotb-bus", "cocotbext-axi", "numpy")
 SIMULATORS = {"icarus": ["iverilog", "-V"], "verilator": ["verilator", "--version"]}
 TIMEOUT_S = 20
 

@@ -59,6 +59,10 @@ class Scoreboard:
         self._got.append(beat)
         self._match()
 
+    def forget(self) -> None:
+        """What is awaited will not come: the design was reset."""
+        self._expected.clear()
+
     def pending(self) -> int:
         """Expected beats that have not come yet."""
         return len(self._expected)

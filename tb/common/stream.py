@@ -144,16 +144,18 @@ class StreamMonitor(BusMonitor):
         offers: for each of them the number of the first edge that found it valid.
         ready_changes: numbers of the edges that found ``ready`` other than the edge before did, outside reset; it counts as low
             before the first, so the first is where it was high.
+        watching: False in a time in which the protocol does not hold, as in reset.
 
     Each accepted beat is handed to the callbacks. Outside reset these fail the test: ``valid`` or ``ready`` is X or Z;
     ``valid`` drops, or the payload changes, before the beat was accepted; a payload bit of an accepted beat is X or Z.
     """
 
-    def __init__(
-        self, dut: Any, name: str, fields: Sequence[str] = ("data",), callback: Callable[[Beat], None] | None = None
-    ) -> None:
+    def __init__(self, dut: Any, name: str, fields: Sequence[str] = ("data",), callback: Callable[[Beat], None] | None = None,
+                 channel: str = "") -> None:
         self.fields = tuple(fields)
-        self._signals = ["valid", "ready", *self.fields]
+        self._signals = {signal: channel + signal for signal in ("valid", "ready", *self.fields)}
+        self.channel = channel
+        self.watching = True
         self.beats: list[Beat] = []
         self.cycles: list[int] = []
         self.offers: list[int] = []
@@ -167,7 +169,8 @@ class StreamMonitor(BusMonitor):
         self.cycles.append(cycle())
 
     def _fail(self, problem: str) -> None:
-        raise AssertionError(f"{self.name}: {problem} at cycle {cycle()}, after {len(self.beats)} beats")
+        name = " ".join(filter(None, (self.name, self.channel)))
+        raise AssertionError(f"{name}: {problem} at cycle {cycle()}, after {len(self.beats)} beats")
 
     def _bit(self, signal: str, value: Logic) -> bool:
         if value == HIGH:
@@ -192,7 +195,7 @@ class StreamMonitor(BusMonitor):
         ready, offer = False, 0
         while True:
             await edge
-            if reset_n.value != HIGH:
+            if reset_n.value != HIGH or not self.watching:
                 waiting = None
                 continue
             was, ready = ready, self._bit("ready", ready_pin.value)

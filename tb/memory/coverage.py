@@ -1,10 +1,10 @@
-"""Coverpoints of ``fcim_ram`` and ``fcim_register_file`` and their samplers."""
+"""Coverpoints of ``fcim_ram``, ``fcim_register_file`` and ``fcim_fifo`` and their samplers."""
 
 from __future__ import annotations
 
 from tb.common.coverage import BenchCoverGroup, numbers, one_some_all, points_of, sampler
 
-ram, file = points_of("fcim_ram"), points_of("fcim_register_file")
+ram, file, fifo = points_of("fcim_ram"), points_of("fcim_register_file"), points_of("fcim_fifo")
 PLACES = ("first", "between", "last")
 PORTS = ("neither", "a write", "a read", "both, different words", "both, the same word")
 
@@ -19,6 +19,12 @@ COVERPOINTS = (
     file("register_file.parts", "Parts of a word that are written, of as many as it has",
          axes=(("parts", numbers(1, 2, 8)), ("written", ("none", "one", "some", "all"))),
          ignored={"1, some": "a word of one part", "1, one": "counts as all", "2, some": "one of two counts as one"}),
+    fifo("fifo.moves", "Beats come and leave while it is empty, full and between",
+         axes=(("fill", ("empty", "some", "full")), ("moves", ("nothing", "a beat comes", "a beat leaves", "both"))),
+         illegal={**dict.fromkeys(("empty, a beat leaves", "empty, both"), "nothing is inside"),
+                  **dict.fromkeys(("full, a beat comes", "full, both"), "a full one takes nothing")}),
+    fifo("fifo.words", "Beats that it holds", ("1", "2", "more, a power of two", "more, no power of two")),
+    fifo("fifo.reset", "What a reset finds", ("nothing", "beats")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
@@ -47,3 +53,18 @@ def sample_file(write: int, enabled: int, parts: int, read: int, words: int) -> 
     written = "none" if not enabled else one_some_all(enabled, parts)
     GROUP.sample("register_file.parts", f"{parts}, {written}")
     GROUP.sample("register_file.word", _place(read, words))
+
+
+@sampler
+def sample_fifo(inside: int, words: int, comes: bool, leaves: bool) -> None:
+    """A cycle of a FIFO of ``words`` beats with some of them inside."""
+    fill = "full" if inside == words else "some" if inside else "empty"
+    moves = "both" if comes and leaves else "a beat comes" if comes else "a beat leaves" if leaves else "nothing"
+    GROUP.sample("fifo.moves", f"{fill}, {moves}")
+    GROUP.sample("fifo.words", str(words) if words < 3 else f"more, {'no' if words & words - 1 else 'a'} power of two")
+
+
+@sampler
+def sample_fifo_reset(inside: int) -> None:
+    """A reset that finds beats inside, or none."""
+    GROUP.sample("fifo.reset", "beats" if inside else "nothing")

@@ -1,4 +1,4 @@
-"""The two memories over their shapes, broken on purpose, and whether anyone reads a word while it is written."""
+"""The two memories and the FIFO over their shapes, broken on purpose, and whether anyone reads a word while it is written."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 from tb.common.mutation import check_fault, faulty_sources
 
-RAM, FILE = "fcim_ram", "fcim_register_file"
-RAM_FILE, FILE_FILE = "rtl/memory/fcim_ram.v", "rtl/memory/fcim_register_file.v"
-RAM_BENCH, FILE_BENCH = "tb.memory.bench_ram", "tb.memory.bench_register_file"
+RAM, FILE, FIFO = "fcim_ram", "fcim_register_file", "fcim_fifo"
+RAM_FILE, FILE_FILE, FIFO_FILE = "rtl/memory/fcim_ram.v", "rtl/memory/fcim_register_file.v", "rtl/memory/fcim_fifo.v"
+RAM_BENCH, FILE_BENCH, FIFO_BENCH = "tb.memory.bench_ram", "tb.memory.bench_register_file", "tb.memory.bench_fifo"
 RAMS = [(1, 1), (2, 65), (7, 20), (64, 8)]                          # words and bits of a word
 FILES = [(1, 8, 1), (2, 40, 8), (6, 4, 2), (16, 33, 1)]             # ... and parts
 
@@ -24,6 +24,23 @@ def test_ram(words: int, width: int, seed: int) -> None:
 @pytest.mark.parametrize(("words", "width", "parts"), FILES)
 def test_register_file(words: int, width: int, parts: int, seed: int) -> None:
     run_bench(FILE, FILE_BENCH, {"WORDS": words, "WIDTH": width, "PARTS": parts}, RunOptions(seed=seed))
+
+
+@pytest.mark.parametrize(("words", "width"), [(1, 1), (2, 9), (3, 20), (16, 66)])
+def test_fifo(words: int, width: int, seed: int) -> None:
+    run_bench(FIFO, FIFO_BENCH, {"WORDS": words, "WIDTH": width}, RunOptions(seed=seed))
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("!(valid_q && stored_q == LAST_WORD[COUNT_BITS-1:0])", "1'b1", "s_ready with"),
+    ("(stored_q == 0) && !valid_q", "(stored_q == 0)", "empty with"),
+    ("wr_q <= (wr_q == LAST_WORD[ADDRESS_BITS-1:0])", "wr_q <= (wr_q == LAST_WORD[ADDRESS_BITS-1:0] - 1'b1)", "m beat|is X"),
+    ("(!valid_q || m_ready)", "!valid_q", "a beat moves in every cycle"),
+    ("if (push && !rd) begin", "if (push) begin", "m beat|is X|s_ready with|is not idle|budget"),
+    ("valid_q <= rd || (valid_q && !m_ready)", "valid_q <= rd", "dropped|m beat|were not|did not come"),
+], ids=["one-more-than-its-room", "empty-too-early", "wraps-too-early", "half-rate", "count-on-both-sides", "does-not-wait"])
+def test_faults_of_the_fifo_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FIFO_FILE, old, new), message, FIFO, FIFO_BENCH, {"WORDS": 3, "WIDTH": 20}, RunOptions(seed=seed))
 
 
 @pytest.mark.parametrize(("fault", "top", "bench", "parameters"), [

@@ -1,0 +1,182 @@
+"""AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them.
+
+The memories are cocotbext-axi's, and this is the only module that touches that library.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from tb.common.clock import cycle
+from tb.common.rng import rng
+from tb.common.stalls import bursts as stalls_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from cocotbext.axi import AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+    from cocotbext.axi.sparse_memory import SparseMemory
+# The library is written for cocotb 1 and 2 alike; whoever uses it here can change nothing of what it should say otherwise.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi\.")
+
+PORT = "m_axi"
+OKAY, SLVERR, DECERR = 0, 2, 3
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a memory is, in cycles; the default takes an address and gives or takes a beat in every cycle.
+
+    Attributes:
+        latency: least and most from an address (for writes: from a burst's last beat) to its answer; for each burst one is drawn.
+        interval: from one beat to the next at least.
+        stalls: every channel pauses at random.
+        ahead: bursts that it takes before it has answered the first; 0 is any number.
+        order: of writes: "free", "address first" takes a burst's beats only after its address, "data first" the reverse.
+    """
+
+    latency: tuple[int, int] = (0, 0)
+    interval: int = 1
+    stalls: bool = False
+    ahead: int = 0
+    order: str = "free"
+
+
+def _pauses(pairs: Iterator[tuple[int, int]]) -> Iterator[bool]:
+    for on, off in pairs:
+        yield from [False] * on + [True] * off
+
+
+class _Paced:
+    """What both kinds of memory share: when an answer is due, and which one it is. ``arrivals``: cycles from which it counts."""
+
+    def __init__(self, dut: Any, memory: SparseMemory, pace: Pace, arrivals: list[int], answers: Mapping[int, int],
+                 **more: Any) -> None:
+        self.memory, self.pace, self.arrivals, self.answers = memory, pace, arrivals, answers
+        self.dut, self.draw = dut, rng(f"memory {type(self).__name__}")
+        self.index = 0          # of the burst that is answered next
+        self.free_at = 0        # cycle in which the next beat may go
+        super().__init__(clock=dut.clk, reset=dut.rst_n, reset_active_level=False, **more)
+        self.log.setLevel(logging.WARNING)      # it tells every burst
+        cocotb.start_soon(self._asleep_until_reset())
+
+    async def _asleep_until_reset(self) -> None:
+        """Before the first reset the master's pins mean nothing."""
+        parts = [self, *(part for name, part in vars(self).items() if name.endswith("_channel"))]
+        for part in parts:
+            part.assert_reset(True)
+        while self.dut.rst_n.value != 0:
+            await RisingEdge(self.dut.clk)
+        for part in parts:
+            part.assert_reset(False)
+
+    def _handle_reset(self, state: bool) -> None:
+        super()._handle_reset(state)    # type: ignore[misc]
+        self.index = len(self.arrivals)
+
+    def stall(self, *channels: Any) -> None:
+        """Pause these channels at random."""
+        for number, channel in enumerate(channels):
+            channel.set_pause_generator(_pauses(stalls_of(rng(f"stalls {type(self).__name__} {number}"))))
+
+    def resp(self) -> int:
+        """What the burst is answered with."""
+        return self.answers.get(self.index, OKAY)
+
+    async def due(self, first: bool) -> None:
+        """Return when the next beat may go."""
+        at = self.free_at
+        if first:
+            at = max(at, self.arrivals[self.index] + int(self.draw.integers(self.pace.latency[0], self.pace.latency[1] + 1)))
+        if at > cycle():
+            await ClockCycles(self.dut.clk, at - cycle())
+        self.free_at = cycle() + self.pace.interval
+
+
+class ReadMemory(_Paced, AxiSlaveRead):
+    """Answers reads from ``memory``.
+
+    Args:
+        arrivals: list that grows by the cycle in which each address was accepted.
+        answers: of bursts by number, where it is not OKAY.
+    """
+
+    def __init__(self, dut: Any, memory: SparseMemory, pace: Pace, arrivals: list[int], answers: Mapping[int, int]) -> None:
+        super().__init__(dut, memory, pace, arrivals, answers, bus=AxiReadBus.from_prefix(dut, PORT))
+        self.ar_channel.queue_occupancy_limit = pace.ahead or -1
+        self._send, self.r_channel.send = self.r_channel.send, self._paced_send
+        self._first = True
+        if pace.stalls:
+            self.stall(self.ar_channel, self.r_channel)
+
+    def _handle_reset(self, state: bool) -> None:
+        super()._handle_reset(state)
+        self._first = True
+
+    async def _read(self, address: int, length: int) -> bytes:
+        return self.memory.read(address, length)
+
+    async def _paced_send(self, beat: Any) -> None:
+        await self.due(self._first)
+        beat.rresp = self.resp()
+        await self._send(beat)
+        self._first = bool(beat.rlast)
+        self.index += self._first
+
+
+class WriteMemory(_Paced, AxiSlaveWrite):
+    """Takes writes into ``memory``, but not those that it answers with an error.
+
+    Args:
+        arrivals: list that grows by the cycle in which the last beat of each burst was accepted.
+        answers: of bursts by number, where it is not OKAY.
+        addresses: list that grows with each address that is accepted.
+    """
+
+    def __init__(self, dut: Any, memory: SparseMemory, pace: Pace, arrivals: list[int], answers: Mapping[int, int],
+                 addresses: list[Any]) -> None:
+        super().__init__(dut, memory, pace, arrivals, answers, bus=AxiWriteBus.from_prefix(dut, PORT))
+        self.aw_channel.queue_occupancy_limit = pace.ahead or -1
+        self.w_channel.queue_occupancy_limit = -1
+        self._send, self.b_channel.send = self.b_channel.send, self._paced_send
+        self._addresses = addresses
+        if pace.stalls:
+            self.stall(self.aw_channel, self.w_channel, self.b_channel)
+        if pace.interval > 1:
+            self.w_channel.set_pause_generator(_pauses(iter(lambda: (1, pace.interval - 1), None)))
+        if pace.order != "free":
+            cocotb.start_soon(self._one_first())
+
+    async def _one_first(self) -> None:
+        """Hold the one channel back while it has not taken fewer bursts than the other."""
+        edge = RisingEdge(self.dut.clk)
+        while True:
+            await edge
+            addresses, bursts = len(self._addresses), len(self.arrivals)
+            if self.pace.order == "data first":
+                self.aw_channel.pause = addresses >= bursts
+            else:
+                self.w_channel.pause = bursts >= addresses
+
+    async def _write(self, address: int, data: bytes) -> None:
+        if self.resp() == OKAY:
+            self.memory.write(address, data)
+
+    async def _paced_send(self, answer: Any) -> None:
+        await self.due(True)
+        answer.bresp = self.resp()
+        await self._send(answer)
+        self.index += 1
+
+
+def random_bytes(memory: SparseMemory, generator: np.random.Generator, addresses: list[int], width: int) -> None:
+    """Fill the beats at ``addresses`` with random bytes."""
+    for address in addresses:
+        memory.write(address, generator.bytes(width))
