@@ -16,6 +16,7 @@ from scripts.flow.gates.readers import (
     UNITS,
     WAIVERS,
     engine_findings,
+    findings,
     unit_findings,
     unit_parameters,
     verilator_command,
@@ -25,6 +26,10 @@ from scripts.flow.simulator import FAST_ARRAYS
 from scripts.flow.sources import ROOT
 
 TOPS, BENCH_TOP = ("fcim_core", ENGINE), "tb_core"
+# what a configuration says nothing of: each set of parameters with its name
+OTHER_TOPS = [(top, f"{bits} bits", {"DATA_BITS": bits, "MAX_BURST": burst, "OUTSTANDING": outstanding, **more})
+              for bits, burst, outstanding, beats in ((128, 256, 16, 1024), (512, 16, 8, 128), (1024, 1, 1, 1))
+              for top, more in (("fcim_axi_reader", {"BUFFER_BEATS": beats}), ("fcim_axi_writer", {}))]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
@@ -46,7 +51,7 @@ def _run(name: str, *command: str) -> bool:
 
 
 def lint_rtl() -> bool:
-    """Verilator, once per top and configuration, then with the benches and the benchmark.
+    """Verilator, once per top and configuration or set of parameters, then with the benches and the benchmark.
 
     The engine has the text of the arrays for synthesis, all else that for simulation.
     """
@@ -57,6 +62,8 @@ def lint_rtl() -> bool:
             ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, load_config(name).verilog_parameters()), *text)
         for unit in UNITS:
             ok &= _run(f"verilator, {unit}, {name}", *verilator_on(unit, unit_parameters(unit, load_config(name))))
+    for top, name, parameters in OTHER_TOPS:
+        ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, parameters))
     bench = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS, *sorted((ROOT / "tb" / "hdl").glob("*.v")))]
     ok &= _run("verilator, benches", *verilator_command(FAST_ARRAYS, "--top-module", BENCH_TOP, *bench))
     return ok & _run("verilator, benchmark", *verilator_command(FAST_ARRAYS, "--timing", "--top-module", BENCHMARK.stem, *bench,
@@ -79,6 +86,10 @@ def lint_readers() -> bool:
             found = engine_findings(reader, cfg, folder) + unit_findings(reader, cfg, folder)
             print("".join(f"{line}\n" for line in found), end="")
             ok &= _step(f"yosys, {reader}, {name}", not found)
+        for top, name, parameters in OTHER_TOPS:
+            found = findings(reader, top, parameters, READERS_FOLDER / f"{top} {name}".replace(" ", "-"))
+            print("".join(f"{line}\n" for line in found), end="")
+            ok &= _step(f"yosys, {reader}, {top}, {name}", not found)
     return ok
 
 

@@ -81,7 +81,8 @@ module fcim_burst_splitter #(
 
     wire one_run = (w_rows_q == ONE_ROW) ||
                    (w_stride_q == {{(WORD_BITS-BEATS_BITS){1'b0}}, w_beats_q});
-    wire [RUN_BITS-1:0]   all_beats = {{ROWS_BITS{1'b0}}, w_beats_q} * {{BEATS_BITS{1'b0}}, w_rows_q};
+    wire [RUN_BITS-1:0]   all_beats = {{ROWS_BITS{1'b0}}, w_beats_q} *
+                                      {{BEATS_BITS{1'b0}}, w_rows_q};
     wire [BEATS_BITS-1:0] row_beats = w_beats_q - 1'b1;
     wire [LEN_BITS-1:0] to_page = {{(LEN_BITS-PAGE_BITS){1'b0}}, ~address_q[PAGE_BITS-1:0]};
     wire [LEN_BITS-1:0] limit   = ((to_page >> BURST_BITS) != 0) ? LONGEST[LEN_BITS-1:0] : to_page;

@@ -102,8 +102,11 @@ class Reader:
         self.dropped = sum(burst.beats for burst in self.rules.issued) - len(self.given.beats)
         self.bursts = len(self.rules.issued)
 
-    async def stop(self) -> None:
-        """Stop it, wait until the bus is clean, let it go on: from the cycle after ``stop`` on nothing is offered or taken."""
+    async def stop(self, pulse: bool = False) -> None:
+        """Stop it, wait until the bus is clean, let it go on: from the cycle after ``stop`` on nothing is given or taken.
+
+        ``pulse``: stop is high for one cycle, else until the bus is clean.
+        """
         edge, dut = RisingEdge(self.dut.clk), self.dut
         coverage.sample_stop(self.rules.outstanding > 0, dut.m_data_valid.value == 1)
         self.rules.stopped()
@@ -112,6 +115,7 @@ class Reader:
         self.given.watching = False
         self.rules.last_offer = cycle() + 1
         clean = False
+        dut.stop.value = int(not pulse)
         while not clean:
             await edge
             assert str(dut.s_cmd_ready.value) == "0", "a command is taken while it stops"

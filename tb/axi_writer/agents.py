@@ -64,11 +64,10 @@ class Writer:
             self._filling.extend((address, failed) for address in burst.addresses(self.width))
             self._open.append(burst.beats)
             self.bursts += 1
-            self._failed |= failed
             if burst.last:
-                self.done.expect([{"error": int(self._failed)}])
-                coverage.sample_done(failed, self._failed)
-                self._failed = False
+                coverage.sample_done(self._failed, failed)
+                self.done.expect([{"error": int(self._failed or failed)}])
+            self._failed = (self._failed or failed) and not burst.last
 
     def _beat_in(self, beat: Beat) -> None:
         assert self._filling, "a beat is taken that no command wants"
@@ -182,8 +181,11 @@ class Writer:
         for cycles in (self.addressed, self.arrivals):
             cycles.extend([cycle()] * (self.bursts - len(cycles)))
 
-    async def stop(self) -> None:
-        """Stop it, wait until the bus is clean, and let it go on: from the cycle after ``stop`` on nothing is taken."""
+    async def stop(self, pulse: bool = False) -> None:
+        """Stop it, wait until the bus is clean, let it go on: from the cycle after ``stop`` on nothing is taken.
+
+        ``pulse``: stop is high for one cycle, else until the bus is clean.
+        """
         edge, dut = RisingEdge(self.dut.clk), self.dut
         coverage.sample_stop(
             missing=len(self.addressed) > len(self.arrivals), waits=dut.m_axi_wvalid.value == 1 and dut.m_axi_wready.value == 0,
@@ -194,6 +196,7 @@ class Writer:
         self.stopping = True
         self.rules.last_offer = cycle() + 1
         clean = False
+        dut.stop.value = int(not pulse)
         while not clean:
             await edge
             assert str(dut.s_cmd_ready.value) == "0", "a command is taken while it stops"

@@ -18,7 +18,8 @@ COVERPOINTS = (
           ("for the bus", "for beats", "for an address")),
     point("axi_writer.answer", "Answers, of bursts in the middle of a command and at its end",
           axes=(("answer", tuple(RESP.values())), ("burst", ("last", "not last")))),
-    point("axi_writer.done", "Commands that are done", ("without an error", "the last burst failed", "an earlier burst failed")),
+    point("axi_writer.done", "Commands that are done",
+          ("without an error", "its last burst failed alone", "earlier bursts failed", "the last and earlier ones failed")),
     point("axi_writer.stop", "What is under way when it is stopped",
           ("nothing", "beats are missing", "a beat waits", "answers are missing")),
     point("axi_writer.reset", "What a reset finds", ("nothing", "bursts")),
@@ -60,10 +61,10 @@ def sample_answer(resp: int, last: bool) -> None:
 
 
 @sampler
-def sample_done(last_failed: bool, failed: bool) -> None:
-    """A command is done; of its bursts the last one, or any, failed."""
-    GROUP.sample("axi_writer.done", "the last burst failed" if last_failed else "an earlier burst failed" if failed else
-                 "without an error")
+def sample_done(earlier: bool, last: bool) -> None:
+    """A command is to come of whose bursts earlier ones, and the last one, fail."""
+    GROUP.sample("axi_writer.done", "the last and earlier ones failed" if earlier and last else
+                 "earlier bursts failed" if earlier else "its last burst failed alone" if last else "without an error")
 
 
 @sampler
