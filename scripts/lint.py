@@ -13,6 +13,7 @@ from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
 from scripts.flow.gates.readers import (
     ENGINE,
+    ROWS,
     UNITS,
     WAIVERS,
     engine_findings,
@@ -30,6 +31,8 @@ TOPS, BENCH_TOP = ("fcim_core", ENGINE), "tb_core"
 OTHER_TOPS = [(top, f"{bits} bits", {"DATA_BITS": bits, "MAX_BURST": burst, "OUTSTANDING": outstanding, **more})
               for bits, burst, outstanding, beats in ((128, 256, 16, 1024), (512, 16, 8, 128), (1024, 1, 1, 1))
               for top, more in (("fcim_axi_reader", {"BUFFER_BEATS": beats}), ("fcim_axi_writer", {}))]
+OTHER_TOPS += [("fcim_cluster", f"ENGINES {engines}", {**load_config("tiny").verilog_parameters(), "ENGINES": engines,
+                                                       "BUFFER_KEYS": 512}) for engines in (1, 3)]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
@@ -39,7 +42,7 @@ SEEDED_PARTS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG
 
 
 def _step(name: str, ok: bool) -> bool:
-    print(f"{name:<34} {'ok' if ok else 'FAILED'}", flush=True)
+    print(f"{name:<42} {'ok' if ok else 'FAILED'}", flush=True)
     return ok
 
 
@@ -87,7 +90,7 @@ def lint_readers() -> bool:
             print("".join(f"{line}\n" for line in found), end="")
             ok &= _step(f"yosys, {reader}, {name}", not found)
         for top, name, parameters in OTHER_TOPS:
-            found = findings(reader, top, parameters, READERS_FOLDER / f"{top} {name}".replace(" ", "-"))
+            found = findings(reader, top, parameters, READERS_FOLDER / f"{top} {name}".replace(" ", "-"), ROWS)
             print("".join(f"{line}\n" for line in found), end="")
             ok &= _step(f"yosys, {reader}, {top}, {name}", not found)
     return ok

@@ -180,7 +180,12 @@ CORE_PINS = (
     Pin("counters", False, len(COUNTERS) * COUNTER_BITS,
         f"{len(COUNTERS)} counters of {COUNTER_BITS} bits, number 0 in the low bits, see `Counters`"),
 )
-ENGINE_PINS = (*CORE_PINS, Pin("error_order", False, 1, "sticky until reset: a decision on no block that was asked for"))
+ENGINE_PINS = (
+    *CORE_PINS,
+    Pin("error_order", False, 1, "sticky until reset: a decision on no block that was asked for"),
+    Pin("skipped", False, 1, "high for one cycle: a block is decided to be skipped, so that no request for values names it"),
+    Pin("skipped_last", False, 1, "with it: the block is its tile's last"),
+)
 
 
 def ports(streams: Mapping[str, Stream], pins: Sequence[Pin], cfg: EngineConfig) -> dict[str, tuple[bool, int]]:

@@ -97,6 +97,8 @@ module fcim_engine #(
     output wire                             tile_done,
     output wire                             error_v_count,
     output wire                             error_order,
+    output wire                             skipped,        // a block is, which m_vreq never sees
+    output wire                             skipped_last,   // the tile's last block
     output wire [COUNTERS*COUNTER_BITS-1:0] counters
 );
 
@@ -130,6 +132,9 @@ module fcim_engine #(
         .m_vreq_count(m_vreq_count), .m_vreq_last(m_vreq_last), .m_vreq_first(m_vreq_first),
         .error_order(error_order)
     );
+
+    assign skipped      = decision_valid && decision_skip;
+    assign skipped_last = decision_last;
 
     fcim_core #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
