@@ -10,7 +10,7 @@
 // Numbers:    m = max of the parts' maxima; the sum over the parts of round_shift(x, min(m - part's
 //             maximum, 63)), of denominators and accumulators alike. A part whose row has seen no
 //             key has the lowest maximum and zeros. The parts together have at most MAX_KEYS keys,
-//             so their sums are no wider than an engine's. With P parts |acc| <= 128 * sum + 129 * P
+//             so sums are no wider than an engine's. With P parts |acc| <= 128 * sum + 129 * P
 //             (as in fcim_divider, from each part), so quotients saturate as they should where sum
 //             is more than P or 0.
 `default_nettype none
@@ -72,7 +72,7 @@ module fcim_merge #(
         end
     endgenerate
 
-    // a sum that waits for the divider stops all before it a cycle late: in that cycle nothing comes
+    // a sum that waits for the divider stops all before it a cycle late: nothing comes then
     // that would overwrite it, since between two chunks there is one in which no part is taken
     reg stall_q;
 
