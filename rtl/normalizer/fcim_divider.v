@@ -52,17 +52,21 @@ module fcim_divider #(
             reg [SUM_BITS:0]         div_q;
             reg [LANES-1:0]          neg_q;
             if (s == 0) begin : g_load
+                // |acc| * 2**(OUT_FRAC+1) + sum in one addition: -acc is ~acc + 1
                 always @(posedge clk) begin : load
-                    reg [ACC_BITS-1:0] value, magnitude;
+                    reg [ACC_BITS-1:0] value;
+                    reg [SUM_BITS:0]   more;
                     integer            l;
                     if (enable && in_valid) begin
                         div_q <= {in_sum, 1'b0};
+                        more   = {1'b0, in_sum} + (1 << (OUT_FRAC+1));
                         for (l = 0; l < LANES; l = l + 1) begin
                             value     = in_acc[l*ACC_BITS +: ACC_BITS];
-                            magnitude = value[ACC_BITS-1] ? -value : value;
-                            neg_q[l]  <= value[ACC_BITS-1];
-                            rn_q[l*NUM_BITS +: NUM_BITS] <= {magnitude, {(OUT_FRAC+1){1'b0}}}
-                                + {{(NUM_BITS-SUM_BITS){1'b0}}, in_sum};
+                            neg_q[l] <= value[ACC_BITS-1];
+                            rn_q[l*NUM_BITS +: NUM_BITS] <=
+                                {value ^ {ACC_BITS{value[ACC_BITS-1]}}, {(OUT_FRAC+1){1'b0}}}
+                                + {{(NUM_BITS-SUM_BITS-1){1'b0}},
+                                   value[ACC_BITS-1] ? more : {1'b0, in_sum}};
                         end
                     end
                 end
