@@ -10,7 +10,10 @@ from scripts.figures.reports import Data
 from scripts.figures.text import exact, near, table
 
 PAGE = "docs/synthesis.md"
+README = "README.md"
 PREFIX = "fcim_"
+SHOWN = {"ip_cim": "IP-CIM", "online_softmax": "online softmax", "op_cim": "OP-CIM", "normalizer": "normaliser",
+         "engine": "the engine with all that is in it"}
 MACROS = {"IP-CIM": "fcim_ip_cim", "OP-CIM": "fcim_op_cim"}
 AREA, PATH = 0.02, 0.02     # what floors allow: another version of a tool may choose other cells
 NODE_28, NAND2_28 = 28, 0.614            # um2 of a NAND2 in 28 nm, of the model ZigZag
@@ -54,6 +57,18 @@ def _blocks(part: Data) -> Piece:
     return Piece(PAGE, table(columns, rows, 1), f"synth-{part['config']}")
 
 
+def _summary(parts: list[Data]) -> Piece:
+    """Area and longest path of the engine and its largest blocks, of every configuration side by side."""
+    rows = []
+    for name, shown in SHOWN.items():
+        blocks = [part["blocks"][PREFIX + name] for part in parts]
+        rows.append([shown, *(_near(block["with_children"]["area"], AREA) for block in blocks),
+                     *(_near(block["longest_path"]["ps"], PATH) for block in blocks)])
+    names = [part["config"] for part in parts]
+    return Piece(README, table(("block", *(f"um², `{name}`" for name in names), *(f"ps, `{name}`" for name in names)), rows, 1),
+                 "synth-summary")
+
+
 def _near(value: float, share: float) -> str:
     """A figure that another machine's tools may give a little differently."""
     return near(value, ",.0f", share * value)
@@ -93,4 +108,4 @@ def synthesis(data: Data) -> list[Piece]:
                      density if paper.node == NODE_28 else "", paper.remark])
     columns = ("macro", "nm", "bits of cells", "um² per bit", "um² per product per cycle", "TOPS/mm²", "TOPS/mm² at 28 nm",
                "remark")
-    return [*pieces, Piece(PAGE, table(columns, rows, 1), "synth-macros")]
+    return [*pieces, Piece(PAGE, table(columns, rows, 1), "synth-macros"), _summary(data["configurations"])]
