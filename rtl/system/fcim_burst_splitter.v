@@ -9,9 +9,9 @@
 // Throughput: A burst per cycle, also from row to row and from command to command, while commands
 //             come in time: one per 2 cycles at most.
 // Cuts:       All outputs come from registers.
-// Numbers:    Unsigned; addresses are modulo 2**64, so a stride may lead backwards. Addresses and
-//             strides are multiples of a beat's bytes, and of no other bit is made use. len is
-//             the number of beats - 1.
+// Numbers:    Unsigned; addresses are modulo 2**64, so a stride may lead backwards. The bits of
+//             address and stride below a beat's bytes are taken as 0. len is the number of beats
+//             - 1.
 `default_nettype none
 
 module fcim_burst_splitter #(

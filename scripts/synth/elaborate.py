@@ -16,6 +16,11 @@ from scripts.flow.gates.readers import ENGINE, UNITS, read_command, unit_paramet
 TOP, PREFIX = ENGINE, "fcim_"
 TOPS = (ENGINE, *UNITS)
 MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have them in their names
+# Tops of which no configuration says anything, at these parameters.
+OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
+    "fcim_axi_reader": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8, "BUFFER_BEATS": 128},
+    "fcim_axi_writer": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8},
+}
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes
 _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end\n", re.M | re.S)

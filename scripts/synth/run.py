@@ -17,7 +17,7 @@ from scripts.flow.gates.netlist import netlist_of
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
 from scripts.synth.block import KEPT, Gates, Timed, gates_key, synthesize, time_block, timing_key
-from scripts.synth.elaborate import MEMORIES, PREFIX, TOPS, Block, elaborate
+from scripts.synth.elaborate import MEMORIES, OTHER_TOPS, PREFIX, TOPS, Block, elaborate, elaborate_module
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.ready import MADE_OF_BLOCKS, Chain, chains, of_block
 from scripts.synth.record import BlockResult, Result
@@ -25,7 +25,7 @@ from scripts.synth.record import BlockResult, Result
 
 @dataclass
 class _Part:
-    """A configuration under way."""
+    """A configuration under way, or a top of its own, whose name is its configuration's."""
 
     config: str
     blocks: dict[str, Block]
@@ -95,7 +95,7 @@ def run(configs: Sequence[EngineConfig], given: str, names: Sequence[str], folde
     Args:
         configs: the configurations.
         given: what LIB says.
-        names: what TOP says.
+        names: what TOP says; a top that no configuration has is synthesized once, at its own parameters.
         folder: what is found stays in it, so that only what has changed is done again.
         jobs: how many blocks at a time.
         told: called with a line, how much is done and how much there is.
@@ -105,13 +105,22 @@ def run(configs: Sequence[EngineConfig], given: str, names: Sequence[str], folde
     """
     library = _library(given)
     parts = []
-    for cfg in configs:
+    others = [top for top in OTHER_TOPS if {top, top.removeprefix(PREFIX)} & set(names)]
+    left = [name for name in names if PREFIX + name.removeprefix(PREFIX) not in others]
+    for cfg in configs if left or not names else ():
         told(f"{cfg.name}: reading the RTL", 0, 1)
         blocks = elaborate(cfg, folder / "rtl" / cfg.name)
-        tops = tops_of(names, blocks)
-        blocks = _below(tops, blocks)
-        parts.append(_Part(cfg.name, blocks, tops, {name: gates_key(block, library) for name, block in blocks.items()}))
+        parts.append(_part(cfg.name, blocks, tops_of(left, blocks), library))
+    for top in others:
+        config = top.removeprefix(PREFIX)
+        told(f"{config}: reading the RTL", 0, 1)
+        parts.append(_part(config, elaborate_module(top, OTHER_TOPS[top], folder / "rtl" / config), (top,), library))
     return _work(parts, library, given, folder / "gates", jobs, told)
+
+
+def _part(config: str, blocks: dict[str, Block], tops: tuple[str, ...], library: Chosen) -> _Part:
+    blocks = _below(tops, blocks)
+    return _Part(config, blocks, tops, {name: gates_key(block, library) for name, block in blocks.items()})
 
 
 def _work(parts: list[_Part], library: Chosen, given: str, folder: Path, jobs: int, told: Told) -> Outcome:

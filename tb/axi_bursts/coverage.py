@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tb.common.axi import SLVERR
+from tb.common.bursts import SLVERR
 from tb.common.coverage import BenchCoverGroup, points_of, sampler
 
 point = points_of("fcim_axi_bursts")

@@ -9,9 +9,9 @@ from cocotb.triggers import RisingEdge
 
 from tb.axi_bursts.checker import AddressRules
 from tb.axi_reader import coverage
-from tb.common.axi import OKAY, PORT, Pace, ReadMemory, SparseMemory, random_bytes
+from tb.common.axi import PORT, Pace, ReadMemory, SparseMemory, random_bytes
 from tb.common.bench import Bench
-from tb.common.bursts import COMMAND_FIELDS, SPACE, Command
+from tb.common.bursts import COMMAND_FIELDS, OKAY, SPACE, Command
 from tb.common.clock import cycle
 from tb.common.rng import rng
 from tb.common.stream import Beat, StreamMonitor

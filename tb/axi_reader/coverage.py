@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tb.common.axi import DECERR, OKAY, SLVERR
-from tb.common.bursts import PAGE, Command
+from tb.common.bursts import DECERR, OKAY, PAGE, SLVERR, Command
 from tb.common.coverage import BenchCoverGroup, numbers, points_of, sampler
 
 point = points_of("fcim_axi_reader")
@@ -11,7 +10,7 @@ point = points_of("fcim_axi_reader")
 RESP = {OKAY: "OKAY", SLVERR: "SLVERR", DECERR: "DECERR"}
 COVERPOINTS = (
     point("axi_reader.width", "Every width of the bus", numbers(128, 256, 512, 1024)),
-    point("axi_reader.longest", "Longest bursts", numbers(1, 2, 16, 256)),
+    point("axi_reader.longest", "Longest bursts", numbers(1, 2, 4, 16, 256)),
     point("axi_reader.command", "Where the last beat of a command lies",
           ("before the end of 4 KB", "at the end of 4 KB", "first of the next 4 KB", "elsewhere")),
     point("axi_reader.room", "Room in the buffer after an address", ("some left", "none left")),

@@ -1,4 +1,4 @@
-"""The AXI reader on buses of every width, with short and long bursts, few and many of them, and broken on purpose."""
+"""The AXI reader with short and with long bursts, and broken on purpose; tb/workloads/axi.py has more sizes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,21 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_axi_reader", "rtl/system/fcim_axi_reader.v", "tb.axi_reader.bench_axi_reader"
 
 
-@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding", "buffer_beats"), [
-    (128, 256, 2, 1024), (256, 2, 16, 32), (512, 16, 4, 64), (512, 16, 16, 16), (1024, 1, 1, 1), (1024, 256, 3, 256)])
+@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding", "buffer_beats"), [(128, 4, 4, 16), (256, 256, 3, 256)])
 def test_axi_reader(data_bits: int, max_burst: int, outstanding: int, buffer_beats: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"DATA_BITS": data_bits, "MAX_BURST": max_burst, "OUTSTANDING": outstanding,
                            "BUFFER_BEATS": buffer_beats}, RunOptions(seed=seed))
 
 
 # ---- faults
-SMALL = {"DATA_BITS": 128, "MAX_BURST": 4, "OUTSTANDING": 3, "BUFFER_BEATS": 8}
+SMALL = {"DATA_BITS": 128, "MAX_BURST": 4, "OUTSTANDING": 4, "BUFFER_BEATS": 16}
 BURSTS = "rtl/system/fcim_axi_bursts.v"
 SLOW, STOP = "reads/pattern=backpressure", "stop/stalled=no"
 FAULTS = {
     "room-for-one-more": (FILE, "free_q > {", "free_q >= {", SLOW, "the buffer holds|beats differ|m_data beat"),
-    "room-comes-back-twice": (FILE, "beat_leaves = beat_valid && (", "beat_leaves = (", SLOW,
-                               "the buffer holds|beats differ|m_data beat|budget"),
     "room-for-one-less": (FILE, "free_q > {{(COUNT_BITS-LEN_BITS){1'b0}}, next_len}",
                           "free_q > {{(COUNT_BITS-LEN_BITS){1'b0}}, next_len} + 1'b1", "full_rate/more=0", "pauses in"),
     "last-of-each-burst": (FILE, "m_axi_rlast && answer_ends", "m_axi_rlast", "reads/pattern=none", "last got"),
-    "last-of-each-beat": (FILE, "m_axi_rlast && answer_ends", "answer_ends", "reads/pattern=none", "last got"),
     "ready-waits-for-the-taker": (FILE, "m_axi_rready  = ready_q;", "m_axi_rready  = ready_q && m_data_ready;", SLOW,
                                   "RREADY|have no answer"),
     "beat-not-marked": (FILE, "m_axi_rresp[1], m_axi_rdata", "m_axi_rresp[0], m_axi_rdata", "errors", "error got"),
@@ -40,7 +36,6 @@ FAULTS = {
     "address-changes": (BURSTS, "if (go) begin\n            address_q", "if (burst_valid) begin\n            address_q",
                         "reads/pattern=gaps", "changed while|not Burst"),
     "not-sticky": (BURSTS, "|| (slave_q && !clear)", "", "errors", "the flags are|was lost"),
-    "decode-error-lost": (BURSTS, "(fails && answer_resp[0]) ||", "", "errors", "the flags are"),
     "last-address": (BURSTS, "(clear || !(slave_q || decode_q))", "1'b1", "errors", "the first error is"),
     "error-lost-to-clear": (BURSTS, "(fails && !answer_resp[0]) ||", "(fails && !answer_resp[0] && !clear) ||", "errors",
                             "an error was lost"),

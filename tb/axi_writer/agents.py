@@ -11,9 +11,9 @@ from cocotb.triggers import RisingEdge
 
 from tb.axi_bursts.checker import AddressRules
 from tb.axi_writer import coverage
-from tb.common.axi import OKAY, PORT, Pace, SparseMemory, WriteMemory
+from tb.common.axi import PORT, Pace, SparseMemory, WriteMemory
 from tb.common.bench import Bench
-from tb.common.bursts import COMMAND_FIELDS, SPACE, Command
+from tb.common.bursts import COMMAND_FIELDS, OKAY, SPACE, Command
 from tb.common.clock import cycle
 from tb.common.rng import rng
 from tb.common.scoreboard import Scoreboard

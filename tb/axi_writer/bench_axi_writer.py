@@ -10,8 +10,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.axi_writer import coverage
 from tb.axi_writer.agents import Writer
-from tb.common.axi import DECERR, SLVERR, Pace
-from tb.common.bursts import PAGE, Command, corners, random_commands
+from tb.common.axi import Pace
+from tb.common.bursts import DECERR, PAGE, SLVERR, Command, corners, random_commands
 from tb.common.clock import reset
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tb.common.axi import DECERR, OKAY, SLVERR
+from tb.common.bursts import DECERR, OKAY, SLVERR
 from tb.common.coverage import BenchCoverGroup, numbers, points_of, sampler
 
 point = points_of("fcim_axi_writer")
@@ -10,7 +10,7 @@ point = points_of("fcim_axi_writer")
 RESP = {OKAY: "OKAY", SLVERR: "SLVERR", DECERR: "DECERR"}
 COVERPOINTS = (
     point("axi_writer.width", "Every width of the bus", numbers(128, 256, 512, 1024)),
-    point("axi_writer.longest", "Longest bursts", numbers(1, 2, 16, 256)),
+    point("axi_writer.longest", "Longest bursts", numbers(1, 2, 4, 16, 256)),
     point("axi_writer.order", "A burst's last beat is accepted before or after its address",
           ("beats before the address", "in the same cycle", "address before the beats")),
     point("axi_writer.strobe", "Bytes of a beat that are written", ("none", "some", "all")),

@@ -1,4 +1,4 @@
-"""The AXI writer on buses of every width, with short and long bursts, few and many of them, and broken on purpose."""
+"""The AXI writer with short and with long bursts, and broken on purpose; tb/workloads/axi.py has more sizes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_axi_writer", "rtl/system/fcim_axi_writer.v", "tb.axi_writer.bench_axi_writer"
 
 
-@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding"), [
-    (128, 256, 2), (256, 2, 16), (512, 16, 4), (1024, 1, 1), (1024, 256, 3)])
+@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding"), [(128, 4, 3), (256, 256, 3)])
 def test_axi_writer(data_bits: int, max_burst: int, outstanding: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"DATA_BITS": data_bits, "MAX_BURST": max_burst, "OUTSTANDING": outstanding}, RunOptions(seed=seed))
 
@@ -23,14 +22,11 @@ SMALL = {"DATA_BITS": 128, "MAX_BURST": 4, "OUTSTANDING": 3}
 PLAIN, STALLS, STOP = "writes/pattern=none", "writes/pattern=gaps", "stop/stalled=no"
 FAULTS = {
     "strobes-after-stop": ("stopping ? {BYTES{1'b0}} : s_data_strobe", "s_data_strobe", STOP, "a beat that nobody gave"),
-    "all-strobes": ("stopping ? {BYTES{1'b0}} : s_data_strobe", "{BYTES{!stopping}}", PLAIN, "not those given"),
     "stops-without-its-beats": ("(s_data_valid || stopping)", "s_data_valid", STOP, "budget"),
     "takes-beats-while-it-stops": ("place && !stopping;", "place;", STOP, "while it stops"),
     "last-too-early": ("(beat_q == len)", "(beat_q + 1'b1 >= len)", PLAIN, "WLAST is"),
-    "last-missing": ("last_q   <= ends;", "last_q   <= ends && (len != 0);", PLAIN, "WLAST is"),
     "beat-changes-while-it-waits": ("len_valid && (!valid_q || m_axi_wready);", "len_valid;", STALLS,
                                     "changed while|not those given"),
-    "beat-lost": ("valid_q <= beat || (valid_q && !m_axi_wready);", "valid_q <= beat;", STALLS, "dropped"),
     "beats-wait-for-the-address": ("place = len_valid &&", "place = len_valid && !m_axi_awvalid &&",
                                    "beats_do_not_wait_for_addresses", "budget"),
     "done-with-every-burst": ("done_q <= answer && answer_ends;", "done_q <= answer;", PLAIN, "done"),

@@ -1,4 +1,4 @@
-"""The burst splitter at every width and several longest bursts, and broken on purpose."""
+"""The burst splitter with bursts up to 16 beats and up to 4 KB, and broken on purpose; tb/workloads/axi.py has more sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TESTS = 6
 SMALL = {"DATA_BITS": 512, "MAX_BURST": 16}
 
 
-@pytest.mark.parametrize(("data_bits", "max_burst"), [(128, 256), (256, 2), (512, 16), (1024, 1)])
+@pytest.mark.parametrize(("data_bits", "max_burst"), [(128, 16), (256, 256)])
 def test_burst_splitter(data_bits: int, max_burst: int, seed: int) -> None:
     assert run_bench(TOP, BENCH, {"DATA_BITS": data_bits, "MAX_BURST": max_burst}, RunOptions(seed=seed)).passed == TESTS
 
@@ -26,14 +26,10 @@ FAULTS = {
     "page-one-beat-short": ("~address_q[PAGE_BITS-1:0]};", "(~address_q[PAGE_BITS-1:0] == 0) ? {PAGE_BITS{1'b0}} : "
                             "~address_q[PAGE_BITS-1:0] - 1'b1};", PLAIN, DIFFERS),
     "longest-one-short": ("LONGEST = MAX_BURST - 1;", "LONGEST = MAX_BURST - 2;", PLAIN, DIFFERS),
-    "run-one-beat-long": ("(left_q[LEN_BITS-1:0] <= limit)", "(left_q[LEN_BITS-1:0] < limit)", PLAIN, DIFFERS),
     "rows-never-joined": ("wire one_run = (w_rows_q == ONE_ROW) ||", "wire one_run = (w_rows_q == ONE_ROW) || 1'b0 &&", PLAIN,
                           DIFFERS),
-    "rows-always-joined": ("wire one_run = (w_rows_q == ONE_ROW) ||", "wire one_run = 1'b1 ||", PLAIN, DIFFERS),
     "last-of-every-row": ("wire                last    = ends && (rows_q == 0);", "wire                last    = ends;", PLAIN,
                           DIFFERS),
-    "one-row-too-many": ("{ROWS_BITS{1'b0}} : w_rows_q - 1'b1;", "{ROWS_BITS{1'b0}} : w_rows_q;", PLAIN, DIFFERS),
-    "stride-once": ("next_q    <= next_q + stride_q;", "next_q    <= next_q;", PLAIN, DIFFERS),
     "ready-ignored": ("(!valid_q || m_burst_ready)", "(!valid_q || 1'b1)", "commands/pattern=backpressure",
                       "changed while|m_burst beat"),
     "clear-keeps-a-command": ("if (!rst_n || clear) begin\n            waits_q <= 1'b0;",

@@ -6,7 +6,6 @@ The memories are cocotbext-axi's, and this is the only module that touches that 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +13,15 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+from cocotbext.axi.sparse_memory import SparseMemory
 
+from tb.common.bursts import OKAY
 from tb.common.clock import cycle
 from tb.common.rng import rng
 from tb.common.stalls import bursts as stalls_of
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from cocotbext.axi import AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
-    from cocotbext.axi.sparse_memory import SparseMemory
-# The library is written for cocotb 1 and 2 alike; whoever uses it here can change nothing of what it should say otherwise.
-warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi\.")
-
 PORT = "m_axi"
-OKAY, SLVERR, DECERR = 0, 2, 3
 
 
 @dataclass(frozen=True)
@@ -137,33 +131,30 @@ class WriteMemory(_Paced, AxiSlaveWrite):
     Args:
         arrivals: list that grows by the cycle in which the last beat of each burst was accepted.
         answers: of bursts by number, where it is not OKAY.
-        addresses: list that grows with each address that is accepted.
+        addresses: list that grows by the cycle in which each address was accepted.
     """
 
     def __init__(self, dut: Any, memory: SparseMemory, pace: Pace, arrivals: list[int], answers: Mapping[int, int],
-                 addresses: list[Any]) -> None:
+                 addresses: list[int]) -> None:
         super().__init__(dut, memory, pace, arrivals, answers, bus=AxiWriteBus.from_prefix(dut, PORT))
         self.aw_channel.queue_occupancy_limit = pace.ahead or -1
         self.w_channel.queue_occupancy_limit = -1
         self._send, self.b_channel.send = self.b_channel.send, self._paced_send
-        self._addresses = addresses
+        later, ahead, behind = {"free": (None, [], []), "data first": (self.aw_channel, arrivals, addresses),
+                                "address first": (self.w_channel, addresses, arrivals)}[pace.order]
+        if later:
+            cocotb.start_soon(self._hold(later, ahead, behind))
         if pace.stalls:
-            self.stall(self.aw_channel, self.w_channel, self.b_channel)
-        if pace.interval > 1:
+            self.stall(*(channel for channel in (self.aw_channel, self.w_channel, self.b_channel) if channel is not later))
+        if pace.interval > 1 and later is not self.w_channel:
             self.w_channel.set_pause_generator(_pauses(iter(lambda: (1, pace.interval - 1), None)))
-        if pace.order != "free":
-            cocotb.start_soon(self._one_first())
 
-    async def _one_first(self) -> None:
-        """Hold the one channel back while it has not taken fewer bursts than the other."""
+    async def _hold(self, channel: Any, ahead: list[int], behind: list[int]) -> None:
+        """Pause ``channel``, whose bursts are ``behind``, while it has taken as many of them as there are ``ahead``."""
         edge = RisingEdge(self.dut.clk)
         while True:
             await edge
-            addresses, bursts = len(self._addresses), len(self.arrivals)
-            if self.pace.order == "data first":
-                self.aw_channel.pause = addresses >= bursts
-            else:
-                self.w_channel.pause = bursts >= addresses
+            channel.pause = len(behind) >= len(ahead)
 
     async def _write(self, address: int, data: bytes) -> None:
         if self.resp() == OKAY:

@@ -1,4 +1,4 @@
-"""Commands of the AXI engines, and the bursts that they are to become: from the specification in the engines' headers."""
+"""Commands of the AXI engines and the bursts that they are to become, from docs/axi.md; answers of AXI4. No simulator here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tb.common.stream import Beat
 
 PAGE = 4096
 SPACE = 1 << 64
+OKAY, SLVERR, DECERR = 0, 2, 3
 COMMAND_FIELDS = ("address", "beats", "rows", "stride")
 
 
