@@ -74,7 +74,8 @@ def all_figures() -> dict[str, Figure]:
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "power": Figure(power.power, ("power-operations", "power-fits", "power-size"), reports.POWER),
         "gates": Figure(gates.gates, ("gates", "gates-core"), reports.GATES),
-        "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"), reports.SYNTHESIS),
+        "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"),
+                            reports.SYNTHESIS),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),
     }

@@ -61,6 +61,8 @@ def _summary(parts: list[Data]) -> Piece:
     """Area and longest path of the engine and its largest blocks, of every configuration side by side."""
     rows = []
     for name, shown in SHOWN.items():
+        if any(PREFIX + name not in part["blocks"] for part in parts):
+            continue
         blocks = [part["blocks"][PREFIX + name] for part in parts]
         rows.append([shown, *(_near(block["with_children"]["area"], AREA) for block in blocks),
                      *(_near(block["longest_path"]["ps"], PATH) for block in blocks)])
