@@ -94,6 +94,11 @@ class EngineConfig:
         return self.head_dim // self.keys_per_block
 
     @property
+    def read_columns(self) -> int:
+        """Columns of O in a chunk of a row, of which the accumulators give one per cycle."""
+        return self.head_dim // self.cycles_per_key
+
+    @property
     def block_cycles(self) -> int:
         """Cycles that the OP-CIM spends on a block, however few keys it has."""
         return self.keys_per_block * self.cycles_per_key

@@ -16,7 +16,7 @@ from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
 from models.hardware.schedules import check_octaves
-from models.hardware.tile import TileJob, TileResult, TileStats
+from models.hardware.tile import PartialRows, TileJob, TileResult, TileStats
 
 
 @dataclass
@@ -30,8 +30,8 @@ class RowState:
 
     @classmethod
     def start(cls, rows: int, head_dim: int) -> RowState:
-        """State before a tile's first block."""
-        return cls(torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, dtype=torch.bool),
+        """State before a tile's first block; a maximum that is not set has the lowest code."""
+        return cls(torch.full((rows,), nx.LOWEST_ROW_MAX), torch.zeros(rows, dtype=torch.bool),
                    torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, head_dim, dtype=torch.int64))
 
 
@@ -125,5 +125,7 @@ def run_tile(cfg: EngineConfig, tile: TileJob) -> TileResult:
         stats.skipped_blocks += int(not ran[block])
         stats.rescaled_rows += int((amount > 0).sum())
         stats.rescale_amount += int(amount.sum())
-    out = nx.normalise(state.acc, state.row_sum).to(torch.int16)
-    return TileResult(out, state.row_sum == 0, stats, ran)
+    partial = PartialRows(state.row_max, state.row_sum, state.acc) if tile.partial else None
+    divided = slice(0 if tile.partial else rows)
+    out = nx.normalise(state.acc[divided], state.row_sum[divided]).to(torch.int16)
+    return TileResult(out, state.row_sum[divided] == 0, stats, ran, partial)

@@ -16,6 +16,7 @@ from models.hardware.config import (
     OCTAVES_BITS,
     OPERAND_BITS,
     OUT_BITS,
+    ROW_MAX_BITS,
     SHIFT_BITS,
     TAU_BITS,
     V_MULT_BITS,
@@ -110,10 +111,10 @@ _LAST = Field("last")
 _BLOCK = (Field("start", "index_bits"), Field("count", "count_bits"), _LAST)
 
 _Q = Stream("q", True, (_ROW, _POSITION, _MULTIPLIER, Field("shift", SHIFT_BITS), Field("tau", TAU_BITS), Field("fused"),
-                        Field("skip"), Field("octaves", OCTAVES_BITS), _LAST),
+                        Field("skip"), Field("octaves", OCTAVES_BITS), Field("partial"), _LAST),
             "one row of the tile; rows come in order 0, 1, ...; `last` on the tile's last row; rows after it are unused. row "
-            "`ROWS - 1` closes the tile in any case; `shift`, `tau`, `fused`, `skip` and `octaves` are taken from the tile's "
-            "last beat")
+            "`ROWS - 1` closes the tile in any case; `shift`, `tau`, `fused`, `skip`, `octaves` and `partial` are taken from the "
+            "tile's last beat")
 _K = Stream("k", True, (_ROW, _POSITION, _MULTIPLIER, Field("v_mult", V_MULT_BITS), _LAST),
             "one key; `v_mult` belongs to its value; `last` on the tile's last key (at least one key a tile)")
 _V = Stream("v", True, (_ROW, _LAST),
@@ -121,7 +122,11 @@ _V = Stream("v", True, (_ROW, _LAST),
 _DECISION = Stream("decision", False, (Field("skip"), _LAST),
               "what becomes of one key block, in order, once it is decided; `last` on the tile's last block")
 _O = Stream("o", False, (Field("data", OUT_BITS, "head_dim"), Field("empty"), _LAST),
-            "one row of O, rows in order, used rows only; `last` on the tile's last row")
+            "one row of O of a tile that is not `partial`, rows in order, used rows only; `last` on the tile's last row")
+_PART = Stream("part", False, (Field("acc", "acc_bits", "read_columns"), Field("sum", "sum_bits"), Field("max", ROW_MAX_BITS),
+                               _LAST),
+               "one chunk of a row of a `partial` tile, as it is: `CYCLES_PER_KEY` chunks a row, the lowest columns first; rows "
+               "in order, used rows only; `sum` and `max` (two's complement) are the row's; `last` on the tile's last chunk")
 _TILE = Stream("tile", True, (Field("keys", "pos_bits"), Field("schedule", SCHEDULE_BITS)),
                "one query tile, as at the scheduler's `s_tile`; in the order of the tiles of Q")
 _KREQ = Stream("kreq", False, _BLOCK, "a key block to be fetched: the keys `start` to `start + count - 1`, ascending; `last` on "
@@ -129,14 +134,14 @@ _KREQ = Stream("kreq", False, _BLOCK, "a key block to be fetched: the keys `star
 _VREQ = Stream("vreq", False, (*_BLOCK, Field("first")), "a value block to be fetched, of blocks that run only; `last` on the "
                "tile's last block if it runs, `first` on the tile's first request for values")
 
-CORE: Mapping[str, Stream] = {stream.name: stream for stream in (_Q, _K, _DECISION, _V, _O)}
+CORE: Mapping[str, Stream] = {stream.name: stream for stream in (_Q, _K, _DECISION, _V, _O, _PART)}
 """The streams of ``fcim_core``, in the order of its ports."""
-ENGINE: Mapping[str, Stream] = {stream.name: stream for stream in (_TILE, _Q, _KREQ, _K, _VREQ, _V, _O)}
+ENGINE: Mapping[str, Stream] = {stream.name: stream for stream in (_TILE, _Q, _KREQ, _K, _VREQ, _V, _O, _PART)}
 """The streams of ``fcim_engine``, in the order of its ports."""
 
 COUNTER_INFO: Mapping[str, Counter] = {
-    "cycles": Counter("cycles", "in which a tile is in flight: from its first row of Q to its last row of O"),
-    "tiles": Counter("tiles", "whose last row is out"),
+    "cycles": Counter("cycles", "in which a tile is in flight: from its first row of Q to its last output beat"),
+    "tiles": Counter("tiles", "whose last output beat is out"),
     "keys": Counter("keys", "accepted"),
     "blocks": Counter("key blocks", "decided, skipped ones included"),
     "q_bytes": Counter("bytes", "of Q taken in"),
@@ -162,11 +167,13 @@ COUNTER_INFO: Mapping[str, Counter] = {
                         "from `T[b]` to *room*"),
     "stall_bank": Counter("cycles", "a tile's first block that runs has that room and waits for its accumulators to be drained",
                           "from `max(T[b], room)` to *drained*"),
-    "stall_o": Counter("cycles", "a finished row is not taken, in which the drain stands", "`O - W`"),
+    "stall_o": Counter("cycles", "a finished row, or a chunk of a partial tile, is not taken, in which the drain stands",
+                       "`O - W`, `M - G`"),
     "ip_bit_ops": Counter("bits", "set in `k + 128` that switched the IP-CIM's array"),
     "op_bit_ops": Counter("bits", "set in `v + 128` that switched the OP-CIM's array"),
     "skipped_blocks": Counter("key blocks", "skipped: neither values nor exponentials nor outer products"),
     "stall_decision": Counter("cycles", "a decided block waits for `m_decision_ready`", "`E[b] - P[b]`"),
+    "partial_rows": Counter("rows", "given out as partial results, all chunks of them"),
 }
 """The counters, number 0 first; pages and documentation show these words."""
 COUNTERS = tuple(COUNTER_INFO)

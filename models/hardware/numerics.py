@@ -19,6 +19,7 @@ EXP2_LOW_BITS = Z_FRAC - EXP2_INDEX_BITS
 MANT_FRAC = 16
 PROB_SHIFT_ZERO = MANT_FRAC + 2  # from this shift on, a rounded probability is 0
 MASKED = -(1 << (Z_BITS - 1))
+LOWEST_ROW_MAX = MASKED >> Z_FRAC   # of a row that has seen no key
 MAX_SHIFT = (1 << SHIFT_BITS) - 1
 
 # T[i] = floor(2^(16 + i/32) + 1/2): knots of 2^f on [0, 1], 16 fraction bits

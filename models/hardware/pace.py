@@ -14,8 +14,8 @@ EARLY = -(1 << 40)      # before every cycle of any run
 class Pace:
     """Offers of the inputs and readiness of the outputs, in cycles counted from the acceptance of the first row of Q.
 
-    ``q``, ``k``, ``v``: per beat the first cycle in which it stands valid. ``o``, ``decision``: the cycles in which ``ready`` is
-    other than in the one before, ascending; it is low before the first of them, and stays as the last one leaves it.
+    ``q``, ``k``, ``v``: per beat the first cycle in which it stands valid. ``o``, ``part``, ``decision``: the cycles in which
+    ``ready`` is other than in the one before, ascending; it is low before the first of them, and stays as the last one leaves it.
     ``skips_wait``: a skipped block waits for ``decision`` as one that runs does; inside ``fcim_engine`` it waits for nothing.
     """
 
@@ -25,6 +25,7 @@ class Pace:
     o: Sequence[int] = (EARLY,)
     decision: Sequence[int] = (EARLY,)
     skips_wait: bool = True
+    part: Sequence[int] = (EARLY,)
 
 
 def offers(pace: Pace | None, stream: str, beats: int) -> Iterator[int]:

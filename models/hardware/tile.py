@@ -22,7 +22,8 @@ class TileJob:
     ``fused``: the first running maximum of every row is taken over the first two key blocks. ``skip``: a block whose
     probabilities are all 0 is left out; ``v`` holds its values all the same, :attr:`TileResult.ran` says which are streamed.
     ``octaves`` 1 to 31: so is one whose scores all lie further than that below their rows' running maxima, which costs
-    accuracy; 0 leaves out nothing that matters. ``v_mult`` int64 ``[n]``, 0 to 15: the values of key j count
+    accuracy; 0 leaves out nothing that matters. ``partial``: the rows are not divided, they leave as
+    :class:`PartialRows`. ``v_mult`` int64 ``[n]``, 0 to 15: the values of key j count
     ``(v_mult + 1) / 16`` times; without it all count once.
     """
 
@@ -39,6 +40,7 @@ class TileJob:
     skip: bool = False
     octaves: int = 0
     v_mult: Tensor | None = None
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if self.v_mult is None:
@@ -65,16 +67,28 @@ class TileStats:
 
 
 @dataclass
+class PartialRows:
+    """What the rows of a tile hold when its keys are through: ``row_max`` int64 ``[R]``, the running maxima, -512 for a row that
+    saw no key; ``row_sum`` int64 ``[R]``, the denominators; ``acc`` int64 ``[R, D]``, the accumulators."""
+
+    row_max: Tensor
+    row_sum: Tensor
+    acc: Tensor
+
+
+@dataclass
 class TileResult:
     """``out`` int16 ``[R, D]`` in units of v_scale / 256, ``empty`` bool ``[R]`` (the row saw no key).
 
     ``ran`` bool ``[blocks]``: which key blocks were exponentiated and accumulated; all of them unless the tile skips.
+    ``partial``: the rows of a partial tile, whose ``out`` and ``empty`` have none; None for any other.
     """
 
     out: Tensor
     empty: Tensor
     stats: TileStats = field(default_factory=TileStats)
     ran: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+    partial: PartialRows | None = None
 
 
 @dataclass

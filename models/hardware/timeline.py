@@ -27,14 +27,16 @@ PIPE_ROW_LOAD = 2   # from a row's acceptance until its bank is loaded
 PIPE_RMW = 3        # from the cycle after the last slice's read-modify-write has begun its last pass until the drain starts
 PIPE_SKIP = 2       # from the decision to skip a tile's last block until the drain starts
 PIPE_DIVIDE = 20    # from a row's first read until the first part of it is out
+PIPE_PART = 1       # from the read of a chunk of a partial tile until it is out
 
 
 @dataclass
 class Prediction:
     """What the ports of a run show, in cycles counted from the first row's acceptance, and what its counters hold.
 
-    ``taken``: per stream (q, k, v, decision, o) the cycle of each beat's acceptance. ``offered``: the same for the engine's own
-    offers, of decision and o. ``counters``: cycles and stalls alone (:func:`handshakes`), or all of them (:func:`predict_run`).
+    ``taken``: per stream (q, k, v, decision, o, part) the cycle of each beat's acceptance. ``offered``: the same for the engine's
+    own offers, of decision, o and part. ``counters``: cycles and stalls alone (:func:`handshakes`), or all of them
+    (:func:`predict_run`).
     """
 
     taken: dict[str, list[int]]
@@ -44,25 +46,39 @@ class Prediction:
 
 class _Drain:
     """Reads of the accumulators, dividers and row register: all of them move, or all stand while a finished row is not taken.
+    A partial tile is read when no row is on its way, and its chunks pass the dividers by.
 
     Steps are the cycles in which it moves; ``step`` lies in ``cycle``, and no row waits between them and the next of ``rows``.
     """
 
-    def __init__(self, ready: Ready) -> None:
-        self.ready = ready
+    def __init__(self, pace: Pace | None) -> None:
+        self.ready = {name: Ready(pace, name) for name in ("o", "part")}
         self.cycle, self.step = EARLY, 0
         self.rows: deque[int] = deque()     # of rows that are read and not taken: the step that takes it
-        self.offered: list[int] = []
-        self.taken: list[int] = []
+        self.offered: dict[str, list[int]] = {name: [] for name in self.ready}
+        self.taken: dict[str, list[int]] = {name: [] for name in self.ready}
 
     def _cycle_of(self, step: int) -> int:
         return self.cycle + step - self.step
 
+    def _take(self, stream: str, offered: int) -> int:
+        self.offered[stream].append(offered)
+        self.taken[stream].append(self.ready[stream].first(offered))
+        return self.taken[stream][-1]
+
     def _take_row(self) -> None:
         step = self.rows.popleft()
-        self.offered.append(self._cycle_of(step))
-        self.taken.append(self.ready.first(self.offered[-1]))
-        self.cycle, self.step = self.taken[-1], step
+        self.cycle, self.step = self._take("o", self._cycle_of(step)), step
+
+    def read_partial(self, done: int, chunks: int) -> int:
+        """Read a partial tile that is complete in cycle ``done``; the cycle from which its bank is free."""
+        self.finish()
+        read = max(done, self.cycle, self.taken["o"][-1] + 1 if self.taken["o"] else EARLY)
+        for chunk in range(chunks):
+            # the read after it has its cycle
+            read = self.cycle if chunk else read
+            self.cycle = self._take("part", read + PIPE_PART)
+        return read + 1
 
     def read(self, done: int, rows: int, cpk: int) -> int:
         """Read a tile that is complete in cycle ``done``; the cycle from which its bank is free."""
@@ -107,7 +123,7 @@ class _Run:
         self.offers = {name: offers(self.pace, name, beats) for name, beats in self.beats.items()}
         self.decision = Ready(self.pace, "decision")
         self.skips_wait = self.pace is None or self.pace.skips_wait
-        self.drain = _Drain(Ready(self.pace, "o"))
+        self.drain = _Drain(self.pace)
 
     def rows(self, count: int, free: int) -> int:
         """The next tile's rows, whose bank is free from ``free`` on; the cycle from which it is readable."""
@@ -178,16 +194,21 @@ class _Run:
         self.outer.append(max(probabilities, self.value + 1))
         self.stalls["stall_v"] += self.outer[-1] - probabilities
 
-    def count_flight(self, rows: Sequence[int], q_waits: Sequence[tuple[int, int]]) -> None:
-        """What counts only while a tile is in flight: from its first row of Q to its last row of O.
+    def count_flight(self, rows: Sequence[int], partial: Sequence[bool], q_waits: Sequence[tuple[int, int]]) -> None:
+        """What counts only while a tile is in flight: from its first row of Q to its last output beat.
 
         Args:
-            rows: of each tile. q_waits: per tile a cycle from which its first key waits, and the one from which Q is readable.
+            rows: of each tile. partial: whether these are given out as partial results. q_waits: per tile a cycle from which its
+                first key waits, and the one from which Q is readable.
         """
-        self.stalls["stall_o"] = sum(self.drain.taken) - sum(self.drain.offered)
+        taken, cpk = self.drain.taken, self.cfg.cycles_per_key
+        self.stalls["stall_o"] = sum(sum(taken[name]) - sum(self.drain.offered[name]) for name in taken)
         row, landed = 0, EARLY
-        for count, (waits, loaded) in zip(rows, q_waits, strict=True):
-            first, last = self.taken["q"][row], self.drain.taken[row + count - 1]
+        out = dict.fromkeys(taken, 0)       # beats of the tiles so far
+        for count, undivided, (waits, loaded) in zip(rows, partial, q_waits, strict=True):
+            stream, beats = ("part", count * cpk) if undivided else ("o", count)
+            out[stream] += beats
+            first, last = self.taken["q"][row], taken[stream][out[stream] - 1]
             on_ground = max(0, first - max(waits, landed + 1))
             self.stalls["stall_q"] += max(0, loaded - waits - on_ground)
             self.stalls["cycles"] += last - max(first - 1, landed)
@@ -195,13 +216,15 @@ class _Run:
 
 
 def handshakes(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
-               ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> Prediction:
+               ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None,
+               partial: Sequence[bool] | None = None) -> Prediction:
     """Every handshake, and the counters of cycles and stalls, of tiles with ``(rows, keys)`` each.
 
     Args:
         fused: per tile, whether its first two blocks are judged as one; by default none.
         ran: per tile, which of its blocks run; by default all.
         pace: what the streams do; by default they are always ready, and the inputs valid from cycle 0 on.
+        partial: per tile, whether its rows are given out as partial results; by default none.
 
     Raises:
         ValueError: the pace does not fit the tiles: another number of beats, or an output that stays not ready.
@@ -211,6 +234,7 @@ def handshakes(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequ
     runs = [[True] * len(blocks) if ran is None else [bool(r) for r in ran[tile]] for tile, blocks in enumerate(sizes)]
     values = sum(size for blocks, r in zip(sizes, runs, strict=True) for size, now in zip(blocks, r, strict=True) if now)
     run = _Run(cfg, pace, {"q": sum(rows for rows, _ in shapes), "k": sum(keys for _, keys in shapes), "v": values})
+    partial = [False] * len(shapes) if partial is None else partial
     q_free, acc_free = [EARLY, EARLY], [EARLY, EARLY]   # when the banks of Q and of accumulators are free again
     q_waits: list[tuple[int, int]] = []     # per tile: its first key waits from the one cycle on, Q is readable from the other on
     for tile, (rows, _) in enumerate(shapes):
@@ -227,10 +251,10 @@ def handshakes(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequ
                 run.decide(joint and now == 0, runs[tile][now], EARLY if any(runs[tile][:now]) else acc_free[bank])
         q_free[bank] = run.column + cpk + 1
         done = max(run.outer[-1] + cfg.block_cycles + cpk + PIPE_RMW, run.starts[-1] + PIPE_SKIP, acc_free[1 - bank])
-        acc_free[bank] = run.drain.read(done, rows, cpk)
+        acc_free[bank] = run.drain.read_partial(done, rows * cpk) if partial[tile] else run.drain.read(done, rows, cpk)
     run.drain.finish()
-    run.count_flight([rows for rows, _ in shapes], q_waits)
-    return Prediction({**run.taken, "o": run.drain.taken}, {"decision": run.asked, "o": run.drain.offered}, run.stalls)
+    run.count_flight([rows for rows, _ in shapes], partial, q_waits)
+    return Prediction({**run.taken, **run.drain.taken}, {"decision": run.asked, **run.drain.offered}, run.stalls)
 
 
 def predict_cycles(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
@@ -251,11 +275,13 @@ def predict_run(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[T
               "skipped_blocks")}
     rows = sum(r.stats.rows for r in results)
     run = handshakes(cfg, [(t.q.shape[0], t.k.shape[0]) for t in tiles], [t.fused for t in tiles],
-                     [r.ran.tolist() for r in results], pace)
+                     [r.ran.tolist() for r in results], pace, [t.partial for t in tiles])
     run.counters = {
         **total, **run.counters, "tiles": len(tiles),
         "q_bytes": rows * cfg.head_dim, "k_bytes": total["keys"] * cfg.head_dim, "v_bytes": len(run.taken["v"]) * cfg.head_dim,
-        "o_bytes": 2 * rows * cfg.head_dim, "ip_busy": total["keys"] * cfg.cycles_per_key,
+        "o_bytes": 2 * sum(len(r.out) for r in results) * cfg.head_dim,
+        "partial_rows": sum(len(r.partial.row_sum) for r in results if r.partial is not None),
+        "ip_busy": total["keys"] * cfg.cycles_per_key,
         "op_busy": (total["blocks"] - total["skipped_blocks"]) * cfg.block_cycles,
     }
     return run

@@ -25,8 +25,12 @@ module fcim_core #(
     localparam SHIFT_BITS = 6,                   // shift amount, unsigned
     localparam TAU_BITS = 4,                     // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5,                 // octaves that a block may lie below, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam ACC_BITS = SUM_BITS + 8,          // accumulator, signed
+    localparam ROW_MAX_BITS = 10,                // running maximum, signed
+    localparam READ_COLUMNS = HEAD_DIM * BITS_PER_CYCLE / 8,  // a chunk of a row
     localparam OUT_BITS = 16,                    // element of O, signed
-    localparam COUNTERS = 25,                    // performance counters
+    localparam COUNTERS = 26,                    // performance counters
     localparam COUNTER_BITS = 48                 // one counter, unsigned
 ) (
     input  wire                             clk,
@@ -43,6 +47,7 @@ module fcim_core #(
     input  wire                             s_q_fused,
     input  wire                             s_q_skip,
     input  wire [OCTAVES_BITS-1:0]          s_q_octaves,
+    input  wire                             s_q_partial,   // its rows leave through m_part
     input  wire                             s_q_last,
 
     // keys
@@ -73,6 +78,14 @@ module fcim_core #(
     output wire                             m_o_empty,
     output wire                             m_o_last,
 
+    // rows of partial tiles, chunk by chunk
+    output wire                             m_part_valid,
+    input  wire                             m_part_ready,
+    output wire [READ_COLUMNS*ACC_BITS-1:0] m_part_acc,    // the lowest columns first
+    output wire [SUM_BITS-1:0]              m_part_sum,
+    output wire [ROW_MAX_BITS-1:0]          m_part_max,
+    output wire                             m_part_last,   // the tile's last chunk
+
     // status
     input  wire                             clear,
     output wire                             tile_done,
@@ -89,15 +102,11 @@ module fcim_core #(
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1;
     localparam LANE_COUNT_BITS = $clog2(LANES + 1);
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK);
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS);
-    localparam ACC_BITS = SUM_BITS + 8;
     localparam BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK);
     localparam IP_LANE = 16 + $clog2(HEAD_DIM);
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM);
     localparam OPS_BITS = $clog2(8 * HEAD_DIM + 1);
-    localparam ROW_MAX_BITS = 10;
     localparam AMOUNT_BITS = ROW_MAX_BITS + 1 + LANE_COUNT_BITS;
-    localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY;
     localparam USER_BITS = POS_BITS + MULT_BITS + V_MULT_BITS + 2;  // with the key's bank and last
     localparam TILES_BITS = 8;      // more tiles than all banks and buffers hold
     // the widest increment is rescale_amount, whose AMOUNT_BITS grow with the lanes: 128 for
@@ -143,7 +152,7 @@ module fcim_core #(
     wire signed [ELEM_SUM_BITS-1:0] q_sum;
     wire [SHIFT_BITS-1:0]           row_shift;
     wire [TAU_BITS-1:0]             row_tau;
-    wire                            row_fused, row_skip;
+    wire                            row_fused, row_skip, row_partial;
     wire [OCTAVES_BITS-1:0]         row_octaves;
     wire                            tile_open;
     wire [1:0]                      loaded, streamed, scaled;
@@ -152,12 +161,13 @@ module fcim_core #(
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos),
         .s_q_mult(s_q_mult), .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_last(s_q_last),
+        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_partial(s_q_partial),
+        .s_q_last(s_q_last),
         .tile_open(tile_open),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_data(row_data),
         .row_pos(row_pos), .row_mult(row_mult), .q_sum(q_sum), .row_shift(row_shift),
         .row_tau(row_tau), .row_fused(row_fused), .row_skip(row_skip),
-        .row_octaves(row_octaves),
+        .row_octaves(row_octaves), .row_partial(row_partial),
         .loaded(loaded), .streamed(streamed), .scaled(scaled)
     );
 
@@ -214,7 +224,9 @@ module fcim_core #(
     wire [LANE_BITS-1:0]             rd_lane;
     wire [READ_COLUMNS*ACC_BITS-1:0] rd_acc;
     wire [SUM_BITS-1:0]              rd_sum;
+    wire [ROW_MAX_BITS-1:0]          rd_max;
     wire [2*COUNT_BITS-1:0]          bank_rows;
+    wire [1:0]                       bank_partial;
     wire [LANE_COUNT_BITS-1:0]       ev_saturations, ev_rescaled;
     wire [AMOUNT_BITS-1:0]           ev_amount;
     wire                             ev_wait_slot, ev_wait_bank;
@@ -231,7 +243,7 @@ module fcim_core #(
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
         .row_mult(row_mult),
         .q_sum(q_sum), .row_shift(row_shift), .row_tau(row_tau), .row_fused(row_fused),
-        .row_skip(row_skip), .row_octaves(row_octaves),
+        .row_skip(row_skip), .row_octaves(row_octaves), .row_partial(row_partial),
         .tile_scaled(tile_scaled), .tile_scaled_bank(tile_scaled_bank),
         .s_col_valid(col_valid), .s_col_ready(col_ready), .s_col_data(col_data),
         .s_col_ksum(col_ksum), .s_col_pos(col_pos), .s_col_mult(col_mult),
@@ -245,7 +257,8 @@ module fcim_core #(
         .m_blk_bank(blk_bank),
         .blk_shift(blk_shift), .blk_sum(blk_sum), .slot_in_use(slot_in_use),
         .bank_release(bank_release), .sum_rd_en(rd_en), .sum_rd_bank(rd_bank),
-        .sum_rd_pass(rd_pass), .sum_rd_lane(rd_lane), .sum_rd_data(rd_sum), .bank_rows(bank_rows),
+        .sum_rd_pass(rd_pass), .sum_rd_lane(rd_lane), .sum_rd_data(rd_sum), .sum_rd_max(rd_max),
+        .bank_rows(bank_rows), .bank_partial(bank_partial),
         .ev_saturations(ev_saturations), .ev_rescaled(ev_rescaled), .ev_amount(ev_amount),
         .ev_wait_slot(ev_wait_slot), .ev_wait_bank(ev_wait_bank)
     );
@@ -276,7 +289,7 @@ module fcim_core #(
     assign error_v_count = error_q;
 
     // ---- OP-CIM and normaliser
-    wire finish, finish_bank, done_valid, done_bank;
+    wire finish, finish_bank, done_valid, done_bank, ev_partial_row;
     wire decision_accept = m_decision_valid && m_decision_ready;
 
     fcim_op_cim #(
@@ -308,14 +321,19 @@ module fcim_core #(
     ) u_normalizer (
         .clk(clk), .rst_n(rst_n),
         .done_valid(done_valid), .done_bank(done_bank), .bank_rows(bank_rows),
-        .bank_release(bank_release),
+        .bank_partial(bank_partial), .bank_release(bank_release),
         .rd_en(rd_en), .rd_bank(rd_bank), .rd_pass(rd_pass), .rd_lane(rd_lane), .rd_chunk(rd_chunk),
-        .rd_acc(rd_acc), .rd_sum(rd_sum),
+        .rd_acc(rd_acc), .rd_sum(rd_sum), .rd_max(rd_max),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_data(m_o_data), .m_o_empty(m_o_empty),
-        .m_o_last(m_o_last)
+        .m_o_last(m_o_last),
+        .m_part_valid(m_part_valid), .m_part_ready(m_part_ready), .m_part_acc(m_part_acc),
+        .m_part_sum(m_part_sum), .m_part_max(m_part_max), .m_part_last(m_part_last),
+        .ev_partial_row(ev_partial_row)
     );
 
-    assign tile_done = m_o_valid && m_o_ready && m_o_last;
+    // never both at once: the tiles leave one after the other
+    assign tile_done = (m_o_valid && m_o_ready && m_o_last)
+                    || (m_part_valid && m_part_ready && m_part_last);
 
     // ---- counters; their order is COUNTERS in models/hardware/interface.py
     localparam [INC_BITS-1:0] ONE          = 1;
@@ -340,7 +358,7 @@ module fcim_core #(
     wire skipped_block  = decision_accept && m_decision_skip;
     wire zero_block     = decision_accept && decision_zero;
     wire stall_decision = m_decision_valid && !m_decision_ready;
-    wire stall_o        = m_o_valid && !m_o_ready;
+    wire stall_o        = (m_o_valid && !m_o_ready) || (m_part_valid && !m_part_ready);
     wire stall_v        = blk_valid && op_ready && !v_blk_valid;
     wire stall_k        = running && key_open && ip_ready && !s_k_valid;
     wire stall_q        = running && s_k_valid && ip_ready && !key_open;
@@ -352,6 +370,7 @@ module fcim_core #(
     endfunction
 
     wire [COUNTERS*INC_BITS-1:0] increments = {
+        add(ev_partial_row, ONE),                                           // 25 partial_rows
         add(stall_decision, ONE),                                           // 24 stall_decision
         add(skipped_block, ONE),                                            // 23 skipped_blocks
         add(op_active, {{(INC_BITS-OPS_BITS){1'b0}}, op_ops}),              // 22 op_bit_ops

@@ -28,8 +28,12 @@ module fcim_engine #(
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5,                  // octaves that a block may lie below, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam ACC_BITS = SUM_BITS + 8,           // accumulator, signed
+    localparam ROW_MAX_BITS = 10,                 // running maximum, signed
+    localparam READ_COLUMNS = HEAD_DIM * BITS_PER_CYCLE / 8,  // a chunk of a row
     localparam OUT_BITS = 16,                     // element of O, signed
-    localparam COUNTERS = 25,                     // performance counters
+    localparam COUNTERS = 26,                     // performance counters
     localparam COUNTER_BITS = 48                  // one counter, unsigned
 ) (
     input  wire                             clk,
@@ -53,6 +57,7 @@ module fcim_engine #(
     input  wire                             s_q_fused,
     input  wire                             s_q_skip,
     input  wire [OCTAVES_BITS-1:0]          s_q_octaves,
+    input  wire                             s_q_partial,   // its rows leave through m_part
     input  wire                             s_q_last,
 
     // key blocks to be fetched
@@ -91,6 +96,14 @@ module fcim_engine #(
     output wire [HEAD_DIM*OUT_BITS-1:0]     m_o_data,
     output wire                             m_o_empty,
     output wire                             m_o_last,
+
+    // rows of partial tiles, chunk by chunk
+    output wire                             m_part_valid,
+    input  wire                             m_part_ready,
+    output wire [READ_COLUMNS*ACC_BITS-1:0] m_part_acc,    // the lowest columns first
+    output wire [SUM_BITS-1:0]              m_part_sum,
+    output wire [ROW_MAX_BITS-1:0]          m_part_max,
+    output wire                             m_part_last,   // the tile's last chunk
 
     // status
     input  wire                             clear,
@@ -143,7 +156,8 @@ module fcim_engine #(
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos),
         .s_q_mult(s_q_mult), .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_last(s_q_last),
+        .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_partial(s_q_partial),
+        .s_q_last(s_q_last),
         .s_k_valid(s_k_valid), .s_k_ready(s_k_ready), .s_k_data(s_k_data), .s_k_pos(s_k_pos),
         .s_k_mult(s_k_mult), .s_k_v_mult(s_k_v_mult), .s_k_last(s_k_last),
         .m_decision_valid(decision_valid), .m_decision_ready(decision_ready),
@@ -151,6 +165,8 @@ module fcim_engine #(
         .s_v_valid(s_v_valid), .s_v_ready(s_v_ready), .s_v_data(s_v_data), .s_v_last(s_v_last),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_data(m_o_data), .m_o_empty(m_o_empty),
         .m_o_last(m_o_last),
+        .m_part_valid(m_part_valid), .m_part_ready(m_part_ready), .m_part_acc(m_part_acc),
+        .m_part_sum(m_part_sum), .m_part_max(m_part_max), .m_part_last(m_part_last),
         .clear(clear), .tile_done(tile_done), .error_v_count(error_v_count), .counters(counters)
     );
 

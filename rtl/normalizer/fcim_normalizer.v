@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_normalizer: reads a finished tile row by row and has it divided by the row's denominator.
+// fcim_normalizer: reads a finished tile row by row and has it divided by the row's denominator; a
+// partial tile's rows leave as they are, with their denominators and running maxima. Tiles leave in
+// their order: a partial one is read when no row of the one before is on its way any more.
 //
-// Latency:    20 cycles from the first read to the first part of a row.
+// Latency:    20 cycles from the first read to the first part of a row; a chunk of a partial tile
+//             is there in the cycle after its read.
 // Throughput: A row per CYCLES_PER_KEY cycles.
-// Cuts:       As in fcim_row_divider; m_o_ready stops the reads too in the same cycle.
-// Numbers:    As in fcim_divider.
+// Cuts:       m_o as in fcim_row_divider; m_part_valid is registered, m_part_acc, m_part_sum and
+//             m_part_max come from where they are read. m_o_ready and m_part_ready stop the reads
+//             in the same cycle.
+// Numbers:    Quotients as in fcim_divider; running maximum a signed integer.
 `default_nettype none
 
 module fcim_normalizer #(
@@ -19,6 +24,7 @@ module fcim_normalizer #(
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,  // index of a lane
     localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY,  // a chunk of a row of O
+    localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam OUT_BITS = 16                      // element of O, signed
 ) (
     input  wire                             clk,
@@ -28,9 +34,11 @@ module fcim_normalizer #(
     input  wire                             done_valid,
     input  wire                             done_bank,
     input  wire [2*COUNT_BITS-1:0]          bank_rows,
+    input  wire [1:0]                       bank_partial,
     output wire [1:0]                       bank_release,
 
-    // read ports of accumulators and row sums, data one cycle later
+    // read ports of accumulators, row sums and running maxima, data one cycle later, until the
+    // next read
     output wire                             rd_en,
     output wire                             rd_bank,
     output wire [PASS_BITS-1:0]             rd_pass,
@@ -38,20 +46,33 @@ module fcim_normalizer #(
     output wire [PASS_BITS-1:0]             rd_chunk,
     input  wire [READ_COLUMNS*ACC_BITS-1:0] rd_acc,
     input  wire [SUM_BITS-1:0]              rd_sum,
+    input  wire [ROW_MAX_BITS-1:0]          rd_max,
 
     // rows of O
     output wire                             m_o_valid,
     input  wire                             m_o_ready,
     output wire [HEAD_DIM*OUT_BITS-1:0]     m_o_data,
     output wire                             m_o_empty,
-    output wire                             m_o_last
+    output wire                             m_o_last,
+
+    // rows of partial tiles, chunk by chunk
+    output wire                             m_part_valid,
+    input  wire                             m_part_ready,
+    output wire [READ_COLUMNS*ACC_BITS-1:0] m_part_acc,
+    output wire [SUM_BITS-1:0]              m_part_sum,
+    output wire [ROW_MAX_BITS-1:0]          m_part_max,
+    output wire                             m_part_last,
+
+    // event: the last chunk of a row is taken
+    output wire                             ev_partial_row
 );
 
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
     localparam [LANE_BITS-1:0] LAST_LANE = LANES[LANE_BITS-1:0] - 1'b1;
 
-    // the whole drain moves or stands: it stands while a finished row is not taken
-    wire enable;
+    // the reads move or stand: they stand while a finished row or a chunk is not taken
+    wire divider_ready, divider_busy;
+    wire enable = divider_ready && !(m_part_valid && !m_part_ready);
 
     // ---- reads: rows of the older finished bank, chunk by chunk
     reg [1:0]            done_q;
@@ -59,10 +80,13 @@ module fcim_normalizer #(
     reg [COUNT_BITS-1:0] row_q;
     reg [PASS_BITS-1:0]  pass_q, chunk_q;
     reg [LANE_BITS-1:0]  lane_q;
+    reg                  divide_q, part_q, row_end_q, tile_end_q;   // of the last read
 
     wire [COUNT_BITS-1:0] rows      = bank_q ? bank_rows[COUNT_BITS +: COUNT_BITS]
                                              : bank_rows[0 +: COUNT_BITS];
-    wire                  issue     = done_q[bank_q] && enable;
+    wire                  part      = bank_partial[bank_q];
+    wire                  rows_left = divide_q || divider_busy;    // of a tile that is divided
+    wire                  issue     = done_q[bank_q] && enable && !(part && rows_left);
     wire                  row_end   = (chunk_q == LAST_PASS);
     wire                  last_row  = (row_q == rows - 1'b1);
     wire                  last_read = issue && row_end && last_row;
@@ -102,13 +126,14 @@ module fcim_normalizer #(
         end
     end
 
-    // ---- division, a chunk in the cycle after its read
-    reg read_q, row_end_q, tile_end_q;
+    // ---- a chunk in the cycle after its read: into the divider, or out as it is
     always @(posedge clk) begin
         if (!rst_n) begin
-            read_q <= 1'b0;
+            divide_q <= 1'b0;
+            part_q   <= 1'b0;
         end else if (enable) begin
-            read_q <= issue;
+            divide_q <= issue && !part;
+            part_q   <= issue && part;
         end
     end
     always @(posedge clk) begin
@@ -122,12 +147,19 @@ module fcim_normalizer #(
         .HEAD_DIM(HEAD_DIM), .COLUMNS(READ_COLUMNS), .ACC_BITS(ACC_BITS), .SUM_BITS(SUM_BITS)
     ) u_row_divider (
         .clk(clk), .rst_n(rst_n),
-        .s_chunk_valid(read_q), .s_chunk_ready(enable),
+        .s_chunk_valid(divide_q), .s_chunk_ready(divider_ready),
         .s_chunk_acc(rd_acc), .s_chunk_sum(rd_sum),
         .s_chunk_row_end(row_end_q), .s_chunk_tile_end(tile_end_q),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_data(m_o_data),
-        .m_o_empty(m_o_empty), .m_o_last(m_o_last)
+        .m_o_empty(m_o_empty), .m_o_last(m_o_last), .busy(divider_busy)
     );
+
+    assign m_part_valid   = part_q;
+    assign m_part_acc     = rd_acc;
+    assign m_part_sum     = rd_sum;
+    assign m_part_max     = rd_max;
+    assign m_part_last    = tile_end_q;
+    assign ev_partial_row = m_part_valid && m_part_ready && row_end_q;
 
 endmodule
 

@@ -32,7 +32,10 @@ module fcim_row_divider #(
     input  wire                         m_o_ready,
     output wire [HEAD_DIM*OUT_BITS-1:0] m_o_data,
     output wire                         m_o_empty,
-    output wire                         m_o_last
+    output wire                         m_o_last,
+
+    // a row is on its way, from the cycle after its last chunk until it is taken
+    output wire                         busy
 );
 
     localparam CHUNK = COLUMNS * OUT_BITS;
@@ -54,8 +57,14 @@ module fcim_row_divider #(
     // row end and tile end travel beside the divider
     reg [PIPE-1:0] row_end_q, tile_end_q;
     always @(posedge clk) begin
+        if (!rst_n) begin
+            row_end_q <= {PIPE{1'b0}};
+        end else if (enable) begin
+            row_end_q <= {row_end_q[PIPE-2:0], s_chunk_valid && s_chunk_row_end};
+        end
+    end
+    always @(posedge clk) begin
         if (enable) begin
-            row_end_q  <= {row_end_q[PIPE-2:0],  s_chunk_row_end};
             tile_end_q <= {tile_end_q[PIPE-2:0], s_chunk_tile_end};
         end
     end
@@ -68,7 +77,7 @@ module fcim_row_divider #(
         if (!rst_n) begin
             out_valid_q <= 1'b0;
         end else if (enable) begin
-            out_valid_q <= div_valid && row_end_q[PIPE-1];
+            out_valid_q <= row_end_q[PIPE-1];
         end
     end
     always @(posedge clk) begin
@@ -83,6 +92,7 @@ module fcim_row_divider #(
     assign m_o_data  = out_q;
     assign m_o_empty = out_empty_q;
     assign m_o_last  = out_last_q;
+    assign busy      = (|row_end_q) || out_valid_q;
 
 endmodule
 

@@ -80,12 +80,13 @@ module fcim_block_exponential #(
     output wire [2*ROWS*SHIFT_BITS-1:0]  blk_shift,
     output wire [2*ROWS*BSUM_BITS-1:0]   blk_sum,
 
-    // running sums
+    // running sums and maxima
     input  wire                          sum_rd_en,
     input  wire                          sum_rd_bank,
     input  wire [PASS_BITS-1:0]          sum_rd_pass,
     input  wire [LANE_BITS-1:0]          sum_rd_lane,
-    output wire [SUM_BITS-1:0]           sum_rd_data
+    output wire [SUM_BITS-1:0]           sum_rd_data,
+    output wire [ROW_MAX_BITS-1:0]       sum_rd_max
 );
 
     localparam [PASS_BITS-1:0] LAST_PASS = CYCLES_PER_KEY[PASS_BITS-1:0] - 1'b1;
@@ -166,6 +167,27 @@ module fcim_block_exponential #(
         end
     end
 
+    // ---- the maxima that a tile's rows end with: those of its last block that runs, since a block
+    // that moves or sets one counts; word {bank, pass}
+    localparam BANK_WORDS = 2 * CYCLES_PER_KEY;
+    localparam BANK_WORD_BITS = $clog2(BANK_WORDS);
+    wire [BANK_WORD_BITS-1:0]    max_wr_word, max_rd_word;
+    wire [LANES*ROW_MAX_BITS-1:0] rd_maxima;
+    generate
+        if (CYCLES_PER_KEY > 1) begin : g_max_passes
+            assign max_wr_word = {a_bank_q, a_pass_q};
+            assign max_rd_word = {sum_rd_bank, sum_rd_pass};
+        end else begin : g_max_pass
+            assign max_wr_word = a_bank_q;
+            assign max_rd_word = sum_rd_bank;
+        end
+    endgenerate
+    fcim_register_file #(.WORDS(BANK_WORDS), .WIDTH(LANES*ROW_MAX_BITS)) u_final_maxima (
+        .clk(clk),
+        .we(a_valid_q && a_first_key_q), .wr_address(max_wr_word), .wr_data(a_row_max_q),
+        .rd_address(max_rd_word), .rd_data(rd_maxima)
+    );
+
     // ---- stage B: exponential
     wire [LANES*PROB_BITS-1:0] c_p;
     fcim_exp2 #(.LANES(LANES), .PROB_BITS(PROB_BITS)) u_exp2 (
@@ -241,12 +263,15 @@ module fcim_block_exponential #(
 
     wire [LANES*SUM_BITS-1:0] rd_sums = sum_rd_bank ? bank1_sums : bank0_sums;
     reg  [SUM_BITS-1:0]       sum_rd_q;
+    reg  [ROW_MAX_BITS-1:0]   sum_rd_max_q;
     always @(posedge clk) begin
         if (sum_rd_en) begin
-            sum_rd_q <= rd_sums[sum_rd_lane*SUM_BITS +: SUM_BITS];
+            sum_rd_q     <= rd_sums[sum_rd_lane*SUM_BITS +: SUM_BITS];
+            sum_rd_max_q <= rd_maxima[sum_rd_lane*ROW_MAX_BITS +: ROW_MAX_BITS];
         end
     end
     assign sum_rd_data = sum_rd_q;
+    assign sum_rd_max  = sum_rd_max_q;
 
     // ---- stage D: running sums; probabilities times their value's multiplier, out; block sums of
     // the products

@@ -49,7 +49,8 @@ module fcim_online_softmax #(
     input  wire                            clk,
     input  wire                            rst_n,
 
-    // row table of the next tile; a bank's last write sets its shift, tau, fused, skip and octaves
+    // row table of the next tile; a bank's last write sets its shift, tau, fused, skip, octaves and
+    // partial
     input  wire                            row_we,
     input  wire                            row_bank,
     input  wire [ROW_BITS-1:0]             row_index,
@@ -61,6 +62,7 @@ module fcim_online_softmax #(
     input  wire                            row_fused,
     input  wire                            row_skip,
     input  wire [OCTAVES_BITS-1:0]         row_octaves,
+    input  wire                            row_partial,
     output wire                            tile_scaled,
     output wire                            tile_scaled_bank,
 
@@ -102,15 +104,17 @@ module fcim_online_softmax #(
     output wire [2*ROWS*BSUM_BITS-1:0]     blk_sum,
     input  wire [1:0]                      slot_in_use,   // by the OP-CIM, once it took the block
 
-    // accumulator banks; a sum comes one cycle after its request, rows hold from a tile's first
-    // block that runs to its release
+    // accumulator banks; a row's sum and maximum come one cycle after their request, rows and
+    // partial hold from a tile's first block that runs to its release
     input  wire [1:0]                      bank_release,
     input  wire                            sum_rd_en,
     input  wire                            sum_rd_bank,
     input  wire [PASS_BITS-1:0]            sum_rd_pass,
     input  wire [LANE_BITS-1:0]            sum_rd_lane,
     output wire [SUM_BITS-1:0]             sum_rd_data,
+    output wire [ROW_MAX_BITS-1:0]         sum_rd_max,
     output wire [2*COUNT_BITS-1:0]         bank_rows,
+    output wire [1:0]                      bank_partial,
 
     // events
     output wire [LANE_COUNT_BITS-1:0]      ev_saturations,
@@ -155,7 +159,7 @@ module fcim_online_softmax #(
     reg [TAU_BITS-1:0]     tau_q     [0:1];
     reg [OCTAVES_BITS-1:0] octaves_q [0:1];
     reg [COUNT_BITS-1:0]   rows_q    [0:1];
-    reg [1:0]              fused_q, skip_q;
+    reg [1:0]              fused_q, skip_q, partial_q;
     always @(posedge clk) begin
         if (row_we) begin
             tau_q[row_bank]     <= row_tau;
@@ -163,6 +167,7 @@ module fcim_online_softmax #(
             rows_q[row_bank]    <= {{(COUNT_BITS-ROW_BITS){1'b0}}, row_index} + 1'b1;
             fused_q[row_bank]   <= row_fused;
             skip_q[row_bank]    <= row_skip;
+            partial_q[row_bank] <= row_partial;
         end
     end
 
@@ -176,7 +181,7 @@ module fcim_online_softmax #(
     reg [1:0]              exp_buf_q;                // of the next one to decide and exponentiate
     reg                    tile_start_q;             // the next block to open is a tile's first
     reg [KEY_BITS-1:0]     zlast_key_q [0:2];
-    reg [2:0]              zfirst_q, zlast_q, zbank_q, zfused_q, zskip_q;
+    reg [2:0]              zfirst_q, zlast_q, zbank_q, zfused_q, zskip_q, zpartial_q;
     reg [TAU_BITS-1:0]     ztau_q     [0:2];
     reg [OCTAVES_BITS-1:0] zoctaves_q [0:2];
     reg [COUNT_BITS-1:0]   zrows_q    [0:2];
@@ -237,6 +242,7 @@ module fcim_online_softmax #(
             zbank_q[open_buf_q]    <= s_col_bank;
             zfused_q[open_buf_q]   <= fused_q[s_col_bank];
             zskip_q[open_buf_q]    <= skip_q[s_col_bank];
+            zpartial_q[open_buf_q] <= partial_q[s_col_bank];
             ztau_q[open_buf_q]     <= tau_q[s_col_bank];
             zoctaves_q[open_buf_q] <= octaves_q[s_col_bank];
             zrows_q[open_buf_q]    <= rows_q[s_col_bank];
@@ -315,6 +321,7 @@ module fcim_online_softmax #(
     reg [1:0]            slot_claimed_q;   // from a block's start until the OP-CIM takes it
     reg [1:0]            bank_busy_q;
     reg [COUNT_BITS-1:0] bank_rows_q [0:1];
+    reg [1:0]            bank_partial_q;
 
     wire exp_bank = zbank_q[exp_buf_q];
     wire can_run  = exp_ready && zjudged_q[exp_buf_q];
@@ -354,10 +361,12 @@ module fcim_online_softmax #(
 
     always @(posedge clk) begin
         if (exp_start && !ran_q) begin
-            bank_rows_q[exp_bank] <= zrows_q[exp_buf_q];
+            bank_rows_q[exp_bank]    <= zrows_q[exp_buf_q];
+            bank_partial_q[exp_bank] <= zpartial_q[exp_buf_q];
         end
     end
-    assign bank_rows = {bank_rows_q[1], bank_rows_q[0]};
+    assign bank_rows    = {bank_rows_q[1], bank_rows_q[0]};
+    assign bank_partial = bank_partial_q;
 
     // ---- exponential phase: probabilities, running sums, finished blocks
     fcim_block_exponential #(
@@ -376,7 +385,7 @@ module fcim_online_softmax #(
         .m_blk_bank(m_blk_bank),
         .blk_shift(blk_shift), .blk_sum(blk_sum),
         .sum_rd_en(sum_rd_en), .sum_rd_bank(sum_rd_bank), .sum_rd_pass(sum_rd_pass),
-        .sum_rd_lane(sum_rd_lane), .sum_rd_data(sum_rd_data)
+        .sum_rd_lane(sum_rd_lane), .sum_rd_data(sum_rd_data), .sum_rd_max(sum_rd_max)
     );
 
 endmodule

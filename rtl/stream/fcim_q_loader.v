@@ -34,6 +34,7 @@ module fcim_q_loader #(
     input  wire                            s_q_fused,
     input  wire                            s_q_skip,
     input  wire [OCTAVES_BITS-1:0]         s_q_octaves,
+    input  wire                            s_q_partial,
     input  wire                            s_q_last,
 
     output wire                            tile_open,   // accepts a tile's first row
@@ -51,6 +52,7 @@ module fcim_q_loader #(
     output wire                            row_fused,
     output wire                            row_skip,
     output wire [OCTAVES_BITS-1:0]         row_octaves,
+    output wire                            row_partial,
 
     // banks: loaded and not yet streamed through; given back when the last key's scores are scaled
     output wire [1:0]                      loaded,
@@ -71,7 +73,7 @@ module fcim_q_loader #(
     reg [MULT_BITS-1:0]    mult_q;
     reg [SHIFT_BITS-1:0]   shift_q;
     reg [TAU_BITS-1:0]     tau_q;
-    reg                    fused_q, skip_q;
+    reg                    fused_q, skip_q, partial_q;
     reg [OCTAVES_BITS-1:0] octaves_q;
 
     // rows beyond the array close the tile as `last` would, so that an overlong tile cannot
@@ -117,6 +119,7 @@ module fcim_q_loader #(
             fused_q    <= s_q_fused;
             skip_q     <= s_q_skip;
             octaves_q  <= s_q_octaves;
+            partial_q  <= s_q_partial;
         end
     end
 
@@ -142,6 +145,7 @@ module fcim_q_loader #(
     assign row_fused   = fused_q;
     assign row_skip    = skip_q;
     assign row_octaves = octaves_q;
+    assign row_partial = partial_q;
     assign loaded      = loaded_q;
 
 endmodule

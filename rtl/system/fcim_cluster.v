@@ -34,7 +34,7 @@ module fcim_cluster #(
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5,                  // octaves that a block may lie below, unsigned
     localparam OUT_BITS = 16,                     // element of O, signed
-    localparam COUNTERS = 25,                     // performance counters of an engine
+    localparam COUNTERS = 26,                     // performance counters of an engine
     localparam COUNTER_BITS = 48                  // one counter, unsigned
 ) (
     input  wire                             clk,
@@ -253,7 +253,8 @@ module fcim_cluster #(
                 .s_q_valid(s_q_valid && s_q_engine == n[ENGINE_BITS-1:0]), .s_q_ready(q_ready),
                 .s_q_data(s_q_data), .s_q_pos(s_q_pos), .s_q_mult(s_q_mult),
                 .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-                .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_last(s_q_last),
+                .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_partial(1'b0),
+                .s_q_last(s_q_last),
                 .m_kreq_valid(kreq_valid), .m_kreq_ready(kreq_ready),
                 .m_kreq_start({kreq_block, kreq_key}),
                 .m_kreq_count(), .m_kreq_last(kreq_last),
@@ -269,6 +270,8 @@ module fcim_cluster #(
                 .m_o_valid(o_valids[n]), .m_o_ready(o_readys[n]),
                 .m_o_data(o_rows[n*O_BITS +: HEAD_DIM*OUT_BITS]),
                 .m_o_empty(o_rows[n*O_BITS + O_BITS-2]), .m_o_last(o_rows[n*O_BITS + O_BITS-1]),
+                .m_part_valid(), .m_part_ready(1'b1), .m_part_acc(), .m_part_sum(), .m_part_max(),
+                .m_part_last(),
                 .clear(clear), .tile_done(), .error_v_count(error_v_count),
                 .error_order(error_order), .skipped(skipped), .skipped_last(skipped_last),
                 .counters(all_counters[n*COUNTERS*COUNTER_BITS +: COUNTERS*COUNTER_BITS])

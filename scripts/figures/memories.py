@@ -59,6 +59,7 @@ MEMORIES = (
            "LANES * (ROW_MAX_BITS + SHIFT_BITS)"),
     Memory("running maxima of the rows", "fcim_row_max", FILE, "1", "CYCLES_PER_KEY", "LANES * (ROW_MAX_BITS + 1)"),
     Memory("denominators of two tiles", "fcim_block_exponential", FILE, "2", "CYCLES_PER_KEY", "LANES * SUM_BITS"),
+    Memory("last running maxima of two tiles", "fcim_block_exponential", FILE, "1", "2 * CYCLES_PER_KEY", "LANES * ROW_MAX_BITS"),
     Memory("key blocks asked for", "fcim_block_queue", FILE, "1", "BLOCKS_AHEAD", "INDEX_BITS + KEY_BITS + 2"),
 )
 

@@ -70,7 +70,7 @@ WIDTHS = (
 def names(cfg: EngineConfig) -> dict[str, int]:
     """What formulas are made of: the names of the RTL, and every width that is a name there."""
     known = {**sizes(cfg), "Z_FRAC": Z_FRAC, "OUT_BITS": OUT_BITS, "OUT_FRAC": OUT_FRAC,
-             "READ_COLUMNS": cfg.head_dim // cfg.cycles_per_key}
+             "READ_COLUMNS": cfg.read_columns}
     for width in WIDTHS:
         if width.name.isupper():
             known.setdefault(width.name, evaluate(width.bits, known))

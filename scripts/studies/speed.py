@@ -153,7 +153,7 @@ def alone(name: str, cfg: EngineConfig, tokens: int, seed: int) -> Line:
         for stream in "qkv":
             beats = len(streams[f"{stream}_last"])
             write_source(folder / f"{stream}.bin", CORE[stream], cfg, streams, idle_cycles(None, beats))
-        for stream in ("o", "decision"):
+        for stream in ("o", "part", "decision"):
             write_sink(folder / f"{stream}_ready.bin", repeat((1 << 30, 0)))
         sources, build = [*rtl_files(), *PLAYER, ALONE], folder / "build"
         parameters = [f"-G{key}={value}" for key, value in cfg.verilog_parameters().items()]

@@ -47,7 +47,10 @@ class Checker:
         self._check_offer()
         self._check_slots()
         if self.model.answer is not None:
-            self._equal("sum_rd_data", self.model.answer)
+            total, row_max = self.model.answer
+            self._equal("sum_rd_data", total)
+            if row_max is not None:
+                self._equal("sum_rd_max", row_max & (1 << ROW_MAX_BITS) - 1)
         self._feed()
 
     def _bits(self, name: str) -> str:
@@ -168,7 +171,7 @@ class Checker:
         written = self._write is not None and self._write.block.bank != bank    # its probabilities join the sums in this cycle
         self.reads_while_written += written
         assert model.answer is not None
-        coverage.sample_read(model.answer, self.size.sum_bits, written)
+        coverage.sample_read(model.answer[0], self.size.sum_bits, written)
         block = [b for b in model.blocks if b.bank == bank and b.start < self.now][-1]
         if block.last:
             self.read.add((block.number, row))

@@ -72,7 +72,9 @@ class Model:
         self.writes: dict[int, Write] = {}                  # by cycle
         self.held: list[ExpectedBlock | None] = [None, None]    # per slot, whose shift and sum must be there
         self.sums: list[list[int] | None] = [None, None]    # per bank
-        self.answer: int | None = None                      # of the last request for a sum
+        # per bank, of its last block; None: unknown
+        self.maxima: list[list[int | None]] = [[None] * size.rows for _ in range(2)]
+        self.answer: tuple[int, int | None] | None = None   # of the last request: the row's sum and maximum
         self._settled = [0, 0]                              # per bank, of the last block that was started
 
     def begin(self, now: int) -> None:
@@ -126,6 +128,7 @@ class Model:
             p = 0 if m is None else spec.probability(value, m, block.tau, self.size.prob_bits)
             written.append(spec.weighed(p, block.v_mult[key]))
             if key == 0:
+                self.maxima[block.bank][row] = m
                 assert shift is not None
                 block.shift.append(shift[lane])
                 block.total.append(0)
@@ -142,7 +145,7 @@ class Model:
         self.taken.append(now)
 
     def read(self, now: int, bank: int, row: int) -> None:
-        """A sum is asked for in the cycle ``now``: it is the answer from the next cycle on."""
+        """A row is asked for in the cycle ``now``: its sum and maximum are the answer from the next cycle on."""
         sums = self.sums[bank]
         assert sums is not None and self.idle(bank, now), "the stimulus asks for a sum that is not settled"
-        self.answer = sums[row]
+        self.answer = sums[row], self.maxima[bank][row]

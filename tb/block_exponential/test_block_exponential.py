@@ -46,6 +46,10 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     (TOP, "blk_last_key_q[c_slot_q] <= c_key_q", "blk_last_key_q[c_slot_q] <= last_key_q", "m_blk_last_key is"),
     (TOP, "[sum_rd_lane*SUM_BITS", "[(LANES-1-sum_rd_lane)*SUM_BITS", "sum_rd_data is"),
     (TOP, "sum_rd_bank ? bank1_sums", "c_bank_q ? bank1_sums", "sum_rd_data is"),
+    (TOP, "max_wr_word = {a_bank_q, a_pass_q}", "max_wr_word = {bank_q, a_pass_q}", "sum_rd_max is"),
+    (TOP, "max_rd_word = {sum_rd_bank, sum_rd_pass}", "max_rd_word = {bank_q, sum_rd_pass}", "sum_rd_max is"),
+    (TOP, "a_valid_q && a_first_key_q)", "a_valid_q && a_first_key_q && a_first_q)", "sum_rd_max is"),
+    (TOP, "[sum_rd_lane*ROW_MAX_BITS", "[(LANES-1-sum_rd_lane)*ROW_MAX_BITS", "sum_rd_max is"),
     (TOP, "if (!rst_n) begin\n            a_valid_q <= 1'b0", "if (!rst_n) begin\n            a_valid_q <= run_q",
      "a_reset.*p_we is 1, "),
     (TOP, "take_slot_q <= 1'b0", "take_slot_q <= (take_slot_q === 1'b1)", "a_reset.*m_blk_valid is 0, expected 1"),
@@ -56,6 +60,7 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
         "multiplier-of-every-pass", "multiplier-of-the-next-key", "products-cut-off", "multiplier-is-one-less",
         "denominators-sum-products", "block-sums-without-multipliers",
         "shift-of-every-key", "last-key-of-the-next-block", "sum-of-another-lane", "sum-of-the-other-bank",
+        "maximum-to-the-next-block's-bank", "maximum-of-another-bank", "maximum-of-the-first-block", "maximum-of-another-lane",
         "reset-leaves-a-pass", "reset-leaves-the-slot", "masked-scores-count"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (f"rtl/softmax/{module}.v", old, new), message, TOP, BENCH, dict(zip(NAMES, SMALL, strict=True)),

@@ -24,7 +24,7 @@ from tb.common.stream import StreamMonitor, StreamSink, StreamSource
 from tb.core.agents import accepted, each_engine_pattern, save_record
 
 WAVE = ("ascending", "own_start", "base", "blocks")
-Q = ("engine", *CORE["q"].names)
+Q = ("engine", *(name for name in CORE["q"].names if name != "partial"))     # whole tiles alone
 ROWS_OUT = ("engine", *CORE["o"].names)
 SETTLE_CYCLES = 300
 BUS_PINS = ("head_valid", "head_own", "head_skip", "room", "take", "stream_valid")

@@ -12,6 +12,7 @@ Z_FRAC = 10
 Z_MAX = 2**19 - 1
 Z_MIN = -(2**19) + 1
 MASKED = -(2**19)
+LOWEST_ROW_MAX = -(2**9)     # of a row that has seen no key
 MAX_SHIFT = 63
 Matrix = Sequence[Sequence[int]]
 

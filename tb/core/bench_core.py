@@ -34,12 +34,13 @@ from tb.core.agents import (
     time_arrays,
     values_on_demand,
 )
+from tb.core.played import outputs_due
 
 SETTLE_CYCLES = 40
 
 
 async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[None]] | None = None) -> None:
-    """Send everything, wait for as many rows as went in, then a little longer for rows that should not come; write the record.
+    """Send everything, wait for all rows and chunks, then a little longer for what should not come; write the record.
 
     ``before(dut)`` runs first and may leave the engine in any state; a reset follows it.
     """
@@ -60,14 +61,14 @@ async def record_run(dut: Any, pattern: str, before: Callable[[Any], Awaitable[N
     watchdog = start_watchdog(int(os.environ["ENGINE_BUDGET"]), lambda: accepted(monitors))
     await reset(dut)
     watch = PortWatch(dut) if os.environ.get("ENGINE_WATCH") else None
-    rows = len(streams["q_last"])
+    due = outputs_due(streams, cfg)
     for name, source in sources.items():
         if name == "v" and os.environ.get("ENGINE_ON_DEMAND"):
             monitors["decision"].add_callback(values_on_demand(streams, source, cfg.keys_per_block))
         else:
             source.append(load_beats(streams, name))
     edge = RisingEdge(dut.clk)
-    while len(monitors["o"].beats) < rows:
+    while any(len(monitors[name].beats) < count for name, count in due.items()):
         await edge
     await ClockCycles(dut.clk, SETTLE_CYCLES)
     watchdog.cancel()

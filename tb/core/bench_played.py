@@ -47,7 +47,8 @@ async def report_progress(dut: Any, path: Path) -> None:
 async def run_streams(dut: Any, pattern: str) -> None:
     """One run from reset."""
     streams = dict(np.load(os.environ["ENGINE_STREAMS"]))
-    cfg, due = config_of(dut), beats_due(streams)
+    cfg = config_of(dut)
+    due = beats_due(streams, cfg)
     for name, stream in CORE.items():
         if stream.inward:
             write_source(Path(f"{name}.bin"), stream, cfg, streams, idle_cycles(stalls(name, pattern), due[name]))
@@ -56,9 +57,9 @@ async def run_streams(dut: Any, pattern: str) -> None:
 
     dut.start.value = 0
     dut.finish.value = 0
-    dut.rows_due.value = due["o"]
+    dut.rows_due.value, dut.chunks_due.value = due["o"], due["part"]
     start_clock(dut)
-    counts = {"q": dut.q_in, "k": dut.keys_in, "v": dut.v_in, "o": dut.rows_out}
+    counts = {"q": dut.q_in, "k": dut.keys_in, "v": dut.v_in, "o": dut.rows_out, "part": dut.chunks_out}
 
     def seen() -> dict[str, int]:
         return {name: int(handle.value) for name, handle in counts.items()}

@@ -20,7 +20,7 @@ from models.hardware.tile import TileJob, TileResult
 from models.hardware.timeline import TIMING_COUNTERS
 from scripts.flow.simulator import repeat_command
 from tb.core.model import Expected, Predictor
-from tb.core.transactions import Record, Transactions, streams_to_send
+from tb.core.transactions import Record, Transactions, chunk_arrays, streams_to_send
 
 SHOWN = 3      # rows, and lanes of a row, that a message shows
 
@@ -29,17 +29,19 @@ SHOWN = 3      # rows, and lanes of a row, that a message shows
 class EngineRun:
     """One pattern's outcome.
 
-    ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them; ``golden`` what the model gives
-    for the monitored inputs; ``mismatches`` per row ``[rows]``; ``problems`` everything else that is wrong.
+    ``out`` int16 ``[rows, D]`` and ``empty`` bool ``[rows]`` as the engine gave them, without the rows of partial tiles, whose
+    chunks ``part`` has (:func:`tb.core.transactions.chunk_arrays`); ``golden`` what the model gives for the monitored inputs;
+    ``mismatches`` per row of all tiles ``[rows]``; ``problems`` everything else that is wrong.
     ``predicted`` are the counters that the models give for the pace at which the streams came.
-    ``taken`` holds per stream (q, k, v, o, decision) the cycle in which each beat was taken, counted from the first row of Q.
-    ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` are the CPU seconds in which Python
-    only waited for the simulator, if the bench measures them, ``check_seconds`` those of the models and the comparison.
+    ``taken`` holds per stream (q, k, v, o, part, decision) the cycle in which each beat was taken, counted from the first row
+    of Q. ``waves`` is the waveform, of all patterns, if one was asked for. ``simulated_seconds`` are the CPU seconds in which
+    Python only waited for the simulator, if the bench measures them, ``check_seconds`` those of the models and the comparison.
     """
 
     pattern: str
     out: torch.Tensor
     empty: torch.Tensor
+    part: dict[str, torch.Tensor]
     golden: list[TileResult]
     mismatches: torch.Tensor
     counters: dict[str, int]
@@ -90,29 +92,51 @@ class Scoreboard:
                 problems.append(str(error))
         expected = self.predictor.predict(given, seen, at_speed)
         mismatches = self._mismatches(seen, expected)
-        problems += [*self._rows(seen, expected), *self._decisions(seen, expected), *self._cycles(seen, expected),
-                     *self._counters(seen, expected)]
-        run = EngineRun(pattern, seen.out.to(torch.int16), seen.empty, expected.golden, mismatches, seen.counters,
-                        expected.timeline.counters, problems, dict(seen.taken), check_seconds=time.process_time() - began)
+        problems += [*self._rows(seen, expected), *self._chunks(seen, expected), *self._decisions(seen, expected),
+                     *self._cycles(seen, expected), *self._counters(seen, expected)]
+        run = EngineRun(pattern, seen.out.to(torch.int16), seen.empty, seen.part, expected.golden, mismatches,
+                        seen.counters, expected.timeline.counters, problems, dict(seen.taken),
+                        check_seconds=time.process_time() - began)
         self.runs.append(run)
         return run
 
-    @staticmethod
-    def _mismatches(seen: Transactions, expected: Expected) -> torch.Tensor:
-        """Per row, how many values and flags differ ``[rows]``; 1 everywhere if the number of rows does."""
-        out = torch.cat([g.out for g in expected.golden]).to(torch.int64)
-        if len(seen.out) != len(out):
-            return torch.ones(len(out), dtype=torch.int64)
-        return (seen.out != out).sum(-1) + (seen.empty != torch.cat([g.empty for g in expected.golden]))
+    def _mismatches(self, seen: Transactions, expected: Expected) -> torch.Tensor:
+        """Per row of all tiles, how many values and flags differ ``[rows]``; 1 in all rows of a stream that has another number
+        of beats."""
+        golden, per_row = expected.golden, self.cfg.cycles_per_key
+        out = torch.cat([g.out for g in golden]).to(torch.int64)
+        divided = torch.ones(len(out), dtype=torch.int64)
+        if len(seen.out) == len(out):
+            divided = (seen.out != out).sum(-1) + (seen.empty != torch.cat([g.empty for g in golden]))
+        want = chunk_arrays(self.cfg, [g.partial for g in golden if g.partial is not None])
+        undivided = torch.ones(len(want["sum"]) // per_row, dtype=torch.int64)
+        if len(seen.part["sum"]) == len(want["sum"]):
+            acc, total, row_max = (seen.part[name] != want[name] for name in ("acc", "sum", "max"))
+            undivided = (acc.sum(-1) + total + row_max).reshape(len(undivided), per_row).sum(-1)
+        sides = {False: divided, True: undivided}
+        found = []
+        for result in golden:
+            side, rows = result.partial is not None, result.stats.rows
+            found.append(sides[side][:rows])
+            sides[side] = sides[side][rows:]
+        return torch.cat(found)
 
     @staticmethod
     def _rows(seen: Transactions, expected: Expected) -> Iterator[str]:
         """What is wrong with the rows of O, beside their bits."""
-        ends = np.cumsum([len(g.out) for g in expected.golden])
+        ends = np.cumsum([0, *(len(g.out) for g in expected.golden if g.partial is None)])
         if len(seen.out) != ends[-1]:
             yield f"{len(seen.out)} rows came, {ends[-1]} were expected"
-        elif not np.array_equal(np.flatnonzero(seen.out_last), ends - 1):
+        elif not np.array_equal(np.flatnonzero(seen.out_last), ends[1:] - 1):
             yield "last is not on each tile's last row"
+
+    def _chunks(self, seen: Transactions, expected: Expected) -> Iterator[str]:
+        """What is wrong with the chunks of partial tiles, beside their bits."""
+        last = chunk_arrays(self.cfg, [g.partial for g in expected.golden if g.partial is not None])["last"]
+        if len(seen.part["last"]) != len(last):
+            yield f"{len(seen.part['last'])} chunks of partial tiles came, {len(last)} were expected"
+        elif not torch.equal(seen.part["last"], last):
+            yield "last is not on each partial tile's last chunk"
 
     @staticmethod
     def _decisions(seen: Transactions, expected: Expected) -> Iterator[str]:
@@ -165,20 +189,39 @@ def check_record(cfg: EngineConfig, tiles: Sequence[TileJob], record: Record, pa
     return run
 
 
+def _differences(run: EngineRun, tile: int, row: int) -> str:
+    """What differs in one row of a tile; empty if its stream has another number of beats than it should."""
+    want, before = run.golden[tile], run.golden[:tile]
+    if want.partial is None:
+        index = sum(len(result.out) for result in before) + row
+        if len(run.out) != sum(len(result.out) for result in run.golden):
+            return ""
+        got, right = run.out[index], want.out[row]
+        flags = {"empty": (bool(run.empty[index]), bool(want.empty[row]))}
+    else:
+        undivided = [result.stats.rows if result.partial is not None else 0 for result in run.golden]
+        per_row = len(want.partial.acc[row]) // run.part["acc"].shape[1]
+        if len(run.part["sum"]) != per_row * sum(undivided):
+            return ""
+        chunks = slice(first := per_row * (sum(undivided[:tile]) + row), first + per_row)
+        got, right = run.part["acc"][chunks].flatten(), want.partial.acc[row]
+        flags = {name: (run.part[name][chunks].unique().tolist(), int(value[row]))
+                 for name, value in (("sum", want.partial.row_sum), ("max", want.partial.row_max))}
+    lanes = (got != right).nonzero().flatten().tolist()
+    shown = [", ".join(f"lane {d}: got {int(got[d])}, expected {int(right[d])}" for d in lanes[:SHOWN])]
+    shown += [f"{name} {value}, expected {expected}" for name, (value, expected) in flags.items()]
+    return f"{len(lanes)} lanes differ; {'; '.join(shown)}"
+
+
 def describe(run: EngineRun, names: Sequence[str] = ()) -> str:
     """What is wrong with one run: problems, first mismatching rows with their lanes, counters that differ from the model."""
     lines = [f"pattern {run.pattern}: {int((run.mismatches > 0).sum())} of {len(run.mismatches)} rows differ"]
     lines += [f"  {problem}" for problem in run.problems]
-    rows = [(tile, row) for tile, result in enumerate(run.golden) for row in range(len(result.out))]
-    if len(rows) == len(run.out):
-        for index in run.mismatches.nonzero().flatten().tolist()[:SHOWN]:
-            tile, row = rows[index]
-            want, got = run.golden[tile], run.out[index]
-            lanes = (got != want.out[row]).nonzero().flatten().tolist()
-            name = f" ({names[tile]})" if names else ""
-            shown = ", ".join(f"lane {d}: got {int(got[d])}, expected {int(want.out[row, d])}" for d in lanes[:SHOWN])
-            lines.append(f"  tile {tile}{name} row {row}: {len(lanes)} lanes differ; {shown}; "
-                         f"empty {bool(run.empty[index])}, expected {bool(want.empty[row])}")
+    rows = [(tile, row) for tile, result in enumerate(run.golden) for row in range(result.stats.rows)]
+    for index in run.mismatches.nonzero().flatten().tolist()[:SHOWN]:
+        tile, row = rows[index]
+        if shown := _differences(run, tile, row):
+            lines.append(f"  tile {tile}{f' ({names[tile]})' if names else ''} row {row}: {shown}")
     lines += [f"  counter {name}: {run.counters[name]}, model {value}" for name, value in run.predicted.items()
               if run.counters[name] != value]
     return "\n".join(lines)

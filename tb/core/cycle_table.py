@@ -20,8 +20,8 @@ class Events:
     """Cycles of the run's events, counted from the first row's acceptance; names as in the page's table.
 
     ``R`` rows, ``A`` keys, ``H`` handoffs, ``C`` columns, ``J`` and ``E`` blocks, ``X`` blocks that run, ``V`` values,
-    ``D`` drain starts of tiles, ``O`` rows of output taken. ``P`` is when requests, and ``W`` when rows of output are first
-    valid.
+    ``D`` drain starts of tiles, ``O`` rows of output and ``M`` chunks of partial tiles taken. ``P`` is when requests, ``W`` when
+    rows of output and ``G`` when chunks are first valid.
     """
 
     R: list[int] = field(default_factory=list)
@@ -36,6 +36,8 @@ class Events:
     O: list[int] = field(default_factory=list)  # noqa: E741 (the page's name)
     P: list[int] = field(default_factory=list)
     W: list[int] = field(default_factory=list)
+    G: list[int] = field(default_factory=list)
+    M: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -69,11 +71,21 @@ class _Drain:
 
     events: Events
     changes: Sequence[int]                              # of m_o_ready
+    part_changes: Sequence[int]                         # of m_part_ready
     cycle: int = NEVER
     flying: list[int] = field(default_factory=list)     # rows under way: moves until each is valid
+    chunk: bool = False                                 # of a partial tile, read and not taken
 
     def move(self, ends_row: bool) -> bool:
         """One cycle, which would read the last part of a row or not; False if nothing moves in it."""
+        if self.chunk:
+            if len(self.events.G) == len(self.events.M):
+                self.events.G.append(self.cycle)
+            if not _is_ready(self.part_changes, self.cycle):
+                self.cycle += 1
+                return False
+            self.events.M.append(self.cycle)
+            self.chunk = False
         if self.flying and self.flying[0] == 0:
             if len(self.events.W) == len(self.events.O):
                 self.events.W.append(self.cycle)
@@ -86,22 +98,25 @@ class _Drain:
         self.cycle += 1
         return True
 
-    def read(self, done: int, rows: int, cpk: int) -> int:
-        """Read a tile from ``done`` on; when its bank is free."""
-        while self.flying and self.cycle < done:
+    def read(self, done: int, rows: int, cpk: int, partial: bool) -> int:
+        """Read a tile from ``done`` on, a partial one when no row is under way; when its bank is free."""
+        while (self.flying or self.chunk) and self.cycle < done or self.flying and partial:
             self.move(False)
         self.cycle = max(self.cycle, done)
         for part in range(rows * cpk):
-            while not self.move((part + 1) % cpk == 0):
+            while not self.move(not partial and (part + 1) % cpk == 0):
                 pass
+            self.chunk = partial
             if part == 0:
                 self.events.D.append(self.cycle - 1)
         return self.cycle
 
 
 def cycle_table(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Sequence[bool] | None = None,
-                ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None) -> Events:
-    """All events of tiles with ``(rows, keys)`` each; ``fused`` per tile (none by default), ``ran`` per tile and block (all).
+                ran: Sequence[Sequence[bool]] | None = None, pace: Pace | None = None,
+                partial: Sequence[bool] | None = None) -> Events:
+    """All events of tiles with ``(rows, keys)`` each; ``fused`` and ``partial`` per tile (none by default), ``ran`` per tile and
+    block (all).
 
     ``pace``: when the streams are there, always by default.
     """
@@ -111,7 +126,7 @@ def cycle_table(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Seq
     cpk, length, ring = cfg.cycles_per_key, cfg.keys_per_block * cfg.cycles_per_key, 3 if cfg.cycles_per_key == 1 else 2
     events, blocks = Events(), _blocks(cfg, shapes, ran)
     q_free, readable, drained = [NEVER] * 2, [NEVER] * len(shapes), [NEVER] * 2     # bank of Q, tile, bank of accumulators
-    drain = _Drain(events, pace.o)
+    drain = _Drain(events, pace.o, pace.part)
 
     def scale(b: int) -> None:
         """R of a new tile; A, H, C of the block's keys."""
@@ -157,7 +172,7 @@ def cycle_table(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: Seq
         if last:
             rows = shapes[block.tile][0]
             done = max(events.X[-1] + length + cpk + 3, events.E[b] + 2, drained[(block.tile + 1) % 2])
-            drained[block.tile % 2] = drain.read(done, rows, cpk)
-    while drain.flying:
+            drained[block.tile % 2] = drain.read(done, rows, cpk, partial is not None and bool(partial[block.tile]))
+    while drain.flying or drain.chunk:
         drain.move(False)
     return events

@@ -215,6 +215,34 @@ def joint_starts(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     return tiles
 
 
+def partials(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
+    """Tiles whose rows leave undivided, each behind a tile that is divided and before one; then several in a row."""
+    low, per_block = -(cfg.prob_bits + 9), cfg.keys_per_block
+    seen = visibility(cfg, g)
+    cases = {
+        "all rows": random_tile(cfg, g, cfg.rows, 2 * per_block, "plain", 0),
+        "one row, one key": seen["one key, one row"],
+        "no row sees a key": seen["nothing but padding"],
+        "half of the rows see no key": seen["half of the rows see no key"],
+        "first keys in the last block": seen["rows that see their first key in the last block"],
+        "the last blocks are skipped": levels_tile(cfg, g, [-3, 2, low, low, None], 1, skip=True),
+        "the last blocks run for nothing": levels_tile(cfg, g, [-3, 2, low, None]),
+        "skipped by octaves": replace(levels_tile(cfg, g, [0, -1, -2, -4], skip=True), octaves=1),
+        "fused, the second block is larger": levels_tile(cfg, g, [0, 4, 4], fused=True),
+        "fused, the first block is skipped": levels_tile(cfg, g, [low, 0, low], 1, fused=True, skip=True),
+        "fused, both are padding": levels_tile(cfg, g, [None, None], fused=True, skip=True),
+        "rescaled": levels_tile(cfg, g, [-5, -4, 3, 9, 80]),
+        "lazy": levels_tile(cfg, g, [-5, cfg.max_tau() - 5, cfg.max_tau() - 4, 2 * cfg.max_tau() - 4], tau=cfg.max_tau()),
+        "the lowest maximum and the highest": exact_tile(
+            cfg, g, [-30000] * per_block + [30000] * per_block, q_mult=144, shift=3),
+    }
+    tiles = {}
+    for number, (name, tile) in enumerate(cases.items()):
+        tiles[name] = replace(tile, partial=True)
+        tiles[f"divided, after {name}"] = random_tile(cfg, g, (1, cfg.rows)[number % 2], 1 + number % per_block, "plain", 0)
+    return tiles | {f"one after the other, {n}": replace(random_tile(cfg, g, 1 + n % 3, 1), partial=True) for n in range(6)}
+
+
 def framing(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
     """Ragged last blocks of every length, key orders, one-row tiles, full tiles before short ones whose other rows are stale."""
     per_block, tiles = cfg.keys_per_block, {}
@@ -276,4 +304,5 @@ def provoking_tiles(cfg: EngineConfig, generator: np.random.Generator) -> list[T
     below = replace(levels_tile(cfg, generator, [0, -3, -4, -2, -5], skip=True), octaves=3)
     weighed = random_tile(cfg, generator, cfg.rows, 2 * per_block, "plain", 0, "natural")
     weighed.v_mult = torch.arange(2 * per_block) * 5 % (V_MULT_ONE + 1)
-    return [full, causal, *short, few, skipping, alike, below, joint, unseen, weighed, short[0]]
+    partial = [replace(tile, partial=True) for tile in (few, joint, unseen)]
+    return [full, causal, *short, few, partial[0], skipping, alike, below, joint, *partial[1:], unseen, weighed, short[0]]

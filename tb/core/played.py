@@ -49,9 +49,18 @@ def write_sink(path: Path, stalls: Iterator[tuple[int, int]]) -> None:
     path.write_bytes(np.array(list(islice(stalls, SINK_PAIRS)), dtype=">u4").tobytes())
 
 
+def _lanes(payload: np.ndarray, lanes: int, bits: int) -> np.ndarray:
+    """The signed lanes in the low ``bits`` of each payload, uint8 ``[beats, bytes]``: int8 or int16 as they are, else int64."""
+    if (width := bits // lanes) in (8, 16):
+        return np.ascontiguousarray(payload[:, :bits // 8]).view(f"<i{width // 8}")
+    weights = np.int64(1) << np.arange(width, dtype=np.int64)
+    weights[-1] = -weights[-1]
+    return np.unpackbits(payload, axis=1, count=bits, bitorder="little").reshape(len(payload), lanes, width) @ weights
+
+
 def read_beats(path: Path, stream: Stream, cfg: EngineConfig) -> dict[str, np.ndarray]:
-    """Recorded beats as arrays ``<stream>_<field>``: data int8 or int16 ``[beats, lanes]``, if there are any; the rest, the
-    cycle of acceptance ``<stream>_cycle`` and that of the first offer ``<stream>_offer`` int64 ``[beats]``.
+    """Recorded beats as arrays ``<stream>_<field>``: lanes ``[beats, lanes]``, if there are any; the rest, the cycle of
+    acceptance ``<stream>_cycle`` and that of the first offer ``<stream>_offer`` int64 ``[beats]``.
 
     Raises:
         ValueError: the file ends within a record.
@@ -65,14 +74,14 @@ def read_beats(path: Path, stream: Stream, cfg: EngineConfig) -> dict[str, np.nd
     raw = raw.reshape(-1, size)
     above = np.zeros((len(raw), 8), dtype=np.uint8)
     payload = raw[:, HEAD_BYTES:]
-    above[:, :size - HEAD_BYTES - data_bytes] = payload[:, data_bytes:]
+    numbers = payload[:, data_bytes:data_bytes + 8]
+    above[:, :numbers.shape[1]] = numbers
     word = above.view("<u8")[:, 0]
     head = np.ascontiguousarray(raw[:, :HEAD_BYTES]).view("<u4").astype(np.int64)
     arrays = {f"{name}_cycle": head[:, 0], f"{name}_offer": head[:, 1]}
     if data:
-        lane_bytes = data_bytes // getattr(cfg, data.lanes)
-        arrays[f"{name}_{data.name}"] = np.ascontiguousarray(payload[:, :data_bytes]).view(f"<i{lane_bytes}")
-    shift = 0
+        arrays[f"{name}_{data.name}"] = _lanes(payload, getattr(cfg, data.lanes), data.width(cfg))
+    shift = data.width(cfg) % 8 if data else 0
     for field in stream.numbers:
         width = field.width(cfg)
         arrays[f"{name}_{field.name}"] = ((word >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.int64)
@@ -90,12 +99,18 @@ def read_states(path: Path) -> np.ndarray:
     return np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.int64).reshape(-1, 2)
 
 
-def beats_due(streams: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How many beats of each stream a run must see; a row of O for each row of Q."""
-    due = {name: len(streams[f"{name}_last"]) for name in "qkv"}
-    return {**due, "o": due["q"]}
+def outputs_due(streams: Mapping[str, np.ndarray], cfg: EngineConfig) -> dict[str, int]:
+    """How many beats of o and part a run must see: for each row of Q one of O, or the chunks of a row of a partial tile."""
+    ends = np.flatnonzero(streams["q_last"])
+    rows, partial = np.diff(ends, prepend=-1), streams["q_partial"][ends] != 0
+    return {"o": int(rows[~partial].sum()), "part": int(rows[partial].sum()) * cfg.cycles_per_key}
 
 
-def missing(seen: Mapping[str, int], due: Mapping[str, int], names: Sequence[str] = "qkvo") -> str:
+def beats_due(streams: Mapping[str, np.ndarray], cfg: EngineConfig) -> dict[str, int]:
+    """How many beats of each stream a run must see."""
+    return {name: len(streams[f"{name}_last"]) for name in "qkv"} | outputs_due(streams, cfg)
+
+
+def missing(seen: Mapping[str, int], due: Mapping[str, int], names: Sequence[str] = ("q", "k", "v", "o", "part")) -> str:
     """``accepted q 3/4, ...`` for messages."""
     return "accepted " + ", ".join(f"{name} {seen[name]}/{due[name]}" for name in names)

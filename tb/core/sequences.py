@@ -159,16 +159,17 @@ def shaped_tiles(cfg: EngineConfig, generator: np.random.Generator, shapes: Sequ
 
 def flagged(generator: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
     """The tiles with random flags: half of them fused, three in four with blocks that may be skipped, half of them below any
-    number of octaves."""
+    number of octaves, a third of them partial."""
     return [replace(tile, fused=bool(generator.integers(2)), skip=bool(generator.integers(4)),
-                    octaves=int(generator.integers(2) * generator.integers(32))) for tile in tiles]
+                    octaves=int(generator.integers(2) * generator.integers(32)), partial=not generator.integers(3))
+            for tile in tiles]
 
 
 def vanishing_tiles(cfg: EngineConfig, generator: np.random.Generator, count: int) -> list[TileJob]:
     """Tiles with random flags in which any blocks vanish, in any order: far below the rows' running maxima, or padding.
 
     The first two are sure, whatever is drawn: all blocks but their first vanish, in the first tile as blocks that are
-    skipped, in the second as blocks that run.
+    skipped, in the second, which is partial, as blocks that run.
     """
     low = -(cfg.prob_bits + 9)
     tiles = []
@@ -177,7 +178,8 @@ def vanishing_tiles(cfg: EngineConfig, generator: np.random.Generator, count: in
         levels = levels if index > 1 else [0, low, low]
         tiles.append(levels_tile(cfg, generator, levels, int(generator.integers(cfg.keys_per_block)),
                                  int(generator.integers(1, cfg.rows + 1)), int(generator.integers(cfg.max_tau() + 1))))
-    return [replace(tile, skip=index == 0) if index < 2 else tile for index, tile in enumerate(flagged(generator, tiles))]
+    return [replace(tile, skip=index == 0, partial=index == 1) if index < 2 else tile
+            for index, tile in enumerate(flagged(generator, tiles))]
 
 
 # ---- whole attention groups

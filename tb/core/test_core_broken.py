@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ from tb.core.configs import TINY
 from tb.core.directed import provoking_tiles
 from tb.core.run import run_core
 from tb.core.sequences import levels_tile, random_tile
-from tb.core.transactions import stream_arrays, streamed_values
+from tb.core.transactions import chunk_arrays, stream_arrays, streamed_values
 
 Record = dict[str, np.ndarray]
 
@@ -94,11 +97,28 @@ MUTANTS = {
         "rtl/normalizer/fcim_row_divider.v", "wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;"),
     "the last row never comes": (
         "rtl/normalizer/fcim_row_divider.v", "row_end_q[PIPE-1];", "row_end_q[PIPE-1] && !tile_end_q[PIPE-1];"),
+    "a partial row has the maximum of the other bank": (
+        "rtl/softmax/fcim_block_exponential.v", "max_rd_word = {sum_rd_bank, ", "max_rd_word = {!sum_rd_bank, "),
+    "a partial row's maximum is that of the tile's first block": (
+        "rtl/softmax/fcim_block_exponential.v", "a_valid_q && a_first_key_q)", "a_valid_q && a_first_key_q && a_first_q)"),
+    "a row that saw no key has another maximum": (
+        "rtl/softmax/fcim_row_max.v", "take      = move || !seen;", "take      = move || (visible && !seen);"),
+    "a partial tile overtakes rows": (
+        "rtl/normalizer/fcim_normalizer.v", " && !(part && rows_left)", "", {"o": (1, 20)}),
+    "chunks of a partial row come in another order": (
+        "rtl/normalizer/fcim_normalizer.v", "assign rd_chunk     = chunk_q;",
+        "assign rd_chunk     = part ? LAST_PASS - chunk_q : chunk_q;"),
+    "a waiting chunk changes": (
+        "rtl/normalizer/fcim_normalizer.v", "divider_ready && !(m_part_valid && !m_part_ready)", "divider_ready"),
+    "a tile is partial as the one after it is": (
+        "rtl/softmax/fcim_online_softmax.v", "<= zpartial_q[exp_buf_q]", "<= partial_q[!exp_bank]"),
+    "a partial tile is never done": (
+        "rtl/core/fcim_core.v", "(m_part_valid && m_part_ready && m_part_last)", "1'b0"),
     "a counter counts by two": (
         "rtl/core/fcim_core.v", "add(zero_block, ONE)", "add(zero_block, ONE << 1)"),
 }
 START = 17          # cycle of a made-up record in which the first row of Q is taken
-BUDGET = 7000       # cycles; the right engine needs less than half of it
+BUDGET = 8000       # cycles; the right engine needs less than half of it
 
 
 @pytest.fixture
@@ -107,27 +127,39 @@ def tiles(generator: np.random.Generator) -> list[TileJob]:
     return [random_tile(TINY, generator, 3, 8, "plain", 0), random_tile(TINY, generator, 2, 5, "plain", 0)]
 
 
+def chunks(results: Sequence[TileResult]) -> Record:
+    """What a faultless engine shows of m_part."""
+    arrays = chunk_arrays(TINY, [result.partial for result in results if result.partial is not None])
+    return {f"part_{name}": values.numpy() & (1023 if name == "max" else -1) for name, values in arrays.items()}
+
+
 def times_and_counters(tiles: list[TileJob], results: list[TileResult]) -> Record:
     """When a faultless engine moves its beats if nothing outside makes it wait, and what it counts."""
     run = predict_run(TINY, tiles, results)
     offered = {name: [0, *(cycle + 1 for cycle in run.taken[name][:-1])] for name in "qkv"} | run.offered
     return {**{f"{name}_cycle": START + np.array(cycles) for name, cycles in run.taken.items()},
             **{f"{name}_offer": START + np.array(cycles) for name, cycles in offered.items()},
-            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "decision")},
+            **{f"{name}_ready": np.array([START - 3]) for name in ("o", "part", "decision")},
             "counters": np.array([run.counters[name] for name in COUNTERS])}
 
 
-@pytest.fixture
-def record(tiles: list[TileJob]) -> Record:
-    """What a faultless engine's ports would have shown."""
+def record_of(tiles: list[TileJob]) -> Record:
+    """What a faultless engine's ports would have shown of the two tiles, of which one may be partial."""
     results = [run_tile(TINY, t) for t in tiles]
     return {
         **{name: values.copy() for name, values in stream_arrays(tiles).items()},
         "o_data": np.concatenate([r.out.numpy() for r in results]).astype(np.int64),
         "o_empty": np.concatenate([r.empty.numpy() for r in results]).astype(np.int64),
-        "o_last": np.array([0, 0, 1, 0, 1]), "decision_skip": np.array([0, 0]), "decision_last": np.array([1, 1]),
-        "error_v_count": np.array(0), **times_and_counters(tiles, results),
+        "o_last": np.concatenate([np.arange(len(r.out)) == len(r.out) - 1 for r in results]).astype(np.int64),
+        "decision_skip": np.array([0, 0]), "decision_last": np.array([1, 1]),
+        "error_v_count": np.array(0), **chunks(results), **times_and_counters(tiles, results),
     }
+
+
+@pytest.fixture
+def record(tiles: list[TileJob]) -> Record:
+    """Of two tiles that are divided."""
+    return record_of(tiles)
 
 
 def test_a_right_record_passes(tiles: list[TileJob], record: Record) -> None:
@@ -173,6 +205,36 @@ def test_last_on_the_wrong_row_is_seen(tiles: list[TileJob], record: Record) -> 
     assert check_record(TINY, tiles, record, "none").problems == ["last is not on each tile's last row"]
 
 
+@pytest.mark.parametrize(("name", "at", "shown"), [
+    ("part_acc", (9, 3), "1 lanes differ; lane 11: got"), ("part_sum", 9, r"0 lanes differ; .*sum \["),
+    ("part_max", 9, r"0 lanes differ; .*max \[")])
+def test_a_wrong_chunk_is_seen_and_located(name: str, at: int | tuple[int, int], shown: str, tiles: list[TileJob]) -> None:
+    """Chunk 1 of row 2 of the first tile, which has four chunks a row, of eight columns each."""
+    tiles[0] = replace(tiles[0], partial=True)
+    assert_ok([check_record(TINY, tiles, record_of(tiles), "none")], tiles, expected=1)
+    record = record_of(tiles)
+    record[name][at] ^= 1
+    run = check_record(TINY, tiles, record, "none")
+    assert run.mismatches.tolist() == [0, 0, 1, 0, 0] and not run.problems
+    assert re.search(f"tile 0 row 2: {shown}", describe(run))
+
+
+@pytest.mark.parametrize(("keep", "problem"), [
+    (slice(11), "11 chunks of partial tiles came, 12 were expected"),
+    (slice(0), "0 chunks of partial tiles came, 12 were expected"),
+    (None, "last is not on each partial tile's last chunk")])
+def test_wrong_chunks_are_seen(keep: slice | None, problem: str, tiles: list[TileJob]) -> None:
+    tiles[0] = replace(tiles[0], partial=True)
+    record = record_of(tiles)
+    if keep is None:
+        record["part_last"][[10, 11]] = 1, 0
+    for name in ("acc", "sum", "max", "last") if keep is not None else ():
+        record[f"part_{name}"] = record[f"part_{name}"][keep]
+    run = check_record(TINY, tiles, record, "none")
+    assert run.problems == [problem] and run.mismatches.tolist() == ([0] * 5 if keep is None else [1, 1, 1, 0, 0])
+    assert describe(run)
+
+
 @pytest.mark.parametrize(("change", "problem"), [
     ({"decision_skip": [0, 1]}, "the decisions do not fit the keys and values"),
     ({"decision_skip": [0], "decision_last": [1]}, "1 decisions came, 2 were expected"),
@@ -195,7 +257,8 @@ def test_the_wrong_block_skipped_is_seen(generator: np.random.Generator, record:
     assert "decision 1: skip is 0, the model says 1" in check_record(TINY, tiles, record, "none").problems
 
 
-@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "q_octaves", "k_mult", "k_v_mult"])
+@pytest.mark.parametrize("name", ["q_data", "k_pos", "v_last", "q_tau", "q_fused", "q_skip", "q_octaves", "q_partial", "k_mult",
+                                  "k_v_mult"])
 def test_a_port_that_saw_other_beats_is_seen(name: str, tiles: list[TileJob], record: Record) -> None:
     record[name] = record[name].copy()
     record[name].flat[0] ^= 1
@@ -251,7 +314,7 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
 def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
     """The mutants fail because of the mutation, not of slow values or late answers to requests."""
     tiles = provoking_tiles(TINY, np.random.default_rng(seed))
-    for slow in (None, {"v": (1, 13)}, {"decision": (1, 30)}):
+    for slow in (None, {"v": (1, 13)}, {"o": (1, 20)}, {"decision": (1, 30)}):
         runs = run_core(TINY, tiles, ("both",), RunOptions(seed=seed), watch=True, slow=slow)
         assert_ok(runs, tiles, expected=1)
         assert runs[0].counters["cycles"] < BUDGET // 2

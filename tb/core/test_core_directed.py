@@ -31,6 +31,8 @@ CASES = {
                         directed.saturated_output)),
     "wide": (WIDE, (directed.probabilities, directed.weights, directed.rescales, directed.largest_sums)),
     "rounding": (BYTE, (directed.rounding,)),
+    "partial": (TINY, (directed.partials,)),
+    "partial-byte": (BYTE, (directed.partials,)),
     "decisions": (TINY, (directed.skips, directed.joint_starts)),
     "decisions-narrow": (NARROW, (directed.skips, directed.joint_starts)),
     "decisions-byte": (BYTE, (directed.skips, directed.joint_starts)),
@@ -107,6 +109,15 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     assert joint["the first is padding, skip True"].ran.tolist() == [False, True, True]
     seen = joint["rows that see their first key in any block, skip False"]
     assert seen.empty.sum() == TINY.rows // 2 and seen.stats.rescaled_rows == TINY.rows // 4
+
+    partial = {name: result.partial for name, result in stats(directed.partials).items() if result.partial is not None}
+    assert (partial["no row sees a key"].row_max == -512).all() and (partial["no row sees a key"].acc == 0).all()
+    blind = partial["half of the rows see no key"].row_max == -512
+    assert blind.sum() == TINY.rows // 2 and torch.equal(blind, partial["half of the rows see no key"].row_sum == 0)
+    for name, level in (("the last blocks are skipped", 2), ("the last blocks run for nothing", 2), ("skipped by octaves", 0),
+                        ("fused, the second block is larger", 4), ("fused, the first block is skipped", 0), ("rescaled", 80),
+                        ("lazy", TINY.max_tau() - 4), ("the lowest maximum and the highest", 511)):
+        assert (partial[name].row_max == level).all() and (partial[name].row_sum > 0).all(), name
 
     weighed = stats(directed.weights)
     whole, half = (weighed[f"all {mult}"].out.long() for mult in (15, 7))

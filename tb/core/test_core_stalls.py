@@ -21,7 +21,7 @@ from tb.core.run import BENCHES, run_core
 ENGINE, SOFTMAX = "rtl/core/fcim_core.v", "rtl/softmax/fcim_online_softmax.v"
 STALLS = [name for name in COUNTERS if name.startswith("stall_")]
 # every stream pauses; with these rhythms each of the faults below counts otherwise than the page says
-RHYTHMS = {"q": (1, 2), "k": (20, 15), "v": (1, 5), "o": (1, 5), "decision": (2, 3)}
+RHYTHMS = {"q": (1, 2), "k": (20, 15), "v": (1, 5), "o": (1, 5), "part": (1, 3), "decision": (2, 3)}
 
 # the right condition and one in which a term is lost or added; what it then counts
 OTHERWISE = {
@@ -31,7 +31,7 @@ OTHERWISE = {
     "stall_v": (ENGINE, "blk_valid && op_ready && !v_blk_valid", "blk_valid && !v_blk_valid"),                  # OP-CIM busy
     "stall_op": (SOFTMAX, "can_run && !skip && !slot_idle", "can_run && !slot_idle"),       # also blocks that are skipped
     "stall_bank": (SOFTMAX, "can_run && !skip && slot_idle && !bank_free", "can_run && !skip && !bank_free"),   # no room either
-    "stall_o": (ENGINE, "= m_o_valid && !m_o_ready;", "= m_o_valid && !m_o_ready && !m_o_last;"),     # not a tile's last row
+    "stall_o": (ENGINE, " || (m_part_valid && !m_part_ready);", ";"),        # no chunks
     "stall_decision": (ENGINE, "= m_decision_valid && !m_decision_ready;",
                        "= m_decision_valid && !m_decision_ready && !m_decision_skip;"),   # nor skipped blocks
 }

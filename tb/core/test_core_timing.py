@@ -23,16 +23,16 @@ from tb.core.sequences import UNIT, blocks, exact_tile, prefill, random_group, s
 from tb.core.transactions import keys_of_blocks
 
 GROUPS = (1, 3, 4, 8, 16)
-EVENTS = {"q": "R", "k": "A", "v": "V", "decision": "E", "o": "O"}       # acceptances, by the page's names
+EVENTS = {"q": "R", "k": "A", "v": "V", "decision": "E", "o": "O", "part": "M"}       # acceptances, by the page's names
 SHARE = 0.97
 
 
 def check_beats(cfg: EngineConfig, tiles: Sequence[TileJob], seed: int) -> EngineRun:
-    """Each row of Q, key, value, request and row of O is taken when the page says so."""
+    """Each row of Q, key, value, request, row of O and chunk is taken when the page says so."""
     runs = run_core(cfg, tiles, options=RunOptions(seed=seed))
     assert_ok(runs, tiles, expected=1)
     shapes, ran = [(len(t.q), len(t.k)) for t in tiles], [result.ran.tolist() for result in runs[0].golden]
-    events = cycle_table(cfg, shapes, [t.fused for t in tiles], ran)
+    events = cycle_table(cfg, shapes, [t.fused for t in tiles], ran, partial=[t.partial for t in tiles])
     for stream, event in EVENTS.items():
         taken, table = runs[0].taken[stream], getattr(events, event)
         wrong = [f"beat {i}: cycle {a}, the page says {b}" for i, (a, b) in enumerate(zip(taken, table, strict=True)) if a != b]
@@ -73,13 +73,15 @@ def test_schedule_equals_the_table(bits_per_cycle: int, generator: np.random.Gen
         ran = [[bool(r) for r in generator.random(-(-keys // cfg.keys_per_block)) < share] for _, keys in shapes]
         for runs in ran:
             runs[int(generator.integers(len(runs)))] = True
-        events = cycle_table(cfg, shapes, fused, ran)
-        got = predict_cycles(cfg, shapes, fused, ran)
-        assert got["cycles"] == events.O[-1] + 1, (cfg, shapes)
+        partial = [bool(f) for f in generator.integers(0, 2, len(shapes))]
+        events = cycle_table(cfg, shapes, fused, ran, partial=partial)
+        got = handshakes(cfg, shapes, fused, ran, partial=partial).counters
+        assert got["cycles"] == max(events.O + events.M) + 1, (cfg, shapes)
         columns = sum(c - (h + 1) for c, h in zip(events.C, events.H, strict=True))
         assert got["stall_softmax"] == columns, (cfg, shapes)
         plain = predict_cycles(cfg, shapes)
-        assert got["cycles"] <= predict_cycles(cfg, shapes, fused)["cycles"] >= plain["cycles"], (cfg, shapes)
+        all_run = predict_cycles(cfg, shapes, fused)
+        assert predict_cycles(cfg, shapes, fused, ran)["cycles"] <= all_run["cycles"] >= plain["cycles"], (cfg, shapes)
         assert plain["cycles"] == cycle_table(cfg, shapes).O[-1] + 1
         assert plain["cycles"] == predict_cycles(cfg, shapes, [False] * len(shapes))["cycles"]
 
@@ -89,9 +91,9 @@ def random_pace(generator: np.random.Generator, rows: int, keys: int, values: in
     def times(count: int, start: int) -> list[int]:
         return list(accumulate(generator.integers(1, int(generator.choice([2, 4, 40])), count).tolist(), initial=start))[:count]
 
-    ready = [times(2 * (rows + keys) + 1, int(generator.integers(-20, 100))) for _ in range(2)]
+    ready = [times(2 * (8 * rows + keys) + 1, int(generator.integers(-20, 100))) for _ in range(3)]
     return Pace(times(rows, 0), times(keys, int(generator.integers(-20, 20))), times(values, int(generator.integers(-20, 200))),
-                *ready, skips_wait=bool(generator.integers(2)))
+                *ready[:2], skips_wait=bool(generator.integers(2)), part=ready[2])
 
 
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
@@ -110,8 +112,10 @@ def test_handshakes_equal_the_table_at_any_pace(bits_per_cycle: int, generator: 
             runs[int(generator.integers(len(runs)))] = True
         values = sum(int(keys_of_blocks(cfg, keys, runs).sum()) for (_, keys), runs in zip(shapes, ran, strict=True))
         pace = random_pace(generator, sum(rows for rows, _ in shapes), sum(keys for _, keys in shapes), values)
-        got, events = handshakes(cfg, shapes, fused, ran, pace), cycle_table(cfg, shapes, fused, ran, pace)
-        taken, offered = {name: getattr(events, event) for name, event in EVENTS.items()}, {"decision": events.P, "o": events.W}
+        partial = [bool(f) for f in generator.integers(0, 2, len(shapes))]
+        got, events = (rule(cfg, shapes, fused, ran, pace, partial) for rule in (handshakes, cycle_table))
+        taken = {name: getattr(events, event) for name, event in EVENTS.items()}
+        offered = {"decision": events.P, "o": events.W, "part": events.G}
         assert got.taken == taken and got.offered == offered, (cfg, shapes, fused, ran, pace)
         late += got.counters["cycles"] > predict_cycles(cfg, shapes, fused, ran)["cycles"]
     assert late > 50

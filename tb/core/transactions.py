@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.hardware.config import EngineConfig
+from models.hardware.config import ROW_MAX_BITS, EngineConfig
 from models.hardware.golden import run_tile
-from models.hardware.interface import COUNTERS
+from models.hardware.interface import CORE, COUNTERS
 from models.hardware.pace import Pace
-from models.hardware.tile import TileJob, TileResult
+from models.hardware.tile import PartialRows, TileJob, TileResult
 
 Record = Mapping[str, np.ndarray]
 """What a bench writes about a run: arrays ``<stream>_<field>``, ``<stream>_cycle``, ``<stream>_offer``, ``<stream>_ready``."""
@@ -42,7 +42,7 @@ def stream_arrays(tiles: Sequence[TileJob], streamed: Sequence[np.ndarray] | Non
     return {
         "q_data": cat("q"), "q_pos": cat("q_pos"), "q_mult": cat("q_mult"), "q_last": last(rows),
         **{f"q_{name}": np.repeat([int(getattr(t, name)) for t in tiles], rows)
-           for name in ("shift", "tau", "fused", "skip", "octaves")},
+           for name in ("shift", "tau", "fused", "skip", "octaves", "partial")},
         "k_data": cat("k"), "k_pos": cat("k_pos"), "k_mult": cat("k_mult"), "k_v_mult": cat("v_mult"), "k_last": last(keys),
         "v_data": cat("v")[sent], "v_last": last(keys)[sent],
     }
@@ -51,6 +51,16 @@ def stream_arrays(tiles: Sequence[TileJob], streamed: Sequence[np.ndarray] | Non
 def streamed_values(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[TileResult]) -> list[np.ndarray]:
     """Per tile, the keys whose values the engine asks for: bool ``[n]``, those of the blocks that run."""
     return [keys_of_blocks(cfg, t.k.shape[0], r.ran) for t, r in zip(tiles, results, strict=True)]
+
+
+def chunk_arrays(cfg: EngineConfig, results: Sequence[PartialRows]) -> dict[str, torch.Tensor]:
+    """The beats of ``m_part`` for the rows of partial tiles: ``acc`` int64 ``[chunks, columns]``, the rest int64 ``[chunks]``."""
+    per_row, none = cfg.cycles_per_key, torch.zeros(0, dtype=torch.int64)
+    last = torch.zeros(per_row * sum(len(r.row_sum) for r in results), dtype=torch.int64)
+    last[per_row * torch.tensor([len(r.row_sum) for r in results], dtype=torch.int64).cumsum(0) - 1] = 1
+    return {"acc": torch.cat([none.reshape(0, cfg.read_columns), *(r.acc.reshape(-1, cfg.read_columns) for r in results)]),
+            "sum": torch.cat([none, *(r.row_sum.repeat_interleave(per_row) for r in results)]),
+            "max": torch.cat([none, *(r.row_max.repeat_interleave(per_row) for r in results)]), "last": last}
 
 
 def streams_to_send(cfg: EngineConfig, tiles: Sequence[TileJob]) -> dict[str, np.ndarray]:
@@ -67,6 +77,7 @@ class Transactions:
         beats: of the inputs q, k and v, as arrays ``<stream>_<field>``.
         skip, last: per key block, in order, whether it was decided to be skipped, and the decision's ``last``; bool.
         out: rows of O int64 ``[rows, D]``; empty, out_last: bool ``[rows]``.
+        part: chunks of partial tiles as :func:`chunk_arrays` gives them.
         taken, offered: per stream the cycle of each beat's acceptance, and that of its first offer.
         pace: what the streams outside did: of inputs the first offer of each beat, of outputs when ``ready`` changed.
         counters: as they stood at the end. pins: those that were also counted on the pins, if any.
@@ -79,6 +90,7 @@ class Transactions:
     out: torch.Tensor
     empty: torch.Tensor
     out_last: np.ndarray
+    part: dict[str, torch.Tensor]
     taken: dict[str, list[int]]
     offered: dict[str, list[int]]
     pace: Pace
@@ -95,15 +107,19 @@ class Transactions:
             return (record[array] - start).tolist()
 
         inside = "vreq_ready" in record     # of fcim_engine: requests of blocks that run go on to whoever fetches values
-        streams = ("q", "k", "v", "o", "decision")
+        streams = ("q", "k", "v", "o", "part", "decision")
+        part = {name: torch.from_numpy(record[f"part_{name}"]).long() for name in CORE["part"].names}
+        part["max"] -= (part["max"] >> ROW_MAX_BITS - 1) << ROW_MAX_BITS        # two's complement
         return cls(
             beats={name: values for name, values in record.items() if name[:2] in ("q_", "k_", "v_")},
             skip=record["decision_skip"] != 0, last=record["decision_last"] != 0,
             out=torch.from_numpy(record["o_data"]), empty=torch.from_numpy(record["o_empty"]).bool(), out_last=record["o_last"],
+            part=part,
             taken={name: cycles(f"{name}_cycle") for name in streams},
             offered={name: cycles(f"{name}_offer") for name in streams},
             pace=Pace(cycles("q_offer"), cycles("k_offer"), cycles("v_offer"), o=cycles("o_ready"),
-                      decision=cycles("vreq_ready" if inside else "decision_ready"), skips_wait=not inside),
+                      part=cycles("part_ready"), decision=cycles("vreq_ready" if inside else "decision_ready"),
+                      skips_wait=not inside),
             counters=dict(zip(COUNTERS, record["counters"].tolist(), strict=True)),
             pins={name: int(record[f"pins_{name}"]) for name in COUNTERS if f"pins_{name}" in record},
             error_v_count=bool(record["error_v_count"]))
@@ -136,6 +152,7 @@ class Transactions:
                     k_pos=tensor("k_pos", k, torch.int64), k_mult=tensor("k_mult", k, torch.int64),
                     shift=int(beats["q_shift"][q][-1]), tau=int(beats["q_tau"][q][-1]),
                     fused=bool(beats["q_fused"][q][-1]), skip=bool(beats["q_skip"][q][-1]),
-                    octaves=int(beats["q_octaves"][q][-1]), v_mult=tensor("k_v_mult", k, torch.int64))
+                    octaves=int(beats["q_octaves"][q][-1]), v_mult=tensor("k_v_mult", k, torch.int64),
+                    partial=bool(beats["q_partial"][q][-1]))
             for q, k in zip(cuts(beats["q_last"]), keys, strict=True)
         ]

@@ -31,6 +31,7 @@ from tb.core.agents import (
     time_arrays,
 )
 from tb.core.bench_core import SETTLE_CYCLES
+from tb.core.played import outputs_due
 from tb.engine import coverage
 from tb.engine.agents import EngineAgents, EnginePins
 
@@ -65,7 +66,7 @@ async def sample(dut: Any) -> None:
 @cocotb.test()
 @each_engine_pattern
 async def run_tiles(dut: Any, pattern: str) -> None:
-    """Send everything, wait for as many rows as went in, then a little longer for what should not come; write the record."""
+    """Send everything, wait for all rows and chunks, then a little longer for what should not come; write the record."""
     streams = np.load(os.environ["ENGINE_STREAMS"])
     cfg = config_of(dut)
     dut.clear.value = 0
@@ -82,7 +83,8 @@ async def run_tiles(dut: Any, pattern: str) -> None:
         cocotb.start_soon(sample(dut))
     await around.send()
     edge = RisingEdge(dut.clk)
-    while len(monitors["o"].beats) < len(around.rows):
+    due = outputs_due(streams, cfg)
+    while any(len(monitors[name].beats) < count for name, count in due.items()):
         await edge
     await ClockCycles(dut.clk, SETTLE_CYCLES)
     watchdog.cancel()

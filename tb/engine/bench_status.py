@@ -86,10 +86,10 @@ async def clear(dut: Any) -> None:
     around = await start(dut)
     await around.send()
     edge = RisingEdge(dut.clk)
-    rows = len(around.rows)
-    while rows:
+    tiles = len(around.tiles)
+    while tiles:
         await edge
-        rows -= dut.m_o_valid.value == 1 and dut.m_o_ready.value == 1
+        tiles -= dut.tile_done.value == 1
     await ClockCycles(dut.clk, 2)
     assert read_counters(dut)["cycles"] > 0 and (dut.error_order.value, dut.error_v_count.value) == (0, 0)
     dut.clear.value = 1

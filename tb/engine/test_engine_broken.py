@@ -58,6 +58,7 @@ def provoking(generator: np.random.Generator) -> list[Fetch]:
     tiles = [replace(tile, fused=fused, skip=skip) for tile, (fused, skip) in zip(tiles, flags, strict=True)]
     tiles[2].v_mult = torch.arange(90) % 16
     tiles.append(replace(levels_tile(TINY, generator, [0, -2, -3, -4, -5, -2], 1, 3, skip=True), octaves=3))
+    tiles[1].partial = tiles[4].partial = tiles[5].partial = True
     return fetched(tiles, ("sink_diagonal", "diagonal_first", "natural", "diagonal_ascending"))
 
 
@@ -96,6 +97,9 @@ FAULTS = {
     "flag-of-the-tile-lost": Fault(".s_q_fused(s_q_fused)", ".s_q_fused(1'b0)", "rows differ|counter|rescaled"),
     "skip-of-the-tile-lost": Fault(".s_q_skip(s_q_skip)", ".s_q_skip(1'b0)", "m_vreq: |decision .* skip|cycle budget"),
     "octaves-lost": Fault(".s_q_octaves(s_q_octaves)", ".s_q_octaves(5'd0)", "m_vreq: |decision .* skip|cycle budget"),
+    "partial-lost": Fault(".s_q_partial(s_q_partial)", ".s_q_partial(1'b0)", "cycle budget|rows came"),
+    "chunks-not-waited-for": Fault(".m_part_ready(m_part_ready)", ".m_part_ready(1'b1)", HELD, pattern="both"),
+    "maxima-lost": Fault(".m_part_max(m_part_max)", ".m_part_max()", "is Z|is X"),
     "tau-lost": Fault(".s_q_tau(s_q_tau)", ".s_q_tau(4'd0)", "counter|differ"),
     "positions-lost": Fault(".s_k_pos(s_k_pos)", ".s_k_pos({POS_BITS{1'b0}})", "differ|counter"),
     "multipliers-lost": Fault(".s_k_mult(s_k_mult)", ".s_k_mult(16'd20000)", "differ|counter"),

@@ -1,4 +1,4 @@
-"""Tiles for ``fcim_normalizer``: accumulators, sums, and the rows of O that must leave."""
+"""Tiles for ``fcim_normalizer``: accumulators, sums, maxima, and the rows of O or the chunks that must leave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.hardware.config import ROW_MAX_BITS
+from tb.common.geometry import Geometry
 from tb.common.pack import pack
 from tb.common.spec import divide
 from tb.common.stream import Beat
@@ -13,10 +15,12 @@ from tb.common.stream import Beat
 
 @dataclass
 class Tile:
-    """Accumulators [rows][head_dim] and sums [rows] of one tile, and when the normaliser read it."""
+    """Accumulators [rows][head_dim], sums and running maxima [rows] of one tile, and when the normaliser read it."""
 
     acc: list[list[int]]
     total: list[int]
+    row_max: list[int]
+    partial: bool = False
     reads: set[tuple[int, int]] = field(default_factory=set)
     first_read: dict[int, int] = field(default_factory=dict)  # row -> clock edge
     released: int | None = None
@@ -32,6 +36,15 @@ class Tile:
                 for row, (acc, total) in enumerate(zip(self.acc, self.total, strict=True))]
 
 
+    def chunks(self, size: Geometry) -> list[Beat]:
+        """The chunks that must leave if the tile is partial."""
+        width, mask = size.read_columns, (1 << ROW_MAX_BITS) - 1
+        return [{"acc": pack(acc[at : at + width], size.acc_bits), "sum": total, "max": row_max & mask,
+                 "last": int(row == self.rows - 1 and at + width == size.head_dim)}
+                for row, (acc, total, row_max) in enumerate(zip(self.acc, self.total, self.row_max, strict=True))
+                for at in range(0, size.head_dim, width)]
+
+
 def draw_tile(generator: np.random.Generator, rows: int, head_dim: int, sum_bits: int, empty: float) -> Tile:
     """A tile with sums of every size, a part ``empty`` of them 0.
 
@@ -44,4 +57,4 @@ def draw_tile(generator: np.random.Generator, rows: int, head_dim: int, sum_bits
         acc = generator.integers(-most, most + 1, head_dim)
         accs.append(np.where(generator.integers(0, 8, head_dim) == 0, generator.choice([-most, most, 0]), acc).tolist())
         totals.append(total)
-    return Tile(accs, totals)
+    return Tile(accs, totals, generator.integers(-1 << ROW_MAX_BITS - 1, 1 << ROW_MAX_BITS - 1, rows).tolist())

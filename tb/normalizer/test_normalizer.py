@@ -10,7 +10,7 @@ from scripts.flow.simulator import RunOptions, run_bench
 from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_normalizer", "rtl/normalizer/fcim_normalizer.v", "tb.normalizer.bench_normalizer"
-TESTS = 5
+TESTS = 7
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "ACC_BITS", "SUM_BITS")
 SETS = [(8, 16, 1, 22, 14), (16, 32, 2, 41, 33), (24, 64, 1, 30, 22), (64, 32, 4, 34, 26), (8, 64, 8, 22, 14),
         (24, 16, 8, 41, 33)]
@@ -26,8 +26,17 @@ def test_normalizer(values: tuple[int, ...], seed: int) -> None:
 
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     ("last_read ? bank_mask", "(issue && last_row) ? bank_mask", "tiles_of_any_size/pattern=none", "was released after"),
-    ("read_q <= 1'b0;\n        end else if (enable) begin", "read_q <= 1'b0;\n        end else begin",
-     "tiles_of_any_size/pattern=backpressure", "beats differ"),
-], ids=["released-early", "read-lost-in-a-stall"])
+    ("end else if (enable) begin\n            divide_q", "end else begin\n            divide_q",
+     "tiles_of_any_size/pattern=backpressure", "beats differ|dropped"),
+    ("&& !(part && rows_left)", "", "tiles_of_any_size/pattern=none", "a partial tile is read while"),
+    ("divide_q || divider_busy", "divider_busy", "rows_between_slow_chunks", "a partial tile is read while"),
+    ("divide_q || divider_busy", "divide_q", "tiles_of_any_size/pattern=none", "a partial tile is read while"),
+    ("divider_ready && !(m_part_valid && !m_part_ready)", "divider_ready", "tiles_of_any_size/pattern=backpressure",
+     "changed while valid|dropped|beats differ"),
+    ("issue && !part;", "issue;", "tiles_of_any_size/pattern=none", "rows are on their way|m_o"),
+    ("bank_partial[bank_q]", "bank_partial[0]", "tiles_of_any_size/pattern=none", "m_o|m_part|a partial tile"),
+    ("m_part_last    = tile_end_q", "m_part_last    = row_end_q", "tiles_of_any_size/pattern=none", "m_part"),
+], ids=["released-early", "read-lost-in-a-stall", "rows-overtaken", "the-last-row-overtaken", "rows-in-the-divider-overtaken",
+        "a-chunk-lost-in-a-stall", "partial-rows-divided", "flag-of-one-bank", "last-with-every-row"])
 def test_faults_are_found(old: str, new: str, testcase: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, FAULTY, RunOptions(seed=seed, testcase=testcase))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from models.hardware.config import ROW_MAX_BITS
 from tb.common.clock import cycle
 from tb.common.geometry import Geometry
 from tb.online_softmax.model import ExpectedBlock, FinishedTile
@@ -53,7 +54,8 @@ class OpCimBfm:
 
 
 class NormalizerBfm:
-    """Reads and compares the sums of each finished tile in any order, then gives its bank back; if ``slow``, after random pauses.
+    """Reads and compares the sums and maxima of each finished tile in any order, then gives its bank back; if ``slow``, after
+    random pauses.
 
     Args:
         tiles: the model's finished tiles, which grow.
@@ -92,6 +94,8 @@ class NormalizerBfm:
         got = bits[:len(bits) // 2] if tile.bank else bits[len(bits) // 2:]
         assert got == format(len(tile.sums), f"0{len(got)}b"), \
             f"cycle {cycle()}: bank_rows of bank {tile.bank} is {got}, expected {len(tile.sums):b}"
+        flag = str(self.dut.bank_partial.value)[1 - tile.bank]
+        assert flag == str(int(tile.partial)), f"cycle {cycle()}: bank_partial of bank {tile.bank} is {flag}"
 
     async def _read_rows(self, tile: FinishedTile) -> None:
         """One read per cycle; data come one cycle after the request."""
@@ -106,10 +110,11 @@ class NormalizerBfm:
                 dut.sum_rd_en.value = 0
             await edge
             if waiting is not None:
-                bits = str(dut.sum_rd_data.value)
-                want = tile.sums[waiting]
-                assert bits == format(want, f"0{len(bits)}b"), \
-                    f"cycle {cycle()}: sum of row {waiting} in bank {tile.bank} got {bits}, expected {want:b}"
+                for name, port, want in (("sum", dut.sum_rd_data, tile.sums[waiting]),
+                                         ("maximum", dut.sum_rd_max, tile.maxima[waiting] & (1 << ROW_MAX_BITS) - 1)):
+                    bits = str(port.value)
+                    assert bits == format(want, f"0{len(bits)}b"), \
+                        f"cycle {cycle()}: {name} of row {waiting} in bank {tile.bank} got {bits}, expected {want:b}"
                 self.sums_read += 1
             waiting = row
             self._check_rows(tile)

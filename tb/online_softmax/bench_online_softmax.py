@@ -36,7 +36,8 @@ def budget(size: Geometry, tiles: list[TileStimulus]) -> int:
 
 def flagged(g: np.random.Generator, tiles: list[TileStimulus]) -> list[TileStimulus]:
     """The tiles with random flags, half of them with a limit of any number of octaves."""
-    return [replace(tile, fused=bool(g.integers(2)), skip=bool(g.integers(2)), octaves=int(g.integers(2) * g.integers(32)))
+    return [replace(tile, fused=bool(g.integers(2)), skip=bool(g.integers(2)), octaves=int(g.integers(2) * g.integers(32)),
+                    partial=bool(g.integers(2)))
             for tile in tiles]
 
 

@@ -58,10 +58,12 @@ class ExpectedBlock:
 
 @dataclass
 class FinishedTile:
-    """Row sums of the used rows of a tile."""
+    """Row sums and last running maxima of the used rows of a tile, -512 of a row that has seen no key."""
 
     bank: int
     sums: list[int]
+    maxima: list[int]
+    partial: bool
 
 
 class SoftmaxModel:
@@ -122,5 +124,7 @@ class SoftmaxModel:
             self._ran = True
             self.running.append(block)
         if last.last:
-            self.tiles.append(FinishedTile(last.bank, [row.total for row in self._rows[: len(table.rows)]]))
+            rows = self._rows[: len(table.rows)]
+            self.tiles.append(FinishedTile(last.bank, [row.total for row in rows],
+                                           [spec.LOWEST_ROW_MAX if row.m is None else row.m for row in rows], table.partial))
         self.on_block(block)

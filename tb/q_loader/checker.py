@@ -16,8 +16,8 @@ from tb.common.scoreboard import Scoreboard
 from tb.common.stream import Beat
 from tb.q_loader import coverage
 
-FIELDS = ("data", "pos", "mult", "shift", "tau", "fused", "skip", "octaves", "last")
-ROW_FIELDS = ("bank", "index", "data", "pos", "mult", "sum", "shift", "tau", "fused", "skip", "octaves")
+FIELDS = ("data", "pos", "mult", "shift", "tau", "fused", "skip", "octaves", "partial", "last")
+ROW_FIELDS = ("bank", "index", "data", "pos", "mult", "sum", "shift", "tau", "fused", "skip", "octaves", "partial")
 
 
 class Checker:

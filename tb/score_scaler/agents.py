@@ -25,7 +25,7 @@ class TileDriver:
         self.released: deque[int] = deque()  # banks whose table is free again, in order
         self._rng, self._stalls = rng("columns"), source_stalls(pattern, rng("stalls rows"))
         self._names = ("row_bank", "row_index", "row_pos", "row_mult", "q_sum", "row_shift",
-                       *(["row_tau", "row_fused", "row_skip", "row_octaves"] if tau_port else []))
+                       *(["row_tau", "row_fused", "row_skip", "row_octaves", "row_partial"] if tau_port else []))
         dut.row_we.value = 0
         for name in self._names:
             getattr(dut, name).value = 0
@@ -60,8 +60,8 @@ class TileDriver:
                 end = i == len(tile.rows) - 1
                 shift = tile.shift if end else int(self._rng.integers(0, 64))
                 tau = tile.tau if end else int(self._rng.integers(0, 7))
-                flags = ([int(tile.fused), int(tile.skip), tile.octaves] if end else
-                         self._rng.integers(0, (2, 2, 32)).tolist())
+                flags = ([int(tile.fused), int(tile.skip), tile.octaves, int(tile.partial)] if end else
+                         self._rng.integers(0, (2, 2, 32, 2)).tolist())
                 await self._write_row([bank, i, pos, mult, q_sum, shift, *([tau, *flags] if self.tau_port else [])])
             # The engine leaves at least two cycles between a tile's last row and its first column.
             await edge

@@ -35,6 +35,7 @@ class Table:
     fused: bool = False
     skip: bool = False
     octaves: int = 0
+    partial: bool = False
 
 
 class ColumnModel:
@@ -56,7 +57,7 @@ class ColumnModel:
         if hasattr(dut, "row_tau"):
             table.tau = int(dut.row_tau.value)
             table.fused, table.skip = dut.row_fused.value == 1, dut.row_skip.value == 1
-            table.octaves = int(dut.row_octaves.value)
+            table.octaves, table.partial = int(dut.row_octaves.value), dut.row_partial.value == 1
 
     def accept(self, beat: Beat, cycle: int) -> ScaledColumn:
         """The scaled scores of an accepted column."""

@@ -30,6 +30,7 @@ class TileStimulus:
     skip: bool = False
     v_mult: list[int] | None = None
     octaves: int = 0
+    partial: bool = False
 
     def beats(self, size: Geometry, bank: int, g: np.random.Generator) -> list[Beat]:
         """The columns. Rows that are not used carry noise."""

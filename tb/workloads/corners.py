@@ -15,7 +15,7 @@ from tb.workloads.engine import configuration, generator, run_tiles
 
 TOPICS = (directed.maxima, directed.rescales, directed.extremes, directed.saturation, directed.scales,
           directed.probabilities, directed.visibility, directed.framing, directed.lazy, directed.skips,
-          directed.joint_starts)
+          directed.joint_starts, directed.partials)
 NARROW_TOPICS = (directed.probabilities, directed.lazy, directed.largest_sums, directed.saturated_output)
 NARROW_KEYS = 128
 

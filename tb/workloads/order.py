@@ -16,7 +16,7 @@ from models.hardware.tile import TileJob
 from tb.core.sequences import vanishing_tiles
 
 EACH, MIXED = "each", "mixed"
-VANISHING = 4
+VANISHING, PARTIAL = 4, 3     # one tile in so many
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def orders(parameters: Mapping[str, object]) -> list[Order]:
 
 def flagged(parameters: Mapping[str, object], numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:
     """``tiles`` with the flags that the parameters say; drawn for each tile where they say ``mixed``, which is the default.
-    Their octaves are the job's, by default any number for half of them.
+    Their octaves are the job's, by default any number for half of them; a third of them are partial.
 
     Raises:
         FcimError: a parameter is illegal.
@@ -89,7 +89,8 @@ def flagged(parameters: Mapping[str, object], numbers: np.random.Generator, tile
         result = [replace(tile, **{name: flag if value == MIXED else bool(value)}) for tile, flag in zip(result, drawn)]
     drawn = numbers.integers(0, 2, len(result)) * numbers.integers(0, 1 << OCTAVES_BITS, len(result))
     given = octaves_of(parameters) if "octaves" in parameters else None
-    return [replace(tile, octaves=int(o) if given is None else given) for tile, o in zip(result, drawn)]
+    result = [replace(tile, octaves=int(o) if given is None else given) for tile, o in zip(result, drawn)]
+    return [replace(tile, partial=bool(drawn == 0)) for tile, drawn in zip(result, numbers.integers(0, PARTIAL, len(result)))]
 
 
 def some_vanish(cfg: EngineConfig, numbers: np.random.Generator, tiles: Sequence[TileJob]) -> list[TileJob]:

@@ -1,7 +1,7 @@
 """One stream at a time is much slower than the engine, or takes rows in a rhythm that never fits; random tiles meanwhile.
 
-Parameters: ``tiles``; ``rhythm``: for example ``v.1.40``, the stream (q, k, v, o or decision), cycles on and cycles off, joined
-by ``+``; ``fused`` and ``skip`` (0, 1, or ``mixed``: drawn for each tile, the default).
+Parameters: ``tiles``; ``rhythm``: for example ``v.1.40``, the stream (q, k, v, o, part or decision), cycles on and cycles off,
+joined by ``+``; ``fused`` and ``skip`` (0, 1, or ``mixed``: drawn for each tile, the default).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tb.core.sequences import random_tiles
 from tb.workloads.engine import configuration, generator, run_tiles
 from tb.workloads.order import flagged, some_vanish
 
-STREAMS = {"q", "k", "v", "o", "decision"}
+STREAMS = {"q", "k", "v", "o", "part", "decision"}
 
 
 def rhythms(text: str) -> dict[str, tuple[int, int]]:
@@ -27,7 +27,7 @@ def rhythms(text: str) -> dict[str, tuple[int, int]]:
     except ValueError:
         slow = {}
     if not slow or set(slow) - STREAMS or any(on < 1 or off < 0 for on, off in slow.values()):
-        raise FcimError(f"rhythm '{text}' is illegal; write a stream of q, k, v, o, decision, its cycles on and off, "
+        raise FcimError(f"rhythm '{text}' is illegal; write a stream of q, k, v, o, part, decision, its cycles on and off, "
                         "as in v.1.40+o.2.30")
     return slow
 

@@ -162,7 +162,7 @@ def test_saturated_scores_are_counted_and_not_held_against_the_engine(seed: int,
 
 @pytest.mark.parametrize("text", ["", "v", "v.1", "x.1.2", "v.0.3", "v.a.b", "v.1.2.3"])
 def test_an_illegal_rhythm(text: str) -> None:
-    with pytest.raises(FcimError, match="write a stream of q, k, v, o, decision"):
+    with pytest.raises(FcimError, match="write a stream of q, k, v, o, part, decision"):
         rhythms(text)
 
 

@@ -179,7 +179,7 @@ def test_another_decision_than_the_golden_one_is_noticed(generator: np.random.Ge
 def cycles_record() -> dict[str, np.ndarray]:
     """Two tiles of 2 rows and 3 and 1 keys, 4 cycles a key: Q early, a late second key, a late last row."""
     return {"q_cycle": np.array([0, 1, 2, 5]), "k_cycle": np.array([3, 7, 12, 16]), "v_cycle": np.array([0, 7, 13, 48]),
-            "o_cycle": np.array([60, 64, 68, 73]), "decision_cycle": np.array([30, 42])}
+            "o_cycle": np.array([60, 64, 68, 73]), "part_cycle": np.array([]), "decision_cycle": np.array([30, 42])}
 
 
 def test_pace_by_hand(generator: np.random.Generator) -> None:
@@ -205,7 +205,7 @@ def skipping_record() -> tuple[list[TileJob], dict[str, np.ndarray]]:
     tiles = [levels_tile(TINY, g, [None, 0, -40, 1], short=5, rows=1, skip=True), levels_tile(TINY, g, [3], short=7, rows=1)]
     keys = 4 * np.arange(28)
     keys[24:] += 9      # a pause before the tile's last block
-    return tiles, {"q_cycle": np.array([0, 1]), "k_cycle": keys, "o_cycle": np.array([300, 304]),
+    return tiles, {"q_cycle": np.array([0, 1]), "k_cycle": keys, "o_cycle": np.array([300, 304]), "part_cycle": np.array([]),
                    "v_cycle": np.array([60, 60, 61, 62, 63, 64, 65, 66, 160, 161, 162, 163]),
                    "decision_cycle": np.array([50, 60, 92, 150, 163])}
 
@@ -362,7 +362,8 @@ def test_every_point_of_a_record_is_sampled(generator: np.random.Generator) -> N
              *directed.skips(TINY, generator).values(), *directed.joint_starts(TINY, generator).values()]
     tiles += [tile for name in SCHEDULES for tile in prefill(TINY, generator, 1, 40, schedule=name)]
     tiles.append(replace(levels_tile(TINY, generator, [0, -2], skip=True), octaves=1))
-    cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x1FFFF, 3]])})
+    tiles.append(replace(tiles[0], partial=True))
+    cov = sampled(TINY, tiles, {"counters": np.ones(len(COUNTERS)), "state_counts": np.array([[0x7FFFF, 3]])})
     flow = sampled(TINY, *skipping_record())
     narrow = sampled(NARROW, list(directed.probabilities(NARROW, generator).values()))
     counts = [group.counts for group in (cov, flow, narrow)]

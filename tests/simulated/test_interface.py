@@ -62,7 +62,7 @@ def test_the_payloads_that_are_played_and_recorded(config: str, tmp_path: Path) 
     ("input  wire [SHIFT_BITS-1:0]            s_q_shift", "input  wire [SHIFT_BITS:0]              s_q_shift"),
     ("output wire                             tile_done", "output wire idle, output wire tile_done"),
     ("input  wire                             clear,", "inout  wire                             clear,"),
-    ("COUNTERS = 25", "COUNTERS = 24"),
+    ("COUNTERS = 26", "COUNTERS = 25"),
 ], ids=["width", "one more", "direction", "counters"])
 def test_another_port_is_seen(old: str, new: str, tmp_path: Path) -> None:
     cfg = load_config("tiny")

@@ -19,14 +19,15 @@ PHASES = (*STAGES, "all at rest")
 NEXT_KEY = ("of the block", "of the next block", "of the next tile")
 IN_FLIGHT = ("0", "1", "2", "3 or more")
 STREAMS = (("q", "s_q", "fcim_q_loader"), ("k", "s_k", "fcim_ip_cim"), ("v", "s_v", "fcim_v_buffer"),
-           ("o", "m_o", "fcim_normalizer"), ("decision", "m_decision", "fcim_online_softmax"))
-_STANDS = "the read-out stands while a finished row is not taken (docs/streams.md, stall_o)"
+           ("o", "m_o", "fcim_normalizer"), ("part", "m_part", "fcim_normalizer"),
+           ("decision", "m_decision", "fcim_online_softmax"))
+_STANDS = "the read-out stands while a finished row or a chunk is not taken (docs/streams.md, stall_o)"
 _EMPTY = "what works in the engine belongs to a tile in flight"
 
 STREAM_STATES = tuple(
     CoverPoint(f"stream.{name}", block, f"Every handshake of {port} while each stage of the engine works, and while all rest",
                axes=(("handshake", HANDSHAKES), ("engine", PHASES)),
-               illegal={"valid waits, read-out": _STANDS} if name == "o" else {})
+               illegal={"valid waits, read-out": _STANDS} if name in ("o", "part") else {})
     for name, port, block in STREAMS)
 
 REQUESTS = (
@@ -70,7 +71,7 @@ COVERPOINTS: tuple[CoverPoint, ...] = (
                axes=(("values", ("all", "some are skipped")),
                      ("comes", ("a block or more before", "before", "in the same cycle", "after", "a block or more after")))),
     CoverPoint("core.tile_done", "fcim_core",
-               "tile_done, with a tile's last row: of a tile of one row, of several, and with the next tile's first row "
+               "tile_done, with a tile's last output: of a tile of one row, of several, and with the next tile's first row "
                "following in its own next slot",
                ("tile of one row", "tile of several rows", "another tile follows at full rate", "last of the run")),
     CoverPoint("core.tiles_of_run", "fcim_core", "Tiles of one run: banks alternate and are used again",
@@ -79,9 +80,9 @@ COVERPOINTS: tuple[CoverPoint, ...] = (
 )
 
 Record = Mapping[str, np.ndarray]
-PACED = ("q", "k", "v", "o", "decision")
+PACED = ("q", "k", "v", "o", "part", "decision")
 # where a state word of the record has what
-_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6, "decision": 15}
+_STREAM_BITS = {"q": 0, "k": 2, "v": 4, "o": 6, "decision": 15, "part": 17}
 _STAGE_BIT, _TILES_BIT = 8, 13
 _IP, _WAIT, _EXP, _OP, _READ = range(len(STAGES))
 _MOVES = 3
@@ -128,12 +129,13 @@ def _states(cov: CoverGroup, counts: np.ndarray) -> None:
 class _Shape:
     """How rows, keys and blocks of a run belong together; one number per row, key or block of the whole run.
 
-    ``rows``, ``keys`` of each tile; ``tile_of_row``, ``tile_of_key``, ``key_in_tile``, ``block_of_key``; of each block ``size``,
-    ``ran`` and ``last`` (of its tile); ``sent``: the key's value is streamed.
+    ``rows``, ``keys`` of each tile, ``partial`` or not; ``tile_of_row``, ``tile_of_key``, ``key_in_tile``, ``block_of_key``; of
+    each block ``size``, ``ran`` and ``last`` (of its tile); ``sent``: the key's value is streamed.
     """
 
     rows: np.ndarray
     keys: np.ndarray
+    partial: np.ndarray
     tile_of_row: np.ndarray
     tile_of_key: np.ndarray
     key_in_tile: np.ndarray
@@ -143,9 +145,11 @@ class _Shape:
     last: np.ndarray
     sent: np.ndarray
 
-    def fits(self, at: Mapping[str, np.ndarray]) -> bool:
+    def fits(self, at: Mapping[str, np.ndarray], cycles_per_key: int) -> bool:
         """Every stream has as many beats as the tiles ask for."""
-        due = {"q": self.rows.sum(), "k": self.keys.sum(), "v": self.sent.sum(), "o": self.rows.sum(), "decision": len(self.ran)}
+        undivided = self.rows[self.partial].sum()
+        due = {"q": self.rows.sum(), "k": self.keys.sum(), "v": self.sent.sum(), "o": self.rows.sum() - undivided,
+               "part": undivided * cycles_per_key, "decision": len(self.ran)}
         return all(len(at[name]) == count for name, count in due.items())
 
 
@@ -158,8 +162,8 @@ def _shape(cfg: EngineConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray
     all_ran = np.concatenate(ran).astype(bool)
     last = np.zeros(len(all_ran), dtype=bool)
     last[np.cumsum(blocks) - 1] = True
-    return _Shape(rows, keys, np.repeat(np.arange(len(tiles)), rows), tile_of_key, key_in_tile, block_of_key,
-                  np.bincount(block_of_key), all_ran, last, all_ran[block_of_key])
+    return _Shape(rows, keys, np.array([tile.partial for tile in tiles]), np.repeat(np.arange(len(tiles)), rows), tile_of_key,
+                  key_in_tile, block_of_key, np.bincount(block_of_key), all_ran, last, all_ran[block_of_key])
 
 
 def sample_pace(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], ran: Sequence[np.ndarray],
@@ -171,7 +175,7 @@ def sample_pace(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], ra
         at: per stream of :data:`PACED` the cycle of every beat.
     """
     shape = _shape(cfg, tiles, ran)
-    if not shape.fits(at):
+    if not shape.fits(at, cfg.cycles_per_key):
         return      # a run whose streams disagree has no pace
     _rows(cov, cfg, shape, at)
     _keys(cov, cfg, shape, ran, at)
@@ -182,13 +186,14 @@ def sample_pace(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], ra
 def _rows(cov: CoverGroup, cfg: EngineConfig, shape: _Shape, at: Mapping[str, np.ndarray]) -> None:
     cpk = cfg.cycles_per_key
     other = (np.diff(shape.tile_of_row) > 0).astype(np.int64)
-    step = np.diff(at["o"])
-    cov.sample_array("pace.rows", other, np.where(step < cpk, 0, np.where(step == cpk, 1, 2)))
+    divided = ~shape.partial[shape.tile_of_row]
+    other_out, step = (np.diff(shape.tile_of_row[divided]) > 0).astype(np.int64), np.diff(at["o"])
+    cov.sample_array("pace.rows", other_out, np.where(step < cpk, 0, np.where(step == cpk, 1, 2)))
     cov.sample_array("pace.q", other, (np.diff(at["q"]) > 1).astype(np.int64))
     last_row, last_key = np.cumsum(shape.rows) - 1, np.cumsum(shape.keys) - 1
     cov.sample_array("pace.q_ahead", (at["q"][last_row[1:]] > at["k"][last_key[:-1]]).astype(np.int64))
     cov.sample_array("core.tile_done", (shape.rows > 1).astype(np.int64))
-    cov.sample("core.tile_done", "another tile follows at full rate", int((step[other > 0] == cpk).sum()))
+    cov.sample("core.tile_done", "another tile follows at full rate", int((step[other_out > 0] == cpk).sum()))
     cov.sample("core.tile_done", "last of the run")
 
 

@@ -87,7 +87,17 @@ OUTPUT = (
                ("not empty", "empty", "empty after not empty", "not empty after empty")),
 )
 
-COVERPOINTS: tuple[CoverPoint, ...] = (*CONFIG, *TILES, *MASKS, *OPERANDS, *OUTPUT)
+PARTIAL = (
+    CoverPoint("partial.follow", "fcim_normalizer", "A tile that is divided or partial, first of its run or behind either",
+               axes=(("before", ("none", "divided", "partial")), ("tile", ("divided", "partial")))),
+    CoverPoint("partial.row", "fcim_block_exponential", "What a row of a partial tile ends with",
+               ("no key seen", "maximum below 0", "maximum 0 or above")),
+    CoverPoint("partial.blocks", "fcim_online_softmax", "Partial tiles: the block that their maxima are those of",
+               axes=(("first step", ("fused", "not fused")), ("last block", ("runs", "skipped")))),
+    CoverPoint("partial.tau", "fcim_online_softmax", "Partial tiles with lazy running maxima and others", ("0", "more")),
+)
+
+COVERPOINTS: tuple[CoverPoint, ...] = (*CONFIG, *TILES, *MASKS, *OPERANDS, *OUTPUT, *PARTIAL)
 
 _GROUPS = (1, 2, 3, 4, 8, 16)         # bins of tile.rows_at_a_position; the last bin is any other number
 _BLOCK_STARTS = (1, 2, 3, 4, 16, 64)
@@ -129,6 +139,7 @@ def sample_tiles(cov: CoverGroup, cfg: EngineConfig, tiles: Sequence[TileJob], g
             other = tiles[number - 1].tau != tile.tau, tiles[number - 1].shift != tile.shift
             cov.sample_array("tile.tau_changes", np.array([other[0] + 2 * other[1]]))
         _outputs(cov, result)
+        _partial(cov, tile, result, golden[number - 1] if number else None)
     empty = np.concatenate([result.empty.numpy() for result in golden])
     cov.sample_array("out.row", empty.astype(np.int64))
     cov.sample("out.row", "empty after not empty", int((empty[1:] & ~empty[:-1]).sum()))
@@ -156,6 +167,19 @@ def _shape(cov: CoverGroup, cfg: EngineConfig, tile: TileJob) -> None:
     steps = np.diff(real)
     cov.sample("tile.order", "one position" if not steps.any() else "rising" if (steps > 0).all() else
                "falling" if (steps < 0).all() else "any")
+
+
+def _partial(cov: CoverGroup, tile: TileJob, result: TileResult, before: TileResult | None) -> None:
+    kind = {False: "divided", True: "partial"}
+    came = "none" if before is None else kind[before.partial is not None]
+    cov.sample("partial.follow", f"{came}{SEPARATOR}{kind[result.partial is not None]}")
+    if result.partial is None:
+        return
+    seen = result.partial.row_sum.numpy() > 0
+    cov.sample_array("partial.row", np.where(seen, np.where(result.partial.row_max.numpy() < 0, 1, 2), 0))
+    cov.sample("partial.blocks", SEPARATOR.join(("fused" if tile.fused else "not fused",
+                                                 "runs" if result.ran[-1] else "skipped")))
+    cov.sample("partial.tau", "more" if tile.tau else "0")
 
 
 def _outputs(cov: CoverGroup, result: TileResult) -> None:

@@ -22,10 +22,10 @@ module tb_core_alone #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
         .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
     ) u_tb (
-        .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .rows_out(), .keys_in(), .q_in(),
-        .v_in(), .done(done),
-        .rows_due(rows_due), .protocol_error(protocol_error), .error_v_count(), .counters(),
-        .cycle(cycle)
+        .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .rows_out(), .chunks_out(),
+        .keys_in(), .q_in(), .v_in(), .done(done),
+        .rows_due(rows_due), .chunks_due(32'd0), .protocol_error(protocol_error),
+        .error_v_count(), .counters(), .cycle(cycle)
     );
 
     always #5 clk = !clk;

@@ -150,9 +150,20 @@ def test_counts_that_follow_from_the_shapes() -> None:
     assert {name: got[name] for name in COUNTERS if name not in TIMING_COUNTERS} == {
         "tiles": 2, "keys": 18, "blocks": 3, "q_bytes": 5 * 16, "k_bytes": 18 * 16, "v_bytes": 18 * 16, "o_bytes": 5 * 32,
         "ip_busy": 18 * 4, "op_busy": 3 * 32, "zero_blocks": 0, "rescaled_rows": 0, "rescale_amount": 0, "saturations": 0,
-        "ip_bit_ops": 18 * 16, "op_bit_ops": 18 * 16 * 7, "skipped_blocks": 0}
+        "ip_bit_ops": 18 * 16, "op_bit_ops": 18 * 16 * 7, "skipped_blocks": 0,
+        "partial_rows": 0}
     assert {name: got[name] for name in ("cycles", *STALLS)} == predict_cycles(config, [(3, 10), (2, 8)])
     assert got["stall_k"] == got["stall_o"] == got["stall_decision"] == 0
+
+
+def test_counts_of_partial_tiles() -> None:
+    """Their rows are counted apart, and are no bytes of O."""
+    config = cfg(2)
+    whole = predict(config, tiles(config))
+    got = predict(config, [replace(job, partial=index == 0) for index, job in enumerate(tiles(config))])
+    assert {name: got[name] for name in ("o_bytes", "partial_rows", "tiles", "q_bytes")} == {
+        "o_bytes": 2 * 32, "partial_rows": 3, "tiles": 2, "q_bytes": 5 * 16}
+    assert all(got[name] == whole[name] for name in COUNTERS if name not in ("o_bytes", "partial_rows", *TIMING_COUNTERS))
 
 
 def test_counts_of_skipped_blocks() -> None:
@@ -170,7 +181,7 @@ def test_counts_of_skipped_blocks() -> None:
 def test_every_counter_is_predicted() -> None:
     config = cfg(1)
     assert sorted(predict(config, tiles(config))) == sorted(COUNTERS)
-    assert set(COUNTERS) > set(TIMING_COUNTERS) and len(COUNTERS) == len(set(COUNTERS)) == 25
+    assert set(COUNTERS) > set(TIMING_COUNTERS) and len(COUNTERS) == len(set(COUNTERS)) == 26
 
 
 def test_results_that_are_known_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:

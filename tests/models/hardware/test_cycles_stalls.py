@@ -19,9 +19,9 @@ CFG = EngineConfig("c", rows=16, head_dim=16, bits_per_cycle=8, keys_per_block=8
 
 
 def run(shapes: list[tuple[int, int]], cycles: int, pace: Pace, ran: Sequence[Sequence[bool]] | None = None,
-        **stalls: int) -> Prediction:
+        partial: Sequence[bool] | None = None, **stalls: int) -> Prediction:
     """The run of ``shapes``, which has these cycles and stalls and no others."""
-    got = handshakes(CFG, shapes, ran=ran, pace=pace)
+    got = handshakes(CFG, shapes, ran=ran, pace=pace, partial=partial)
     assert got.counters == {"cycles": cycles, **{name: stalls.pop(name, 0) for name in TIMING_COUNTERS[1:]}} and not stalls
     return got
 
@@ -29,13 +29,13 @@ def run(shapes: list[tuple[int, int]], cycles: int, pace: Pace, ran: Sequence[Se
 def test_slow_rows() -> None:
     """Rows offered in 0 and 7: readable 9. The key stands from 3 on: it waits 6 cycles, and the tile 7 for its second row."""
     got = run([(2, 1)], 56, Pace(q=[0, 7], k=[3], v=[0]), stall_q=6)
-    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "decision": [18], "o": [54, 55]}
+    assert got.taken == {"q": [0, 7], "k": [9], "v": [0], "decision": [18], "o": [54, 55], "part": []}
 
 
 def test_nothing_counts_between_tiles() -> None:
     """The second tile's row comes in 100: its key, there from 20 on, waits in 20 to 47 and in 100 and 101, not in between."""
     got = run([(1, 1), (1, 1)], 2 * 48, Pace(q=[0, 100], k=[0, 20], v=[-7, -6]), stall_q=2 + 28 + 2)
-    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "decision": [11, 111], "o": [47, 147]}
+    assert got.taken == {"q": [0, 100], "k": [2, 102], "v": [-7, -6], "decision": [11, 111], "o": [47, 147], "part": []}
 
 
 def test_a_key_that_is_there_before_the_first_row() -> None:
@@ -110,6 +110,26 @@ def test_a_waiting_row_stops_the_whole_drain() -> None:
     got = run([(1, 1), (16, 1), (1, 1), (1, 1)], 99, pace, stall_q=2 + (18 - 3) + 0 + 4, stall_op=3, stall_bank=62 - 36,
               stall_o=3)
     assert got.taken["o"] == [50, *range(66, 82), 82, 98] and got.taken["decision"] == [11, 27, 28, 62]
+
+
+def test_chunks_of_a_partial_tile() -> None:
+    """One chunk a row. Three rows as above: reads from 29 on, a chunk a cycle later. Ready in 30 and from 40 on: chunk 1 is valid
+    in 31, taken in 40, in which chunk 2 is read."""
+    got = run([(3, 1)], 42, Pace(q=[0, 1, 2], k=[0], v=[0], part=(30, 31, 40)), partial=[True], stall_q=4, stall_o=9)
+    assert got.offered["part"] == [30, 31, 41] and got.taken["part"] == [30, 40, 41] and got.taken["o"] == []
+
+
+def test_a_partial_tile_waits_for_the_rows_before_it() -> None:
+    """Tiles of one row and one key each. Tile 0: A 2, X 15, D 27, out in 47. Tile 1, partial: A 3, X 23, complete in 35; read in
+    48, taken in 49, its bank is drained in 49. Tile 2: R 6, readable 8, A 8 (4 after H[1]), C 10, J 15, judged in 17; room in
+    X[0] + 5 = 20, bank of tile 0 drained in 28: E 28, X 32, complete in 44; D 49 with the chunk, out in 69."""
+    got = run([(1, 1)] * 3, 70, Pace(q=[0] * 3, k=[0] * 3, v=[0] * 3), partial=[False, True, False], stall_q=2 + 4, stall_op=3,
+              stall_bank=8)
+    assert got.taken["o"] == [47, 69] and got.taken["part"] == [49]
+    slow = handshakes(CFG, [(1, 1)] * 3, pace=Pace(q=[0] * 3, k=[0] * 3, v=[0] * 3, o=(60,), part=(80,)),
+                      partial=[False, True, False])
+    assert slow.taken["o"] == [60, 100] and slow.offered["part"] == [62] and slow.taken["part"] == [80]
+    assert slow.counters["stall_o"] == 13 + 18
 
 
 def test_what_does_not_fit_is_refused() -> None:

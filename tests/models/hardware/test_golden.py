@@ -45,6 +45,16 @@ def some_rows(tile: TileJob, rows: slice) -> TileJob:
     return replace(tile, q=tile.q[rows], q_pos=tile.q_pos[rows], q_mult=tile.q_mult[rows])
 
 
+def check_partial(cfg: EngineConfig, tile: TileJob, whole: TileResult, want: spec.Tile) -> None:
+    """The same tile with its rows as they are: what they hold in the end, and everything else the same."""
+    got = run_tile(cfg, replace(tile, partial=True))
+    assert got.out.shape == (0, cfg.head_dim) and got.empty.shape == (0,) and whole.partial is None
+    assert got.partial.row_max.tolist() == [spec.LOWEST_ROW_MAX if row.m is None else row.m for row in want.rows]
+    assert got.partial.row_sum.tolist() == [row.total for row in want.rows]
+    assert got.partial.acc.tolist() == [row.acc for row in want.rows]
+    assert got.stats == whole.stats and got.ran.tolist() == whole.ran.tolist()
+
+
 def check(cfg: EngineConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     """Run both, compare all that both give."""
     got = run_tile(cfg, tile)
@@ -58,6 +68,7 @@ def check(cfg: EngineConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     assert {name: getattr(got.stats, other) for name, other in COUNTS.items()} == {name: getattr(want, name) for name in COUNTS}
     assert (got.stats.rows, got.stats.keys) == tuple(map(len, (tile.q, tile.k)))
     assert got.ran.tolist() == want.ran and got.stats.skipped_blocks == want.ran.count(False)
+    check_partial(cfg, tile, got, want)
     return want, got
 
 

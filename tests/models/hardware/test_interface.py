@@ -37,7 +37,8 @@ def test_widths_follow_the_configuration() -> None:
     cfg = EngineConfig("t", rows=16, head_dim=32, bits_per_cycle=2, keys_per_block=8, prob_bits=16, max_keys=1024)
     assert {field.name: field.width(cfg) for field in CORE["q"].fields} == {
         "data": 256, "pos": 11, "mult": 16, "shift": 6, "tau": 4, "fused": 1, "skip": 1, "octaves": 5,
-        "last": 1}
+        "partial": 1, "last": 1}
+    assert {field.name: field.width(cfg) for field in CORE["part"].fields} == {"acc": 8 * 34, "sum": 26, "max": 10, "last": 1}
     assert {field.name: field.width(cfg) for field in ENGINE["vreq"].fields} == {"start": 10, "count": 4, "last": 1, "first": 1}
     assert (CORE["o"].width(cfg), ENGINE["tile"].width(cfg)) == (32 * 16 + 2, 11 + 2)
     found = ports(CORE, CORE_PINS, cfg)
