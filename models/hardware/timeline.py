@@ -26,7 +26,7 @@ PIPE_EXP = 3        # from a block's last exponential until its probabilities ar
 PIPE_ROW_LOAD = 2   # from a row's acceptance until its bank is loaded
 PIPE_RMW = 3        # from the cycle after the last slice's read-modify-write has begun its last pass until the drain starts
 PIPE_SKIP = 2       # from the decision to skip a tile's last block until the drain starts
-PIPE_DIVIDE = 20    # from a row's first read until the first part of it is out
+PIPE_DIVIDE = 21    # from a row's first read until the first part of it is out
 PIPE_PART = 1       # from the read of a chunk of a partial tile until it is out
 
 

@@ -3,7 +3,7 @@
 // partial tile's rows leave as they are, with their denominators and running maxima. Tiles leave in
 // their order: a partial one is read when no row of the one before is on its way any more.
 //
-// Latency:    20 cycles from the first read to the first part of a row; a chunk of a partial tile
+// Latency:    21 cycles from the first read to the first part of a row; a chunk of a partial tile
 //             is there in the cycle after its read.
 // Throughput: A row per CYCLES_PER_KEY cycles.
 // Cuts:       m_o as in fcim_row_divider; m_part_valid is registered, m_part_acc, m_part_sum and
@@ -81,11 +81,12 @@ module fcim_normalizer #(
     reg [PASS_BITS-1:0]  pass_q, chunk_q;
     reg [LANE_BITS-1:0]  lane_q;
     reg                  divide_q, part_q, row_end_q, tile_end_q;   // of the last read
+    reg                  divide_q2;                                 // of the one before
 
     wire [COUNT_BITS-1:0] rows      = bank_q ? bank_rows[COUNT_BITS +: COUNT_BITS]
                                              : bank_rows[0 +: COUNT_BITS];
     wire                  part      = bank_partial[bank_q];
-    wire                  rows_left = divide_q || divider_busy;    // of a tile that is divided
+    wire                  rows_left = divide_q || divide_q2 || divider_busy;   // to be divided
     wire                  issue     = done_q[bank_q] && enable && !(part && rows_left);
     wire                  row_end   = (chunk_q == LAST_PASS);
     wire                  last_row  = (row_q == rows - 1'b1);
@@ -143,13 +144,33 @@ module fcim_normalizer #(
         end
     end
 
+    // ---- a register on the way to the divider: the one out of the accumulators is long
+    reg                             row_end_q2, tile_end_q2;
+    reg [READ_COLUMNS*ACC_BITS-1:0] acc_q;
+    reg [SUM_BITS-1:0]              sum_q;
+    always @(posedge clk) begin
+        if (!rst_n) begin
+            divide_q2 <= 1'b0;
+        end else if (enable) begin
+            divide_q2 <= divide_q;
+        end
+    end
+    always @(posedge clk) begin
+        if (enable && divide_q) begin
+            row_end_q2  <= row_end_q;
+            tile_end_q2 <= tile_end_q;
+            acc_q       <= rd_acc;
+            sum_q       <= rd_sum;
+        end
+    end
+
     fcim_row_divider #(
         .HEAD_DIM(HEAD_DIM), .COLUMNS(READ_COLUMNS), .ACC_BITS(ACC_BITS), .SUM_BITS(SUM_BITS)
     ) u_row_divider (
         .clk(clk), .rst_n(rst_n),
-        .s_chunk_valid(divide_q), .s_chunk_ready(divider_ready),
-        .s_chunk_acc(rd_acc), .s_chunk_sum(rd_sum),
-        .s_chunk_row_end(row_end_q), .s_chunk_tile_end(tile_end_q),
+        .s_chunk_valid(divide_q2), .s_chunk_ready(divider_ready),
+        .s_chunk_acc(acc_q), .s_chunk_sum(sum_q),
+        .s_chunk_row_end(row_end_q2), .s_chunk_tile_end(tile_end_q2),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_data(m_o_data),
         .m_o_empty(m_o_empty), .m_o_last(m_o_last), .busy(divider_busy)
     );

@@ -94,7 +94,7 @@ class _Drain:
                 return False
             self.events.O.append(self.cycle)
             self.flying.pop(0)
-        self.flying = [moves - 1 for moves in self.flying] + [19] * ends_row
+        self.flying = [moves - 1 for moves in self.flying] + [20] * ends_row
         self.cycle += 1
         return True
 

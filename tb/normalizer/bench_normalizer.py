@@ -21,7 +21,7 @@ from tb.normalizer.agents import BankBfm
 from tb.normalizer.sequences import Tile, draw_tile
 
 ROW, CHUNK = ("data", "empty", "last"), ("acc", "sum", "max", "last")
-FIRST_PART = 20  # cycles from a row's first read to its first part
+FIRST_PART = 21  # cycles from a row's first read to its first part
 PATTERNS = [cocotb.Param(value=name, name=name) for name in ("none", "backpressure")]
 
 

@@ -28,13 +28,13 @@ def check(bits_per_cycle: int, shapes: list[tuple[int, int]], cycles: int, fused
 
 
 def test_one_row_one_key() -> None:
-    """CPK 1: R 0, bank readable 2, A 2, H 3, C 4, J 4+1+4 = 9, E 9+1+1 = 11, X 11+1+3 = 15, D 15+8+1+3 = 27, out 27+20 = 47."""
-    check(8, [(1, 1)], 48, stall_q=2)
+    """CPK 1: R 0, bank readable 2, A 2, H 3, C 4, J 4+1+4 = 9, E 9+1+1 = 11, X 11+1+3 = 15, D 15+8+1+3 = 27, out 27+21 = 48."""
+    check(8, [(1, 1)], 49, stall_q=2)
 
 
 def test_one_row_one_key_bit_serial() -> None:
-    """CPK 8: A 2, H 10, C 11, J 11+8+4 = 23, E 23+8+1 = 32, X 32+8+3 = 43, D 43+64+8+3 = 118, out 118+20+7 = 145."""
-    check(1, [(1, 1)], 146, stall_q=2)
+    """CPK 8: A 2, H 10, C 11, J 11+8+4 = 23, E 23+8+1 = 32, X 32+8+3 = 43, D 43+64+8+3 = 118, out 118+21+7 = 146."""
+    check(1, [(1, 1)], 147, stall_q=2)
 
 
 def test_two_blocks() -> None:
@@ -42,34 +42,34 @@ def test_two_blocks() -> None:
 
     R 0..15, A[k] = 17 + 4k, H[k] = 21 + 4k, C[k] = 22 + 4k; C[7] = 50: J[0] = 58, E[0] = 63, X[0] = 63+32+3 = 98;
     C[15] = 82: J[1] = 90, E[1] = max(95, 63+32) = 95, X[1] = max(95+35, 98+32) = 130; D = 130+32+4+3 = 169;
-    row 15 out 169+60+23 = 252.
+    row 15 out 169+60+24 = 253.
     """
-    check(2, [(16, 16)], 253, stall_q=17)
+    check(2, [(16, 16)], 254, stall_q=17)
 
 
 def test_a_ragged_block_ends_early() -> None:
     """With 9 keys: C[8] = 54, J[1] = max(62, 58+4), E[1] = max(67, 95), X[1] = max(95+4+3, 98+32) = 130: block 0 is the limit."""
-    check(2, [(16, 9)], 253, stall_q=17)
+    check(2, [(16, 9)], 254, stall_q=17)
 
 
 def test_two_blocks_that_are_judged_as_one() -> None:
     """As two blocks above, fused: J[0] = C[15]+8 = 90, E[0] 95, X[0] 130; J[1] = max(90, 90+4) = 94, E[1] = max(99, 95+32) = 127,
-    X[1] = max(127+35, 130+32) = 162; D = 162+39 = 201; row 15 out 284. One block alone waits for nothing."""
-    check(2, [(16, 16)], 285, fused=[True], stall_q=17)
+    X[1] = max(127+35, 130+32) = 162; D = 162+39 = 201; row 15 out 285. One block alone waits for nothing."""
+    check(2, [(16, 16)], 286, fused=[True], stall_q=17)
     check(2, [(1, 1)], predict_cycles(cfg(2), [(1, 1)])["cycles"], fused=[True], stall_q=2)
 
 
 def test_skipped_blocks() -> None:
     """CPK 4, 16 rows, C[k] = 22 + 4k: E[0] 63 and X[0] 98 if block 0 runs, and the tile drains from 98+39 = 137 or later.
 
-    Block 1 skipped at E[1] = max(90+5, 63+32) = 95: D 137, out 137+83. Blocks 1 to 3 skipped, the last one at
+    Block 1 skipped at E[1] = max(90+5, 63+32) = 95: D 137, out 137+84. Blocks 1 to 3 skipped, the last one at
     E[3] = C[31]+8+5 = 159: D = 159+2 = 161. Block 0 skipped at 63: E[1] 95, X[1] = 95+35 = 130, as if it had run.
     Blocks 0 to 2 skipped: E[3] 159, X 194, D 233.
     """
-    check(2, [(16, 16)], 221, ran=[[True, False]], stall_q=17)
-    check(2, [(16, 32)], 245, ran=[[True, False, False, False]], stall_q=17)
-    check(2, [(16, 16)], 253, ran=[[False, True]], stall_q=17)
-    check(2, [(16, 32)], 233 + 84, ran=[[False, False, False, True]], stall_q=17)
+    check(2, [(16, 16)], 222, ran=[[True, False]], stall_q=17)
+    check(2, [(16, 32)], 246, ran=[[True, False, False, False]], stall_q=17)
+    check(2, [(16, 16)], 254, ran=[[False, True]], stall_q=17)
+    check(2, [(16, 32)], 233 + 85, ran=[[False, False, False, True]], stall_q=17)
 
 
 def test_a_skipped_block_takes_one_cycle_and_no_room() -> None:
@@ -79,9 +79,9 @@ def test_a_skipped_block_takes_one_cycle_and_no_room() -> None:
     E[1] = max(26, 18+8) = 26, X[1] = max(37, 37) = 37; J[2] = max(25, 25) = 25, E[2] = max(27, 26+8) = 34, skipped with no
     regard to X[0]+5 = 34 or banks; D = max(37+12, 36, 42) = 49, drained 50. Tile 2: bank of Q free from C[7]+2 = 13, row 13,
     readable 15, A = H[16] = 19, H 20, C max(21, E[0]+1) = 21; J[3] = 26, E[3]: from max(28, 34+1) = 35 on, room X[0]+5 = 34,
-    bank 42: 42, X = max(46, 45) = 46, D 58, out 78.
+    bank 42: 42, X = max(46, 45) = 46, D 58, out 79.
     """
-    check(8, [(1, 8), (1, 9), (1, 1)], 79, ran=[[True], [True, False], [True]], stall_q=2, stall_bank=42 - 35)
+    check(8, [(1, 8), (1, 9), (1, 1)], 80, ran=[[True], [True, False], [True]], stall_q=2, stall_bank=42 - 35)
 
 
 def test_tiles_of_one_key_wait_for_the_accumulators() -> None:
@@ -90,19 +90,19 @@ def test_tiles_of_one_key_wait_for_the_accumulators() -> None:
     Tile 0: A 2, H 3, C 4, J 9, E 11, X 15, D 27, drained 28; its bank of Q is free from 4+1+1 = 6.
     Tile 1: row 1, readable 3, A 3, H 4, C 5, J max(10, 9+1) = 10, E max(12, 11+1) = 12, X max(12+4, 15+8) = 23,
     D max(35, 28) = 35. Tile 2: row 6, readable 8, A 8, H 9, C 10, J 15, judged at 17, room in the OP-CIM at X[0]+8-3 = 20,
-    bank at 28: E 28, X max(32, 31) = 32, D 44, out 64. Q stalls: 2 cycles before tile 0, none, and from H[1] = 4 to 8.
+    bank at 28: E 28, X max(32, 31) = 32, D 44, out 65. Q stalls: 2 cycles before tile 0, none, and from H[1] = 4 to 8.
     """
-    check(8, [(1, 1)] * 3, 65, stall_q=2 + 0 + 4, stall_op=20 - 17, stall_bank=28 - 20)
+    check(8, [(1, 1)] * 3, 66, stall_q=2 + 0 + 4, stall_op=20 - 17, stall_bank=28 - 20)
 
 
 def test_short_blocks_back_up_to_the_ip_cim() -> None:
     """CPK 1, four tiles of one key in turn; as above, and then the fourth.
 
     Tile 3: bank of Q free from C[1]+2 = 7, row max(7, 6+1) = 7, readable 9, A 9, H 10, C = max(11, 11, E[0]+1 = 12) = 12,
-    J 17, E max(19, 28+1, X[1]+5 = 28, tile 1 drained 36) = 36, X max(40, 40) = 40, D 52, out 72.
+    J 17, E max(19, 28+1, X[1]+5 = 28, tile 1 drained 36) = 36, X max(40, 40) = 40, D 52, out 73.
     Before E it waits for nothing but its bank: the start of block 2 frees the unit at 29, from then to 36.
     """
-    check(8, [(1, 1)] * 4, 73, stall_q=2 + 0 + 4 + 0, stall_softmax=12 - 11, stall_op=3, stall_bank=8 + 7)
+    check(8, [(1, 1)] * 4, 74, stall_q=2 + 0 + 4 + 0, stall_softmax=12 - 11, stall_op=3, stall_bank=8 + 7)
 
 
 def test_a_fourth_block_waits_for_a_score_buffer() -> None:
@@ -113,9 +113,9 @@ def test_a_fourth_block_waits_for_a_score_buffer() -> None:
     H 16, C 17, J[2] 22, E[1]+1 = 27, room X[0]+5 = 34, bank 42: E[2] 42, X[2] 46, D 58, drained 59.
     Tile 3: bank of Q free from 14, row 14, readable 16, A 16, H 17, C max(18, E[0]+1 = 19) = 19, J[3] max(24, E[0]+8 = 26) = 26,
     E[2]+1 = 43, room X[1]+5 = 42, bank 50: E[3] 50, X[3] 54, D 66. Tile 4: bank of Q free from 19, row 19, readable 21, A 21,
-    H 22, C max(23, E[1]+1 = 27) = 27, J[4] 32, E[3]+1 = 51, room X[2]+5 = 51, bank 59: E[4] 59, X[4] 63, D 75, out 95.
+    H 22, C max(23, E[1]+1 = 27) = 27, J[4] 32, E[3]+1 = 51, room X[2]+5 = 51, bank 59: E[4] 59, X[4] 63, D 75, out 96.
     """
-    check(8, [(1, 8), (1, 1), (1, 1), (1, 1), (1, 1)], 96, stall_q=2 + 0 + (15 - 11) + 0 + (21 - 17),
+    check(8, [(1, 8), (1, 1), (1, 1), (1, 1), (1, 1)], 97, stall_q=2 + 0 + (15 - 11) + 0 + (21 - 17),
           stall_softmax=(19 - 18) + (27 - 23), stall_op=34 - 27, stall_bank=(42 - 34) + (50 - 43) + (59 - 51))
 
 
