@@ -240,7 +240,7 @@ module fcim_merge #(
         .s_chunk_sum(b_total_q[READ_COLUMNS*ACC_BITS +: SUM_BITS]),
         .s_chunk_row_end(b_row_end_q), .s_chunk_tile_end(b_tile_end_q),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready),
-        .m_o_data(m_o_data), .m_o_empty(m_o_empty), .m_o_last(m_o_last)
+        .m_o_data(m_o_data), .m_o_empty(m_o_empty), .m_o_last(m_o_last), .busy()
     );
 
 endmodule
