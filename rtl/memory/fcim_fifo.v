@@ -30,18 +30,20 @@ module fcim_fifo #(
 );
 
     localparam LAST_WORD = WORDS - 1;
+    localparam ONE = 1;
 
     reg [ADDRESS_BITS-1:0] wr_q, rd_q;
-    reg [COUNT_BITS-1:0]   stored_q;        // in the memory, not at the output
+    reg [COUNT_BITS-1:0]   inside_q;        // with the one at the output
     reg                    valid_q;
     wire push = s_valid && s_ready;
-    wire rd   = (stored_q != 0) && (!valid_q || m_ready);
+    wire take = valid_q && m_ready;
+    wire rd   = valid_q ? (m_ready && inside_q != ONE[COUNT_BITS-1:0]) : (inside_q != 0);
 
     always @(posedge clk) begin
         if (!rst_n) begin
             wr_q     <= {ADDRESS_BITS{1'b0}};
             rd_q     <= {ADDRESS_BITS{1'b0}};
-            stored_q <= {COUNT_BITS{1'b0}};
+            inside_q <= {COUNT_BITS{1'b0}};
             valid_q  <= 1'b0;
         end else begin
             if (push) begin
@@ -50,10 +52,10 @@ module fcim_fifo #(
             if (rd) begin
                 rd_q <= (rd_q == LAST_WORD[ADDRESS_BITS-1:0]) ? {ADDRESS_BITS{1'b0}} : rd_q + 1'b1;
             end
-            if (push && !rd) begin
-                stored_q <= stored_q + 1'b1;
-            end else if (rd && !push) begin
-                stored_q <= stored_q - 1'b1;
+            if (push && !take) begin
+                inside_q <= inside_q + 1'b1;
+            end else if (take && !push) begin
+                inside_q <= inside_q - 1'b1;
             end
             valid_q <= rd || (valid_q && !m_ready);
         end
@@ -65,11 +67,9 @@ module fcim_fifo #(
         .rd(rd), .rd_address(rd_q), .rd_data(m_data)
     );
 
-    // the beat at the output counts, so that as many are inside as the parameter says
-    assign s_ready = (stored_q != WORDS[COUNT_BITS-1:0]) &&
-                     !(valid_q && stored_q == LAST_WORD[COUNT_BITS-1:0]);
+    assign s_ready = (inside_q != WORDS[COUNT_BITS-1:0]);
     assign m_valid = valid_q;
-    assign empty   = (stored_q == 0) && !valid_q;
+    assign empty   = (inside_q == 0);
 
 endmodule
 

@@ -65,7 +65,8 @@ async def errors(dut: Any) -> None:
     """Beats of bursts that fail are marked, the flags rise and stay, the first address is kept, clear lowers the flags."""
     answers = {1: SLVERR, 3: SLVERR, 4: DECERR, 6: DECERR, 7: SLVERR, 9: SLVERR, 10: SLVERR}
     reader = Reader(dut, "none", Pace((5, 5)), answers)
-    rows = [Command(0x1000 * (number + 1), min(reader.rules.most, 3)) for number in range(12)]
+    pages = rng("pages").integers(1, 1 << 52, 12).tolist()
+    rows = [Command(page * PAGE + number * reader.width, min(reader.rules.most, 3)) for number, page in enumerate(pages)]
     edge = RisingEdge(dut.clk)
 
     async def look(number: int, flags: tuple[str, str], first: int | None) -> None:

@@ -12,7 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_axi_reader", "rtl/system/fcim_axi_reader.v", "tb.axi_reader.bench_axi_reader"
 
 
-@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding", "buffer_beats"), [(128, 4, 4, 16), (256, 256, 3, 256)])
+@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding", "buffer_beats"), [(128, 4, 4, 16), (128, 256, 3, 256)])
 def test_axi_reader(data_bits: int, max_burst: int, outstanding: int, buffer_beats: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"DATA_BITS": data_bits, "MAX_BURST": max_burst, "OUTSTANDING": outstanding,
                            "BUFFER_BEATS": buffer_beats}, RunOptions(seed=seed))

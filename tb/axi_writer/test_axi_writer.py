@@ -12,7 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_axi_writer", "rtl/system/fcim_axi_writer.v", "tb.axi_writer.bench_axi_writer"
 
 
-@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding"), [(128, 4, 3), (256, 256, 3)])
+@pytest.mark.parametrize(("data_bits", "max_burst", "outstanding"), [(128, 4, 3), (128, 256, 3)])
 def test_axi_writer(data_bits: int, max_burst: int, outstanding: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"DATA_BITS": data_bits, "MAX_BURST": max_burst, "OUTSTANDING": outstanding}, RunOptions(seed=seed))
 

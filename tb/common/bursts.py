@@ -92,7 +92,7 @@ def corners(width: int, most: int) -> list[Command]:
         Command(0x2_2000, 2, 3, 0), Command(0x2_3000, 2, 4, -2 * width), Command(0x2_4000, 1, 3, -width),
         Command(0x2_5000 + width - 1, 2, 3, 3 * width + width - 1), Command(0x2_6000 + 1, 2, 2, 2 * width + 3),  # low bits
         Command(SPACE - PAGE, page), Command(SPACE - PAGE - width, page + 1), Command(SPACE - width, 1),
-        Command(SPACE - 2 * width, 2, 2, 4 * width),
+        Command(SPACE - 2 * width, 2, 2, 2 * width),
     ]
 
 
@@ -100,7 +100,7 @@ def random_commands(generator: np.random.Generator, count: int, width: int) -> l
     """Any of up to about 40 beats, near the ends of pages as often as elsewhere; a third of those with rows are one run."""
     found = []
     for _ in range(count):
-        page = int(generator.integers(1, 1 << 44)) * PAGE
+        page = int(generator.integers(1, SPACE // PAGE - 16)) * PAGE
         beat = int(generator.integers(-4, 4)) if generator.integers(2) else int(generator.integers(PAGE // width))
         beats, rows = int(generator.integers(1, 12)), int(generator.choice([1, 1, 2, 3]))
         stride = beats * width if generator.integers(3) == 0 else int(generator.integers(-8, 2 * PAGE // width)) * width

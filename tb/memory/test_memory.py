@@ -32,13 +32,15 @@ def test_fifo(words: int, width: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("!(valid_q && stored_q == LAST_WORD[COUNT_BITS-1:0])", "1'b1", "s_ready with"),
-    ("(stored_q == 0) && !valid_q", "(stored_q == 0)", "empty with"),
+    ("(inside_q != WORDS[COUNT_BITS-1:0])", "(inside_q != WORDS[COUNT_BITS-1:0] || m_ready)", "s_ready with"),
+    ("(inside_q == 0);\n\nend", "(inside_q == valid_q);\n\nend", "empty with"),
     ("wr_q <= (wr_q == LAST_WORD[ADDRESS_BITS-1:0])", "wr_q <= (wr_q == LAST_WORD[ADDRESS_BITS-1:0] - 1'b1)", "m beat|is X"),
-    ("(!valid_q || m_ready)", "!valid_q", "a beat moves in every cycle"),
-    ("if (push && !rd) begin", "if (push) begin", "m beat|is X|s_ready with|is not idle|budget"),
+    ("(m_ready && inside_q != ONE[COUNT_BITS-1:0])", "1'b0", "a beat moves in every cycle"),
+    ("(m_ready && inside_q != ONE[COUNT_BITS-1:0])", "m_ready", "m beat|is X|is offered|not expected"),
+    ("if (push && !take) begin", "if (push) begin", "m beat|is X|s_ready with|not expected|budget"),
     ("valid_q <= rd || (valid_q && !m_ready)", "valid_q <= rd", "dropped|m beat|were not|did not come"),
-], ids=["one-more-than-its-room", "empty-too-early", "wraps-too-early", "half-rate", "count-on-both-sides", "does-not-wait"])
+], ids=["room-seen-through", "empty-too-early", "wraps-too-early", "half-rate", "one-too-many", "count-of-one-side",
+        "does-not-wait"])
 def test_faults_of_the_fifo_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FIFO_FILE, old, new), message, FIFO, FIFO_BENCH, {"WORDS": 3, "WIDTH": 20}, RunOptions(seed=seed))
 

@@ -10,7 +10,7 @@ from scripts.flow.regress.job import Job, Outcome
 from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
 
 NAMES = ("DATA_BITS", "MAX_BURST", "OUTSTANDING", "BUFFER_BEATS")
-SIZES = ((128, 256, 2, 1024), (256, 2, 16, 32), (512, 16, 4, 64), (512, 16, 16, 16), (1024, 1, 1, 1), (1024, 256, 5, 512))
+SIZES = ((256, 256, 2, 1024), (256, 2, 16, 32), (512, 16, 4, 64), (512, 16, 16, 16), (1024, 1, 1, 1), (1024, 256, 5, 512))
 USED = {"burst_splitter": 2, "axi_writer": 3, "axi_reader": 4}      # of the names, the first so many
 
 
