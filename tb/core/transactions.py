@@ -109,7 +109,7 @@ class Transactions:
         inside = "vreq_ready" in record     # of fcim_engine: requests of blocks that run go on to whoever fetches values
         streams = ("q", "k", "v", "o", "part", "decision")
         part = {name: torch.from_numpy(record[f"part_{name}"]).long() for name in CORE["part"].names}
-        part["max"] -= (part["max"] >> ROW_MAX_BITS - 1) << ROW_MAX_BITS        # two's complement
+        part["max"] = part["max"] - (part["max"] >> ROW_MAX_BITS - 1 << ROW_MAX_BITS)       # two's complement
         return cls(
             beats={name: values for name, values in record.items() if name[:2] in ("q_", "k_", "v_")},
             skip=record["decision_skip"] != 0, last=record["decision_last"] != 0,
