@@ -8,28 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware import numerics as nx
-from models.hardware.tile import TileJob
+from models.hardware.config import EngineConfig
+from models.hardware.golden import run_tile
+from models.hardware.tile import PartialRows, TileJob
 
 
-class PartialResult(Protocol):
-    """What an engine has of a tile's rows before it divides: int64 ``row_max`` ``[R]``, ``row_sum`` ``[R]``, ``acc`` ``[R, D]``.
-
-    A row that has seen no key has the lowest running maximum, sum 0 and accumulators 0.
-    """
-
-    row_max: Tensor
-    row_sum: Tensor
-    acc: Tensor
-
-
-def merge(parts: Sequence[PartialResult]) -> tuple[Tensor, Tensor, Tensor]:
+def merge(parts: Sequence[PartialRows]) -> tuple[Tensor, Tensor, Tensor]:
     """``(row_max [R], row_sum [R], acc [R, D])`` of all parts together; the order of the parts does not matter.
 
     Raises:
@@ -49,7 +39,7 @@ def merge(parts: Sequence[PartialResult]) -> tuple[Tensor, Tensor, Tensor]:
     return row_max, row_sum, acc
 
 
-def merged_output(parts: Sequence[PartialResult]) -> tuple[Tensor, Tensor]:
+def merged_output(parts: Sequence[PartialRows]) -> tuple[Tensor, Tensor]:
     """``out`` int16 ``[R, D]`` and ``empty`` bool ``[R]`` of all parts together, as an engine that took all keys would give them.
 
     Raises:
@@ -90,3 +80,12 @@ def split_tile(tile: TileJob, parts: int, keys_per_block: int) -> list[TileJob]:
         jobs.append(replace(tile, k=tile.k[share], v=tile.v[share], k_pos=tile.k_pos[share], k_mult=tile.k_mult[share],
                             v_mult=tile.v_mult[share]))
     return jobs
+
+
+def partial_results(cfg: EngineConfig, tile: TileJob, parts: int) -> list[PartialRows]:
+    """What up to ``parts`` engines that share ``tile``'s keys have of its rows.
+
+    Raises:
+        FcimError: see :func:`split_keys`, or a share does not fit the configuration.
+    """
+    return [run_tile(cfg, replace(share, partial=True)).partial for share in split_tile(tile, parts, cfg.keys_per_block)]

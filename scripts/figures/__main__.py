@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.figures import attention, engine, gates, memories, power, reports, runs, schedules, synthesis, system, widths
+from scripts.figures import attention, engine, gates, memories, power, reports, runs, schedules, split, synthesis, system, widths
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
@@ -72,6 +72,7 @@ def all_figures() -> dict[str, Figure]:
         "ablation": Figure(partial(schedules.schedules, names=names), ("schedules", *names), reports.ABLATION),
         "calibrate-smollm2": Figure(schedules.calibrated, ("calibrate-smollm2",), reports.REAL_CALIBRATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
+        "split": Figure(split.split, (split.REGION,)),
         "power": Figure(power.power, ("power-operations", "power-fits", "power-size"), reports.POWER),
         "gates": Figure(gates.gates, ("gates", "gates-core"), reports.GATES),
         "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"),

@@ -31,6 +31,7 @@ SMALL: dict[str, Mapping[str, object]] = {
     "outliers": {"tokens": 20, "heads": 2, "rate": 0.02, "size": 10},
     "heads": {"layer": 1, "length": 17},
     "decode": {"layer": 2, "keys": 37, "tokens": 2},
+    "split": {"layer": 2, "keys": 45, "parts": 3, "pattern": "both"},
 }
 
 

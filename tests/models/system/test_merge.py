@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from unittest.mock import patch
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
-from models.hardware.golden import RowState, run_tile
-from models.hardware.tile import TileJob
-from models.system.merge import merge, merged_output, split_keys, split_tile
+from models.hardware.golden import run_tile
+from models.hardware.tile import PartialRows
+from models.system.merge import merge, merged_output, partial_results, split_keys, split_tile
 from tb.common import spec
 from tests.models.hardware.test_golden import ints, random_tile
 
@@ -23,42 +21,18 @@ CFG = EngineConfig(rows=8, head_dim=16, bits_per_cycle=1, keys_per_block=8, prob
 LOWEST = -512
 
 
-@dataclass
-class Part:
-    """A partial result."""
-
-    row_max: Tensor
-    row_sum: Tensor
-    acc: Tensor
-
-
-def partial_of(tile: TileJob, cfg: EngineConfig = CFG) -> Part:
-    """What an engine has of a tile's rows before it divides."""
-    kept: list[RowState] = []
-    start = RowState.start
-
-    def keep(rows: int, head_dim: int) -> RowState:
-        kept.append(start(rows, head_dim))
-        return kept[0]
-
-    with patch.object(RowState, "start", keep):
-        run_tile(cfg, tile)
-    state = kept[0]
-    return Part(torch.where(state.seen, state.row_max, LOWEST), state.row_sum, state.acc)
-
-
-def as_rows(part: Part) -> list[spec.Row]:
+def as_rows(part: PartialRows) -> list[spec.Row]:
     """The same in the form of the specification's reading, where a row that has seen no key has no maximum."""
     return [spec.Row(None if m == LOWEST and not total else m, total, acc)
             for m, total, acc in zip(part.row_max.tolist(), part.row_sum.tolist(), part.acc.tolist())]
 
 
-def draw_part(g: np.random.Generator, rows: int, spread: int) -> Part:
+def draw_part(g: np.random.Generator, rows: int, spread: int) -> PartialRows:
     """Any numbers that an engine may have: maxima up to ``spread`` apart, a quarter of the rows without a key."""
     empty = g.random(rows) < 0.25
     total = np.where(empty, 0, g.integers(32, 2 ** g.integers(6, 27, rows)))
     acc = np.where(empty[:, None], 0, (g.uniform(-128, 128, (rows, 16)) * total[:, None]).astype(np.int64))
-    return Part(ints(np.where(empty, LOWEST, 40 - g.integers(0, spread + 1, rows))), ints(total), ints(acc))
+    return PartialRows(ints(np.where(empty, LOWEST, 40 - g.integers(0, spread + 1, rows))), ints(total), ints(acc))
 
 
 @pytest.mark.parametrize("spread", [0, 1, 8, 63, 64, 500])
@@ -82,7 +56,7 @@ def test_one_part_is_what_the_engine_gives(seed: int) -> None:
     for case in range(4):
         tile = random_tile(np.random.default_rng([seed, 32, case]), CFG, 8, 61, 0, 12)
         want = run_tile(CFG, tile)
-        out, empty = merged_output([partial_of(tile)])
+        out, empty = merged_output(partial_results(CFG, tile, 1))
         assert torch.equal(out, want.out) and torch.equal(empty, want.empty)
 
 
@@ -96,8 +70,7 @@ def test_parts_of_one_maximum_are_the_whole(tau: int, parts: int, seed: int) -> 
     for keys in split_keys(len(tile.k), parts, 8):      # each part begins with the key that all rows like best
         tile.k[keys.start], tile.k_mult[keys.start] = 127, 2**16 - 1
     tile = replace(tile, q=tile.q.abs().clamp(1, 127))
-    shares = [partial_of(share) for share in split_tile(tile, parts, 8)]
-    whole = partial_of(tile)
+    shares, whole = partial_results(CFG, tile, parts), partial_results(CFG, tile, 1)[0]
     assert all(torch.equal(share.row_max, whole.row_max) for share in shares), "the tile does not have what the test is about"
     for got, want in zip(merge(shares), (whole.row_max, whole.row_sum, whole.acc)):
         assert torch.equal(got, want)
@@ -144,7 +117,7 @@ def test_a_share_has_all_rows_and_its_own_keys(seed: int) -> None:
 def test_a_row_of_the_largest_sums_stays_within_its_width() -> None:
     """All keys with the largest probability and value, in 16 parts."""
     top = 2**CFG.prob_bits - 1
-    parts = [Part(ints([0]), ints([64 * top]), ints([[128 * 64 * top] * 16]).neg()) for _ in range(16)]
+    parts = [PartialRows(ints([0]), ints([64 * top]), ints([[128 * 64 * top] * 16]).neg()) for _ in range(16)]
     _, row_sum, acc = merge(parts)
     assert row_sum.item() == CFG.max_keys * top < 2**CFG.sum_bits
     assert acc.min().item() == -128 * CFG.max_keys * top >= -(2 ** (CFG.acc_bits - 1))
