@@ -82,10 +82,19 @@ def split_tile(tile: TileJob, parts: int, keys_per_block: int) -> list[TileJob]:
     return jobs
 
 
+def check_parts(cfg: EngineConfig, tau: int, parts: int) -> None:
+    """Raise :class:`FcimError` if the merge unit's divider might not saturate with so many parts and this ``tau``."""
+    if parts >= 1 << (cfg.prob_bits - 1 - tau):
+        most = max(cfg.prob_bits - 1 - parts.bit_length(), 0)
+        raise FcimError(f"TAU = {tau} is illegal for {parts} parts of configuration '{cfg.name}'; "
+                        f"use up to {most}, or fewer parts")
+
+
 def partial_results(cfg: EngineConfig, tile: TileJob, parts: int) -> list[PartialRows]:
     """What up to ``parts`` engines that share ``tile``'s keys have of its rows.
 
     Raises:
-        FcimError: see :func:`split_keys`, or a share does not fit the configuration.
+        FcimError: see :func:`split_keys` and :func:`check_parts`, or a share does not fit the configuration.
     """
+    check_parts(cfg, tile.tau, parts)
     return [run_tile(cfg, replace(share, partial=True)).partial for share in split_tile(tile, parts, cfg.keys_per_block)]

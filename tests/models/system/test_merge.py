@@ -13,7 +13,7 @@ from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
 from models.hardware.golden import run_tile
 from models.hardware.tile import PartialRows
-from models.system.merge import merge, merged_output, partial_results, split_keys, split_tile
+from models.system.merge import check_parts, merge, merged_output, partial_results, split_keys, split_tile
 from tb.common import spec
 from tests.models.hardware.test_golden import ints, random_tile
 
@@ -102,6 +102,18 @@ def test_keys_are_shared_out_in_whole_blocks_as_equal_as_can_be(keys_per_block: 
 def test_what_cannot_be_split_is_refused(given: tuple[int, int, int]) -> None:
     with pytest.raises(FcimError, match="= 0 cannot be split; use 1 or more"):
         split_keys(*given)
+
+
+@pytest.mark.parametrize(("prob_bits", "tau", "parts", "most"), [
+    (8, 3, 16, 2), (8, 2, 31, None), (8, 2, 32, 1), (18, 8, 16, None), (8, 6, 1, None), (8, 6, 2, 5)])
+def test_so_many_parts_that_a_quotient_might_not_saturate(prob_bits: int, tau: int, parts: int, most: int | None) -> None:
+    cfg = replace(CFG, prob_bits=prob_bits)
+    if most is None:
+        check_parts(cfg, tau, parts)
+        return
+    with pytest.raises(FcimError, match=f"TAU = {tau} is illegal for {parts} parts .* use up to {most}, or fewer parts"):
+        check_parts(cfg, tau, parts)
+    check_parts(cfg, most, parts)
 
 
 def test_a_share_has_all_rows_and_its_own_keys(seed: int) -> None:
