@@ -63,7 +63,7 @@ def run_tiles(job: Job, cfg: EngineConfig, tiles: Sequence[TileJob] | Mapping[st
         return Outcome(False, str(failure), log=failure.result.log, waves=failure.result.waves), []
     cycles = sum(run.counters["cycles"] for run in runs)
     metrics: dict[str, int | float | str] = {
-        "cycles": cycles, "tiles": len(tiles) * len(runs), "rows": sum(len(run.out) for run in runs),
+        "cycles": cycles, "tiles": len(tiles) * len(runs), "rows": sum(len(tile.q) for tile in tiles) * len(runs),
         "mismatches": sum(int(run.mismatches.sum()) for run in runs),
     }
     wrong = "\n".join(describe(run, names) for run in runs if not run.ok)
