@@ -20,6 +20,8 @@ MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have 
 OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_axi_reader": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8, "BUFFER_BEATS": 128},
     "fcim_axi_writer": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8},
+    "fcim_cluster": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
+                     "MAX_KEYS": 1024, "BUFFER_KEYS": 512},
 }
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes

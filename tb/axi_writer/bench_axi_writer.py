@@ -81,7 +81,7 @@ async def errors(dut: Any) -> None:
     answers = {1: SLVERR, 2: DECERR, 5: SLVERR, 6: DECERR, 10: SLVERR, 11: SLVERR, 13: DECERR}
     writer = Writer(dut, "none", Pace((3, 9)), answers)
     rows, edge = 3, RisingEdge(dut.clk)
-    pages = rng("pages").integers(1, (1 << 52) - 8, 5).tolist()
+    pages = rng("pages").integers(1, (1 << 52) - 8, 6).tolist()
     todo = [Command(page * PAGE + (number + 1) * writer.width, 1, rows, PAGE) for number, page in enumerate(pages)]
 
     def address(burst: int) -> int:
@@ -119,6 +119,7 @@ async def errors(dut: Any) -> None:
         while writer.done.pending():
             await edge
         await look(4, ("1", "1"), 10)
+        await look(5, ("1", "1"), 10)       # none: the command before it leaves nothing behind
     writer.finish()
 
 

@@ -156,8 +156,8 @@ async def readies_depend_on_registers_only(dut: Any) -> None:
 
     async with bench.bench:
         for parts in masks(bench)[:6]:
-            bench.offer(bench.draw(parts, 1))
-        for _ in range(40 * bench.size.cpk):
+            bench.offer(bench.draw(parts, 4))
+        for _ in range(120 * bench.size.cpk):
             await edge
             await Timer(1, "ns")
             before = readies()
