@@ -125,9 +125,9 @@ async def every_distance(dut: Any) -> None:
 @cocotb.test()
 async def rows_that_wait(dut: Any) -> None:
     """Chunks that come as closely as they can, those of one part, lose nothing while rows are taken now and then."""
-    bench = MergeBench(dut, "backpressure", minimum=48)
+    bench = MergeBench(dut, "backpressure", minimum=4 * 48)
     async with bench.bench:
-        for part in (0, bench.parts - 1):
+        for part in (0, bench.parts - 1) * 4:
             bench.offer(bench.draw([part], 24))
         await bench.done()
 
