@@ -147,7 +147,8 @@ async def stop(dut: Any, stalled: bool) -> None:
             while writer.done.pending():
                 await RisingEdge(dut.clk)
 
-        for moment in [0, 1, 2, 3, 4, 5, 6, 7, *draw.integers(8, 60, 8 if stalled else 16).tolist()]:
+        later = [*draw.integers(8, 60, 8 if stalled else 16).tolist(), *draw.integers(30, 90, 8 if stalled else 32).tolist()]
+        for moment in [*range(8), *later]:
             command = Command(int(draw.integers(1, 1 << 40)) * PAGE, 5 * burst + 1)
             given = int(draw.integers(5 * burst + 2))       # fewer beats than it wants
             writer.guard([command])
