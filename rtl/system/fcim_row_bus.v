@@ -2,9 +2,9 @@
 // fcim_row_bus: reads key blocks out of a memory, a row per cycle, and sends each row to every
 // engine that wants it: blocks of two streams, and blocks that an engine gets alone.
 //
-// Latency:    A block's first row comes 4 cycles after its engines are ready, one more for every
+// Latency:    A block's first row comes 3 cycles after its engines are ready, one more for every
 //             cycle in which the bus serves others.
-// Throughput: KEYS_PER_BLOCK rows in KEYS_PER_BLOCK + 1 cycles; in KEYS_PER_BLOCK + 4 where a block
+// Throughput: KEYS_PER_BLOCK rows in KEYS_PER_BLOCK + 1 cycles; in KEYS_PER_BLOCK + 3 where a block
 //             has to have arrived before the next one may be chosen (SETTLE).
 // Cuts:       rows come from registers; heads, rooms and streams reach the choice, which reaches
 //             take and stream_ready.
