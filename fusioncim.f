@@ -37,6 +37,7 @@ rtl/engine/fcim_engine.v
 
 // fcim_merge: partial results of several engines into one
 rtl/system/fcim_merge.v
+rtl/system/fcim_planner.v
 
 // fcim_axi_reader, fcim_axi_writer: rows of memory over AXI4
 rtl/memory/fcim_fifo.v

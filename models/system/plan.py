@@ -1,9 +1,11 @@
-"""Which engine of the accelerator takes which query tile of a prefill, and which key blocks it shares with others.
+"""Which engine of the accelerator takes which query tile of a prefill, or which keys of a decode, and which blocks it shares.
 
 Tiles run in *waves*, one tile an engine, one KV head after the other. Keys of a wave pass all its engines in one stream, upwards
 in one wave and downwards in the next. Going up, all tiles start at key 0 and the shortest ends first; going down, the engine that
 was free first starts with the longest tile, each joins where its own diagonal is, and all end at key 0. So no engine waits for
 another at the causal diagonal, although each block is read once for all of them (docs/system.md).
+
+In decode the keys of a KV head are split over engines, each of which gets its blocks alone.
 """
 
 from __future__ import annotations
@@ -81,6 +83,57 @@ class Prefill:
     def visible(self) -> int:
         """Scores that causality leaves, of all query heads."""
         return self.heads * self.group * (self.tokens * self.first + self.tokens * (self.tokens + 1) // 2)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an engine has of a decode: key ``blocks`` of KV head ``head``."""
+
+    head: int
+    blocks: range
+
+
+@dataclass(frozen=True)
+class Decode:
+    """A decode of ``tokens`` query tokens after ``first`` keys, for ``heads`` KV heads of ``group`` query heads, the keys of each
+    split over ``split`` engines.
+
+    Raises:
+        FcimError: the tokens do not fit a tile or the keys the engine, or ``split`` is no power of two or exceeds the engines.
+    """
+
+    cfg: EngineConfig
+    engines: int
+    heads: int
+    group: int
+    tokens: int
+    first: int
+    split: int
+
+    def __post_init__(self) -> None:
+        Prefill(self.cfg, self.engines, self.heads, self.group, self.tokens, self.first)
+        if self.tokens > tokens_per_tile(self.cfg, self.group):
+            raise FcimError(f"a decode of {self.tokens} tokens for {self.group} query heads a KV head exceeds the "
+                            f"{self.cfg.rows} rows of an engine; use fewer tokens, or a prefill")
+        if self.split < 1 or self.split & (self.split - 1) or self.split > self.engines:
+            raise FcimError(f"keys cannot be split over {self.split} engines; use a power of two up to {self.engines}")
+
+    @property
+    def blocks(self) -> int:
+        """Key blocks of a head, the last of which may lack keys: causality hides what lies there."""
+        return -(-(self.first + self.tokens) // self.cfg.keys_per_block)
+
+    def parts(self) -> list[range]:
+        """The blocks of each of a head's ``split`` engines, as equal as whole blocks allow; some are empty if there are too few."""
+        if self.blocks < self.split:
+            return [range(min(i, self.blocks), min(i + 1, self.blocks)) for i in range(self.split)]
+        return [range(i * self.blocks // self.split, (i + 1) * self.blocks // self.split) for i in range(self.split)]
+
+    def waves(self) -> list[dict[int, Part]]:
+        """Per wave, what each engine has that has something; a wave has as many KV heads as fit."""
+        together, parts = self.engines // self.split, self.parts()
+        return [{(head - start) * self.split + i: Part(head, part) for head in range(start, min(start + together, self.heads))
+                 for i, part in enumerate(parts) if part} for start in range(0, self.heads, together)]
 
 
 def visits(prefill: Prefill, wave: Wave, tile: int, own_start: bool) -> tuple[list[int], list[int]]:

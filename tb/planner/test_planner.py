@@ -1,0 +1,83 @@
+"""The planner against the plan, with 1, 4 and 16 engines, and broken on purpose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.hardware.config import EngineConfig
+from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.mutation import check_fault
+from tb.core.configs import TINY
+from tb.planner.model import DECODE, RESIDENT, STREAMED, Call, beats
+
+TOP, FILE, BENCH = "fcim_planner", "rtl/system/fcim_planner.v", "tb.planner.bench_planner"
+PATTERNS = 4
+SMALL = replace(TINY, max_keys=1024)
+
+
+def parameters(cfg: EngineConfig, engines: int, buffer_keys: int) -> dict[str, int]:
+    """Of the planner."""
+    return {"ENGINES": engines, "KEYS_PER_BLOCK": cfg.keys_per_block, "MAX_KEYS": cfg.max_keys, "BUFFER_KEYS": buffer_keys}
+
+
+def some_calls(cfg: EngineConfig, engines: int, generator: np.random.Generator, count: int) -> list[Call]:
+    """Every mode at its edges, then any."""
+    group, step = 4, cfg.rows // 4
+    found = [
+        Call(RESIDENT, True, group, 1, 0, 1), Call(RESIDENT, False, group, step * engines, 0, 3),
+        Call(RESIDENT, True, group, step * engines + 1, 3, 4), Call(STREAMED, False, group, step * engines * 2 + 3, 40, 2),
+        Call(STREAMED, False, 1, 1, 0, 1), Call(DECODE, False, group, 1, 0, 2 * engines + 1, engines),
+        Call(DECODE, False, group, step, 700, engines, 1), Call(DECODE, False, 1, 1, 99, 1, 1),
+        Call(DECODE, False, 2, 1, 8 * 11, 3, max(engines // 2, 1)), Call(DECODE, False, 2, 1, 8 * 2, engines, min(engines, 4))]
+    for _ in range(count):
+        mode = int(generator.integers(3))
+        group = int(generator.integers(1, cfg.rows + 1))
+        step = cfg.rows // group
+        tokens = int(generator.integers(1, step + 1 if mode == DECODE else min(step * engines * 3, 200) + 1))
+        first = int(generator.integers(0, 300))
+        split = 1 << int(generator.integers(engines.bit_length())) if mode == DECODE else 1
+        own = mode == RESIDENT and bool(generator.integers(2))
+        found.append(Call(mode, own, group, tokens, first, int(generator.integers(1, 5)), split))
+    return found
+
+
+def planned(cfg: EngineConfig, engines: int, calls: list[Call], file: Path) -> dict[str, str]:
+    """The environment of a run of these calls."""
+    file.write_text(json.dumps([{"pins": call.pins(cfg), "said": beats(cfg, engines, call)} for call in calls]))
+    return {"PLANNER_CALLS": str(file)}
+
+
+@pytest.mark.parametrize("engines", [1, 4])
+def test_planner(engines: int, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
+    environment = planned(SMALL, engines, some_calls(SMALL, engines, generator, 12), tmp_path / "calls.json")
+    result = run_bench(TOP, BENCH, parameters(SMALL, engines, 256), RunOptions(seed=seed, extra_env=environment))
+    assert result.passed == PATTERNS
+
+
+# ---- faults
+DIFFERS = "m_.* beat|has not said all|unexpected|cycle budget"
+FAULTS = {
+    "first-wave-is-full": ("(cursor_q == 0) ? remainder[ENGINE_BITS-1:0]", "1'b0 ? remainder[ENGINE_BITS-1:0]", DIFFERS),
+    "three-tiles-at-once": ("assign free[n] = !tiles_q[1];", "assign free[n] = 1'b1;", "a third tile's Q"),
+    "does-not-wait-for-blocks": ("(loaded >= most_q)", "(loaded + 1'b1 >= most_q)", "before its blocks"),
+    "freed-too-early": ("closed_q & landed;", "closed_q;", "before its tiles"),
+    "heads-of-one-tag": ("wire tag       = head_q[0] && resident;", "wire tag       = 1'b0;", f"base is not|{DIFFERS}|freed"),
+    "last-block-forgotten": ("end_q + LAST_KEY;", "end_q;", DIFFERS),
+    "shares-of-too-few": ("high      = !few ?", "high      = 1'b1 ?", DIFFERS),
+    "merge-all": ("(e[ENGINE_BITS-1:0] >> call_split) == group_q", "1'b1", DIFFERS),
+    "down-from-the-first": ("run_next ? NEXT_RUN : ascending_q ? END : UP;", "run_next ? NEXT_RUN : END;", DIFFERS),
+    "never-turns": ("call_decode || !ascending_q;", "1'b1;", DIFFERS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
+    old, new, message = FAULTS[fault]
+    environment = planned(SMALL, 4, some_calls(SMALL, 4, generator, 0), tmp_path / "calls.json")
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, parameters(SMALL, 4, 256),
+                RunOptions(sim="icarus", seed=seed, testcase="calls/pattern=both", extra_env=environment))
