@@ -53,3 +53,8 @@ rtl/system/fcim_sequencer.v
 rtl/system/fcim_row_bus.v
 rtl/system/fcim_row_collector.v
 rtl/system/fcim_cluster.v
+
+// fcim_kv_loader, fcim_q_fetch: what the engines need, as commands to a reader
+rtl/system/fcim_address.v
+rtl/system/fcim_kv_loader.v
+rtl/system/fcim_q_fetch.v
