@@ -251,7 +251,9 @@ module fcim_kv_loader #(
         end else if (state_q[CHOOSE]) begin
             slot_q   <= {{(SLOT_BITS-1){1'b0}}, turn_q};
         end
-        if (accept && first_work == 2'b00) begin
+        if (!rst_n) begin
+            turn_q <= 1'b0;
+        end else if (accept && first_work == 2'b00) begin
             turn_q <= s_run_slot[0];
         end else if (take && ends && first_work[!turn_q]) begin
             turn_q <= !turn_q;

@@ -1,0 +1,155 @@
+"""An attention call of the accelerator and its golden result: the results of all its tiles, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from models.errors import FcimError
+from models.hardware.golden import run_tile
+from models.hardware.schedules import TileOptions, key_order
+from models.hardware.tile import QuantisedGroup, TileJob, TileResult
+from models.hardware.tiling import tokens_per_tile
+from models.system.config import SystemConfig
+from models.system.merge import merged_output
+from models.system.plan import ASCENDING, DESCENDING, Decode, Prefill
+
+
+@dataclass(frozen=True)
+class Call:
+    """A layer's attention: ``groups`` are its KV heads, all of the same shape, with the keys of a cache before their tokens'.
+
+    Attributes:
+        options: of all tiles, but for the schedule, which follows from the direction of the wave.
+        own_start: every tile begins with its own diagonal (prefill in the buffer only).
+        split: engines that share a KV head's keys: a decode; None: a prefill.
+
+    Raises:
+        FcimError: there is no group, or their shapes differ.
+    """
+
+    groups: Sequence[QuantisedGroup]
+    options: TileOptions = TileOptions(fused=True)
+    own_start: bool = False
+    split: int | None = None
+
+    def __post_init__(self) -> None:
+        shapes = {(tuple(group.q.shape), tuple(group.k.shape)) for group in self.groups}
+        if len(shapes) != 1:
+            raise FcimError("a call needs KV heads of one shape; give at least one, and all with as many tokens and keys")
+        if self.first < 0:
+            raise FcimError(f"{self.keys} keys are fewer than {self.tokens} tokens; give the keys of the tokens too")
+
+    @property
+    def group(self) -> int:
+        """Query heads of a KV head."""
+        return self.groups[0].q.shape[0]
+
+    @property
+    def tokens(self) -> int:
+        """Query tokens."""
+        return self.groups[0].q.shape[1]
+
+    @property
+    def keys(self) -> int:
+        """Keys of a KV head."""
+        return len(self.groups[0].k)
+
+    @property
+    def first(self) -> int:
+        """Position of the first query token."""
+        return self.keys - self.tokens
+
+    def prefill(self, system: SystemConfig) -> Prefill:
+        """The plan of a call that is one."""
+        return Prefill(system.engine, system.engines, len(self.groups), self.group, self.tokens, self.first)
+
+    def decode(self, system: SystemConfig) -> Decode:
+        """The plan of a call that is one."""
+        return Decode(system.engine, system.engines, len(self.groups), self.group, self.tokens, self.first, self.split or 0)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tile where the plan puts it. ``token``: its first one. ``head``: its KV head."""
+
+    engine: int
+    head: int
+    token: int
+    tile: TileJob
+    result: TileResult
+
+
+def padded(group: QuantisedGroup, size: int) -> QuantisedGroup:
+    """The group with keys up to a whole block of ``size``; causality hides those beyond the last token, whatever they are."""
+    extra = -len(group.k) % size
+
+    def pad(x: Tensor) -> Tensor:
+        return torch.cat([x, x.new_zeros(extra, *x.shape[1:])])
+
+    return replace(group, k=pad(group.k), v=pad(group.v), k_mult=pad(group.k_mult), v_mult=pad(group.v_mult))
+
+
+def _rows(x: Tensor, span: slice) -> Tensor:
+    """Rows of a tile, token by token: ``[G, T, ...]`` to ``[rows, ...]``."""
+    return x[:, span].transpose(0, 1).reshape(-1, *x.shape[2:])
+
+
+def _tile(group: QuantisedGroup, span: slice, first: int, keys: Tensor, options: TileOptions, partial: bool) -> TileJob:
+    positions = first + torch.arange(span.start, span.stop)
+    return TileJob(
+        q=_rows(group.q, span), q_mult=_rows(group.q_mult, span), q_pos=positions.repeat_interleave(group.q.shape[0]),
+        k=group.k[keys], v=group.v[keys], k_mult=group.k_mult[keys], v_mult=group.v_mult[keys], k_pos=keys, shift=group.shift,
+        tau=options.tau, fused=options.fused, skip=options.skip, octaves=options.octaves, partial=partial)
+
+
+def prefill_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
+    """All tiles of a prefill in the order of the waves, each with its golden result."""
+    cfg, plan = system.engine, call.prefill(system)
+    step, size = tokens_per_tile(cfg, call.group), cfg.keys_per_block
+    groups = [padded(group, size) for group in call.groups]
+    for wave in plan.waves():
+        schedule = (ASCENDING if wave.ascending else DESCENDING)[call.own_start]
+        for engine, number in sorted(wave.tiles.items()):
+            keys = key_order(schedule, plan.blocks(number) * size, size)
+            span = slice(number * step, min((number + 1) * step, call.tokens))
+            tile = _tile(groups[wave.head], span, call.first, keys, call.options, False)
+            yield Placed(engine, wave.head, span.start, tile, run_tile(cfg, tile))
+
+
+def decode_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
+    """All partial tiles of a decode in the order of the waves, each with its golden result."""
+    cfg, size = system.engine, system.engine.keys_per_block
+    groups = [padded(group, size) for group in call.groups]
+    for wave in call.decode(system).waves():
+        for engine, part in sorted(wave.items()):
+            keys = torch.arange(part.blocks.start * size, part.blocks.stop * size)
+            tile = _tile(groups[part.head], slice(0, call.tokens), call.first, keys, call.options, True)
+            yield Placed(engine, part.head, 0, tile, run_tile(cfg, tile))
+
+
+def golden(system: SystemConfig, call: Call) -> tuple[Tensor, list[Placed]]:
+    """``O`` int16 ``[query heads, tokens, head_dim]`` of a call, and its tiles.
+
+    Raises:
+        FcimError: the call does not fit the accelerator.
+    """
+    out = torch.zeros(len(call.groups) * call.group, call.tokens, system.engine.head_dim, dtype=torch.int16)
+
+    def put(head: int, token: int, rows: Tensor) -> None:
+        tokens = rows.reshape(-1, call.group, rows.shape[-1])
+        out[head * call.group : (head + 1) * call.group, token : token + len(tokens)] = tokens.transpose(0, 1)
+
+    if call.split is None:
+        placed = list(prefill_tiles(system, call))
+        for one in placed:
+            put(one.head, one.token, one.result.out)
+    else:
+        placed = list(decode_tiles(system, call))
+        for head in range(len(call.groups)):
+            parts = [one.result.partial for one in placed if one.head == head and one.result.partial is not None]
+            put(head, 0, merged_output(parts)[0])
+    return out, placed
