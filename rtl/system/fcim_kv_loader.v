@@ -271,7 +271,7 @@ module fcim_kv_loader #(
     always @(posedge clk) begin
         if (!rst_n) begin
             ring_q <= {COUNT_BITS{1'b0}};
-        end else if (accept) begin
+        end else if (accept && resident) begin
             ring_q <= ring_q + s_run_blocks[COUNT_BITS-1:0];
         end
         // the other slot's head, if pages of it are asked for, is the one before: runs go in order
