@@ -47,10 +47,12 @@ rtl/system/fcim_axi_reader.v
 rtl/system/fcim_axi_writer.v
 
 // fcim_cluster: engines around a buffer of K and V
+rtl/system/fcim_wave_fanout.v
 rtl/system/fcim_request_head.v
 rtl/system/fcim_key_feed.v
 rtl/system/fcim_sequencer.v
 rtl/system/fcim_row_bus.v
+rtl/system/fcim_block_credits.v
 rtl/system/fcim_row_collector.v
 rtl/system/fcim_cluster.v
 

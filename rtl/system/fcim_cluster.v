@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // fcim_cluster: engines around a buffer of K and V. Tiles come in waves, one tile an engine; the
-// keys of a wave are read once and sent to all its engines.
+// keys of a wave are read once and sent to all its engines. Or, in decode, each engine takes a part
+// of a tile's keys, which it is sent alone, and the partial results are joined.
 //
 // Latency:    As in fcim_engine, from the wave's rows of Q on.
 // Throughput: A key per CYCLES_PER_KEY cycles in every engine, as long as rows of Q come and rows
 //             of O go in time.
-// Cuts:       s_wave_ready and m_o come from registers; s_q_ready is that of the chosen engine.
+// Cuts:       s_wave_ready, s_merge_ready, freed, tile_done and m_o come from registers; s_q_ready
+//             is that of the chosen engine.
 // Numbers:    A key's position is its place in its head. Tiles have whole blocks: what lies in the
 //             buffer beyond the last token is hidden by causality. docs/system.md has the order of
-//             each wave's blocks.
+//             each wave's blocks. Block b is in the buffer at page s_wave_base + b (resident), or
+//             passes through: at page b mod PAGES / 2 of its stream's half (streamed), at page
+//             b - first mod the pages of its engine's share, the largest power of two (decode).
+//             After freed or tile_done a page is read for up to KEYS_PER_BLOCK cycles more. Waves
+//             of two modes are never in flight together.
 `default_nettype none
 
 module fcim_cluster #(
@@ -21,6 +27,9 @@ module fcim_cluster #(
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
+    localparam O_SLOT_BITS = $clog2(ENGINES + 1), // index of an engine or of the merge unit
+    localparam SLOTS = (ENGINES > 2) ? ENGINES : 2,  // streams or engines that blocks come for
+    localparam SLOT_BITS = $clog2(SLOTS),         // index of a slot
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK), // index of a key in its block
     localparam INDEX_BITS = $clog2(MAX_KEYS),     // index of a key in its head
     localparam BLOCK_BITS = INDEX_BITS - KEY_BITS,  // index of a block in its head
@@ -55,8 +64,22 @@ module fcim_cluster #(
     output wire                             s_wave_ready,
     input  wire                             s_wave_ascending,
     input  wire                             s_wave_own_start,  // diagonal (and sink) first, alone
+    input  wire                             s_wave_stream,     // not that of the wave before
+    input  wire                             s_wave_tag,        // what tile_done_tag repeats
+    input  wire [1:0]                       s_wave_mode,       // 0 resident, 1 streamed, 2 decode
     input  wire [BASE_BITS-1:0]             s_wave_base,       // the head's first block
     input  wire [ENGINES*BLOCKS_BITS-1:0]   s_wave_blocks,
+    input  wire [ENGINES*BLOCK_BITS-1:0]    s_wave_first,      // decode: of each tile, in its head
+
+    // what the buffer holds in streamed mode (slot = stream) and in decode (slot = engine)
+    input  wire                             loaded,            // the slot's next block is there
+    input  wire [SLOT_BITS-1:0]             loaded_slot,
+    input  wire                             loaded_counts,     // else the pulse means nothing
+    output wire [SLOTS-1:0]                 freed,             // the slot's oldest block is passed
+
+    // an engine's tile has passed its last block
+    output wire [ENGINES-1:0]               tile_done,
+    output wire [ENGINES-1:0]               tile_done_tag,
 
     // rows of Q, each engine's in the order of its tiles
     input  wire                             s_q_valid,
@@ -70,20 +93,26 @@ module fcim_cluster #(
     input  wire                             s_q_fused,
     input  wire                             s_q_skip,
     input  wire [OCTAVES_BITS-1:0]          s_q_octaves,
+    input  wire                             s_q_partial,
     input  wire                             s_q_last,
 
-    // rows of O, each engine's in the order of its tiles
+    // tiles whose partial results are to be joined: the engines that have one of it
+    input  wire                             s_merge_valid,
+    output wire                             s_merge_ready,
+    input  wire [ENGINES-1:0]               s_merge_parts,
+
+    // rows of O, each engine's in the order of its tiles; ENGINES stands for the merge unit
     output wire                             m_o_valid,
     input  wire                             m_o_ready,
-    output wire [ENGINE_BITS-1:0]           m_o_engine,
+    output wire [O_SLOT_BITS-1:0]           m_o_engine,
     output wire [HEAD_DIM*OUT_BITS-1:0]     m_o_data,
     output wire                             m_o_empty,
     output wire                             m_o_last,
 
     // status
     input  wire                             clear,
-    output wire                             error,          // sticky: an engine's error_*, or a
-                                                            // decision that had no room
+    output wire                             error,          // sticky: error_* of an engine or of
+                                                            // the merge unit
     output wire                             ev_k_block,     // a block of K is read
     output wire                             ev_v_block,     // a block of V is read
     input  wire [ENGINE_BITS-1:0]           counters_engine,
@@ -95,90 +124,70 @@ module fcim_cluster #(
     localparam O_BITS = HEAD_DIM * OUT_BITS + 2;
     localparam ROOM = 3;                // blocks of keys in front of an engine
     localparam KEY_REQUESTS = 2;
-    localparam DECISIONS = 16;          // more than an engine can be ahead of its values
+    localparam DECISIONS = 16;          // blocks of an engine between keys and values
+    localparam PARTS = SLOTS;           // the merge unit has two at least
+    localparam PAGES = BUFFER_KEYS / KEYS_PER_BLOCK;
+    localparam SUM_BITS = PROB_BITS + INDEX_BITS;
+    localparam ROW_MAX_BITS = 10;
+    localparam CHUNK_BITS = HEAD_DIM * BITS_PER_CYCLE / 8 * (SUM_BITS + 8);
 
     // ---- illegal parameters stop elaboration: the missing module's name says which
     generate
         if (ENGINES < 1 || ENGINES > 16) begin : g_check_engines
             fcim_illegal_ENGINES_use_1_to_16 illegal_engines();
         end
-        if ((1 << $clog2(BUFFER_KEYS)) != BUFFER_KEYS || BUFFER_KEYS < 2 * KEYS_PER_BLOCK ||
-            BUFFER_KEYS > MAX_KEYS) begin : g_check_buffer_keys
-            fcim_illegal_BUFFER_KEYS_use_a_power_of_two_of_blocks_up_to_MAX_KEYS illegal_buffer();
+        if ((1 << $clog2(BUFFER_KEYS)) != BUFFER_KEYS || BUFFER_KEYS > MAX_KEYS ||
+            BUFFER_KEYS < 2 * SLOTS * KEYS_PER_BLOCK) begin : g_check_buffer_keys
+            fcim_illegal_BUFFER_KEYS_use_a_power_of_two_of_two_blocks_a_slot_up_to_MAX_KEYS
+                illegal_buffer();
         end
     endgenerate
 
     // ---- a wave goes to the engines, to their feeds, and to the two sequencers of its stream
-    reg                           stream_q;      // of the next wave
-    reg                           wave_stream_q, wave_ascending_q, wave_own_q;
-    reg [BASE_BITS-1:0]           wave_base_q;
-    reg [ENGINES*BLOCKS_BITS-1:0] wave_blocks_q;
-    reg [ENGINES-1:0]             to_engine_q, to_key_q, to_value_q;
-    reg                           to_keys_q, to_values_q;
+    wire [ENGINES-1:0]            to_engine, engine_takes, to_key, key_takes, to_value, value_takes;
+    wire [1:0]                    to_keys, keys_take, to_values, values_take;
+    wire                          wave_ascending, wave_own_start, wave_stream, wave_tag;
+    wire [ENGINES*BLOCKS_BITS-1:0] wave_blocks;
+    wire [ENGINES*BLOCK_BITS-1:0] wave_origin;
+    wire [1:0]                    schedule, own;
+    wire                          streamed, decode;
 
-    wire [ENGINES-1:0] engine_takes, key_takes, value_takes;
-    wire [1:0]         keys_take, values_take;
-    wire               wave_accept = s_wave_valid && s_wave_ready;
-    reg  [ENGINES-1:0] has_tile;
-    always @* begin : tiles
-        integer e;
-        for (e = 0; e < ENGINES; e = e + 1) begin
-            has_tile[e] = |s_wave_blocks[e*BLOCKS_BITS +: BLOCKS_BITS];
-        end
-    end
-
-    assign s_wave_ready = (to_engine_q | to_key_q | to_value_q) == {ENGINES{1'b0}}
-                          && !to_keys_q && !to_values_q;
-
-    always @(posedge clk) begin
-        if (!rst_n) begin
-            stream_q    <= 1'b0;
-            to_engine_q <= {ENGINES{1'b0}};
-            to_key_q    <= {ENGINES{1'b0}};
-            to_value_q  <= {ENGINES{1'b0}};
-            to_keys_q   <= 1'b0;
-            to_values_q <= 1'b0;
-        end else if (wave_accept) begin
-            stream_q    <= !stream_q;
-            to_engine_q <= has_tile;
-            to_key_q    <= has_tile;
-            to_value_q  <= has_tile;
-            to_keys_q   <= 1'b1;
-            to_values_q <= 1'b1;
-        end else begin
-            to_engine_q <= to_engine_q & ~engine_takes;
-            to_key_q    <= to_key_q & ~key_takes;
-            to_value_q  <= to_value_q & ~value_takes;
-            to_keys_q   <= to_keys_q && !keys_take[wave_stream_q];
-            to_values_q <= to_values_q && !values_take[wave_stream_q];
-        end
-    end
-    always @(posedge clk) begin
-        if (wave_accept) begin
-            wave_stream_q    <= stream_q;
-            wave_ascending_q <= s_wave_ascending;
-            wave_own_q       <= s_wave_own_start;
-            wave_base_q      <= s_wave_base;
-            wave_blocks_q    <= s_wave_blocks;
-        end
-    end
-
-    // natural, diagonal_first, sink_diagonal, diagonal_ascending
-    wire [1:0] schedule = {wave_own_q, wave_own_q == wave_ascending_q};
-    wire [1:0] own      = {wave_own_q && !wave_ascending_q, wave_own_q && wave_ascending_q};
+    fcim_wave_fanout #(
+        .ENGINES(ENGINES), .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS)
+    ) u_wave_fanout (
+        .clk(clk), .rst_n(rst_n),
+        .s_wave_valid(s_wave_valid), .s_wave_ready(s_wave_ready),
+        .s_wave_ascending(s_wave_ascending), .s_wave_own_start(s_wave_own_start),
+        .s_wave_stream(s_wave_stream), .s_wave_tag(s_wave_tag), .s_wave_mode(s_wave_mode),
+        .s_wave_base(s_wave_base), .s_wave_blocks(s_wave_blocks), .s_wave_first(s_wave_first),
+        .engine_valid(to_engine), .engine_ready(engine_takes),
+        .key_valid(to_key), .key_ready(key_takes), .value_valid(to_value),
+        .value_ready(value_takes), .keys_valid(to_keys), .keys_ready(keys_take),
+        .values_valid(to_values), .values_ready(values_take),
+        .wave_ascending(wave_ascending), .wave_own_start(wave_own_start),
+        .wave_stream(wave_stream), .wave_tag(wave_tag), .wave_blocks(wave_blocks),
+        .wave_origin(wave_origin), .wave_schedule(schedule), .wave_own(own),
+        .streamed(streamed), .decode(decode)
+    );
 
     // ---- engines with what stands in front of them
     wire [ENGINES-1:0]            k_head_valid, k_head_own, k_head_stream, k_head_last;
     wire [ENGINES-1:0]            v_head_valid, v_head_own, v_head_stream, v_head_skip, v_head_last;
-    wire [ENGINES*BASE_BITS-1:0]  k_head_base, v_head_base;
+    wire [ENGINES-1:0]            v_head_tag;
+    wire [ENGINES*BLOCK_BITS-1:0] k_head_origin, v_head_origin;
     wire [ENGINES*BLOCK_BITS-1:0] k_head_block, v_head_block;
     wire [ENGINES-1:0]            k_take, v_take, k_room, v_room, k_promise;
     wire [ENGINES-1:0]            k_row_valid, k_row_last, v_row_valid, v_row_last;
     wire [INDEX_BITS-1:0]         k_row_index;
     wire [K_BITS-1:0]             k_row;
     wire [HEAD_DIM*8-1:0]         v_row;
-    wire [ENGINES-1:0]            q_readys, o_valids, o_readys, errors;
-    wire [ENGINES*O_BITS-1:0]     o_rows;
+    wire [ENGINES-1:0]            q_readys, errors;
+    wire [ENGINES:0]              o_valids, o_readys;   // the merge unit's on top
+    wire [(ENGINES+1)*O_BITS-1:0] o_rows;
+    wire [PARTS-1:0]              part_valids, part_readys, part_lasts;
+    wire [PARTS*CHUNK_BITS-1:0]   part_accs;
+    wire [PARTS*SUM_BITS-1:0]     part_sums;
+    wire [PARTS*ROW_MAX_BITS-1:0] part_maxima;
     wire [ENGINES*COUNTERS*COUNTER_BITS-1:0] all_counters;
 
     genvar n;
@@ -188,72 +197,70 @@ module fcim_cluster #(
             wire                    vreq_valid, vreq_ready, vreq_last, skipped, skipped_last;
             wire [BLOCK_BITS-1:0]   kreq_block, vreq_block;
             wire [KEY_BITS-1:0]     kreq_key, vreq_key;     // 0: blocks are whole
-            wire                    decision_ready, k_valid, k_ready, k_last, q_ready;
+            wire                    k_valid, k_ready, k_last, q_ready;
             wire [FEED_BITS-2:0]    k_beat;
             wire                    error_v_count, error_order;
-            reg                     error_room_q;
 
             assign engine_takes[n] = tile_ready;
 
             fcim_request_head #(
-                .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS), .REQUESTS(KEY_REQUESTS)
+                .BLOCK_BITS(BLOCK_BITS), .REQUESTS(KEY_REQUESTS)
             ) u_key_head (
                 .clk(clk), .rst_n(rst_n),
-                .s_tile_valid(to_key_q[n]), .s_tile_ready(key_takes[n]),
-                .s_tile_stream(wave_stream_q), .s_tile_own(own), .s_tile_base(wave_base_q),
+                .s_tile_valid(to_key[n]), .s_tile_ready(key_takes[n]),
+                .s_tile_stream(wave_stream), .s_tile_tag(wave_tag), .s_tile_own(own),
+                .s_tile_origin(wave_origin[n*BLOCK_BITS +: BLOCK_BITS]),
                 .s_req_valid(kreq_valid), .s_req_ready(kreq_ready),
                 .s_req_block(kreq_block), .s_req_skip(1'b0),
                 .s_req_last(kreq_last),
                 .head_valid(k_head_valid[n]), .head_own(k_head_own[n]),
-                .head_stream(k_head_stream[n]), .head_base(k_head_base[n*BASE_BITS +: BASE_BITS]),
+                .head_stream(k_head_stream[n]), .head_tag(),
+                .head_origin(k_head_origin[n*BLOCK_BITS +: BLOCK_BITS]),
                 .head_block(k_head_block[n*BLOCK_BITS +: BLOCK_BITS]), .head_skip(),
                 .head_last(k_head_last[n]), .take(k_take[n])
             );
 
             fcim_key_feed #(
-                .WIDTH(FEED_BITS), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .ROOM(ROOM)
+                .WIDTH(FEED_BITS), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .ROOM(ROOM),
+                .AHEAD(DECISIONS)
             ) u_key_feed (
-                .clk(clk), .rst_n(rst_n), .room(k_room[n]), .promise(k_promise[n]),
+                .clk(clk), .rst_n(rst_n),
+                .room(k_room[n]), .promise(k_promise[n]), .passed(v_take[n]),
                 .row_valid(k_row_valid[n]), .row_data({k_row_last[n], k_row_index, k_row}),
                 .m_k_valid(k_valid), .m_k_ready(k_ready), .m_k_data({k_last, k_beat})
             );
 
-            // decisions: a block that runs may wait, one that is skipped may not
+            // decisions: one to skip may not wait, and need not, since keys come only for blocks
+            // that have room here
             fcim_request_head #(
-                .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS), .REQUESTS(DECISIONS)
+                .BLOCK_BITS(BLOCK_BITS), .REQUESTS(DECISIONS)
             ) u_value_head (
                 .clk(clk), .rst_n(rst_n),
-                .s_tile_valid(to_value_q[n]), .s_tile_ready(value_takes[n]),
-                .s_tile_stream(wave_stream_q), .s_tile_own(own), .s_tile_base(wave_base_q),
-                .s_req_valid(vreq_valid || skipped), .s_req_ready(decision_ready),
+                .s_tile_valid(to_value[n]), .s_tile_ready(value_takes[n]),
+                .s_tile_stream(wave_stream), .s_tile_tag(wave_tag), .s_tile_own(own),
+                .s_tile_origin(wave_origin[n*BLOCK_BITS +: BLOCK_BITS]),
+                .s_req_valid(vreq_valid || skipped), .s_req_ready(vreq_ready),
                 .s_req_block(vreq_block), .s_req_skip(skipped),
                 .s_req_last(skipped ? skipped_last : vreq_last),
                 .head_valid(v_head_valid[n]), .head_own(v_head_own[n]),
-                .head_stream(v_head_stream[n]), .head_base(v_head_base[n*BASE_BITS +: BASE_BITS]),
+                .head_stream(v_head_stream[n]), .head_tag(v_head_tag[n]),
+                .head_origin(v_head_origin[n*BLOCK_BITS +: BLOCK_BITS]),
                 .head_block(v_head_block[n*BLOCK_BITS +: BLOCK_BITS]),
                 .head_skip(v_head_skip[n]), .head_last(v_head_last[n]), .take(v_take[n])
             );
-            assign vreq_ready = decision_ready;
-            always @(posedge clk) begin
-                if (!rst_n) begin
-                    error_room_q <= 1'b0;
-                end else if (skipped && !decision_ready) begin
-                    error_room_q <= 1'b1;
-                end
-            end
 
             fcim_engine #(
                 .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
                 .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
             ) u_engine (
                 .clk(clk), .rst_n(rst_n),
-                .s_tile_valid(to_engine_q[n]), .s_tile_ready(tile_ready),
-                .s_tile_keys({wave_blocks_q[n*BLOCKS_BITS +: BLOCKS_BITS], {KEY_BITS{1'b0}}}),
+                .s_tile_valid(to_engine[n]), .s_tile_ready(tile_ready),
+                .s_tile_keys({wave_blocks[n*BLOCKS_BITS +: BLOCKS_BITS], {KEY_BITS{1'b0}}}),
                 .s_tile_schedule(schedule),
                 .s_q_valid(s_q_valid && s_q_engine == n[ENGINE_BITS-1:0]), .s_q_ready(q_ready),
                 .s_q_data(s_q_data), .s_q_pos(s_q_pos), .s_q_mult(s_q_mult),
                 .s_q_shift(s_q_shift), .s_q_tau(s_q_tau), .s_q_fused(s_q_fused),
-                .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_partial(1'b0),
+                .s_q_skip(s_q_skip), .s_q_octaves(s_q_octaves), .s_q_partial(s_q_partial),
                 .s_q_last(s_q_last),
                 .m_kreq_valid(kreq_valid), .m_kreq_ready(kreq_ready),
                 .m_kreq_start({kreq_block, kreq_key}),
@@ -270,14 +277,24 @@ module fcim_cluster #(
                 .m_o_valid(o_valids[n]), .m_o_ready(o_readys[n]),
                 .m_o_data(o_rows[n*O_BITS +: HEAD_DIM*OUT_BITS]),
                 .m_o_empty(o_rows[n*O_BITS + O_BITS-2]), .m_o_last(o_rows[n*O_BITS + O_BITS-1]),
-                .m_part_valid(), .m_part_ready(1'b1), .m_part_acc(), .m_part_sum(), .m_part_max(),
-                .m_part_last(),
+                .m_part_valid(part_valids[n]), .m_part_ready(part_readys[n]),
+                .m_part_acc(part_accs[n*CHUNK_BITS +: CHUNK_BITS]),
+                .m_part_sum(part_sums[n*SUM_BITS +: SUM_BITS]),
+                .m_part_max(part_maxima[n*ROW_MAX_BITS +: ROW_MAX_BITS]),
+                .m_part_last(part_lasts[n]),
                 .clear(clear), .tile_done(), .error_v_count(error_v_count),
                 .error_order(error_order), .skipped(skipped), .skipped_last(skipped_last),
                 .counters(all_counters[n*COUNTERS*COUNTER_BITS +: COUNTERS*COUNTER_BITS])
             );
             assign q_readys[n] = q_ready;
-            assign errors[n]   = error_v_count || error_order || error_room_q;
+            assign errors[n]   = error_v_count || error_order;
+        end
+        for (n = ENGINES; n < PARTS; n = n + 1) begin : g_silent
+            assign part_valids[n] = 1'b0;
+            assign part_lasts[n]  = 1'b0;
+            assign part_accs[n*CHUNK_BITS +: CHUNK_BITS]         = {CHUNK_BITS{1'b0}};
+            assign part_sums[n*SUM_BITS +: SUM_BITS]             = {SUM_BITS{1'b0}};
+            assign part_maxima[n*ROW_MAX_BITS +: ROW_MAX_BITS] = {ROW_MAX_BITS{1'b0}};
         end
     endgenerate
 
@@ -298,12 +315,33 @@ module fcim_cluster #(
         end
     end
     assign s_q_ready = q_ready_of;
-    assign error     = |errors;
     assign counters  = counters_of;
+
+    // ---- partial results
+    reg  [PARTS-1:0] merge_parts;
+    wire             error_parts;
+    always @* begin : parts
+        merge_parts = {PARTS{1'b0}};
+        merge_parts[ENGINES-1:0] = s_merge_parts;
+    end
+    fcim_merge #(
+        .PARTS(PARTS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS),
+        .MAX_KEYS(MAX_KEYS)
+    ) u_merge (
+        .clk(clk), .rst_n(rst_n),
+        .s_merge_valid(s_merge_valid), .s_merge_ready(s_merge_ready), .s_merge_parts(merge_parts),
+        .s_part_valid(part_valids), .s_part_ready(part_readys), .s_part_acc(part_accs),
+        .s_part_sum(part_sums), .s_part_max(part_maxima), .s_part_last(part_lasts),
+        .m_o_valid(o_valids[ENGINES]), .m_o_ready(o_readys[ENGINES]),
+        .m_o_data(o_rows[ENGINES*O_BITS +: HEAD_DIM*OUT_BITS]),
+        .m_o_empty(o_rows[ENGINES*O_BITS + O_BITS-2]),
+        .m_o_last(o_rows[ENGINES*O_BITS + O_BITS-1]), .error_parts(error_parts)
+    );
+    assign error = (|errors) || error_parts;
 
     // ---- two streams of keys and, behind them, of values
     wire [1:0]            k_valid, k_ready, v_valid, v_ready;
-    wire [2*BASE_BITS-1:0]  k_base, v_base;
+    wire [2*BLOCK_BITS-1:0] k_origin, v_origin;
     wire [2*BLOCK_BITS-1:0] k_block, v_block;
     wire [2*ENGINES-1:0]    k_members, v_members;
     genvar s;
@@ -324,30 +362,30 @@ module fcim_cluster #(
                 end
             end
             fcim_sequencer #(
-                .ENGINES(ENGINES), .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS)
+                .ENGINES(ENGINES), .BLOCK_BITS(BLOCK_BITS)
             ) u_keys (
                 .clk(clk), .rst_n(rst_n),
-                .s_wave_valid(to_keys_q && wave_stream_q == s[0]), .s_wave_ready(keys_take[s]),
-                .s_wave_ascending(wave_ascending_q), .s_wave_own_start(wave_own_q),
-                .s_wave_base(wave_base_q), .s_wave_blocks(wave_blocks_q),
+                .s_wave_valid(to_keys[s]), .s_wave_ready(keys_take[s]),
+                .s_wave_ascending(wave_ascending), .s_wave_own_start(wave_own_start),
+                .s_wave_origin(wave_origin[BLOCK_BITS-1:0]), .s_wave_blocks(wave_blocks),
                 .block(k_block[s*BLOCK_BITS +: BLOCK_BITS]),
                 .arrived(k_head_valid & ~k_head_own & k_mine & k_here & k_room),
                 .m_valid(k_valid[s]), .m_ready(k_ready[s]),
-                .m_base(k_base[s*BASE_BITS +: BASE_BITS]),
+                .m_origin(k_origin[s*BLOCK_BITS +: BLOCK_BITS]),
                 .m_members(k_members[s*ENGINES +: ENGINES])
             );
             fcim_sequencer #(
-                .ENGINES(ENGINES), .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS)
+                .ENGINES(ENGINES), .BLOCK_BITS(BLOCK_BITS)
             ) u_values (
                 .clk(clk), .rst_n(rst_n),
-                .s_wave_valid(to_values_q && wave_stream_q == s[0]), .s_wave_ready(values_take[s]),
-                .s_wave_ascending(wave_ascending_q), .s_wave_own_start(wave_own_q),
-                .s_wave_base(wave_base_q), .s_wave_blocks(wave_blocks_q),
+                .s_wave_valid(to_values[s]), .s_wave_ready(values_take[s]),
+                .s_wave_ascending(wave_ascending), .s_wave_own_start(wave_own_start),
+                .s_wave_origin(wave_origin[BLOCK_BITS-1:0]), .s_wave_blocks(wave_blocks),
                 .block(v_block[s*BLOCK_BITS +: BLOCK_BITS]),
                 .arrived(v_head_valid & ~v_head_own & v_mine
                          & ((v_here & v_room) | v_head_skip)),
                 .m_valid(v_valid[s]), .m_ready(v_ready[s]),
-                .m_base(v_base[s*BASE_BITS +: BASE_BITS]),
+                .m_origin(v_origin[s*BLOCK_BITS +: BLOCK_BITS]),
                 .m_members(v_members[s*ENGINES +: ENGINES])
             );
         end
@@ -359,16 +397,20 @@ module fcim_cluster #(
     wire [K_BITS-1:0]       k_rd_data;
     wire [HEAD_DIM*8-1:0]   v_rd_data;
     wire [ENGINES-1:0]      v_promise;
+    wire [SLOTS-1:0]        there;          // a block that passes through is in the buffer
 
     fcim_row_bus #(
         .ENGINES(ENGINES), .WIDTH(K_BITS), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
         .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS), .SETTLE(0)
     ) u_key_bus (
         .clk(clk), .rst_n(rst_n),
-        .head_valid(k_head_valid), .head_own(k_head_own), .head_base(k_head_base),
+        .streamed(streamed), .decode(decode),
+        .head_valid(k_head_valid), .head_own(k_head_own), .head_origin(k_head_origin),
         .head_block(k_head_block), .head_skip({ENGINES{1'b0}}), .head_last(k_head_last),
-        .room(k_room), .take(k_take), .promise(k_promise),
-        .stream_valid(k_valid), .stream_ready(k_ready), .stream_base(k_base),
+        .room(k_room & (there[ENGINES-1:0] | {ENGINES{!decode}})),
+        .take(k_take), .promise(k_promise),
+        .stream_valid(k_valid & (there[1:0] | {2{!streamed}})), .stream_ready(k_ready),
+        .stream_origin(k_origin),
         .stream_block(k_block), .stream_members(k_members),
         .rd(k_rd), .rd_address(k_rd_address), .rd_data(k_rd_data),
         .row_valid(k_row_valid), .row_last(k_row_last), .row_index(k_row_index), .row_data(k_row)
@@ -380,10 +422,11 @@ module fcim_cluster #(
         .BLOCK_BITS(BLOCK_BITS), .BASE_BITS(BASE_BITS), .SETTLE(1)
     ) u_value_bus (
         .clk(clk), .rst_n(rst_n),
-        .head_valid(v_head_valid), .head_own(v_head_own), .head_base(v_head_base),
+        .streamed(streamed), .decode(decode),
+        .head_valid(v_head_valid), .head_own(v_head_own), .head_origin(v_head_origin),
         .head_block(v_head_block), .head_skip(v_head_skip), .head_last(v_head_last),
         .room(v_room), .take(v_take), .promise(v_promise),
-        .stream_valid(v_valid), .stream_ready(v_ready), .stream_base(v_base),
+        .stream_valid(v_valid), .stream_ready(v_ready), .stream_origin(v_origin),
         .stream_block(v_block), .stream_members(v_members),
         .rd(v_rd), .rd_address(v_rd_address), .rd_data(v_rd_data),
         .row_valid(v_row_valid), .row_last(v_row_last), .row_index(), .row_data(v_row)
@@ -403,8 +446,46 @@ module fcim_cluster #(
         .rd(v_rd), .rd_address(v_rd_address), .rd_data(v_rd_data)
     );
 
+    // ---- blocks that pass through the buffer: keys are sent when a block is there. Values follow
+    // them, since a block is decided later than its last key has come, and make room for another
+    reg  [SLOTS-1:0]   k_sent, v_passed, freed_q;
+    reg  [ENGINES-1:0] done_q, done_tag_q;
+    always @* begin : pass
+        k_sent   = {SLOTS{1'b0}};
+        v_passed = {SLOTS{1'b0}};
+        if (decode) begin
+            k_sent[ENGINES-1:0]   = k_take;
+            v_passed[ENGINES-1:0] = v_take;
+        end else if (streamed) begin
+            k_sent[1:0]   = k_ready;
+            v_passed[1:0] = v_ready;
+        end
+    end
+
+    fcim_block_credits #(.SLOTS(SLOTS), .BLOCKS(PAGES)) u_credits (
+        .clk(clk), .rst_n(rst_n),
+        .loaded(loaded && loaded_counts), .loaded_slot(loaded_slot),
+        .take(k_sent), .there(there)
+    );
+
+    always @(posedge clk) begin
+        if (!rst_n) begin
+            freed_q <= {SLOTS{1'b0}};
+            done_q  <= {ENGINES{1'b0}};
+        end else begin
+            freed_q <= v_passed;
+            done_q  <= v_take & v_head_last;
+        end
+    end
+    always @(posedge clk) begin
+        done_tag_q <= v_head_tag;
+    end
+    assign freed         = freed_q;
+    assign tile_done     = done_q;
+    assign tile_done_tag = done_tag_q;
+
     // ---- rows of O
-    fcim_row_collector #(.ENGINES(ENGINES), .WIDTH(O_BITS)) u_collector (
+    fcim_row_collector #(.ENGINES(ENGINES + 1), .WIDTH(O_BITS)) u_collector (
         .clk(clk), .rst_n(rst_n),
         .s_o_valid(o_valids), .s_o_ready(o_readys), .s_o_data(o_rows),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready), .m_o_engine(m_o_engine),

@@ -7,12 +7,11 @@
 // Throughput: A request per cycle.
 // Cuts:       s_tile_ready and s_req_ready come from registers, the head from registers and a
 //             comparison of two bits.
-// Numbers:    The first s_tile_own blocks of a tile are for it alone.
+// Numbers:    The first s_tile_own blocks of a tile are for it alone; with 3 all are.
 `default_nettype none
 
 module fcim_request_head #(
     parameter  BLOCK_BITS = 13,    // index of a block in its head: 1 or more
-    parameter  BASE_BITS = 9,      // index of a block in the buffer: 1 or more
     parameter  REQUESTS = 4,       // requests that wait: 1 or more
     localparam TILES = 4           // tiles that wait: an engine has up to three
 ) (
@@ -23,8 +22,9 @@ module fcim_request_head #(
     input  wire                  s_tile_valid,
     output wire                  s_tile_ready,
     input  wire                  s_tile_stream,   // the stream of its wave
-    input  wire [1:0]            s_tile_own,      // blocks that it gets alone
-    input  wire [BASE_BITS-1:0]  s_tile_base,     // where its head's block 0 is in the buffer
+    input  wire                  s_tile_tag,
+    input  wire [1:0]            s_tile_own,      // blocks that it gets alone; 3: all of them
+    input  wire [BLOCK_BITS-1:0] s_tile_origin,   // where its block 0 is, see fcim_row_bus
 
     // requests
     input  wire                  s_req_valid,
@@ -37,7 +37,8 @@ module fcim_request_head #(
     output wire                  head_valid,
     output wire                  head_own,
     output wire                  head_stream,
-    output wire [BASE_BITS-1:0]  head_base,
+    output wire                  head_tag,
+    output wire [BLOCK_BITS-1:0] head_origin,
     output wire [BLOCK_BITS-1:0] head_block,
     output wire                  head_skip,
     output wire                  head_last,
@@ -47,12 +48,12 @@ module fcim_request_head #(
     wire       tile_valid, req_valid;
     wire [1:0] tile_own;
 
-    fcim_fifo #(.WORDS(TILES), .WIDTH(BASE_BITS + 3)) u_tiles (
+    fcim_fifo #(.WORDS(TILES), .WIDTH(BLOCK_BITS + 4)) u_tiles (
         .clk(clk), .rst_n(rst_n),
         .s_valid(s_tile_valid), .s_ready(s_tile_ready),
-        .s_data({s_tile_base, s_tile_own, s_tile_stream}),
+        .s_data({s_tile_origin, s_tile_own, s_tile_tag, s_tile_stream}),
         .m_valid(tile_valid), .m_ready(take && head_last),
-        .m_data({head_base, tile_own, head_stream}), .empty()
+        .m_data({head_origin, tile_own, head_tag, head_stream}), .empty()
     );
 
     fcim_fifo #(.WORDS(REQUESTS), .WIDTH(BLOCK_BITS + 2)) u_requests (
@@ -73,7 +74,7 @@ module fcim_request_head #(
     end
 
     assign head_valid = tile_valid && req_valid;
-    assign head_own   = (number_q < tile_own);
+    assign head_own   = (number_q < tile_own) || (tile_own == 2'd3);
 
 endmodule
 

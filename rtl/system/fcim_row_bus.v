@@ -8,8 +8,11 @@
 //             has to have arrived before the next one may be chosen (SETTLE).
 // Cuts:       rows come from registers; heads, rooms and streams reach the choice, which reaches
 //             take and stream_ready.
-// Numbers:    row_index is the row's index in its head. Blocks that all of their engines skip, or
-//             that one skips alone, are taken and not read.
+// Numbers:    row_index is the row's index in its head. An origin is where block 0 of a tile is:
+//             in the memory (neither streamed nor decode), in its head (decode). In the other two
+//             modes blocks pass through pages in turn: of two halves for the streams, of as many
+//             shares for the engines, each a power of two. Blocks that all of their engines skip
+//             are taken and not read, those that one skips alone at once.
 `default_nettype none
 
 module fcim_row_bus #(
@@ -17,7 +20,7 @@ module fcim_row_bus #(
     parameter  WIDTH = 1024,          // bits of a row: 1 or more
     parameter  KEYS_PER_BLOCK = 16,   // 8, 16, 32 or 64
     parameter  BLOCK_BITS = 13,       // index of a block in its head: 1 or more
-    parameter  BASE_BITS = 9,         // index of a block in the memory: 1 or more
+    parameter  BASE_BITS = 9,         // index of a block in the memory: up to BLOCK_BITS
     parameter  SETTLE = 0,            // 1: the next block is chosen when this one has arrived
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
     localparam INDEX_BITS = BLOCK_BITS + KEY_BITS, // index of a row in its head
@@ -26,10 +29,13 @@ module fcim_row_bus #(
     input  wire                          clk,
     input  wire                          rst_n,
 
+    input  wire                          streamed,
+    input  wire                          decode,
+
     // each engine's oldest request
     input  wire [ENGINES-1:0]            head_valid,
     input  wire [ENGINES-1:0]            head_own,
-    input  wire [ENGINES*BASE_BITS-1:0]  head_base,
+    input  wire [ENGINES*BLOCK_BITS-1:0] head_origin,
     input  wire [ENGINES*BLOCK_BITS-1:0] head_block,
     input  wire [ENGINES-1:0]            head_skip,
     input  wire [ENGINES-1:0]            head_last,
@@ -40,7 +46,7 @@ module fcim_row_bus #(
     // blocks of the streams, for engines that are ready
     input  wire [1:0]                    stream_valid,
     output wire [1:0]                    stream_ready,
-    input  wire [2*BASE_BITS-1:0]        stream_base,
+    input  wire [2*BLOCK_BITS-1:0]       stream_origin,
     input  wire [2*BLOCK_BITS-1:0]       stream_block,
     input  wire [2*ENGINES-1:0]          stream_members,
 
@@ -57,9 +63,13 @@ module fcim_row_bus #(
 );
 
     localparam [KEY_BITS-1:0] LAST_KEY = {KEY_BITS{1'b1}};
+    localparam SHARE_BITS = BASE_BITS - $clog2(ENGINES);    // index of a block in an engine's share
+    localparam [BASE_BITS-1:0] IN_SHARE = (1 << SHARE_BITS) - 1;
+    localparam [BASE_BITS-1:0] IN_HALF = {BASE_BITS{1'b1}} >> 1;
 
-    // ---- choice: engines alone go first, the lowest number before others, since each has at most
-    // two such blocks a tile; the streams take turns
+    // ---- choice: engines alone go first, and take turns: beside streams each has at most two such
+    // blocks a tile. The streams take turns too
+    reg [ENGINES-1:0]    after_q;       // engines above the one that was served alone last
     reg                  turn_q;
     reg                  run_q;
     reg [KEY_BITS-1:0]   key_q;
@@ -74,8 +84,11 @@ module fcim_row_bus #(
     wire under_way = run_q || (|mask_q2) || (|mask_q3);
     wire open      = (SETTLE != 0) ? !under_way : !run_q;
 
-    wire [ENGINES-1:0] alone  = head_valid & head_own & (room | head_skip);
-    wire [ENGINES-1:0] lowest = alone & (~alone + 1'b1);
+    wire [ENGINES-1:0] skips  = head_valid & head_own & head_skip;
+    wire [ENGINES-1:0] alone  = head_valid & head_own & room & ~head_skip;
+    wire [ENGINES-1:0] above  = alone & after_q;
+    wire [ENGINES-1:0] from   = (|above) ? above : alone;
+    wire [ENGINES-1:0] lowest = from & (~from + 1'b1);
     wire               any    = |alone;
     wire               which  = stream_valid[turn_q] ? turn_q : !turn_q;
     wire               stream = !any && (|stream_valid);
@@ -83,42 +96,44 @@ module fcim_row_bus #(
     wire [ENGINES-1:0] chosen = any ? lowest : stream_members[which*ENGINES +: ENGINES];
     wire               choose = open && (any || stream);
 
-    reg [BASE_BITS-1:0]  own_base;
-    reg [BLOCK_BITS-1:0] own_block;
+    reg [BASE_BITS-1:0]  share;
+    reg [BLOCK_BITS-1:0] own_origin, own_block;
     always @* begin : own
         integer e;
-        own_base  = {BASE_BITS{1'b0}};
-        own_block = {BLOCK_BITS{1'b0}};
+        share      = {BASE_BITS{1'b0}};
+        own_origin = {BLOCK_BITS{1'b0}};
+        own_block  = {BLOCK_BITS{1'b0}};
         for (e = 0; e < ENGINES; e = e + 1) begin
             if (lowest[e]) begin
-                own_base  = own_base  | head_base[e*BASE_BITS +: BASE_BITS];
-                own_block = own_block | head_block[e*BLOCK_BITS +: BLOCK_BITS];
+                share      = share      | (e[BASE_BITS-1:0] << SHARE_BITS);
+                own_origin = own_origin | head_origin[e*BLOCK_BITS +: BLOCK_BITS];
+                own_block  = own_block  | head_block[e*BLOCK_BITS +: BLOCK_BITS];
             end
         end
     end
-    wire [BASE_BITS-1:0]  base  = any ? own_base  : stream_base[which*BASE_BITS +: BASE_BITS];
     wire [BLOCK_BITS-1:0] block = any ? own_block : stream_block[which*BLOCK_BITS +: BLOCK_BITS];
-    wire [BASE_BITS-1:0]  page;
+    wire [BLOCK_BITS-1:0] place = block
+        + (any ? own_origin : stream_origin[which*BLOCK_BITS +: BLOCK_BITS]);
+    wire [BASE_BITS-1:0]  half  = which ? ~IN_HALF : {BASE_BITS{1'b0}};
+    wire [BASE_BITS-1:0]  page  =
+        streamed ? half | (block[BASE_BITS-1:0] & IN_HALF) :
+        decode   ? share | (block[BASE_BITS-1:0] & IN_SHARE) : place[BASE_BITS-1:0];
 
-    generate
-        if (BLOCK_BITS >= BASE_BITS) begin : g_long
-            assign page = base + block[BASE_BITS-1:0];
-        end else begin : g_short
-            assign page = base + {{(BASE_BITS-BLOCK_BITS){1'b0}}, block};
-        end
-    endgenerate
-
-    assign take         = choose ? chosen : {ENGINES{1'b0}};
+    assign take         = (choose ? chosen : {ENGINES{1'b0}}) | skips;
     assign promise      = take & ~head_skip;
     assign stream_ready = (open && stream) ? {which, !which} : 2'b00;
 
     always @(posedge clk) begin
         if (!rst_n) begin
-            turn_q <= 1'b0;
-            run_q  <= 1'b0;
+            turn_q  <= 1'b0;
+            run_q   <= 1'b0;
+            after_q <= {ENGINES{1'b0}};
         end else begin
             turn_q <= (open && stream) ? !which : turn_q;
             run_q  <= (|promise) || (run_q && !block_end);
+            if (open && any) begin
+                after_q <= ~(chosen | (chosen - 1'b1));
+            end
         end
     end
 
@@ -128,7 +143,7 @@ module fcim_row_bus #(
             mask_q  <= promise;
             last_q  <= head_last;
             page_q  <= page;
-            block_q <= block;
+            block_q <= decode ? place : block;
         end else if (run_q) begin
             key_q   <= key_q + 1'b1;
         end

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_row_collector: rows of O of all engines in one stream, each with its engine's number.
+// fcim_row_collector: rows of O of all engines in one stream, each with its engine's number. The
+// merge unit counts as one more engine.
 //
 // Latency:    A row leaves one cycle after it is taken.
 // Throughput: A row per cycle; engines that have one take turns.
@@ -8,7 +9,7 @@
 `default_nettype none
 
 module fcim_row_collector #(
-    parameter  ENGINES = 16,        // 1 to 16
+    parameter  ENGINES = 17,        // 1 to 17
     parameter  WIDTH = 2050,        // bits of a row with its flags: 1 or more
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1  // index of an engine
 ) (

@@ -13,7 +13,6 @@
 module fcim_sequencer #(
     parameter  ENGINES = 16,        // 1 to 16
     parameter  BLOCK_BITS = 13,     // index of a block in its head: 1 or more
-    parameter  BASE_BITS = 9,       // index of a block in the buffer: 1 or more
     localparam COUNT_BITS = BLOCK_BITS + 1,  // number of blocks
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1  // index of an engine
 ) (
@@ -25,7 +24,7 @@ module fcim_sequencer #(
     output wire                          s_wave_ready,
     input  wire                          s_wave_ascending,
     input  wire                          s_wave_own_start,
-    input  wire [BASE_BITS-1:0]          s_wave_base,
+    input  wire [BLOCK_BITS-1:0]         s_wave_origin,   // where block 0 is, see fcim_row_bus
     input  wire [ENGINES*COUNT_BITS-1:0] s_wave_blocks,   // of each engine's tile, 0 without one
 
     // engines whose oldest request is block `block` of this stream and can be served
@@ -35,7 +34,7 @@ module fcim_sequencer #(
     // a block to be sent
     output wire                          m_valid,
     input  wire                          m_ready,
-    output wire [BASE_BITS-1:0]          m_base,
+    output wire [BLOCK_BITS-1:0]         m_origin,
     output wire [ENGINES-1:0]            m_members
 );
 
@@ -43,7 +42,7 @@ module fcim_sequencer #(
 
     reg                          scan_q, run_q, ascending_q, own_q;
     reg [ENGINE_BITS-1:0]        engine_q;
-    reg [BASE_BITS-1:0]          base_q;
+    reg [BLOCK_BITS-1:0]         origin_q;
     reg [ENGINES*COUNT_BITS-1:0] blocks_q;
     reg [COUNT_BITS-1:0]         most_q;     // blocks of the longest tile
     reg [BLOCK_BITS-1:0]         block_q;
@@ -79,7 +78,7 @@ module fcim_sequencer #(
         if (s_wave_valid && s_wave_ready) begin
             ascending_q <= s_wave_ascending;
             own_q       <= s_wave_own_start;
-            base_q      <= s_wave_base;
+            origin_q    <= s_wave_origin;
             blocks_q    <= s_wave_blocks;
             engine_q    <= {ENGINE_BITS{1'b0}};
             most_q      <= {COUNT_BITS{1'b0}};
@@ -104,7 +103,7 @@ module fcim_sequencer #(
     end
 
     assign block     = block_q;
-    assign m_base    = base_q;
+    assign m_origin  = origin_q;
     assign m_members = members;
     assign m_valid   = run_q && ((members & ~arrived) == {ENGINES{1'b0}});
 

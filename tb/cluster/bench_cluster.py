@@ -1,12 +1,16 @@
-"""Drives waves of query tiles into ``fcim_cluster`` and records the rows that come out, and how often the buffer was read.
+"""Drives calls into ``fcim_cluster`` and records the rows that come out, when tiles and pages are done with, and how often the
+buffer was read.
 
-Environment: ENGINE_STREAMS, ENGINE_RECORD, ENGINE_PATTERNS, ENGINE_BUDGET as in :mod:`tb.core.bench_core`. The streams hold the
-buffer as arrays ``buffer_<field>``, waves as ``wave_<field>`` and rows of Q as ``q_<field>``.
+Environment: ENGINE_STREAMS, ENGINE_RECORD, ENGINE_PATTERNS, ENGINE_BUDGET, ENGINE_SLOW as in :mod:`tb.core.bench_core`. The
+streams hold the arrays of :meth:`tb.cluster.phases.Phase.arrays`, each behind its call's number and a dot.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
+from itertools import repeat
 from typing import Any
 
 import cocotb
@@ -15,6 +19,7 @@ from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from models.hardware.interface import CORE, unpack_counters
 from tb.cluster import coverage
+from tb.cluster.agents import RESIDENT, Loader, Watch
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
 from tb.common.coverage import enabled
 from tb.common.pack import pack, unpack
@@ -23,46 +28,35 @@ from tb.common.stalls import sink_stalls, source_stalls
 from tb.common.stream import StreamMonitor, StreamSink, StreamSource
 from tb.core.agents import accepted, each_engine_pattern, save_record
 
-WAVE = ("ascending", "own_start", "base", "blocks")
-Q = ("engine", *(name for name in CORE["q"].names if name != "partial"))     # whole tiles alone
+WAVE = ("ascending", "own_start", "stream", "tag", "mode", "base", "blocks", "first")
+LANES = ("blocks", "first")     # of a wave, a number per engine
+Q = ("engine", *CORE["q"].names)
 ROWS_OUT = ("engine", *CORE["o"].names)
 SETTLE_CYCLES = 300
 BUS_PINS = ("head_valid", "head_own", "head_skip", "room", "take", "stream_valid")
 
 
-async def fill(dut: Any, streams: Any) -> None:
-    """Writes K and V into the buffer, a row of each per cycle."""
-    edge = RisingEdge(dut.clk)
-    for address, (k, v) in enumerate(zip(streams["buffer_k"], streams["buffer_v"], strict=True)):
-        dut.k_we.value = dut.v_we.value = 1
-        dut.k_address.value = dut.v_address.value = address
-        dut.k_data.value, dut.v_data.value = (int.from_bytes(row.tobytes(), "little") for row in (k, v))
-        dut.k_mult.value = int(streams["buffer_mult"][address])
-        dut.k_v_mult.value = int(streams["buffer_v_mult"][address])
-        await edge
-    dut.k_we.value = dut.v_we.value = 0
+def calls_of(streams: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """The calls, each with its arrays by their names without the call's number."""
+    calls: list[dict[str, np.ndarray]] = [{} for _ in range(1 + max(int(name.partition(".")[0]) for name in streams))]
+    for name, values in streams.items():
+        number, _, rest = name.partition(".")
+        calls[int(number)][rest] = values
+    return calls
 
 
-def rows_of(streams: Any) -> list[dict[str, int]]:
+def waves_of(call: Mapping[str, np.ndarray], widths: Mapping[str, int]) -> list[dict[str, int]]:
+    """Waves as beats; ``widths`` are those of a lane."""
+    columns = [[pack(lanes.tolist(), widths[name]) for lanes in call[f"wave_{name}"]] if name in LANES
+               else call[f"wave_{name}"].tolist() for name in WAVE]
+    return [dict(zip(WAVE, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def rows_of(call: Mapping[str, np.ndarray]) -> list[dict[str, int]]:
     """Rows of Q as beats."""
-    columns = {name: streams[f"q_{name}"].tolist() for name in Q if name != "data"}
-    data = [int.from_bytes(row.tobytes(), "little") for row in streams["q_data"]]
+    columns = {name: call[f"q_{name}"].tolist() for name in Q if name != "data"}
+    data = [int.from_bytes(row.tobytes(), "little") for row in call["q_data"]]
     return [{"data": word, **{name: values[i] for name, values in columns.items()}} for i, word in enumerate(data)]
-
-
-class Reads:
-    """Counts blocks that the buses read."""
-
-    def __init__(self, dut: Any) -> None:
-        self.k = self.v = 0
-        cocotb.start_soon(self._run(dut))
-
-    async def _run(self, dut: Any) -> None:
-        edge = RisingEdge(dut.clk)
-        while True:
-            await edge
-            self.k += dut.ev_k_block.value == 1
-            self.v += dut.ev_v_block.value == 1
 
 
 def number(signal: Any) -> int:
@@ -88,47 +82,60 @@ async def sample(dut: Any) -> None:
 
 @cocotb.test()
 @each_engine_pattern
-async def run_waves(dut: Any, pattern: str) -> None:
-    """Fill the buffer, send all waves and rows, wait for as many rows of O, then a little longer; write the record."""
-    streams = np.load(os.environ["ENGINE_STREAMS"])
-    dut.clear.value = dut.k_we.value = dut.v_we.value = dut.counters_engine.value = 0
+async def run_calls(dut: Any, pattern: str) -> None:
+    """Send each call's waves, rows and merges, and load its blocks; wait for as many rows of O, then a little longer; write the
+    record."""
+    calls = calls_of(np.load(os.environ["ENGINE_STREAMS"]))
+    engines, watch = int(dut.ENGINES.value), Watch(dut)
+    dut.clear.value = dut.counters_engine.value = 0
     start_clock(dut)
-    sources = {name: StreamSource(dut, f"s_{name}", fields, source_stalls(pattern, rng(f"stalls {name}")))
-               for name, fields in (("wave", WAVE), ("q", Q))}
-    StreamSink(dut, "m_o", sink_stalls(pattern, rng("stalls o")))
-    monitors = {"wave": StreamMonitor(dut, "s_wave", WAVE), "q": StreamMonitor(dut, "s_q", Q),
-                "o": StreamMonitor(dut, "m_o", ROWS_OUT)}
+    fields = {"wave": WAVE, "q": Q, "merge": ("parts",)}
+    sources = {name: StreamSource(dut, f"s_{name}", of, source_stalls(pattern, rng(f"stalls {name}")))
+               for name, of in fields.items()}
+    slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
+    StreamSink(dut, "m_o", repeat(tuple(slow["o"])) if "o" in slow else sink_stalls(pattern, rng("stalls o")))
+    monitors = {name: StreamMonitor(dut, f"s_{name}", of) for name, of in fields.items()}
+    monitors["o"] = StreamMonitor(dut, "m_o", ROWS_OUT)
     watchdog = start_watchdog(int(os.environ["ENGINE_BUDGET"]), lambda: accepted(monitors))
+    loader = Loader(dut, watch, source_stalls(pattern, rng("stalls loader")), rng("loader"))
     await reset(dut)
-    await fill(dut, streams)
-    reads, start = Reads(dut), cycle()
     if enabled:
         cocotb.start_soon(sample(dut))
-    bits = int(streams["blocks_bits"])
-    sources["wave"].append([
-        {"ascending": int(a), "own_start": int(o), "base": int(b), "blocks": pack(n.tolist(), bits)}
-        for a, o, b, n in zip(*(streams[f"wave_{name}"] for name in WAVE), strict=True)])
-    rows = rows_of(streams)
-    sources["q"].append(rows)
-    edge = RisingEdge(dut.clk)
-    while len(monitors["o"].beats) < len(rows):
-        await edge
-    end = cycle()
-    await ClockCycles(dut.clk, SETTLE_CYCLES)
+    widths = {name: len(getattr(dut, f"s_wave_{name}")) // engines for name in LANES}
+    edge, rows, cycles = RisingEdge(dut.clk), 0, 0
+    for call in calls:
+        loader.begin(call)
+        if call["wave_mode"][0] == RESIDENT:
+            await loader.fill()
+        start, loading = cycle(), cocotb.start_soon(loader.run())
+        sources["wave"].append(waves_of(call, widths))
+        sources["q"].append(rows_of(call))
+        sources["merge"].append([{"parts": pack(parts.tolist(), 1)} for parts in call["merge_parts"]])
+        rows += int(call["rows_out"])
+        while len(monitors["o"].beats) < rows:
+            await edge
+        cycles += cycle() - start
+        await ClockCycles(dut.clk, SETTLE_CYCLES)
+        loading.cancel()
     watchdog.cancel()
     counters = []
-    for engine in range(int(dut.ENGINES.value)):
+    for engine in range(engines):
         dut.counters_engine.value = engine
         await RisingEdge(dut.clk)
         await ReadOnly()
         counters.append(list(unpack_counters(int(dut.counters.value)).values()))
         await RisingEdge(dut.clk)
-    assert len(monitors["wave"].beats) == len(streams["wave_blocks"]), "waves are left over"
-    for beat, blocks in zip(monitors["wave"].beats, streams["wave_blocks"].tolist(), strict=True):
-        coverage.sample_wave(beat, blocks)
-    beats, dim = monitors["o"].beats, int(dut.HEAD_DIM.value)
+    for name in ("wave", "merge"):
+        sent = sum(len(call[f"{name}_{fields[name][-1]}"]) for call in calls)
+        assert len(monitors[name].beats) == sent, f"a {name} is left over"
+    blocks = [lanes for call in calls for lanes in call["wave_blocks"].tolist()]
+    for beat, lanes in zip(monitors["wave"].beats, blocks, strict=True):
+        coverage.sample_wave(beat, lanes)
+    beats, dim, q = monitors["o"].beats, int(dut.HEAD_DIM.value), monitors["q"]
     save_record({
         **{f"o_{name}": np.array([beat[name] for beat in beats], dtype=np.int64) for name in ROWS_OUT if name != "data"},
         "o_data": np.stack([unpack(beat["data"], dim, 16, signed=True) for beat in beats]),
-        "counters": np.array(counters, dtype=np.int64), "error": int(dut.error.value), "cycles": end - start,
-        "k_blocks": reads.k, "v_blocks": reads.v}, pattern)
+        "o_cycle": np.array(monitors["o"].cycles), "q_cycle": np.array(q.cycles), "q_offer": np.array(q.offers),
+        "done": np.array(watch.done, dtype=np.int64).reshape(-1, 3), "freed": np.array(watch.freed, dtype=np.int64),
+        "counters": np.array(counters, dtype=np.int64), "error": int(dut.error.value), "cycles": cycles,
+        "k_blocks": watch.k, "v_blocks": watch.v}, pattern)
