@@ -60,3 +60,7 @@ rtl/system/fcim_cluster.v
 rtl/system/fcim_address.v
 rtl/system/fcim_kv_loader.v
 rtl/system/fcim_q_fetch.v
+
+// fcim_read_router, fcim_store: what is read to where it is needed, rows of O to where they belong
+rtl/system/fcim_read_router.v
+rtl/system/fcim_store.v

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import reset, start_clock, start_watchdog
+from tb.common.pulses import watch_pulses
 from tb.common.rng import rng
 from tb.common.scoreboard import Scoreboard
 from tb.common.stalls import sink_stalls, source_stalls
@@ -59,6 +61,16 @@ class Bench:
         StreamSink(self.dut, name, sink_stalls(self.pattern, rng(f"stalls {name}")))
         scoreboard = Scoreboard(name, fields, lanes)
         self.monitors[name] = StreamMonitor(self.dut, name, fields, scoreboard.got)
+        self.scoreboards[name] = (scoreboard, minimum)
+        return scoreboard
+
+    def pulses(self, name: str, valid: str, fields: Mapping[str, str] | None = None, minimum: int = 1) -> Scoreboard:
+        """The scoreboard of what the design gives in cycles in which ``valid`` is high, without a ready.
+
+        It compares ``fields`` (names and their pins), and ``cycle``, the number of the edge that found the pulse.
+        """
+        scoreboard = Scoreboard(name, (*(fields or {}), "cycle"))
+        cocotb.start_soon(watch_pulses(self.dut, valid, fields or {}, scoreboard.got))
         self.scoreboards[name] = (scoreboard, minimum)
         return scoreboard
 
