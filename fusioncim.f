@@ -67,3 +67,6 @@ rtl/system/fcim_store.v
 
 // fcim_command_processor: descriptors from a ring in memory become calls
 rtl/system/fcim_command_processor.v
+
+// fcim_registers: the accelerator's registers over AXI4-Lite
+rtl/system/fcim_registers.v
