@@ -37,7 +37,6 @@ rtl/engine/fcim_engine.v
 
 // fcim_merge: partial results of several engines into one
 rtl/system/fcim_merge.v
-rtl/system/fcim_planner.v
 
 // fcim_axi_reader, fcim_axi_writer: rows of memory over AXI4
 rtl/memory/fcim_fifo.v
@@ -70,3 +69,8 @@ rtl/system/fcim_command_processor.v
 
 // fcim_registers: the accelerator's registers over AXI4-Lite
 rtl/system/fcim_registers.v
+
+// fcim_accelerator: attention calls, memory in and memory out
+rtl/system/fcim_planner.v
+rtl/system/fcim_call_unit.v
+rtl/system/fcim_accelerator.v

@@ -38,114 +38,118 @@ module fcim_call_unit #(
     localparam COUNTERS = 26,                     // performance counters of an engine
     localparam COUNTER_BITS = 48                  // one counter
 ) (
-    input  wire clk,
-    input  wire rst_n,               // of all but the bus, which stop leaves clean
-    input  wire bus_rst_n,           // of all
-    input  wire stop,
-    output wire bus_idle,            // nothing is under way on the bus
+    input  wire                             clk,
+    input  wire                             rst_n,           // of all but the bus' engines
+    input  wire                             bus_rst_n,       // of all
+    input  wire                             stop,
+    output wire                             bus_idle,        // nothing is under way on the bus
 
     // the call
-    input  wire start,               // one cycle
-    output wire done,                // one cycle
-    input  wire call_decode,
-    input  wire call_streamed,                      // K and V exceed the buffer
-    input  wire call_own_start,
-    input  wire call_fused,
-    input  wire call_skip,
-    input  wire [TAU_BITS-1:0] call_tau,
-    input  wire [OCTAVES_BITS-1:0] call_octaves,
-    input  wire [COUNT_BITS-1:0] call_group,
-    input  wire [2:0] call_split,                   // log2 of engines of a KV head
-    input  wire [COUNT_BITS-1:0] call_tile_tokens,  // ROWS / group
-    input  wire [POS_BITS-1:0] call_tiles,          // of a KV head
-    input  wire [POS_BITS-1:0] call_tokens,
-    input  wire [POS_BITS-1:0] call_first,
-    input  wire [HEAD_BITS:0] call_heads,
-    input  wire [ADDRESS_BITS-1:0] call_q,
-    input  wire [ADDRESS_BITS-1:0] call_k,
-    input  wire [ADDRESS_BITS-1:0] call_v,
-    input  wire [ADDRESS_BITS-1:0] call_o,
-    input  wire [ADDRESS_BITS-1:0] call_q_table,
-    input  wire [ADDRESS_BITS-1:0] call_k_table,
-    input  wire [ADDRESS_BITS-1:0] call_h_table,
-    input  wire [STRIDE_BITS-1:0] call_q_token_stride,
-    input  wire [STRIDE_BITS-1:0] call_q_head_stride,
-    input  wire [STRIDE_BITS-1:0] call_k_token_stride,
-    input  wire [STRIDE_BITS-1:0] call_k_head_stride,
-    input  wire [STRIDE_BITS-1:0] call_v_token_stride,
-    input  wire [STRIDE_BITS-1:0] call_v_head_stride,
-    input  wire [STRIDE_BITS-1:0] call_o_token_stride,
-    input  wire [STRIDE_BITS-1:0] call_o_head_stride,
-    input  wire [STRIDE_BITS-1:0] call_q_table_stride,
-    input  wire [STRIDE_BITS-1:0] call_k_table_stride,
-    output wire call_read_error,     // until the next start
-    output wire call_write_error,
-    output wire call_engine_error,
+    input  wire                             start,           // one cycle
+    output wire                             done,            // one cycle
+    input  wire                             call_decode,
+    input  wire                             call_streamed,   // K and V exceed the buffer
+    input  wire                             call_own_start,
+    input  wire                             call_fused,
+    input  wire                             call_skip,
+    input  wire [TAU_BITS-1:0]              call_tau,
+    input  wire [OCTAVES_BITS-1:0]          call_octaves,
+    input  wire [COUNT_BITS-1:0]            call_group,
+    input  wire [2:0]                       call_split,      // log2 of engines of a KV head
+    input  wire [COUNT_BITS-1:0]            call_tile_tokens, // ROWS / group
+    input  wire [POS_BITS-1:0]              call_tiles,      // of a KV head
+    input  wire [POS_BITS-1:0]              call_tokens,
+    input  wire [POS_BITS-1:0]              call_first,
+    input  wire [HEAD_BITS:0]               call_heads,
+    input  wire [ADDRESS_BITS-1:0]          call_q,
+    input  wire [ADDRESS_BITS-1:0]          call_k,
+    input  wire [ADDRESS_BITS-1:0]          call_v,
+    input  wire [ADDRESS_BITS-1:0]          call_o,
+    input  wire [ADDRESS_BITS-1:0]          call_q_table,
+    input  wire [ADDRESS_BITS-1:0]          call_k_table,
+    input  wire [ADDRESS_BITS-1:0]          call_h_table,
+    input  wire [STRIDE_BITS-1:0]           call_q_token_stride,
+    input  wire [STRIDE_BITS-1:0]           call_q_head_stride,
+    input  wire [STRIDE_BITS-1:0]           call_k_token_stride,
+    input  wire [STRIDE_BITS-1:0]           call_k_head_stride,
+    input  wire [STRIDE_BITS-1:0]           call_v_token_stride,
+    input  wire [STRIDE_BITS-1:0]           call_v_head_stride,
+    input  wire [STRIDE_BITS-1:0]           call_o_token_stride,
+    input  wire [STRIDE_BITS-1:0]           call_o_head_stride,
+    input  wire [STRIDE_BITS-1:0]           call_q_table_stride,
+    input  wire [STRIDE_BITS-1:0]           call_k_table_stride,
+    output wire                             call_read_error, // until the next start
+    output wire                             call_write_error,
+    output wire                             call_engine_error,
 
     // descriptors
-    input  wire s_desc_valid,
-    output wire s_desc_ready,
-    input  wire [ADDRESS_BITS-1:0] s_desc_address,
-    input  wire [BEATS_BITS-1:0] s_desc_beats,
-    input  wire [ROWS_BITS-1:0] s_desc_rows,
-    input  wire [ADDRESS_BITS-1:0] s_desc_stride,
-    output wire m_desc_valid,
-    output wire [DATA_BITS-1:0] m_desc_data,
-    output wire m_desc_error,
-    output wire m_desc_last,
+    input  wire                             s_desc_valid,
+    output wire                             s_desc_ready,
+    input  wire [ADDRESS_BITS-1:0]          s_desc_address,
+    input  wire [BEATS_BITS-1:0]            s_desc_beats,
+    input  wire [ROWS_BITS-1:0]             s_desc_rows,
+    input  wire [ADDRESS_BITS-1:0]          s_desc_stride,
+    output wire                             m_desc_valid,
+    output wire [DATA_BITS-1:0]             m_desc_data,
+    output wire                             m_desc_error,
+    output wire                             m_desc_last,
 
     // completion words
-    input  wire s_word_valid,
-    output wire s_word_ready,
-    input  wire [ADDRESS_BITS-1:0] s_word_address,
-    input  wire [WORD_BITS-1:0] s_word_data,
-    output wire word_done,
-    output wire word_error,
+    input  wire                             s_word_valid,
+    output wire                             s_word_ready,
+    input  wire [ADDRESS_BITS-1:0]          s_word_address,
+    input  wire [WORD_BITS-1:0]             s_word_data,
+    output wire                             word_done,
+    output wire                             word_error,
 
     // AXI4
-    output wire m_axi_arvalid,
-    input  wire m_axi_arready,
-    output wire m_axi_arid,
-    output wire [ADDRESS_BITS-1:0] m_axi_araddr,
-    output wire [7:0] m_axi_arlen,
-    output wire [2:0] m_axi_arsize,
-    output wire [1:0] m_axi_arburst,
-    output wire [3:0] m_axi_arcache,
-    output wire [2:0] m_axi_arprot,
-    input  wire m_axi_rvalid,
-    output wire m_axi_rready,
-    input  wire m_axi_rid,
-    input  wire [DATA_BITS-1:0] m_axi_rdata,
-    input  wire [1:0] m_axi_rresp,
-    input  wire m_axi_rlast,
-    output wire m_axi_awvalid,
-    input  wire m_axi_awready,
-    output wire m_axi_awid,
-    output wire [ADDRESS_BITS-1:0] m_axi_awaddr,
-    output wire [7:0] m_axi_awlen,
-    output wire [2:0] m_axi_awsize,
-    output wire [1:0] m_axi_awburst,
-    output wire [3:0] m_axi_awcache,
-    output wire [2:0] m_axi_awprot,
-    output wire m_axi_wvalid,
-    input  wire m_axi_wready,
-    output wire [DATA_BITS-1:0] m_axi_wdata,
-    output wire [DATA_BITS/8-1:0] m_axi_wstrb,
-    output wire m_axi_wlast,
-    input  wire m_axi_bvalid,
-    output wire m_axi_bready,
-    input  wire m_axi_bid,
-    input  wire [1:0] m_axi_bresp,
+    output wire                             m_axi_arvalid,
+    input  wire                             m_axi_arready,
+    output wire                             m_axi_arid,
+    output wire [ADDRESS_BITS-1:0]          m_axi_araddr,
+    output wire [7:0]                       m_axi_arlen,
+    output wire [2:0]                       m_axi_arsize,
+    output wire [1:0]                       m_axi_arburst,
+    output wire [3:0]                       m_axi_arcache,
+    output wire [2:0]                       m_axi_arprot,
+    input  wire                             m_axi_rvalid,
+    output wire                             m_axi_rready,
+    input  wire                             m_axi_rid,
+    input  wire [DATA_BITS-1:0]             m_axi_rdata,
+    input  wire [1:0]                       m_axi_rresp,
+    input  wire                             m_axi_rlast,
+    output wire                             m_axi_awvalid,
+    input  wire                             m_axi_awready,
+    output wire                             m_axi_awid,
+    output wire [ADDRESS_BITS-1:0]          m_axi_awaddr,
+    output wire [7:0]                       m_axi_awlen,
+    output wire [2:0]                       m_axi_awsize,
+    output wire [1:0]                       m_axi_awburst,
+    output wire [3:0]                       m_axi_awcache,
+    output wire [2:0]                       m_axi_awprot,
+    output wire                             m_axi_wvalid,
+    input  wire                             m_axi_wready,
+    output wire [DATA_BITS-1:0]             m_axi_wdata,
+    output wire [DATA_BITS/8-1:0]           m_axi_wstrb,
+    output wire                             m_axi_wlast,
+    input  wire                             m_axi_bvalid,
+    output wire                             m_axi_bready,
+    input  wire                             m_axi_bid,
+    input  wire [1:0]                       m_axi_bresp,
 
     // status
-    input  wire clear,               // of counters and bus errors
-    output wire error_slave,
-    output wire error_decode,
-    output wire [ADDRESS_BITS-1:0] error_address,
-    output wire ev_k_block,          // a block of K is read from the buffer
-    output wire ev_v_block,
-    output wire ev_row,              // a row of O leaves the engines
-    input  wire [ENGINE_BITS-1:0] counters_engine,
+    input  wire                             clear_errors,    // of the bus
+    output wire                             read_slave,      // sticky: SLVERR
+    output wire                             read_decode,     // sticky: DECERR
+    output wire [ADDRESS_BITS-1:0]          read_address,    // of the first burst with an error
+    output wire                             write_slave,
+    output wire                             write_decode,
+    output wire [ADDRESS_BITS-1:0]          write_address,
+    input  wire                             clear_counters,  // of the engines
+    output wire                             ev_k_block,      // a block of K is read from the buffer
+    output wire                             ev_v_block,
+    output wire                             ev_row,          // a row of O leaves the engines
+    input  wire [ENGINE_BITS-1:0]           counters_engine,
     output wire [COUNTERS*COUNTER_BITS-1:0] counters
 );
 
@@ -269,8 +273,6 @@ module fcim_call_unit #(
     wire planner_idle, fetch_idle, load_idle, router_idle, store_idle, jobs_empty, merges_empty;
     wire reader_idle, writer_idle, written, written_error;
     wire read_error, write_error, error_rows, cluster_error;
-    wire read_slave, read_decode, write_slave, write_decode;
-    wire [ADDRESS_BITS-1:0] read_address, write_address;
 
     // ---- a call from start to its end
     reg under_way_q, read_error_q, write_error_q;
@@ -404,7 +406,7 @@ module fcim_call_unit #(
         .DATA_BITS(DATA_BITS), .MAX_BURST(MAX_BURST), .OUTSTANDING(OUTSTANDING),
         .BUFFER_BEATS(READ_BEATS)
     ) u_reader (
-        .clk(clk), .rst_n(bus_rst_n), .stop(stop), .clear(clear), .idle(reader_idle),
+        .clk(clk), .rst_n(bus_rst_n), .stop(stop), .clear(clear_errors), .idle(reader_idle),
         .s_cmd_valid(rd_valid), .s_cmd_ready(rd_ready), .s_cmd_address(rd_address),
         .s_cmd_beats(rd_beats), .s_cmd_rows(rd_rows), .s_cmd_stride(rd_stride),
         .m_data_valid(beat_valid), .m_data_ready(beat_ready), .m_data_data(beat_data),
@@ -441,7 +443,8 @@ module fcim_call_unit #(
         .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_engine(o_engine), .m_o_data(o_data),
         .m_o_last(o_last),
         .m_o_empty(),
-        .clear(clear), .error(cluster_error), .ev_k_block(ev_k_block), .ev_v_block(ev_v_block),
+        .clear(clear_counters), .error(cluster_error),
+        .ev_k_block(ev_k_block), .ev_v_block(ev_v_block),
         .counters_engine(counters_engine), .counters(counters)
     );
     assign ev_row = o_valid && o_ready;
@@ -470,7 +473,7 @@ module fcim_call_unit #(
     fcim_axi_writer #(
         .DATA_BITS(DATA_BITS), .MAX_BURST(MAX_BURST), .OUTSTANDING(OUTSTANDING)
     ) u_writer (
-        .clk(clk), .rst_n(bus_rst_n), .stop(stop), .clear(clear), .idle(writer_idle),
+        .clk(clk), .rst_n(bus_rst_n), .stop(stop), .clear(clear_errors), .idle(writer_idle),
         .s_cmd_valid(wr_valid), .s_cmd_ready(wr_ready), .s_cmd_address(wr_address),
         .s_cmd_beats(wr_beats), .s_cmd_rows(wr_rows), .s_cmd_stride(wr_stride),
         .s_data_valid(wbeat_valid), .s_data_ready(wbeat_ready), .s_data_data(wbeat_data),
@@ -485,11 +488,7 @@ module fcim_call_unit #(
         .error_slave(write_slave), .error_decode(write_decode), .error_address(write_address)
     );
 
-    // an error of a read stands before one of a write
-    assign bus_idle      = reader_idle && writer_idle;
-    assign error_slave   = read_slave || write_slave;
-    assign error_decode  = read_decode || write_decode;
-    assign error_address = (read_slave || read_decode) ? read_address : write_address;
+    assign bus_idle = reader_idle && writer_idle;
 
 endmodule
 
