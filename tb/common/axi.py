@@ -1,6 +1,7 @@
-"""AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them.
+"""AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them, and a
+master for the pins ``s_axi_*`` of a memory.
 
-The memories are cocotbext-axi's, and this is the only module that touches that library.
+Memories and master are cocotbext-axi's, and this is the only module that touches that library.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+from cocotbext.axi import AxiBus, AxiMaster, AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
 from cocotbext.axi.sparse_memory import SparseMemory
 
 from tb.common.bursts import OKAY
@@ -171,3 +172,14 @@ def random_bytes(memory: SparseMemory, generator: np.random.Generator, addresses
     """Fill the beats at ``addresses`` with random bytes."""
     for address in addresses:
         memory.write(address, generator.bytes(width))
+
+
+def master_of(dut: Any, longest: int) -> AxiMaster:
+    """A master at ``s_axi``: ``await master.read(address, length)``, ``await master.write(address, data)``; bytes at any address.
+
+    Make it after the first reset: before that the memory's pins mean nothing. ``longest``: beats of a burst at most.
+    """
+    master = AxiMaster(AxiBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst_n, reset_active_level=False, max_burst_len=longest)
+    for side in (master.read_if, master.write_if):
+        side.log.setLevel(logging.WARNING)      # it tells every burst
+    return master
