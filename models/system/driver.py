@@ -1,24 +1,25 @@
-"""Drives the accelerator from Python: lays out memory, writes descriptors, rings, waits, reads back.
+"""Drives the accelerator from Python: writes descriptors, rings, waits, reads back.
 
-What is behind the bus is the caller's: cocotb's AXI in a simulation, a memory that is mapped in on a board. Its methods are
-coroutines, so that both can be; where nothing waits, :func:`asyncio.run` drives them.
+What is behind the bus is the caller's: AXI in a simulation, a memory that is mapped in on a board. Its methods are coroutines, so
+that both can be; where nothing waits, :func:`asyncio.run` drives them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from models.errors import FcimError
-from models.system.call import Call, padded
 from models.system.config import SystemConfig
-from models.system.descriptor import COMPLETION_BYTES, DESCRIPTOR_BYTES, Descriptor, Flag, Op, Status
+from models.system.descriptor import COMPLETION_BYTES, DESCRIPTOR_BYTES, Descriptor, Status
+from models.system.registers import REGISTERS
 
 PAGE = 4096
+COUNT = 1 << 16     # what the ring's counts are taken modulo
+LOG_ENTRIES = 4
 
 
 class Bus(Protocol):
@@ -40,6 +41,14 @@ class Bus(Protocol):
         """Return once the interrupt is up."""
 
 
+class CallFailed(FcimError):
+    """A descriptor ended with an error: ``status`` says which."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"the accelerator ended a call with status {int(status)}: {status.meaning}")
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Region:
     """Bytes of memory: ``length`` from ``base`` on."""
@@ -59,7 +68,8 @@ class Layout:
 
     Attributes:
         images: base and bytes of each tensor and table that the accelerator reads.
-        o: where the rows of O go, by tokens. completion: where its word goes.
+        o: where the rows of O go. completion: where its word goes.
+        shape: query heads, tokens, elements of a head vector.
     """
 
     descriptor: Descriptor
@@ -68,66 +78,114 @@ class Layout:
     completion: Region
     shape: tuple[int, int, int]
 
-    @property
-    def read_bytes(self) -> int:
-        """Bytes of all that is read once at least."""
-        return sum(len(data) for _, data in self.images)
-
-    def output(self, data: bytes) -> Tensor:
-        """``O`` int16 ``[query heads, tokens, head_dim]`` out of the bytes of its region."""
+    def output(self, data: bytes) -> np.ndarray:
+        """``O`` int16 ``[query heads, tokens, head_dim]`` out of the bytes of its region, where it lies by tokens."""
         heads, tokens, dim = self.shape
-        return torch.from_numpy(np.frombuffer(data, dtype="<i2").reshape(tokens, heads, dim).transpose(1, 0, 2).copy())
+        return np.frombuffer(data, dtype="<i2").reshape(tokens, heads, dim).transpose(1, 0, 2)
 
 
-def _bytes(x: Tensor) -> bytes:
-    return x.contiguous().numpy().tobytes()
+@dataclass(frozen=True)
+class Job:
+    """A call that has been ordered: the ``number`` of its descriptor since the start, and where it lies."""
+
+    number: int
+    layout: Layout
 
 
-def _slots(rows: np.ndarray, size: int) -> bytes:
-    """A table: each row of numbers, filled up to ``size`` bytes."""
-    flat = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
-    return np.pad(flat, ((0, 0), (0, size - flat.shape[1]))).tobytes()
+class Accelerator:
+    """An accelerator ``system`` behind ``bus``, which may use memory from ``base`` on for descriptors and tensors.
 
-
-def lay_out(system: SystemConfig, call: Call, base: int, completion: int, tag: int = 0, interrupt: bool = True) -> Layout:
-    """Put a call into memory from ``base`` on: Q and O by tokens, K and V by heads, each at a multiple of 4 KB.
-
-    Raises:
-        FcimError: the call does not fit the accelerator.
+    Args:
+        base: a multiple of 4 KB.
     """
-    cfg, size = system.engine, system.engine.keys_per_block
-    plan = call.prefill(system) if call.split is None else call.decode(system)
-    groups = [padded(group, size) for group in call.groups]
-    heads, keys = len(groups) * call.group, len(groups[0].k)
-    q = torch.cat([group.q for group in groups])                                        # [query heads, T, D]
-    rows = torch.stack([group.q_mult for group in groups]).transpose(1, 2).reshape(len(groups), -1)
-    step = max(cfg.rows // call.group, 1) * call.group
-    tiles = -(-rows.shape[1] // step)
-    q_mult = np.pad(rows.numpy().astype("<u2"), ((0, 0), (0, tiles * step - rows.shape[1])))
-    k_mult = torch.stack([group.k_mult | group.v_mult << 16 for group in groups]).numpy().astype("<u4")
-    parts = {
-        "q": _bytes(q.transpose(0, 1)),
-        "k": b"".join(_bytes(group.k) for group in groups), "v": b"".join(_bytes(group.v) for group in groups),
-        "q_table": _slots(q_mult.reshape(-1, step), system.q_table_bytes),
-        "k_table": _slots(k_mult.reshape(-1, size), system.k_table_bytes),
-        "h_table": bytes(group.shift for group in groups).ljust(-(-len(groups) // system.beat_bytes) * system.beat_bytes, b"\0"),
-    }
-    where, images = {}, []
-    for name, data in parts.items():
-        where[name] = base
-        images.append((base, data))
-        base = -(-(base + len(data)) // PAGE) * PAGE
-    row, out = cfg.head_dim, 2 * cfg.head_dim
-    options = call.options
-    flags = (Flag.FUSED * options.fused | Flag.SKIP * options.skip | Flag.OWN_START * call.own_start | Flag.INTERRUPT * interrupt)
-    descriptor = Descriptor(
-        op=Op.PREFILL if call.split is None else Op.DECODE, flags=int(flags), tau=options.tau, octaves=options.octaves,
-        group=call.group, split=call.split or 1, tokens=plan.tokens, first=plan.first, kv_heads=len(groups), tag=tag, o=base,
-        q_token_stride=heads * row, q_head_stride=row, k_token_stride=row, k_head_stride=keys * row, v_token_stride=row,
-        v_head_stride=keys * row, o_token_stride=heads * out, o_head_stride=out, q_table_stride=tiles * system.q_table_bytes,
-        k_table_stride=keys // size * system.k_table_bytes, completion=completion, **where)
-    return Layout(descriptor, tuple(images), Region(base, call.tokens * heads * out), Region(completion, COMPLETION_BYTES),
-                  (heads, call.tokens, cfg.head_dim))
 
+    def __init__(self, bus: Bus, system: SystemConfig, base: int) -> None:
+        self.bus, self.system = bus, system
+        self.entries = 1 << LOG_ENTRIES
+        self.ring = Region(base, self.entries * DESCRIPTOR_BYTES)
+        self.words = Region(self.ring.end, self.entries * PAGE // self.entries)
+        self.heap = self.free = self.words.end
+        self.given = self.ended = 0
 
-__all__ = ["DESCRIPTOR_BYTES", "Bus", "FcimError", "Layout", "Region", "Status", "lay_out"]
+    async def read(self, register: str) -> int:
+        """A register of 32 bits by its name."""
+        return await self.bus.read_register(REGISTERS[register].offset)
+
+    async def write(self, register: str, **fields: int) -> None:
+        """Write fields of a register; the others become 0."""
+        await self.bus.write_register(REGISTERS[register].offset, REGISTERS[register].encode(**fields))
+
+    async def start(self) -> None:
+        """Look whether it is the accelerator that is expected, tell it where the ring is, and let it go.
+
+        Raises:
+            FcimError: it is another one.
+        """
+        if await self.read("id") != 0x4643494D:
+            raise FcimError("there is no accelerator behind these registers: their first word is not its identification")
+        for name, value in self.system.verilog_parameters().items():
+            if (register := name.lower()) in REGISTERS and (found := await self.read(register)) != value:
+                raise FcimError(f"the accelerator has {name} = {found}, configuration '{self.system.name}' {value}; use its own")
+        await self.write("control", soft_reset=1)
+        while (await self.read("status")) & REGISTERS["status"].field("resetting").mask:
+            pass
+        self.given = self.ended = 0
+        await self.bus.write_register(REGISTERS["ring_base_lo"].offset, self.ring.base & 0xFFFFFFFF)
+        await self.bus.write_register(REGISTERS["ring_base_hi"].offset, self.ring.base >> 32)
+        await self.bus.write_register(REGISTERS["ring_size"].offset, LOG_ENTRIES)
+        await self.write("irq_enable", done=1, error=1)
+        await self.write("control", enable=1)
+
+    async def submit(self, make: Callable[[int, int, int], Layout]) -> Job:
+        """Write a call to memory and order it; ``make`` lays it out, given a base for it, a place for its word and a tag.
+
+        Raises:
+            FcimError: the ring is full.
+        """
+        if self.given - self.ended >= self.entries:
+            raise FcimError(f"{self.entries} calls are under way; wait for one of them")
+        if self.given == self.ended:
+            self.free = self.heap
+        slot = self.given % self.entries
+        layout = make(self.free, self.words.base + slot * COMPLETION_BYTES, self.given)
+        for base, data in layout.images:
+            await self.bus.write_memory(base, data)
+        await self.bus.write_memory(self.ring.base + slot * DESCRIPTOR_BYTES, layout.descriptor.pack())
+        self.free = -(-layout.o.end // PAGE) * PAGE
+        self.given += 1
+        await self.bus.write_register(REGISTERS["ring_tail"].offset, self.given % COUNT)
+        return Job(self.given - 1, layout)
+
+    async def wait(self, job: Job) -> Status:
+        """Return how a call ended, once it has. Its descriptor must ask for the interrupt, or fail."""
+        while True:
+            await self.write("irq_status", done=1, error=1)
+            self.ended += (await self.read("ring_head") - self.ended) % COUNT
+            if self.ended > job.number:
+                word = int.from_bytes(await self.bus.read_memory(job.layout.completion.base, COMPLETION_BYTES), "little")
+                return Status(word >> 32 & 0xFF)
+            await self.bus.interrupt()
+
+    async def run(self, make: Callable[[int, int, int], Layout]) -> np.ndarray:
+        """Order a call, wait for it, and give ``O`` int16 ``[query heads, tokens, head_dim]``.
+
+        Raises:
+            CallFailed: it ended with an error.
+        """
+        job = await self.submit(make)
+        if status := await self.wait(job):
+            raise CallFailed(status)
+        return job.layout.output(await self.bus.read_memory(job.layout.o.base, job.layout.o.length))
+
+    async def counter(self, name: str) -> int:
+        """One of the accelerator's counters of 64 bits."""
+        low = await self.read(f"{name}_lo")
+        return low | await self.read(f"{name}_hi") << 32
+
+    async def engine_counters(self, engine: int) -> list[int]:
+        """All counters of an engine, in their order."""
+        found = []
+        for number in range(await self.read("engine_counters")):
+            await self.write("counter_select", engine=engine, counter=number)
+            found.append(await self.counter("engine_counter"))
+        return found

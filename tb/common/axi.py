@@ -1,20 +1,30 @@
 """AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them, and a
-master for the pins ``s_axi_*`` of a memory.
+master of AXI4-Lite.
 
-Memories and master are cocotbext-axi's, and this is the only module that touches that library.
+The memories are cocotbext-axi's, and this is the only module that touches that library.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiBus, AxiMaster, AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+from cocotbext.axi import AxiLiteBus, AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+from cocotbext.axi.axil_channels import (
+    AxiLiteARSource,
+    AxiLiteARTransaction,
+    AxiLiteAWSource,
+    AxiLiteAWTransaction,
+    AxiLiteBSink,
+    AxiLiteRSink,
+    AxiLiteWSource,
+    AxiLiteWTransaction,
+)
 from cocotbext.axi.sparse_memory import SparseMemory
 
 from tb.common.bursts import OKAY
@@ -49,6 +59,16 @@ def _pauses(pairs: Iterator[tuple[int, int]]) -> Iterator[bool]:
         yield from [False] * on + [True] * off
 
 
+async def _asleep_until_reset(dut: Any, parts: Sequence[Any]) -> None:
+    """Before the first reset the design's pins mean nothing."""
+    for part in parts:
+        part.assert_reset(True)
+    while dut.rst_n.value != 0:
+        await RisingEdge(dut.clk)
+    for part in parts:
+        part.assert_reset(False)
+
+
 class _Paced:
     """What both kinds of memory share: when an answer is due, and which one it is. ``arrivals``: cycles from which it counts."""
 
@@ -60,17 +80,8 @@ class _Paced:
         self.free_at = 0        # cycle in which the next beat may go
         super().__init__(clock=dut.clk, reset=dut.rst_n, reset_active_level=False, **more)
         self.log.setLevel(logging.WARNING)      # it tells every burst
-        cocotb.start_soon(self._asleep_until_reset())
-
-    async def _asleep_until_reset(self) -> None:
-        """Before the first reset the master's pins mean nothing."""
         parts = [self, *(part for name, part in vars(self).items() if name.endswith("_channel"))]
-        for part in parts:
-            part.assert_reset(True)
-        while self.dut.rst_n.value != 0:
-            await RisingEdge(self.dut.clk)
-        for part in parts:
-            part.assert_reset(False)
+        cocotb.start_soon(_asleep_until_reset(dut, parts))
 
     def _handle_reset(self, state: bool) -> None:
         super()._handle_reset(state)    # type: ignore[misc]
@@ -174,12 +185,44 @@ def random_bytes(memory: SparseMemory, generator: np.random.Generator, addresses
         memory.write(address, generator.bytes(width))
 
 
-def master_of(dut: Any, longest: int) -> AxiMaster:
-    """A master at ``s_axi``: ``await master.read(address, length)``, ``await master.write(address, data)``; bytes at any address.
+class LiteMaster:
+    """A master of AXI4-Lite on the pins ``<port>_*``: each channel by itself, so that none need wait for another.
 
-    Make it after the first reset: before that the memory's pins mean nothing. ``longest``: beats of a burst at most.
+    Args:
+        stalls: every channel pauses at random.
     """
-    master = AxiMaster(AxiBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst_n, reset_active_level=False, max_burst_len=longest)
-    for side in (master.read_if, master.write_if):
-        side.log.setLevel(logging.WARNING)      # it tells every burst
-    return master
+
+    def __init__(self, dut: Any, port: str, stalls: bool = False) -> None:
+        bus = AxiLiteBus.from_prefix(dut, port)
+        self.dut = dut
+        self.aw, self.w, self.ar = (kind(pins, dut.clk, dut.rst_n, reset_active_level=False) for kind, pins in (
+            (AxiLiteAWSource, bus.write.aw), (AxiLiteWSource, bus.write.w), (AxiLiteARSource, bus.read.ar)))
+        self.b, self.r = (kind(pins, dut.clk, dut.rst_n, reset_active_level=False) for kind, pins in (
+            (AxiLiteBSink, bus.write.b), (AxiLiteRSink, bus.read.r)))
+        channels = (self.aw, self.w, self.b, self.ar, self.r)
+        cocotb.start_soon(_asleep_until_reset(dut, channels))
+        for number, channel in enumerate(channels):
+            channel.log.setLevel(logging.WARNING)
+            if stalls:
+                channel.set_pause_generator(_pauses(stalls_of(rng(f"stalls {port} {number}"))))
+
+    async def write(self, address: int, data: int, strobe: int = 0xF, first: str = "") -> int:
+        """Write the bytes of a word that ``strobe`` names; the answer. ``first``: "aw" or "w" is given before the other."""
+        send = {"aw": lambda: self.aw.send(AxiLiteAWTransaction(awaddr=address)),
+                "w": lambda: self.w.send(AxiLiteWTransaction(wdata=data, wstrb=strobe))}
+        for channel in sorted(send, key=lambda name: name != first):
+            await send[channel]()
+            if channel == first:
+                await ClockCycles(self.dut.clk, 5)
+        return int((await self.b.recv()).bresp)
+
+    async def read(self, address: int) -> tuple[int, int]:
+        """A word, and the answer."""
+        await self.ar.send(AxiLiteARTransaction(araddr=address))
+        beat = await self.r.recv()
+        return int(beat.rdata), int(beat.rresp)
+
+    def clear(self) -> None:
+        """Forget what is under way: to be called in a reset."""
+        for channel in (self.aw, self.w, self.b, self.ar, self.r):
+            channel.clear()

@@ -1,0 +1,58 @@
+"""Attention calls through ``fcim_accelerator`` with its memory, driven by the driver that software uses.
+
+Environment: ACCELERATOR_JOB, a pickled :class:`tb.accelerator.run.Job`; ACCELERATOR_RECORD, where the record goes.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from models.system.driver import PAGE, Accelerator
+from models.system.layout import lay_out
+from tb.accelerator.bus import SimulatedBus
+from tb.common.clock import cycle, reset, start_clock, start_watchdog
+
+
+@cocotb.test()
+async def run_calls(dut: Any) -> None:
+    """All calls, one after the other or as many at once as the job says; what came of them into the record."""
+    job = pickle.loads(Path(os.environ["ACCELERATOR_JOB"]).read_bytes())
+    bus = SimulatedBus(dut, job.stalls)
+    dut.latency.value, dut.rate_beats.value, dut.rate_cycles.value = job.latency, job.rate_beats, job.rate_cycles
+    start_clock(dut)
+    start_watchdog(job.budget)
+    await reset(dut)
+    accelerator = Accelerator(bus, job.system, PAGE)
+    await accelerator.start()
+    record: dict[str, Any] = {}
+    for start in range(0, len(job.calls), job.at_once):
+        calls = job.calls[start : start + job.at_once]
+        await accelerator.write("control", enable=1, clear_counters=1)
+        before = [int(dut.beats_read.value), int(dut.beats_written.value)]
+        jobs = []
+        dut.guard.value = 0
+        dut.sample_cycles.value = job.sample_cycles
+        begin = cycle()
+        for call in calls:
+            jobs.append(await accelerator.submit(
+                lambda base, word, tag, call=call: lay_out(job.system, call, base, word, tag)))
+            bus.guard([accelerator.words, *(one.layout.o for one in jobs)])
+        for number, one in enumerate(jobs, start):
+            record[f"status_{number}"] = int(await accelerator.wait(one))
+            record[f"o_{number}"] = one.layout.output(await bus.read_memory(one.layout.o.base, one.layout.o.length))
+        record[f"elapsed_{start}"] = cycle() - begin
+        for name in ("cycles", "calls", "read_beats", "write_beats", "k_blocks", "v_blocks", "rows"):
+            record[f"{name}_{start}"] = await accelerator.counter(name)
+        record[f"beats_{start}"] = np.array([int(dut.beats_read.value), int(dut.beats_written.value)]) - before
+        record[f"counters_{start}"] = np.array([await accelerator.engine_counters(e) for e in range(job.system.engines)])
+        record[f"errors_{start}"] = await accelerator.read("errors")
+    dut.sample_cycles.value = 0
+    assert dut.violation.value == 0, f"a byte was written at {int(dut.violation_address.value):#x}, where nothing may be"
+    assert dut.broken.value == 0, "the rules of AXI4 were broken"
+    np.savez(os.environ["ACCELERATOR_RECORD"], **record)

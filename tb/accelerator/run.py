@@ -1,0 +1,129 @@
+"""Runs attention calls through ``fcim_accelerator`` with its memory, and judges what comes back."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from models.hardware.interface import COUNTERS
+from models.system.call import Call, Placed, golden
+from models.system.config import SystemConfig
+from models.system.layout import lay_out
+from scripts.flow.processes import WORK
+from scripts.flow.simulator import BUILD_ARGS, USUAL, RunOptions, run_bench
+from scripts.flow.sources import ROOT, rtl_files
+from tb.accelerator.hierarchy import sources_by_block
+
+TOP, BENCH = "tb_accelerator", "tb.accelerator.bench_accelerator"
+HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
+# counters that do not depend on when streams are ready
+COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "op_bit_ops",
+           "skipped_blocks")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the memory is: cycles from an address to its first beat, and beats in so many cycles (0: one of each kind a cycle)."""
+
+    latency: int = 20
+    rate_beats: int = 0
+    rate_cycles: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a bench is to do."""
+
+    system: SystemConfig
+    calls: Sequence[Call]
+    latency: int
+    rate_beats: int
+    rate_cycles: int
+    at_once: int
+    stalls: bool
+    sample_cycles: int
+    budget: int
+
+
+@dataclass(frozen=True)
+class CallRun:
+    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last one's end,
+    beats that the memory saw, blocks read from the buffer, and each engine's counters by name."""
+
+    problems: list[str]
+    cycles: int
+    beats_read: int
+    beats_written: int
+    k_blocks: int
+    v_blocks: int
+    counters: list[dict[str, int]]
+
+
+def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple[np.ndarray, list[Placed]]],
+             record: dict[str, np.ndarray], start: int) -> CallRun:
+    problems = []
+    for number, (out, _) in enumerate(wanted, start):
+        if status := int(record[f"status_{number}"]):
+            problems.append(f"call {number} ended with status {status}")
+        got = record[f"o_{number}"]
+        if differ := int((got != out).sum()):
+            problems.append(f"call {number}: {differ} of {out.size} elements of O differ")
+    if errors := int(record[f"errors_{start}"]):
+        problems.append(f"the errors' register holds {errors:#x}")
+    counters = [dict(zip(COUNTERS, row.tolist(), strict=True)) for row in record[f"counters_{start}"]]
+    for engine, found in enumerate(counters):
+        mine = [one.result.stats for _, placed in wanted for one in placed if one.engine == engine]
+        for name in COUNTED:
+            if found[name] != (total := sum(getattr(stats, name) for stats in mine)):
+                problems.append(f"engine {engine}: {name} is {found[name]} instead of {total}")
+    read, written = record[f"beats_{start}"].tolist()
+    for name, seen in (("read_beats", read), ("write_beats", written)):
+        if (counted := int(record[f"{name}_{start}"])) != seen:
+            problems.append(f"{name} says {counted}, the memory saw {seen}")
+    return CallRun(problems, int(record[f"cycles_{start}"]), read, written, int(record[f"k_blocks_{start}"]),
+                   int(record[f"v_blocks_{start}"]), counters)
+
+
+def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), at_once: int = 1, stalls: bool = False,
+              run: RunOptions = USUAL, by_block: bool = False, sample_cycles: int = 0, budget: int | None = None,
+              samples: Path | None = None) -> list[CallRun]:
+    """Calls through the accelerator, ``at_once`` of them in the ring at a time.
+
+    Args:
+        by_block: build Verilator's model engine by engine: much quicker to build with many of them.
+        stalls: of the registers' bus. samples: where the samples go, one every ``sample_cycles``.
+        budget: cycles after which a run fails; by default far more than needed.
+
+    Raises:
+        FcimError: a call does not fit, or no simulator. BenchFailed: the bench itself failed.
+    """
+    wanted = [golden(system, call) for call in calls]
+    outs = [(out.numpy(), placed) for out, placed in wanted]
+    size = max(sum(lay_out(system, call, 0, 0).o.end + 8192 for call in calls[i : i + at_once])
+               for i in range(0, len(calls), at_once)) + 65536
+    keys = sum(len(one.tile.k) for _, placed in wanted for one in placed)
+    job = Job(system, calls, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
+              budget or 100_000 + 40 * keys * system.engine.cycles_per_key)
+    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix="accelerator-") as folder:
+        file, record = Path(folder) / "job.pickle", Path(folder) / "record.npz"
+        file.write_bytes(pickle.dumps(job))
+        sources = list(run.sources) if run.sources is not None else rtl_files()
+        arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
+        if by_block:
+            sources, arguments = sources_by_block(system.engine, place), [*arguments, "--hierarchical"]
+        parameters = {**system.verilog_parameters(), "WORDS": -(-size // system.beat_bytes), "RANGES": 1 + at_once}
+        options = replace(run, sources=[*sources, *HARNESS], build_args=arguments, extra_env={
+            **run.extra_env, "ACCELERATOR_JOB": str(file), "ACCELERATOR_RECORD": str(record)})
+        result = run_bench(TOP, BENCH, parameters, options)
+        if samples is not None:
+            (result.log.parent / "samples.hex").replace(samples)
+        found = dict(np.load(record))
+    return [_compare(system, calls[i : i + at_once], outs[i : i + at_once], found, i) for i in range(0, len(calls), at_once)]
