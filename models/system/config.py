@@ -63,7 +63,7 @@ class SystemConfig:
         self._require(self.data_bits in (128, 256, 512, 1024) and self.data_bits <= widest, "data_bits",
                       f"128, 256, 512 or 1024, at most {widest}")
         self._require(_power_of_two(self.max_burst) and self.max_burst <= 256, "max_burst", "a power of two from 1 to 256")
-        self._require(1 <= self.outstanding <= 16, "outstanding", "1 to 16")
+        self._require(1 <= self.outstanding <= 256, "outstanding", "1 to 256")
         self._require(_power_of_two(self.read_beats) and self.read_beats >= self.max_burst, "read_beats",
                       f"a power of two from max_burst ({self.max_burst}) on")
 

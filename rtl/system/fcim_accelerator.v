@@ -23,7 +23,7 @@ module fcim_accelerator #(
                                                   // for each engine and four at least
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
-    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 16
+    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
     localparam ADDRESS_BITS = 64,                 // address of a byte
     localparam OFFSET_BITS = 12                   // address of a byte of the registers

@@ -14,7 +14,7 @@
 module fcim_axi_bursts #(
     parameter  DATA_BITS = 512,           // a beat: 128, 256, 512 or 1024
     parameter  MAX_BURST = 16,            // beats of a burst at most: a power of two, 1 to 256
-    parameter  OUTSTANDING = 8,           // bursts without an answer: 1 to 16
+    parameter  OUTSTANDING = 8,           // bursts without an answer: 1 to 256
     localparam ADDRESS_BITS = 64,         // address of a byte
     localparam BEATS_BITS = 16,           // beats of a row
     localparam ROWS_BITS = 18,            // rows of a command
@@ -71,8 +71,8 @@ module fcim_axi_bursts #(
             (1 << $clog2(MAX_BURST)) != MAX_BURST) begin : g_check_max_burst
             fcim_illegal_MAX_BURST_use_a_power_of_two_from_1_to_256 illegal_max_burst();
         end
-        if (OUTSTANDING < 1 || OUTSTANDING > 16) begin : g_check_outstanding
-            fcim_illegal_OUTSTANDING_use_1_to_16 illegal_outstanding();
+        if (OUTSTANDING < 1 || OUTSTANDING > 256) begin : g_check_outstanding
+            fcim_illegal_OUTSTANDING_use_1_to_256 illegal_outstanding();
         end
     endgenerate
 

@@ -26,7 +26,7 @@
 module fcim_axi_reader #(
     parameter  DATA_BITS = 512,           // a beat: 128, 256, 512 or 1024
     parameter  MAX_BURST = 16,            // beats of a burst at most: a power of two, 1 to 256
-    parameter  OUTSTANDING = 8,           // bursts without all of their beats: 1 to 16
+    parameter  OUTSTANDING = 8,           // bursts without all of their beats: 1 to 256
     parameter  BUFFER_BEATS = 128,        // a power of two, at least MAX_BURST
     localparam ADDRESS_BITS = 64,         // address of a byte
     localparam BEATS_BITS = 16,           // beats of a row, 1 or more

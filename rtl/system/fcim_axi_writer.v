@@ -29,7 +29,7 @@
 module fcim_axi_writer #(
     parameter  DATA_BITS = 512,           // a beat: 128, 256, 512 or 1024
     parameter  MAX_BURST = 16,            // beats of a burst at most: a power of two, 1 to 256
-    parameter  OUTSTANDING = 8,           // bursts without an answer: 1 to 16
+    parameter  OUTSTANDING = 8,           // bursts without an answer: 1 to 256
     localparam ADDRESS_BITS = 64,         // address of a byte
     localparam BEATS_BITS = 16,           // beats of a row, 1 or more
     localparam ROWS_BITS = 18,            // rows of a command, 1 or more

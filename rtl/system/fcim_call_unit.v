@@ -22,7 +22,7 @@ module fcim_call_unit #(
                                                   // for each engine and four at least
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
-    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 16
+    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
     localparam HEAD_BITS = 8,                     // KV head
@@ -375,7 +375,8 @@ module fcim_call_unit #(
 
     fcim_read_router #(
         .ENGINES(ENGINES), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
-        .MAX_KEYS(MAX_KEYS), .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS)
+        .MAX_KEYS(MAX_KEYS), .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS),
+        .COMMANDS(2 * OUTSTANDING)
     ) u_read_router (
         .clk(clk), .rst_n(rst_n), .idle(router_idle), .call_decode(call_decode),
         .s_desc_valid(s_desc_valid), .s_desc_ready(s_desc_ready), .s_desc_address(s_desc_address),

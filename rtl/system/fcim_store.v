@@ -91,7 +91,7 @@ module fcim_store #(
     localparam LANE_BITS = $clog2(LANES);
     localparam BYTE_BITS = $clog2(WORD_BITS / 8);
     localparam BUFFER_BEATS = (O_BEATS > 8) ? 2 * O_BEATS : 16;  // covers the writer's latency
-    localparam OPEN_BITS = 6;                     // commands without an answer
+    localparam OPEN_BITS = 9;                     // commands without an answer
     localparam INDEX_BITS = 24;                   // of fcim_address
 
     // ---- an illegal parameter stops elaboration: the missing module's name says which

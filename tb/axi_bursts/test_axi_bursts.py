@@ -13,7 +13,7 @@ LEGAL = {"DATA_BITS": 256, "MAX_BURST": 16, "OUTSTANDING": 4, "BUFFER_BEATS": 64
 ILLEGAL = {
     "DATA_BITS": ((64, 192, 2048), "128_256_512_or_1024"),
     "MAX_BURST": ((0, 3, 512), "a_power_of_two_from_1_to_256"),
-    "OUTSTANDING": ((0, 17), "1_to_16"),
+    "OUTSTANDING": ((0, 257), "1_to_256"),
     "BUFFER_BEATS": ((8, 63, 0), "a_power_of_two_from_MAX_BURST_on"),
 }
 

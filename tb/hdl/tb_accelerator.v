@@ -21,7 +21,7 @@ module tb_accelerator #(
                                                   // for each engine and four at least
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
-    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 16
+    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
     parameter  WORDS = 65536,                     // of the memory, of a beat each
     parameter  RANGES = 2,                        // that may be written
