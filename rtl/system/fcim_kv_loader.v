@@ -13,7 +13,8 @@
 //             from call_*; s_run_slot reaches s_run_ready, m_load_ready the choice of a command.
 //             All else comes from registers.
 // Numbers:    Unsigned; addresses are modulo 2**64. A resident run is a whole head: first is 0. A
-//             slot's pages are freed in the order in which they were asked for. m_load_stride is that
+//             slot's pages are freed after they are loaded, in the order in which they were asked
+//             for. m_load_stride is that
 //             of rows of K or V, also beside a single row, where it does not count. call_* is held
 //             from a call's first run until its last page is freed.
 `default_nettype none
@@ -178,10 +179,9 @@ module fcim_kv_loader #(
         end
     end
 
-    // ---- slots: blocks to be asked for, asked for and not loaded, asked for and not freed
+    // ---- slots: whether there are blocks to be asked for, and how many pages are not free
     reg  [SLOTS-1:0]      work_q;
-    reg  [COUNT_BITS-1:0] pending_q [0:SLOTS-1];
-    reg  [COUNT_BITS-1:0] used_q    [0:SLOTS-1];
+    reg  [COUNT_BITS-1:0] used_q [0:SLOTS-1];
     wire [COUNT_BITS-1:0] limit = call_decode ? ENGINE_PAGES[COUNT_BITS-1:0]
                                               : STREAM_PAGES[COUNT_BITS-1:0];
     wire [SLOTS-1:0]      open;         // ready for a run
@@ -191,21 +191,14 @@ module fcim_kv_loader #(
         for (s = 0; s < SLOTS; s = s + 1) begin : g_slot
             localparam [SLOT_BITS-1:0] SLOT = s;
             wire mine = take && (slot_q == SLOT);
-            wire comes = loaded && (loaded_slot == SLOT);
             wire goes = freed[s] && !resident;
             wire all_go = head_freed && resident && (s < 2) && (head_freed_slot == SLOT[0]);
             always @(posedge clk) begin
                 if (!rst_n) begin
-                    work_q[s]    <= 1'b0;
-                    pending_q[s] <= {COUNT_BITS{1'b0}};
-                    used_q[s]    <= {COUNT_BITS{1'b0}};
+                    work_q[s] <= 1'b0;
+                    used_q[s] <= {COUNT_BITS{1'b0}};
                 end else begin
                     work_q[s] <= (accept && s_run_slot == SLOT) || (work_q[s] && !(mine && ends));
-                    if (mine && !comes) begin
-                        pending_q[s] <= pending_q[s] + 1'b1;
-                    end else if (comes && !mine) begin
-                        pending_q[s] <= pending_q[s] - 1'b1;
-                    end
                     if (all_go) begin
                         used_q[s] <= {COUNT_BITS{1'b0}};
                     end else if (mine && !goes) begin
@@ -215,7 +208,7 @@ module fcim_kv_loader #(
                     end
                 end
             end
-            assign open[s] = !work_q[s] && (pending_q[s] == 0) && (used_q[s] == 0);
+            assign open[s] = !work_q[s] && (used_q[s] == 0);
             assign full[s] = !resident && (used_q[s] == limit);
         end
     endgenerate
@@ -245,18 +238,21 @@ module fcim_kv_loader #(
     assign chosen = call_decode ? (ready != 0) : first_ready[turn_q];
 
     always @(posedge clk) begin
-        if (state_q[CHOOSE] && call_decode) begin
-            slot_q   <= next_slot;
-            behind_q <= ~(next | (next - 1'b1));
-        end else if (state_q[CHOOSE]) begin
-            slot_q   <= {{(SLOT_BITS-1){1'b0}}, turn_q};
+        if (state_q[CHOOSE] && chosen) begin
+            slot_q <= call_decode ? next_slot : {{(SLOT_BITS-1){1'b0}}, turn_q};
         end
         if (!rst_n) begin
-            turn_q <= 1'b0;
-        end else if (accept && first_work == 2'b00) begin
-            turn_q <= s_run_slot[0];
-        end else if (take && ends && first_work[!turn_q]) begin
-            turn_q <= !turn_q;
+            behind_q <= {SLOTS{1'b0}};
+            turn_q   <= 1'b0;
+        end else begin
+            if (state_q[CHOOSE] && chosen) begin
+                behind_q <= ~(next | (next - 1'b1));
+            end
+            if (accept && first_work == 2'b00) begin
+                turn_q <= s_run_slot[0];
+            end else if (take && ends && first_work[!turn_q]) begin
+                turn_q <= !turn_q;
+            end
         end
     end
 

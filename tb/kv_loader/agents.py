@@ -31,10 +31,10 @@ class Loader:
 
     def __init__(self, dut: Any, pattern: str = "none", budget: int = 60_000) -> None:
         self.dut, self.pattern, self.budget = dut, pattern, budget
-        engines, head_dim, keys_per_block, max_keys, buffer_keys, bits = (
+        engines, head_dim, keys, max_keys, buffer_keys, bits = (
             int(getattr(dut, name).value)
             for name in ("ENGINES", "HEAD_DIM", "KEYS_PER_BLOCK", "MAX_KEYS", "BUFFER_KEYS", "DATA_BITS"))
-        self.sizes = Sizes(engines, head_dim, keys_per_block, max_keys // keys_per_block, buffer_keys // keys_per_block, bits // 8)
+        self.sizes = Sizes(engines, head_dim, keys, max_keys // keys, buffer_keys // keys, bits // 8)
         self.model = Model(self.sizes)
         self.source = StreamSource(dut, "s_run", RUN_FIELDS, source_stalls(pattern, rng("stalls s_run")))
         StreamSink(dut, "m_load", sink_stalls(pattern, rng("stalls m_load")))
@@ -119,9 +119,9 @@ class Loader:
                     head = model.heads[0]
                     self.freeing[head].clear()
             # pulses of another mode do not count
-            noise = not self.draw.integers(8)
-            dut.freed.value = int(self.draw.integers(1 << self.sizes.slots)) * noise if resident else sum(1 << slot for slot in freed)
-            dut.head_freed.value = int(head is not None) if resident else int(noise)
+            noise = int(self.draw.integers(1 << self.sizes.slots)) if not self.draw.integers(8) else 0
+            dut.freed.value = noise if resident else sum(1 << slot for slot in freed)
+            dut.head_freed.value = int(head is not None if resident else noise > 0)
             dut.head_freed_slot.value = int(self.draw.integers(2)) if head is None else head
             dut.loaded.value = int(loaded is not None)
             dut.loaded_slot.value = int(self.draw.integers(self.sizes.slots)) if loaded is None else loaded

@@ -60,15 +60,15 @@ async def heads_share_the_ring(dut: Any, descending: int) -> None:
     async with Loader(dut) as loader:
         pages, draw = loader.sizes.pages, rng("heads")
         await loader.begin(Call.draw(draw, RESIDENT, loader.sizes))
-        for slot in (0, 1, 0):
+        for slot, fits_all in ((0, False), (1, True), (0, False)):
             taken = loader.model.blocks
-            second = int(draw.integers(1, pages + 1))
             free = int(draw.integers(1, pages))
+            second = int(draw.integers(1, free + 1) if fits_all else draw.integers(free + 1, pages + 1))
             loader.frees = False
             loader.source.append([run(slot, 1, pages - free), run(1 - slot, 2, second, 0, bool(descending))])
             await ClockCycles(dut.clk, 10 * pages + SETTLE)
             # downwards the first block lies furthest in the ring: nothing fits unless all does
-            fits = min(free, second) if not descending or second <= free else 0
+            fits = second if fits_all else 0 if descending else free
             came = loader.model.blocks - taken
             assert came == pages - free + fits, f"{came} blocks are asked for, {pages - free} and {fits} have a page"
             loader.frees = True
