@@ -33,6 +33,12 @@ OTHER_TOPS = [(top, f"{bits} bits", {"DATA_BITS": bits, "MAX_BURST": burst, "OUT
               for top, more in (("fcim_axi_reader", {"BUFFER_BEATS": beats}), ("fcim_axi_writer", {}))]
 OTHER_TOPS += [("fcim_cluster", f"ENGINES {engines}", {**load_config("tiny").verilog_parameters(), "ENGINES": engines,
                                                        "BUFFER_KEYS": 512}) for engines in (1, 3)]
+OTHER_TOPS += [(top, f"ENGINES {sizes['ENGINES']}", {**sizes, **more})
+               for sizes, rows, blocks in (
+                   ({"ENGINES": 1, "HEAD_DIM": 16, "MAX_KEYS": 64, "DATA_BITS": 128}, 8, (8, 32)),
+                   ({"ENGINES": 16, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 1024}, 128, (16, 4096)))
+               for top, more in (("fcim_kv_loader", dict(zip(("KEYS_PER_BLOCK", "BUFFER_KEYS"), blocks, strict=True))),
+                                 ("fcim_q_fetch", {"ROWS": rows}))]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"

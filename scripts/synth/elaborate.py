@@ -20,6 +20,9 @@ MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have 
 OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_axi_reader": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8, "BUFFER_BEATS": 128},
     "fcim_axi_writer": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8},
+    "fcim_kv_loader": {"ENGINES": 16, "HEAD_DIM": 128, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096,
+                       "DATA_BITS": 512},
+    "fcim_q_fetch": {"ENGINES": 16, "ROWS": 64, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 512},
     "fcim_cluster": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
                      "MAX_KEYS": 1024, "BUFFER_KEYS": 512},
 }

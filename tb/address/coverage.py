@@ -16,12 +16,16 @@ COVERPOINTS = (
 GROUP = BenchCoverGroup(COVERPOINTS)
 
 
+def place(value: int, bits: int) -> str:
+    """The bin of a number of so many bits."""
+    return "0" if not value else "the largest" if value == (1 << bits) - 1 else "between"
+
+
 @sampler
 def sample_address(beat: Beat) -> None:
     """What an address is made of."""
     for name in ("i", "j"):
-        for kind, value, bits in (("index", beat[name], 24), ("stride", beat[f"{name}_stride"], 32)):
-            end = "0" if not value else "the largest" if value == (1 << bits) - 1 else "between"
-            GROUP.sample(f"address.{kind}", f"{name}, {end}")
+        GROUP.sample("address.index", f"{name}, {place(beat[name], 24)}")
+        GROUP.sample("address.stride", f"{name}, {place(beat[f'{name}_stride'], 32)}")
     total = beat["base"] + beat["i"] * beat["i_stride"] + beat["j"] * beat["j_stride"]
     GROUP.sample("address.wraps", ("not", "once")[total >> 64])

@@ -11,8 +11,8 @@ point = points_of("fcim_kv_loader")
 DIRECTIONS = ("up", "down")
 LENGTHS = ("one block", "less than the pages", "as many as pages", "more than the pages")
 COVERPOINTS = (
-    point("kv_loader.engines", "Numbers of engines", numbers(1, 2, 4, 16)),
-    point("kv_loader.width", "Widths of a beat", numbers(128, 256, 1024)),
+    point("kv_loader.engines", "Numbers of engines", numbers(1, 2, 4, 8, 16)),
+    point("kv_loader.width", "Widths of a beat", numbers(128, 256, 512, 1024)),
     point("kv_loader.run", "Runs of every mode, up and down", axes=(("mode", MODES), ("goes", DIRECTIONS))),
     point("kv_loader.length", "Their lengths beside the pages that they may use; a resident head has no more", tuple(
         f"{mode}, {length}" for mode in MODES for length in LENGTHS if (mode, length) != (RESIDENT, LENGTHS[3]))),

@@ -10,8 +10,8 @@ point = points_of("fcim_q_fetch")
 
 SIZES = ("one", "some", "all")
 COVERPOINTS = (
-    point("q_fetch.engines", "Numbers of engines", numbers(1, 2, 16)),
-    point("q_fetch.width", "Widths of a beat", numbers(128, 256, 1024)),
+    point("q_fetch.engines", "Numbers of engines", numbers(1, 2, 4, 8, 16)),
+    point("q_fetch.width", "Widths of a beat", numbers(128, 256, 512, 1024)),
     point("q_fetch.heads", "KV heads of a call", ("one", "less than a beat of shifts", "a beat", "more", "256")),
     point("q_fetch.group", "Query heads of a KV head: one, so many that a tile has one token, or between", SIZES),
     point("q_fetch.tokens", "Tokens of a tile: one, as many as it has room for, or between", SIZES),

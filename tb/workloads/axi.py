@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from models.errors import FcimError
 from scripts.flow.regress.job import Job, Outcome
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
+from tb.workloads.benches import run_block
 
 NAMES = ("DATA_BITS", "MAX_BURST", "OUTSTANDING", "BUFFER_BEATS")
 SIZES = ((256, 256, 2, 1024), (256, 2, 16, 32), (512, 16, 4, 64), (512, 16, 16, 16), (1024, 1, 1, 1), (1024, 256, 5, 512))
@@ -25,10 +25,4 @@ def run(job: Job) -> Outcome:
         raise FcimError(f"block = '{block}' is unknown; use {', '.join(USED)}")
     if size not in range(len(SIZES)):
         raise FcimError(f"size = '{size}' is illegal; use 0 to {len(SIZES) - 1}")
-    parameters = dict(zip(NAMES[:USED[block]], SIZES[size], strict=False))
-    try:
-        result = run_bench(f"fcim_{block}", f"tb.{block}.bench_{block}", parameters,
-                           RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat))
-    except BenchFailed as failure:
-        return Outcome(False, str(failure), parameters, log=failure.result.log, waves=failure.result.waves)
-    return Outcome(True, metrics=parameters, tests=result.passed, log=result.log, waves=result.waves)
+    return run_block(job, block, dict(zip(NAMES[:USED[block]], SIZES[size], strict=False)))
