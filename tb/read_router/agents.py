@@ -13,6 +13,7 @@ from tb.common.bursts import COMMAND_FIELDS
 from tb.common.clock import cycle
 from tb.common.rng import rng
 from tb.common.stream import Beat
+from tb.read_router import coverage
 from tb.read_router.model import FETCH_KINDS, LOAD_KINDS, Model, Size
 from tb.read_router.sequences import Commands
 
@@ -34,9 +35,10 @@ class Router:
         answering: while False the reader gives no beats of further commands.
     """
 
-    def __init__(self, dut: Any, pattern: str = "none", errors: int = 10, budget: int = 60_000) -> None:
+    def __init__(self, dut: Any, pattern: str = "none", errors: int = 10, budget: int = 15_000) -> None:
         self.dut, self.errors = dut, errors
         self.size = Size(*(int(getattr(dut, name).value) for name in NAMES))
+        self.most = int(dut.COMMANDS.value)
         self.bench = Bench(dut, pattern, budget)
         self.sources = {name: self.bench.input(name, fields, lambda beat, name=name: self._asked(name, beat))
                         for name, fields in FIELDS.items()}
@@ -54,7 +56,9 @@ class Router:
         self.held: deque[list[Beat]] = deque()
         self.asked_at: deque[int] = deque()     # cycles in which the commands were accepted whose beats are not all taken
         self.ended_at = 0                       # cycle in which the last beat of a command was taken
+        self.first, self.before = True, None    # the next beat is a command's first; what the one before it was for
         dut.call_decode.value = 0
+        coverage.sample_parameters(self.size)
         cocotb.start_soon(self._watch())
 
     # ---- what the streams tell
@@ -62,6 +66,7 @@ class Router:
         kind = {"s_desc": "desc", "s_fetch": FETCH_KINDS[beat.get("kind", 0)], "s_load": LOAD_KINDS[beat.get("kind", 0)]}[name]
         self.model.asked(kind, beat)
         self.asked_at.append(cycle())
+        coverage.sample_command(kind, beat["beats"], beat["rows"], self.model.decode)
         self.commands.expect([{field: beat[field] for field in COMMAND_FIELDS}])
 
     def _read(self, command: Beat) -> None:
@@ -78,7 +83,12 @@ class Router:
             self.data.append(self.held.popleft())
 
     def _beat(self, beat: Beat) -> None:
-        self.model.beat(beat["data"], bool(beat["error"]), bool(beat["last"]), cycle())
+        command = self.model.beat(beat["data"], bool(beat["error"]), bool(beat["last"]), cycle())
+        if beat["error"]:
+            coverage.sample_error(command.kind)
+        if self.first:
+            coverage.sample_order(command.kind, self.before)
+        self.first, self.before = bool(beat["last"]), command.kind
         if beat["last"]:
             self.asked_at.popleft()
             self.ended_at = cycle()
@@ -94,6 +104,11 @@ class Router:
             taken = [getattr(dut, f"{name}_ready").value == 1 for name in FIELDS]
             for rank, name in enumerate(FIELDS):
                 assert not (waits[rank] and taken[rank] and any(waits[:rank])), f"{name} is taken before one of higher rank"
+                if waits[rank] and taken[rank]:
+                    coverage.sample_rank(rank, any(waits[rank + 1:]))
+            coverage.sample_ahead(len(self.asked_at), self.most)
+            if dut.m_q_valid.value == 1 and dut.m_q_ready.value == 0:
+                coverage.sample_waits(self.model.commands[0].kind if dut.s_data_valid.value == 1 else None)
             if dut.s_data_valid.value == 1 and dut.s_data_ready.value == 0:
                 assert dut.m_q_valid.value == 1 and dut.m_q_ready.value == 0, "a beat waits for nothing"
             missing = any(at < cycle() for at in self.asked_at) or self.ended_at == cycle()
@@ -132,3 +147,4 @@ class Router:
         self.model.commands.clear()
         self.asked_at.clear()
         self.held.clear()
+        self.first, self.before = True, None

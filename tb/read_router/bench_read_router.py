@@ -9,6 +9,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.clock import reset
 from tb.common.stalls import each_pattern
+from tb.read_router import coverage
 from tb.read_router.agents import Router
 
 AT_LEAST = 16       # commands that may be ahead of their beats
@@ -17,11 +18,13 @@ AT_LEAST = 16       # commands that may be ahead of their beats
 @cocotb.test()
 @each_pattern()
 async def calls(dut: Any, pattern: str) -> None:
-    """Two calls, prefill and decode: tiles, key blocks and descriptors as they come, one beat in ten with an error."""
+    """Prefill and decode: tiles, key blocks and descriptors as they come, each of them last, one beat in ten with an error."""
     router = Router(dut, pattern)
     async with router.bench:
         for decode in (False, True):
             await router.call(tiles=5, blocks=4, descriptors=5, decode=decode)
+        for blocks, descriptors in ((0, 0), (1, 0), (0, 1)):
+            await router.call(tiles=int(not descriptors), blocks=blocks, descriptors=descriptors, decode=False)
     cmd = router.bench.monitors["m_cmd"]
     first = min(router.bench.monitors[name].cycles[0] for name in router.sources)
     assert cmd.offers[0] - first == 1, "a command leaves a cycle after it is taken"
@@ -72,9 +75,10 @@ async def reset_in_the_middle(dut: Any) -> None:
             beats = [beat for command in router.held for beat in command]
             if given:
                 await router.data.send(beats[:given])
+            coverage.sample_reset(max(given - tables, 0), size.row_beats)
             dut.rst_n.value = 0
             await edge
             router.forget()
             await reset(dut)
             router.answering = True
-            await router.call(tiles=1, blocks=1, descriptors=1, decode=bool(given & 1))
+            await router.call(tiles=1, blocks=1, descriptors=int(given == 0), decode=bool(given & 1))

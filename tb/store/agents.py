@@ -15,7 +15,8 @@ from tb.common.rng import rng
 from tb.common.scoreboard import Scoreboard
 from tb.common.stalls import sink_stalls
 from tb.common.stream import Beat, StreamMonitor, StreamSink
-from tb.store.model import Call, Job, Model
+from tb.store import coverage
+from tb.store.model import WORD_BYTES, Call, Job, Model
 
 JOBS = 4        # that wait per slot
 JOB_FIELDS = ("slot", "q_head", "token", "tokens")
@@ -32,11 +33,11 @@ class Store:
 
     Attributes:
         latency: least and most cycles from a command and its beats to its answer.
-        errors: of how many commands one is answered with an error; 0 for none.
+        errors: of how many commands one is answered with an error, beside the first row; 0 for none at all.
     """
 
     def __init__(self, dut: Any, pattern: str = "none", latency: tuple[int, int] = (0, 20), errors: int = 6, words: bool = True,
-                 budget: int = 60_000, sinks: bool = True) -> None:
+                 budget: int = 15_000, sinks: bool = True) -> None:
         """``words``: some come. ``sinks``: of the writer; without them the test drives its readies."""
         self.dut, self.latency, self.errors = dut, latency, errors
         self.engines, self.head_dim, self.width = (int(getattr(dut, name).value) // scale for name, scale in
@@ -59,9 +60,12 @@ class Store:
         self.call = Call(1, 0, 0, 0)
         self.accepted = self.beats = 0          # commands and beats that the writer has taken
         self.taken: list[int] = []              # beats of each command that the writer has taken
-        self.answered = 0
+        self.answered, self.failed = 0, False
         self.changed_at = 0                     # the last edge at which something was accepted or answered
+        self.slot: int | None = None            # of the row that was taken last
+        self.word_waits = False
         dut.done.value = dut.done_error.value = 0
+        coverage.sample_parameters(self.o_beats)
         cocotb.start_soon(self._answer())
         cocotb.start_soon(self._watch())
 
@@ -77,6 +81,7 @@ class Store:
     # ---- what the streams tell
     def _job(self, beat: Beat) -> None:
         self.changed_at = cycle()
+        coverage.sample_job(beat["tokens"], self.call.group, len(self.model.jobs[beat["slot"]]))
         self.model.job(self.call, beat["slot"], Job(beat["q_head"], beat["token"], beat["tokens"]))
         jobs = self.model.jobs[beat["slot"]]
         leaves = len(jobs[0]) == 1 and self.dut.s_o_valid.value == 1 and int(self.dut.s_o_engine.value) == beat["slot"]
@@ -85,11 +90,15 @@ class Store:
     def _row(self, beat: Beat) -> None:
         self.changed_at = cycle()
         assert self.model.jobs[beat["engine"]], f"a row of slot {beat['engine']} is taken, which has no job"
-        self.model.row(beat["engine"], beat["data"], bool(beat["last"]))
+        ends = self.model.row(beat["engine"], beat["data"], bool(beat["last"]))
+        coverage.sample_row(beat["engine"] == self.engines, beat["engine"] == self.slot, bool(beat["last"]), ends)
+        self.slot = beat["engine"]
 
     def _word(self, beat: Beat) -> None:
         self.changed_at = cycle()
         self.model.word(beat["address"], beat["data"])
+        coverage.sample_word(beat["address"] % self.width // WORD_BYTES, self.width // WORD_BYTES, self.word_waits)
+        self.word_waits = False
 
     def _command(self, beat: Beat) -> Beat:
         self.taken.append(beat["beats"])
@@ -118,12 +127,15 @@ class Store:
                 await edge
                 wait -= 1
             if dut.rst_n.value == 1:
-                error = self.errors > 0 and self.pace.integers(self.errors) == 0
+                word = self.model.unanswered[0] == "word"
+                error = self.errors > 0 and (self.pace.integers(self.errors) == 0 or (not word and not self.failed))
+                self.failed = self.failed or (error and not word)
                 dut.done.value, dut.done_error.value = 1, int(error)
                 await edge
                 dut.done_error.value = int(not error)       # it counts with done alone
             if dut.rst_n.value == 1:
                 self.changed_at = cycle()
+                coverage.sample_answer(word, bool(error))
                 self.model.done(bool(error), cycle())
 
     async def _watch(self) -> None:
@@ -132,6 +144,12 @@ class Store:
             await edge
             if dut.rst_n.value != 1:
                 continue
+            jobs, word = any(self.model.jobs), dut.s_word_valid.value == 1
+            self.word_waits = self.word_waits or (word and (jobs or bool(self.model.unanswered)))
+            coverage.sample_waits(
+                full=dut.s_job_valid.value == 1 and dut.s_job_ready.value == 0,
+                early=dut.s_o_valid.value == 1 and not self.model.jobs[int(dut.s_o_engine.value)],
+                word_jobs=word and jobs, word_answers=word and not jobs and bool(self.model.unanswered))
             if self.changed_at < cycle() and dut.s_word_valid.value == 0:
                 left = bool(self.model.unanswered) or any(self.model.jobs) or dut.s_o_valid.value == 1
                 assert str(dut.idle.value) == str(int(not left)), f"idle is {dut.idle.value} at cycle {cycle()}"

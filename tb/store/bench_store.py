@@ -11,6 +11,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from tb.common.clock import cycle, reset
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
+from tb.store import coverage
 from tb.store.agents import FIRST_BEAT, FIRST_COMMAND, JOBS, Store
 from tb.store.model import Call, Job
 
@@ -43,15 +44,16 @@ async def calls(dut: Any, pattern: str) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(slots=["one", "all"])
+@cocotb.parametrize(slots=[cocotb.Param(value=name, name=name) for name in ("one", "all")])
 async def full_rate(dut: Any, slots: str) -> None:
     """A row per max(4, O_BEATS) cycles, of one slot of all in turn; the writer takes a beat 6 cycles after its command."""
     store = Store(dut, words=False, errors=0, latency=(0, 0), sinks=False)
     rate, edge, rows = max(4, store.o_beats), RisingEdge(dut.clk), 24
     commands = store.bench.monitors["m_cmd"].cycles
 
+    dut.m_cmd_ready.value, dut.m_data_ready.value = 1, 0
+
     async def writer() -> None:
-        dut.m_cmd_ready.value, dut.m_data_ready.value = 1, 0
         while True:
             await edge
             late = sum(at + WRITER_LATENCY - 1 <= cycle() for at in commands)
@@ -114,7 +116,7 @@ async def words_wait(dut: Any) -> None:
     draw = rng("moments")
     async with store.bench:
         store.set_call(Call(1, 0, store.width, store.width))
-        for moment in [*range(12), *draw.integers(12, 60, 8).tolist()]:
+        for moment in [*range(12), 50, *draw.integers(12, 60, 7).tolist()]:
             slot = int(draw.integers(store.slots))
             await store.jobs.send([store.job_beat(slot, Job(moment, 9, 2))])
             await store.rows.send([store.row(slot, False)])
@@ -159,6 +161,7 @@ async def reset_in_the_middle(dut: Any) -> None:
             rows = store.rows_of(jobs, store.draw)
             await store.rows.send(rows[:1 + moment % len(rows)])
             await ClockCycles(dut.clk, moment)
+            coverage.sample_reset(any(store.model.jobs), "row" in store.model.unanswered)
             dut.rst_n.value = 0
             await RisingEdge(dut.clk)
             await RisingEdge(dut.clk)
