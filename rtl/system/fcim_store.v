@@ -7,7 +7,7 @@
 // taken when nothing is left: no job, no row, nothing unanswered; so it is written after all rows.
 //
 // Latency:    A row's command is offered 5 cycles after the row is, its first beat 2 cycles.
-// Throughput: A row per max(4, O_BEATS) cycles, as long as commands and beats are taken.
+// Throughput: A row per max(2, O_BEATS) cycles, as long as commands and beats are taken.
 // Cuts:       s_job_ready depends on s_job_slot and registers; m_cmd and m_data come from
 //             registers, and so do the pulses. s_o_valid reaches idle.
 // Numbers:    Row g of token t of a job goes to call_o + (q_head + g) * call_o_head_stride
@@ -125,7 +125,7 @@ module fcim_store #(
     reg                   found_q, ask_q, asked_q, pushed_q;
     reg                   waits_q;                // a word is without its answer
     reg [OPEN_BITS-1:0]   open_q;                 // commands without an answer
-    wire                  find = s_o_valid && !found_q && !ask_q && !asked_q && !word_q
+    wire                  find = s_o_valid && !found_q && !asked_q && !word_q
                               && row_wr != row_rd && open_q != {OPEN_BITS{1'b1}};
     wire [Q_HEAD_BITS-1:0] q_head;
     wire [POS_BITS-1:0]    token;
@@ -146,19 +146,21 @@ module fcim_store #(
                                                     : {COUNT_BITS{1'b0}};
     wire [COUNT_BITS-1:0]   next_t = t + 1'b1, next_g = g + 1'b1;
     reg  [INDEX_BITS-1:0]   i_q, j_q;
-    reg  [COUNT_BITS-1:0]   t_q, g_q;             // of the row after this one
-    reg                     job_end_q, error_q;
+    reg                     error_q;
     wire                    address_ready;
-    wire                    row_goes  = ask_q && address_ready;
+    wire                    row_goes  = found_q && (!ask_q || address_ready);
     wire                    word_goes = word_q && address_ready;
+    wire [COUNT_BITS-1:0]   after_g   = (next_g == call_group) ? {COUNT_BITS{1'b0}} : next_g;
+    wire [COUNT_BITS-1:0]   after_t   = (next_g == call_group) ? next_t : t;
+    wire                    job_end   = (next_g == call_group) && (next_t == tokens);
 
     fcim_register_file #(.WORDS(SLOTS), .WIDTH(2 * COUNT_BITS)) u_places (
-        .clk(clk), .we(row_goes), .wr_address(s_o_engine), .wr_data({g_q, t_q}),
+        .clk(clk), .we(row_goes), .wr_address(s_o_engine), .wr_data({after_g, after_t}),
         .rd_address(s_o_engine), .rd_data(place)
     );
 
     wire push_row, push_end;                      // a beat of a row into the buffer, its last one
-    assign s_o_ready = asked_q && (pushed_q || push_end);
+    assign s_o_ready = (asked_q || row_goes) && (pushed_q || push_end);
 
     // what is left: a word waits until there is nothing
     wire quiet = wr_q == rd_q && open_q == {OPEN_BITS{1'b0}} && !s_o_valid && !word_q;
@@ -181,29 +183,26 @@ module fcim_store #(
             if (job_accept) begin
                 wr_q[s_job_slot*PTR_BITS +: PTR_BITS] <= job_wr + 1'b1;
             end
-            found_q <= find;
-            ask_q   <= found_q || (ask_q && !address_ready);
-            asked_q <= row_goes || (asked_q && !s_o_ready);
+            found_q <= find || (found_q && !row_goes);
+            ask_q   <= row_goes || (ask_q && !address_ready);
+            asked_q <= (asked_q || row_goes) && !s_o_ready;
             if (row_goes) begin
-                begun_q[s_o_engine] <= !job_end_q;
-                if (job_end_q) begin
+                begun_q[s_o_engine] <= !job_end;
+                if (job_end) begin
                     rd_q[s_o_engine*PTR_BITS +: PTR_BITS] <= row_rd + 1'b1;
                 end
-                error_q <= error_q || s_o_last != job_end_q;
+                error_q <= error_q || s_o_last != job_end;
             end
             word_q  <= (quiet && s_word_valid && !s_job_valid) || (word_q && !address_ready);
             waits_q <= word_goes || (waits_q && !done);
             open_q  <= open_q + {{(OPEN_BITS-1){1'b0}}, row_goes || word_goes}
                               - {{(OPEN_BITS-1){1'b0}}, done};
         end
-        if (found_q) begin
-            i_q       <= {{(INDEX_BITS-Q_HEAD_BITS){1'b0}}, q_head}
-                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
-            j_q       <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
-                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
-            g_q       <= (next_g == call_group) ? {COUNT_BITS{1'b0}} : next_g;
-            t_q       <= (next_g == call_group) ? next_t : t;
-            job_end_q <= next_g == call_group && next_t == tokens;
+        if (row_goes) begin
+            i_q <= {{(INDEX_BITS-Q_HEAD_BITS){1'b0}}, q_head}
+                 + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
+            j_q <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
+                 + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
         end
     end
 

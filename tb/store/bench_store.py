@@ -46,9 +46,9 @@ async def calls(dut: Any, pattern: str) -> None:
 @cocotb.test()
 @cocotb.parametrize(slots=[cocotb.Param(value=name, name=name) for name in ("one", "all")])
 async def full_rate(dut: Any, slots: str) -> None:
-    """A row per max(4, O_BEATS) cycles, of one slot of all in turn; the writer takes a beat 6 cycles after its command."""
+    """A row per max(2, O_BEATS) cycles, of one slot of all in turn; the writer takes a beat 6 cycles after its command."""
     store = Store(dut, words=False, errors=0, latency=(0, 0), sinks=False)
-    rate, edge, rows = max(4, store.o_beats), RisingEdge(dut.clk), 24
+    rate, edge, rows = max(2, store.o_beats), RisingEdge(dut.clk), 24
     commands = store.bench.monitors["m_cmd"].cycles
 
     dut.m_cmd_ready.value, dut.m_data_ready.value = 1, 0

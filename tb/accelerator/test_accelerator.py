@@ -1,0 +1,64 @@
+"""The accelerator, memory in and memory out: calls of every kind from a ring, against the golden result of their tiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.hardware.schedules import TileOptions
+from models.system.call import Call
+from models.system.config import SystemConfig, load_system
+from scripts.flow.simulator import RunOptions
+from tb.accelerator.run import CallRun, Pace, run_calls
+from tb.core.sequences import random_group
+
+TINY = load_system("tiny")
+FUSED, SKIPPING = TileOptions(fused=True), TileOptions(fused=True, skip=True, octaves=3)
+
+
+def call_of(system: SystemConfig, generator: np.random.Generator, heads: int, group: int, tokens: int, first: int = 0,
+            own_start: bool = False, split: int | None = None, options: TileOptions = FUSED) -> Call:
+    """KV heads of ``group`` query heads each, with ``first`` keys before the tokens."""
+    groups = [random_group(system.engine, generator, group, tokens, first + tokens, kind="peaked") for _ in range(heads)]
+    return Call(groups, options, own_start, split)
+
+
+def some_calls(system: SystemConfig, generator: np.random.Generator) -> list[Call]:
+    """One of each kind: in the buffer with and without a start of their own, after a cache, beyond the buffer, decode."""
+    beyond, share = system.buffer_keys, min(2, system.engines)
+    return [call_of(system, generator, 1, 4, 3), call_of(system, generator, 3, 4, 24),
+            call_of(system, generator, 2, 3, 26, 11, True), call_of(system, generator, 2, 4, 20, beyond, options=SKIPPING),
+            call_of(system, generator, 3, 4, 1, 60, split=1), call_of(system, generator, 5, 2, 3, 77, split=share, options=SKIPPING)]
+
+
+def check(runs: list[CallRun], expected: int) -> None:
+    """All are right.
+
+    Raises:
+        AssertionError: one is not, or one is missing.
+    """
+    assert len(runs) == expected
+    bad = [f"calls {number}: {'; '.join(run.problems)}" for number, run in enumerate(runs) if run.problems]
+    assert not bad, "\n".join(bad)
+
+
+@pytest.mark.parametrize("at_once", [1, 6])
+def test_calls(at_once: int, seed: int, generator: np.random.Generator) -> None:
+    calls = some_calls(TINY, generator)
+    check(run_calls(TINY, calls, Pace(25), at_once, True, RunOptions(seed=seed)), len(calls) // at_once)
+
+
+def test_a_slow_memory_changes_no_bit(seed: int, generator: np.random.Generator) -> None:
+    """Two beats in seven cycles, 200 cycles late."""
+    check(run_calls(TINY, some_calls(TINY, generator)[1:4], Pace(200, 2, 7), 3, run=RunOptions(seed=seed)), 1)
+
+
+@pytest.mark.parametrize("engines", [1, 4])
+def test_other_numbers_of_engines(engines: int, seed: int, generator: np.random.Generator) -> None:
+    system = replace(TINY, engines=engines, data_bits=256, buffer_keys=128, max_burst=4, outstanding=2)
+    calls = [call_of(system, generator, 2, 4, 30), call_of(system, generator, 3, 4, 2, 90, split=engines)]
+    check(run_calls(system, calls, Pace(10), 2, run=RunOptions(seed=seed)), 1)
+
+
