@@ -43,12 +43,13 @@ tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(skip_
 order_flags = $(call flag,ORDERS,--orders)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(order_flags) $(run_flags)
+system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(call flag,PHASE,--phase) $(call flag,SPLIT,--split) $(call flag,DRAM_GBS,--dram-gbs) $(call flag,DRAM_LATENCY,--dram-latency) $(model_flags) $(call flag,LAYER,--layer) $(call flag,FUSED,--fused) $(skip_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed)
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth power figures test lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth power figures test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -72,6 +73,9 @@ $(STAMP): requirements.txt scripts/setup.sh scripts/setup_verilator.sh
 
 sim: $(STAMP) ## run attention heads through the RTL and compare with the models
 	@$(PY) -m scripts.call sim $(sim_flags) $(call flag,WAVES,--waves)
+
+system: $(STAMP) ## run a layer through the accelerator of several engines, from memory to memory; report in build/system
+	@$(PY) -m scripts.call system $(system_flags) $(call flag,OUT,--out)
 
 regress: $(STAMP) ## run the regression on Verilator, parts of it on both simulators; report in build/regress
 	@$(PY) -m scripts.regress $(regress_flags) $(call flag,TAGS,--tags) $(call flag,SIM,--sim) $(call flag,OUT,--out) $(call flag,WAVES,--waves) $(call flag,LIST,--list)

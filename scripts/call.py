@@ -14,15 +14,15 @@ from scripts.flow.arguments import Parser
 from scripts.flow.variables import ROOT, check_may_write
 
 COMMANDS = {
-    "sim": "scripts.sim", "waves": "scripts.sim", "ablation": "scripts.studies.schedules",
+    "sim": "scripts.sim", "system": "scripts.system", "waves": "scripts.sim", "ablation": "scripts.studies.schedules",
     "calibrate": "scripts.studies.schedules.calibrate",
     "perplexity": "scripts.studies.language_model.perplexity", "generate": "scripts.studies.language_model.generate",
     "precision": "scripts.studies.language_model.precision", "bench-attention": "scripts.studies.language_model.bench",
     "capture": "scripts.capture", "bench-sim": "scripts.bench_sim", "efficiency": "scripts.efficiency",
     "head-stats": "scripts.head_stats", "test": "pytest",
 }
-ON_SIMULATORS = {"sim": ("icarus",), "waves": ("icarus",), "ablation": ("icarus",), "bench-sim": ("icarus", "verilator")}
-WRITE_TO_BUILD = ("sim", "waves", "ablation", "calibrate", "perplexity", "generate", "precision", "bench-sim")
+ON_SIMULATORS = {"sim": ("icarus",), "system": ("verilator",), "waves": ("icarus",), "ablation": ("icarus",), "bench-sim": ("icarus", "verilator")}
+WRITE_TO_BUILD = ("sim", "system", "waves", "ablation", "calibrate", "perplexity", "generate", "precision", "bench-sim")
 
 
 def main() -> int:

@@ -89,7 +89,8 @@ class SystemConfig:
     @property
     def limits(self) -> Limits:
         """What decides which descriptors are legal."""
-        return Limits(self.engines, self.engine.rows, self.engine.prob_bits, self.engine.max_keys, self.buffer_keys, self.data_bits)
+        return Limits(self.engines, self.engine.rows, self.engine.prob_bits, self.engine.max_keys, self.buffer_keys,
+                      self.data_bits)
 
     def with_engines(self, engines: int) -> SystemConfig:
         """The same with another number of engines."""
@@ -97,7 +98,8 @@ class SystemConfig:
 
     def verilog_parameters(self) -> dict[str, int]:
         """Parameter names and values as the RTL's top module takes them."""
-        return {**self.engine.verilog_parameters(), **{parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()}}
+        own = {parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()}
+        return {**self.engine.verilog_parameters(), **own}
 
 
 def system_names() -> list[str]:

@@ -124,7 +124,7 @@ class Decode:
         return -(-(self.first + self.tokens) // self.cfg.keys_per_block)
 
     def parts(self) -> list[range]:
-        """The blocks of each of a head's ``split`` engines, as equal as whole blocks allow; some are empty if there are too few."""
+        """The blocks of each of a head's ``split`` engines, as equal as whole blocks allow; some empty if there are too few."""
         if self.blocks < self.split:
             return [range(min(i, self.blocks), min(i + 1, self.blocks)) for i in range(self.split)]
         return [range(i * self.blocks // self.split, (i + 1) * self.blocks // self.split) for i in range(self.split)]

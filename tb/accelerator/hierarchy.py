@@ -1,7 +1,7 @@
-"""Sources in which all engines of an accelerator are one block to Verilator, which it then builds once instead of once an engine.
+"""Sources in which all engines of an accelerator are one block to Verilator, which it then builds once for all.
 
-A block of Verilator's hierarchical mode must have no parameters. So ``fcim_engine`` becomes a shell around a block without any, which
-holds the engine itself, whose text is the RTL's but for its name.
+A block of Verilator's hierarchical mode must have no parameters. So ``fcim_engine`` becomes a shell around a block without any,
+which holds the engine itself, whose text is the RTL's but for its name.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the memory is: cycles from an address to its first beat, and beats in so many cycles (0: one of each kind a cycle)."""
+    """How fast the memory is: cycles from an address to its first beat, and beats in so many cycles (0: one of each kind
+    a cycle)."""
 
     latency: int = 20
     rate_beats: int = 0
@@ -53,8 +54,8 @@ class Job:
 
 @dataclass(frozen=True)
 class CallRun:
-    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last one's end,
-    beats that the memory saw, blocks read from the buffer, and each engine's counters by name."""
+    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last one's
+    end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call."""
 
     problems: list[str]
     cycles: int
@@ -63,6 +64,7 @@ class CallRun:
     k_blocks: int
     v_blocks: int
     counters: list[dict[str, int]]
+    outs: list[np.ndarray]
 
 
 def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple[np.ndarray, list[Placed]]],
@@ -87,7 +89,8 @@ def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple
         if (counted := int(record[f"{name}_{start}"])) != seen:
             problems.append(f"{name} says {counted}, the memory saw {seen}")
     return CallRun(problems, int(record[f"cycles_{start}"]), read, written, int(record[f"k_blocks_{start}"]),
-                   int(record[f"v_blocks_{start}"]), counters)
+                   int(record[f"v_blocks_{start}"]), counters,
+                   [record[f"o_{number}"] for number in range(start, start + len(calls))])
 
 
 def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), at_once: int = 1, stalls: bool = False,

@@ -30,7 +30,8 @@ def some_calls(system: SystemConfig, generator: np.random.Generator) -> list[Cal
     beyond, share = system.buffer_keys, min(2, system.engines)
     return [call_of(system, generator, 1, 4, 3), call_of(system, generator, 3, 4, 24),
             call_of(system, generator, 2, 3, 26, 11, True), call_of(system, generator, 2, 4, 20, beyond, options=SKIPPING),
-            call_of(system, generator, 3, 4, 1, 60, split=1), call_of(system, generator, 5, 2, 3, 77, split=share, options=SKIPPING)]
+            call_of(system, generator, 3, 4, 1, 60, split=1),
+            call_of(system, generator, 5, 2, 3, 77, split=share, options=SKIPPING)]
 
 
 def check(runs: list[CallRun], expected: int) -> None:

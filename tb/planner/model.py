@@ -44,7 +44,8 @@ def prefill_beats(cfg: EngineConfig, engines: int, call: Call) -> dict[str, Beat
     said: dict[str, Beats] = {"run": [], "tile": [], "job": [], "wave": [], "merge": []}
     if call.mode == RESIDENT:
         blocks = plan.blocks(plan.tiles - 1)
-        said["run"] = [{"slot": head % 2, "head": head, "first": 0, "blocks": blocks, "descending": 0} for head in range(call.heads)]
+        said["run"] = [{"slot": head % 2, "head": head, "first": 0, "blocks": blocks, "descending": 0}
+                       for head in range(call.heads)]
     for number, wave in enumerate(plan.waves()):
         for engine, tile in sorted(wave.tiles.items()):
             token = tile * step
