@@ -1,16 +1,16 @@
 """Drives calls into ``fcim_cluster`` and records the rows that come out, when tiles and pages are done with, and how often the
 buffer was read.
 
-Environment: ENGINE_STREAMS, ENGINE_RECORD, ENGINE_PATTERNS, ENGINE_BUDGET, ENGINE_SLOW as in :mod:`tb.core.bench_core`. The
-streams hold the arrays of :meth:`tb.cluster.phases.Phase.arrays`, each behind its call's number and a dot.
+Environment: ENGINE_STREAMS, ENGINE_RECORD, ENGINE_PATTERNS, ENGINE_BUDGET as in :mod:`tb.core.bench_core`; ENGINE_LATE, the
+cycles at the start in which no row of O is taken. The streams hold the arrays of :meth:`tb.cluster.phases.Phase.arrays`, each
+behind its call's number and a dot.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from itertools import repeat
+from itertools import chain
 from typing import Any
 
 import cocotb
@@ -77,7 +77,17 @@ async def sample(dut: Any) -> None:
             coverage.sample_bus(name, coverage.BusPins(
                 *(number(getattr(row_bus, pin)) for pin in BUS_PINS), running,
                 number(row_bus.stream_ready) & number(row_bus.stream_valid)), engines)
-        coverage.sample_rows(number(dut.o_valids), dut.m_o_valid.value == 1 and dut.m_o_ready.value == 0)
+        coverage.sample_rows(number(dut.o_valids), dut.m_o_valid.value == 1 and dut.m_o_ready.value == 0, engines)
+        coverage.sample_done(number(dut.tile_done))
+        fanout = dut.u_wave_fanout
+        coverage.sample_waits(number(fanout.to_engine_q), number(fanout.to_key_q) | number(fanout.to_value_q),
+                              number(fanout.to_keys_q) | number(fanout.to_values_q))
+        for lane in dut.g_engine:
+            coverage.sample_feed(lane.u_key_feed.room.value == 1, number(lane.u_key_feed.ahead_q))
+        decode = dut.decode.value == 1
+        if decode or dut.streamed.value == 1:
+            asked = number(dut.k_head_valid) & number(dut.k_room) if decode else number(dut.k_valid)
+            coverage.sample_passing(1 + decode, asked, number(dut.there), number(dut.v_passed), bool(number(dut.v_promise)))
 
 
 @cocotb.test()
@@ -92,8 +102,8 @@ async def run_calls(dut: Any, pattern: str) -> None:
     fields = {"wave": WAVE, "q": Q, "merge": ("parts",)}
     sources = {name: StreamSource(dut, f"s_{name}", of, source_stalls(pattern, rng(f"stalls {name}")))
                for name, of in fields.items()}
-    slow = json.loads(os.environ.get("ENGINE_SLOW", "{}"))
-    StreamSink(dut, "m_o", repeat(tuple(slow["o"])) if "o" in slow else sink_stalls(pattern, rng("stalls o")))
+    late = int(os.environ.get("ENGINE_LATE", 0))
+    StreamSink(dut, "m_o", chain([(0, late)], sink_stalls(pattern, rng("stalls o"))))
     monitors = {name: StreamMonitor(dut, f"s_{name}", of) for name, of in fields.items()}
     monitors["o"] = StreamMonitor(dut, "m_o", ROWS_OUT)
     watchdog = start_watchdog(int(os.environ["ENGINE_BUDGET"]), lambda: accepted(monitors))
@@ -131,6 +141,9 @@ async def run_calls(dut: Any, pattern: str) -> None:
     blocks = [lanes for call in calls for lanes in call["wave_blocks"].tolist()]
     for beat, lanes in zip(monitors["wave"].beats, blocks, strict=True):
         coverage.sample_wave(beat, lanes)
+    coverage.sample_modes([beat["mode"] for beat in monitors["wave"].beats])
+    for beat in monitors["merge"].beats:
+        coverage.sample_merge(beat["parts"], engines)
     beats, dim, q = monitors["o"].beats, int(dut.HEAD_DIM.value), monitors["q"]
     save_record({
         **{f"o_{name}": np.array([beat[name] for beat in beats], dtype=np.int64) for name in ROWS_OUT if name != "data"},

@@ -17,7 +17,7 @@ from models.hardware.schedules import TileOptions, key_order
 from models.hardware.tile import QuantisedGroup, TileJob, TileResult
 from models.hardware.tiling import tokens_per_tile
 from models.system.merge import check_parts, merged_output, split_keys, split_tile
-from models.system.plan import ASCENDING, DESCENDING, Prefill, visits
+from models.system.plan import ASCENDING, DESCENDING, Prefill, Wave, visits
 from tb.core.transactions import stream_arrays
 
 RESIDENT, STREAMED, DECODE = range(3)
@@ -125,12 +125,14 @@ def tag_of(wave: int) -> int:
 
 
 def prefill(cfg: EngineConfig, engines: int, groups: Sequence[QuantisedGroup], pages: int, first: int = 0,
-            options: TileOptions = PLAIN, own_start: bool = False, streamed: bool = False, base: int = 0) -> Phase:
+            options: TileOptions = PLAIN, own_start: bool = False, streamed: bool = False, base: int = 0,
+            waves: Sequence[Wave] | None = None) -> Phase:
     """A prefill of KV heads of the same shape; ``options`` but for the schedule, which is the wave's.
 
     Args:
         pages: of the buffer. first: position of the first token: ``groups`` hold as many keys before their tokens'.
         streamed: blocks pass through the buffer, else all heads' are there, from page ``base`` on.
+        waves: other than the plan's.
 
     Raises:
         FcimError: the groups do not fit.
@@ -142,7 +144,7 @@ def prefill(cfg: EngineConfig, engines: int, groups: Sequence[QuantisedGroup], p
     whole, size = [padded(cfg, group) for group in groups], cfg.keys_per_block
     blocks = len(whole[0].k) // size
     phase = Phase(STREAMED if streamed else RESIDENT, engines, keys_of(whole))
-    for number, wave in enumerate(plan.waves()):
+    for number, wave in enumerate(plan.waves() if waves is None else waves):
         counts = [plan.blocks(wave.tiles[e]) if e in wave.tiles else 0 for e in range(engines)]
         phase.heads.append(wave.head)
         phase.waves.append({

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,21 +109,20 @@ def judge(phases: Sequence[Phase], record: Record, pattern: str) -> ClusterRun:
 
 
 def run_cluster(cfg: EngineConfig, phases: Sequence[Phase], pages: int, patterns: Sequence[str] = ("none",),
-                run: RunOptions = USUAL, budget: int | None = None,
-                slow: Mapping[str, tuple[int, int]] | None = None) -> list[ClusterRun]:
+                run: RunOptions = USUAL, budget: int | None = None, late: int = 0) -> list[ClusterRun]:
     """Calls through ``fcim_cluster``, one after the other, once per stall pattern.
 
     Args:
         pages: key blocks that the buffer holds.
         budget: cycles after which a run fails; by default far more than the calls need.
-        slow: ``{"o": (on, off)}`` if rows of O are taken in a fixed rhythm.
+        late: cycles at the start in which no row of O is taken.
 
     Raises:
         FcimError: no simulator. BenchFailed: the bench itself failed.
     """
     parameters = {**cfg.verilog_parameters(), "ENGINES": phases[0].engines, "BUFFER_KEYS": pages * cfg.keys_per_block}
     streams = {f"{number}.{name}": values for number, phase in enumerate(phases) for name, values in phase.arrays().items()}
-    run = replace(run, extra_env={"ENGINE_SLOW": json.dumps(dict(slow or {})), **run.extra_env})
+    run = replace(run, extra_env={"ENGINE_LATE": str(late), **run.extra_env})
     blocks = sum(len(p.result.ran) for phase in phases for p in phase.placed)
     budget = budget or 10 * blocks * cfg.block_cycles + 20_000
     result, records = record_runs(TOP, BENCH, parameters, streams, patterns, budget, run)

@@ -4,23 +4,28 @@ tiles done with when they are."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
+from models.system.plan import Wave
 from scripts.flow.simulator import USUAL, BenchFailed, RunOptions
-from tb.cluster.phases import PLAIN, decode, prefill
+from tb.cluster.phases import PLAIN, Phase, decode, prefill
 from tb.cluster.run import ClusterRun, run_cluster
 from tb.common.mutation import faulty_sources
 from tb.core.configs import BYTE, TINY
 from tb.core.sequences import random_group
 
 SKIPPING = TileOptions(fused=True, skip=True, octaves=3)
+Call = tuple[list[Phase], int, int]
+"""Calls behind each other, the pages of their buffer, and how late rows of O begin to be taken."""
 
 
 def groups_of(cfg: EngineConfig, generator: np.random.Generator, heads: int, group: int, tokens: int, first: int = 0,
@@ -55,12 +60,11 @@ def smallest(engines: int, blocks: int = 0) -> int:
 
 
 def run_prefill(cfg: EngineConfig, engines: int, groups: list[QuantisedGroup], first: int = 0, options: TileOptions = PLAIN,
-                own_start: bool = True, patterns: tuple[str, ...] = ("none",), run: RunOptions = USUAL,
-                budget: int | None = None) -> list[ClusterRun]:
+                own_start: bool = True, patterns: tuple[str, ...] = ("none",), run: RunOptions = USUAL) -> list[ClusterRun]:
     """A prefill whose keys are all in the buffer, which begins in the middle of it."""
     pages = smallest(engines, len(groups) * -(-len(groups[0].k) // cfg.keys_per_block))
     phase = prefill(cfg, engines, groups, pages, first, options, own_start, base=pages // 2 - 1)
-    return run_cluster(cfg, [phase], pages, patterns, run, budget)
+    return run_cluster(cfg, [phase], pages, patterns, run)
 
 
 @pytest.mark.parametrize("own_start", [False, True])
@@ -108,54 +112,119 @@ def test_heads_that_pass_through(engines: int, seed: int, generator: np.random.G
     check(run_cluster(TINY, [phase], pages, ("none", "both"), RunOptions(seed=seed)), 2)
 
 
-@pytest.mark.parametrize(("engines", "split", "group", "tokens", "keys"), [
-    (1, 1, 4, 1, (30, 9)), (2, 2, 16, 1, (1, 40, 17)), (4, 2, 3, 5, (70, 8, 33, 50, 20)), (4, 4, 5, 2, (20, 97, 41)),
-    (5, 2, 4, 4, (60, 25, 40, 12))])
-def test_decode(engines: int, split: int, group: int, tokens: int, keys: tuple[int, ...], seed: int,
+@pytest.mark.parametrize(("cfg", "engines", "split", "group", "tokens", "keys"), [
+    (TINY, 1, 1, 4, 1, (30, 9)), (TINY, 2, 2, 16, 1, (1, 40, 17)), (TINY, 4, 2, 3, 5, (70, 8, 33, 50, 20)),
+    (TINY, 4, 4, 5, 2, (20, 97, 41)), (BYTE, 5, 2, 4, 2, (60, 25, 40, 12))])
+def test_decode(cfg: EngineConfig, engines: int, split: int, group: int, tokens: int, keys: tuple[int, ...], seed: int,
                 generator: np.random.Generator) -> None:
     """Heads whose keys are split over engines, in waves behind each other, shares that are empty, tokens that ask together."""
-    groups = [groups_of(TINY, generator, 1, group, min(tokens, count), count - min(tokens, count))[0] for count in keys]
+    groups = [groups_of(cfg, generator, 1, group, min(tokens, count), count - min(tokens, count))[0] for count in keys]
     pages = smallest(engines)
-    phase = decode(TINY, engines, groups, pages, split, TileOptions(fused=bool(generator.integers(2)), skip=True, octaves=4))
-    check(run_cluster(TINY, [phase], pages, ("none", "both")[tokens > 1:], RunOptions(seed=seed)), 1 + (tokens == 1))
+    phase = decode(cfg, engines, groups, pages, split, TileOptions(fused=bool(generator.integers(2)), skip=True, octaves=4))
+    check(run_cluster(cfg, [phase], pages, ("none", "both")[tokens > 1:], RunOptions(seed=seed)), 1 + (tokens == 1))
 
 
-def test_calls_of_all_modes(seed: int, generator: np.random.Generator) -> None:
-    """A call of each mode behind one of another: what is loaded counts where blocks pass through and nowhere else."""
+def call_passing_through(generator: np.random.Generator) -> Call:
+    """One head of more blocks than the buffer has pages, one of them skipped by some."""
+    group = spread(groups_of(TINY, generator, 1, 4, 24, 19)[0], 1, TINY.keys_per_block)
+    pages = smallest(2)
+    return [prefill(TINY, 2, [group], pages, 19, SKIPPING, streamed=True)], pages, 0
+
+
+def call_split(generator: np.random.Generator) -> Call:
+    """Heads whose keys two engines share, one of which has but a single block."""
+    groups = [groups_of(TINY, generator, 1, 4, tokens, first)[0] for tokens, first in ((3, 41), (4, 1), (2, 60), (1, 8), (4, 12))]
+    pages = smallest(2)
+    return [decode(TINY, 2, groups, pages, 2, TileOptions(skip=True))], pages, 0
+
+
+def call_in_buffer(generator: np.random.Generator) -> Call:
+    """Two heads, of which some blocks are skipped."""
+    groups = [spread(group, 1, TINY.keys_per_block) for group in groups_of(TINY, generator, 2, 4, 30, 3)]
+    return [prefill(TINY, 2, groups, 16, 3, SKIPPING, own_start=True, base=7)], 16, 0
+
+
+def call_of_each_mode(generator: np.random.Generator) -> Call:
+    """What is loaded counts where blocks pass through and nowhere else."""
     pages, size = smallest(2), TINY.keys_per_block
     heads = [groups_of(TINY, generator, 1, 4, tokens, first)[0] for tokens, first in ((20, 0), (8, 30), (4, 40))]
     resident, streamed = prefill(TINY, 2, heads[:1], pages), prefill(TINY, 2, heads[1:2], pages, 30, streamed=True)
     split = decode(TINY, 2, [spread(heads[2], 1, size)], pages, 2, SKIPPING)
-    check(run_cluster(TINY, [resident, streamed, split, resident, split, streamed], pages, ("both",), RunOptions(seed=seed)), 1)
+    return [resident, streamed, split, resident, split, streamed, resident], pages, 0
+
+
+def call_far_ahead(generator: np.random.Generator) -> Call:
+    """An engine waits long to give away a tile's rows, and with it the one that decides to skip all that comes meanwhile."""
+    group = groups_of(TINY, generator, 1, 9, 224)[0]
+    q, k, size = group.q.clone(), torch.zeros_like(group.k), TINY.keys_per_block
+    k[:, 0], k[:size, 0], q[:, :, 0] = -128, 127, 127
+    waves = [Wave(0, True, tiles) for tiles in ({0: 0}, {0: 1}, {0: 0, 1: 223}, {0: 1}, {0: 0})]
+    group = replace(group, q=q, k=k, shift=max(group.shift - 5, 0))
+    return [prefill(TINY, 2, [group], 32, options=SKIPPING, waves=waves)], 32, 1700
+
+
+@pytest.mark.parametrize("call", [call_of_each_mode, call_far_ahead])
+def test_calls(call: Callable[[np.random.Generator], Call], seed: int, generator: np.random.Generator) -> None:
+    """Calls of all modes behind each other, and engines far ahead of others."""
+    phases, pages, late = call(generator)
+    check(run_cluster(TINY, phases, pages, ("none" if late else "both",), RunOptions(seed=seed), late=late), 1)
+
 
 
 HANGS = "cycle budget"
 FAULTS = {
-    "member-forgotten": ("fcim_sequencer.v", "own_q ? ({1'b0, block_q} + 1'b1 < own)", "own_q ? ({1'b0, block_q} + 2'd2 < own)",
-                         HANGS),
-    "does-not-wait": ("fcim_sequencer.v", "(members & ~arrived) == {ENGINES{1'b0}}", "(members & arrived) != {ENGINES{1'b0}}",
-                      HANGS),
-    "another-head": ("fcim_row_bus.v", "(block[BASE_BITS-1:0] & IN_SHARE) : place[", "(block[BASE_BITS-1:0] & IN_SHARE) : block[",
-                     "is X"),
-    "skipped-rows-sent": ("fcim_row_bus.v", "promise      = take & ~head_skip", "promise      = take", "error pin is up"),
-    "last-of-every-block": ("fcim_row_bus.v", "last_q2  <= block_end ? last_q ", "last_q2  <= block_end ? mask_q ",
-                            "error pin is up|left over"),
-    "room-for-one-more": ("fcim_key_feed.v", "promised_q <= ALL - BLOCK", "promised_q <= ALL", f"is X|{HANGS}|differ"),
-    "both-go-up": ("fcim_wave_fanout.v", "own_start_q == ascending_q}", "1'b1}", HANGS),
-    "rows-of-another-engine": ("fcim_row_collector.v", "engine = engine | e[ENGINE_BITS-1:0]", "engine = e[ENGINE_BITS-1:0] ^ 1",
-                               "rows instead of"),
-    "number-stays": ("fcim_request_head.v", "number_q <= head_last ? 2'd0 :", "number_q <=", HANGS),
+    "member-forgotten": (call_in_buffer, "fcim_sequencer.v", "own_q ? ({1'b0, block_q} + 1'b1 < own)",
+                         "own_q ? ({1'b0, block_q} + 2'd2 < own)", HANGS),
+    "does-not-wait": (call_in_buffer, "fcim_sequencer.v", "(members & ~arrived) == {ENGINES{1'b0}}",
+                      "(members & arrived) != {ENGINES{1'b0}}", HANGS),
+    "another-head": (call_in_buffer, "fcim_row_bus.v", "(block[BASE_BITS-1:0] & IN_SHARE) : place[",
+                     "(block[BASE_BITS-1:0] & IN_SHARE) : block[", "is X"),
+    "skipped-rows-sent": (call_in_buffer, "fcim_row_bus.v", "promise      = take & ~head_skip", "promise      = take",
+                          "error pin is up"),
+    "last-of-every-block": (call_in_buffer, "fcim_row_bus.v", "last_q2  <= block_end ? last_q ",
+                            "last_q2  <= block_end ? mask_q ", "error pin is up|left over"),
+    "room-for-one-more": (call_in_buffer, "fcim_key_feed.v", "promised_q <= ALL - BLOCK", "promised_q <= ALL",
+                          f"is X|{HANGS}|differ"),
+    "both-go-up": (call_in_buffer, "fcim_wave_fanout.v", "own_start_q == ascending_q}", "1'b1}", HANGS),
+    "rows-of-another-engine": (call_in_buffer, "fcim_row_collector.v", "engine = engine | e[ENGINE_BITS-1:0]",
+                               "engine = e[ENGINE_BITS-1:0] ^ 1", "rows instead of"),
+    "number-stays": (call_in_buffer, "fcim_request_head.v", "number_q <= head_last ? 2'd0 :", "number_q <=", HANGS),
+    "done-with-keys": (call_in_buffer, "fcim_cluster.v", "v_take & v_head_last", "k_take & k_head_last", "differ"),
+    "done-by-block": (call_in_buffer, "fcim_cluster.v", "v_take & v_head_last", "v_take", "which has no tile"),
+    "tag-of-the-wave": (call_in_buffer, "fcim_cluster.v", "done_tag_q <= v_head_tag", "done_tag_q <= {ENGINES{wave_tag}}",
+                        "with tags"),
+    "far-ahead": (call_far_ahead, "fcim_key_feed.v", " && (ahead_q != AHEAD[AHEAD_BITS-1:0])", "", HANGS),
+    "keys-not-there": (call_passing_through, "fcim_cluster.v", "there[1:0] | {2{!streamed}}", "2'b11",
+                       f"is X|which has no block|{HANGS}"),
+    "one-half": (call_passing_through, "fcim_row_bus.v", "which ? ~IN_HALF :", "which ? IN_HALF ^ IN_HALF :", "is X|differ"),
+    "freed-with-keys": (call_passing_through, "fcim_cluster.v", "v_passed[1:0] = v_ready", "v_passed[1:0] = k_ready", "differ"),
+    "not-freed": (call_passing_through, "fcim_cluster.v", "v_passed[1:0] = v_ready", "v_passed[0] = v_ready[0]", HANGS),
+    "resident-counts": (call_of_each_mode, "fcim_cluster.v", "loaded && loaded_counts", "loaded",
+                        "is X|differ|which has no block"),
+    "share-not-there": (call_split, "fcim_cluster.v", "there[ENGINES-1:0] | {ENGINES{!decode}}", "{ENGINES{1'b1}}",
+                        f"is X|which has no block|{HANGS}"),
+    "one-share": (call_split, "fcim_row_bus.v", "e[BASE_BITS-1:0] << SHARE_BITS", "{BASE_BITS{1'b0}}",
+                  f"is X|{HANGS}|differ"),
+    "share-freed-with-keys": (call_split, "fcim_cluster.v", "v_passed[ENGINES-1:0] = v_take", "v_passed[ENGINES-1:0] = k_take",
+                              "differ"),
+    "places-from-0": (call_split, "fcim_row_bus.v", "decode ? place : block", "block", "differ"),
+    "decode-in-streams": (call_split, "fcim_wave_fanout.v", "(s_wave_mode == DECODE) ? 2'b00 :", "", HANGS),
+    "three-alone": (call_split, "fcim_request_head.v", " || (tile_own == 2'd3)", "", HANGS),
+    "whole-tiles": (call_split, "fcim_cluster.v", ".s_q_partial(s_q_partial)", ".s_q_partial(1'b0)", "rows instead of|left over"),
+    "joins-all": (call_split, "fcim_cluster.v", "merge_parts[ENGINES-1:0] = s_merge_parts",
+                  "merge_parts[ENGINES-1:0] = {ENGINES{1'b1}}", f"ready is X|error pin is up|{HANGS}"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
-    file, old, new, message = FAULTS[name]
-    groups = [spread(group, 1, TINY.keys_per_block) for group in groups_of(TINY, generator, 2, 4, 30, 3)]
+    call, file, old, new, message = FAULTS[name]
+    phases, pages, late = call(generator)
     options = RunOptions(seed=seed, sources=faulty_sources(tmp_path, [(f"rtl/system/{file}", old, new)]),
                          build_root=tmp_path / "build")
     try:
-        found = "; ".join(run_prefill(TINY, 2, groups, 3, SKIPPING, True, ("both",), options, budget=6000)[0].problems)
+        found = "; ".join(run_cluster(TINY, phases, pages, ("none" if late else "both",), options, 6000,
+                                      late)[0].problems)
     except BenchFailed as error:
         found = str(error)
     assert re.search(message, found), found
