@@ -41,8 +41,8 @@ COVERPOINTS = (
         ("bus", BUSES), ("waits", ("for an engine", "for the bus", "for nothing")))),
     bus("row_bus.choice", "What is chosen, and whether others wait for the bus meanwhile", axes=(
         ("bus", BUSES), ("chosen", ("a stream", "an engine alone")), ("others", ("none", "wait")))),
-    collector("row_collector.engines", "Who has a row of O, at the same time as others or not",
-              axes=(("who", ("an engine", "the merge unit")), ("others", ("none", "some")))),
+    # where parts are joined all tiles are partial: the merge unit is never among others
+    collector("row_collector.engines", "Who has a row of O at the same time", ("an engine", "several engines", "the merge unit")),
     collector("row_collector.stall", "A row waits to be taken", ("no", "yes")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -147,7 +147,7 @@ def sample_feed(room: bool, blocks: int) -> None:
 @sampler
 def sample_rows(valid: int, stalled: bool, engines: int) -> None:
     """A cycle of the collector: those that have a row, the merge unit on top, and whether the one at its output waits."""
-    for name, mine in (("an engine", valid & ((1 << engines) - 1)), ("the merge unit", valid >> engines)):
-        if mine:
-            GROUP.sample("row_collector.engines", f"{name}, {'none' if valid.bit_count() == 1 else 'some'}")
+    if valid:
+        GROUP.sample("row_collector.engines", "the merge unit" if valid >> engines else
+                     "an engine" if valid.bit_count() == 1 else "several engines")
     GROUP.sample("row_collector.stall", "yes" if stalled else "no")
