@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.legal import refusals
 from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_kv_loader", "rtl/system/fcim_kv_loader.v", "tb.kv_loader.bench_kv_loader"
 TESTS = 10
 NAMES = ("ENGINES", "HEAD_DIM", "KEYS_PER_BLOCK", "MAX_KEYS", "BUFFER_KEYS", "DATA_BITS")
+SMALL = dict(zip(NAMES, (4, 16, 8, 512, 128, 128), strict=True))
 
 
 @pytest.mark.parametrize("sizes", [(1, 16, 8, 64, 32, 128), (4, 32, 8, 1024, 128, 256)])
@@ -19,8 +21,18 @@ def test_kv_loader(sizes: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, sizes, strict=True)), RunOptions(seed=seed)).passed == TESTS
 
 
+@pytest.mark.parametrize(("changes", "refused"), [
+    ({}, set()), ({"ENGINES": 2, "BUFFER_KEYS": 32}, set()), ({"BUFFER_KEYS": 512}, set()),
+    ({"ENGINES": 3}, {"ENGINES_use_1_2_4_8_or_16"}), ({"ENGINES": 32, "BUFFER_KEYS": 512}, {"ENGINES_use_1_2_4_8_or_16"}),
+    *(({"ENGINES": engines, "BUFFER_KEYS": keys}, {"BUFFER_KEYS_use_a_power_of_two_of_blocks_up_to_MAX_KEYS"})
+      for engines, keys in ((1, 16), (4, 32), (2, 48), (2, 1024))),
+    ({"DATA_BITS": 256}, {"DATA_BITS_use_at_most_8_HEAD_DIM"}),
+])
+def test_only_legal_parameters_elaborate(changes: dict[str, int], refused: set[str]) -> None:
+    assert refusals(TOP, SMALL | changes) == refused
+
+
 # ---- faults
-SMALL = dict(zip(NAMES, (4, 16, 8, 512, 128, 128), strict=True))
 PLAIN, BUSY, TURNS, OVER = "runs/pattern=none", "runs/pattern=both", "takes_turns", "waits_until_all_is_over"
 UP, DOWN, DIFFERS = "heads_share_the_ring/descending=0", "heads_share_the_ring/descending=1", "m_load beat"
 FAULTS = {

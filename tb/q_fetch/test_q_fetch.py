@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.legal import refusals
 from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_q_fetch", "rtl/system/fcim_q_fetch.v", "tb.q_fetch.bench_q_fetch"
@@ -18,6 +19,11 @@ SMALL = dict(zip(NAMES, (2, 16, 32, 512, 128), strict=True))
 @pytest.mark.parametrize("sizes", [(1, 8, 16, 64, 128), (16, 128, 128, 131072, 1024), (2, 24, 32, 1024, 256)])
 def test_q_fetch(sizes: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, sizes, strict=True)), RunOptions(seed=seed)).passed == TESTS
+
+
+def test_a_bus_wider_than_a_row_is_refused() -> None:
+    assert refusals(TOP, SMALL | {"DATA_BITS": 256}) == set()
+    assert refusals(TOP, SMALL | {"DATA_BITS": 512}) == {"DATA_BITS_use_at_most_8_HEAD_DIM"}
 
 
 # ---- faults
