@@ -203,6 +203,17 @@ module fcim_store #(
                  + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
             j_q <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
                  + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
+        if (quiet) begin                          // a word may go, and has no index
+            i_q <= {INDEX_BITS{1'b0}};
+            j_q <= {INDEX_BITS{1'b0}};
+        end else if (found_q) begin
+            i_q       <= {{(INDEX_BITS-Q_HEAD_BITS){1'b0}}, q_head}
+                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
+            j_q       <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
+                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
+            g_q       <= (next_g == call_group) ? {COUNT_BITS{1'b0}} : next_g;
+            t_q       <= (next_g == call_group) ? next_t : t;
+            job_end_q <= next_g == call_group && next_t == tokens;
         end
     end
 
@@ -212,9 +223,9 @@ module fcim_store #(
         .clk(clk), .rst_n(rst_n),
         .s_address_valid(ask_q || word_q), .s_address_ready(address_ready),
         .s_address_base(word_q ? s_word_address : call_o),
-        .s_address_i(word_q ? {INDEX_BITS{1'b0}} : i_q),
+        .s_address_i(i_q),
         .s_address_i_stride(call_o_head_stride),
-        .s_address_j(word_q ? {INDEX_BITS{1'b0}} : j_q),
+        .s_address_j(j_q),
         .s_address_j_stride(call_o_token_stride),
         .s_address_tag(word_q),
         .m_address_valid(m_cmd_valid), .m_address_ready(m_cmd_ready),

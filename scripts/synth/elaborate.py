@@ -23,6 +23,9 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_kv_loader": {"ENGINES": 16, "HEAD_DIM": 128, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096,
                        "DATA_BITS": 512},
     "fcim_q_fetch": {"ENGINES": 16, "ROWS": 64, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 512},
+    "fcim_read_router": {"ENGINES": 16, "ROWS": 64, "HEAD_DIM": 128, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072,
+                         "BUFFER_KEYS": 4096, "DATA_BITS": 512, "COMMANDS": 32},
+    "fcim_store": {"ENGINES": 16, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 512},
     "fcim_cluster": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
                      "MAX_KEYS": 1024, "BUFFER_KEYS": 512},
 }

@@ -33,7 +33,7 @@ class Store:
 
     Attributes:
         latency: least and most cycles from a command and its beats to its answer.
-        errors: of how many commands one is answered with an error, beside the first row; 0 for none at all.
+        errors: of how many commands one is answered with an error, beside the first row and the first word; 0 for none.
     """
 
     def __init__(self, dut: Any, pattern: str = "none", latency: tuple[int, int] = (0, 20), errors: int = 6, words: bool = True,
@@ -60,7 +60,8 @@ class Store:
         self.call = Call(1, 0, 0, 0)
         self.accepted = self.beats = 0          # commands and beats that the writer has taken
         self.taken: list[int] = []              # beats of each command that the writer has taken
-        self.answered, self.failed = 0, False
+        self.answered = 0
+        self.failed: set[str] = set()           # of what there was an error already
         self.changed_at = 0                     # the last edge at which something was accepted or answered
         self.slot: int | None = None            # of the row that was taken last
         self.word_waits = False
@@ -127,15 +128,15 @@ class Store:
                 await edge
                 wait -= 1
             if dut.rst_n.value == 1:
-                word = self.model.unanswered[0] == "word"
-                error = self.errors > 0 and (self.pace.integers(self.errors) == 0 or (not word and not self.failed))
-                self.failed = self.failed or (error and not word)
+                kind = self.model.unanswered[0]
+                error = self.errors > 0 and (self.pace.integers(self.errors) == 0 or kind not in self.failed)
+                self.failed.add(kind)
                 dut.done.value, dut.done_error.value = 1, int(error)
                 await edge
                 dut.done_error.value = int(not error)       # it counts with done alone
             if dut.rst_n.value == 1:
                 self.changed_at = cycle()
-                coverage.sample_answer(word, bool(error))
+                coverage.sample_answer(kind == "word", bool(error))
                 self.model.done(bool(error), cycle())
 
     async def _watch(self) -> None:

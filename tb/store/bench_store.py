@@ -67,6 +67,7 @@ async def full_rate(dut: Any, slots: str) -> None:
         jobs = [(slot, Job(7 * slot, 0, each)) for slot in used]
         await store.jobs.send([store.job_beat(*job) for job in jobs])
         await store.rows.send([store.row(slot, last=number == each - 1) for number in range(each) for slot in used])
+        await store.quiet()
     taken, offered = store.bench.monitors["s_o"].cycles, store.bench.monitors["s_o"].offers
     assert set(np.diff(taken).tolist()) == {rate}, f"rows are {sorted(set(np.diff(taken).tolist()))} cycles apart, not {rate}"
     assert store.bench.monitors["m_cmd"].offers[0] - offered[0] == FIRST_COMMAND, "when the first command comes"
@@ -86,7 +87,7 @@ async def four_jobs_wait(dut: Any) -> None:
         assert len(store.bench.monitors["s_job"].beats) == JOBS * store.slots, "a slot takes a fifth job"
         for slot in [0, *range(store.slots), *range(store.slots), *range(store.slots), *range(store.slots)]:
             await store.rows.send([store.row(slot, last) for last in (False, True)])
-        await store.jobs.drain()
+        await store.quiet()
 
 
 @cocotb.test()
