@@ -38,7 +38,9 @@ OTHER_TOPS += [(top, f"ENGINES {sizes['ENGINES']}", {**sizes, **more})
                    ({"ENGINES": 1, "HEAD_DIM": 16, "MAX_KEYS": 64, "DATA_BITS": 128}, 8, (8, 32)),
                    ({"ENGINES": 16, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 1024}, 128, (16, 4096)))
                for top, more in (("fcim_kv_loader", dict(zip(("KEYS_PER_BLOCK", "BUFFER_KEYS"), blocks, strict=True))),
-                                 ("fcim_q_fetch", {"ROWS": rows}))]
+                                 ("fcim_q_fetch", {"ROWS": rows}),
+                                 ("fcim_read_router", {"ROWS": rows, "KEYS_PER_BLOCK": blocks[0], "BUFFER_KEYS": blocks[1]}),
+                                 ("fcim_store", {}))]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
