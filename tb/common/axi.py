@@ -226,3 +226,19 @@ class LiteMaster:
         """Forget what is under way: to be called in a reset."""
         for channel in (self.aw, self.w, self.b, self.ar, self.r):
             channel.clear()
+def master_of(dut: Any, longest: int, stalls: bool = False) -> AxiMaster:
+    """A master at ``s_axi``: ``await master.read(address, length)``, ``await master.write(address, data)``; bytes at any address.
+
+    Make it after the first reset: before that the memory's pins mean nothing.
+
+    Args:
+        longest: beats of a burst at most.
+        stalls: every channel pauses at random.
+    """
+    master = AxiMaster(AxiBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst_n, reset_active_level=False, max_burst_len=longest)
+    for side in (master.read_if, master.write_if):
+        side.log.setLevel(logging.WARNING)      # it tells every burst
+        for name, channel in vars(side).items():
+            if stalls and name.endswith("_channel"):
+                channel.set_pause_generator(_pauses(stalls_of(rng(f"stalls {name}"))))
+    return master

@@ -35,8 +35,8 @@ class Memory:
                      "rate_cycles", "latency", "s_axi_arvalid", "s_axi_awvalid", "s_axi_wvalid", "s_axi_rready", "s_axi_bready"):
             getattr(dut, name).value = 0
 
-    async def begin(self, driven: bool = True) -> None:
-        """Clock and reset; then content and a master, unless the test drives the pins itself."""
+    async def begin(self, driven: bool = True, stalls: bool = False) -> None:
+        """Clock and reset; then content and a master, unless the test drives the pins itself; ``stalls``: of the master."""
         start_clock(self.dut)
         start_watchdog(BUDGET)
         self.channels = {channel: StreamMonitor(self.dut, PORT, fields, channel=channel) for channel, fields in
@@ -44,7 +44,7 @@ class Memory:
                           "w": ("data", "strb", "last"), "b": ("resp", "id")}.items()}
         await reset(self.dut)
         if driven:
-            self.master = master_of(self.dut, LONGEST)
+            self.master = master_of(self.dut, LONGEST, stalls)
             write_words(Path("memory.hex"), self.bytes, self.width)
             await self.pulse("load", 0, self.count - 1)
 
@@ -85,7 +85,7 @@ async def content(dut: Any, rate: tuple[int, int]) -> None:
     """Reads and writes of any bytes at once, as many as come: what is read, what is dumped, what is counted."""
     memory = Memory(dut)
     dut.latency.value, dut.rate_beats.value, dut.rate_cycles.value = 12, *rate
-    await memory.begin()
+    await memory.begin(stalls=rate[1] == 0)
     for _ in range(3):
         # reads from the lower half, which nobody writes meanwhile; writes apart from one another
         tasks = []
