@@ -41,6 +41,10 @@ OTHER_TOPS += [(top, f"ENGINES {sizes['ENGINES']}", {**sizes, **more})
                                  ("fcim_q_fetch", {"ROWS": rows}),
                                  ("fcim_read_router", {"ROWS": rows, "KEYS_PER_BLOCK": blocks[0], "BUFFER_KEYS": blocks[1]}),
                                  ("fcim_store", {}))]
+OTHER_TOPS += [("fcim_command_processor", f"MAX_KEYS {keys}", {"ENGINES": engines, "ROWS": rows, "MAX_KEYS": keys,
+                                                               "BUFFER_KEYS": keys, "DATA_BITS": bits})
+               for engines, rows, keys, bits in ((1, 128, 64, 1024), (16, 8, 131072, 128))]
+OTHER_TOPS += [("fcim_registers", f"ENGINES {engines}", {"ENGINES": engines}) for engines in (1, 16)]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"

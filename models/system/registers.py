@@ -213,6 +213,6 @@ REGISTERS: Mapping[str, Register] = {register.name: register for register in (
         Field("engine", 3, 0, Access.READ_WRITE, 0,
               "An engine; counted modulo the number of engines."),
         Field("counter", 12, 8, Access.READ_WRITE, 0,
-              "Its counter, numbered as in engine.md; one that is not there reads as 0."),
+              "Its counter, numbered as in streams.md; one that is not there reads as 0."),
     )),
 )}

@@ -198,22 +198,14 @@ module fcim_store #(
             open_q  <= open_q + {{(OPEN_BITS-1){1'b0}}, row_goes || word_goes}
                               - {{(OPEN_BITS-1){1'b0}}, done};
         end
-        if (row_goes) begin
+        if (quiet) begin                          // a word may go, and has no index
+            i_q <= {INDEX_BITS{1'b0}};
+            j_q <= {INDEX_BITS{1'b0}};
+        end else if (row_goes) begin
             i_q <= {{(INDEX_BITS-Q_HEAD_BITS){1'b0}}, q_head}
                  + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
             j_q <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
                  + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
-        if (quiet) begin                          // a word may go, and has no index
-            i_q <= {INDEX_BITS{1'b0}};
-            j_q <= {INDEX_BITS{1'b0}};
-        end else if (found_q) begin
-            i_q       <= {{(INDEX_BITS-Q_HEAD_BITS){1'b0}}, q_head}
-                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, g};
-            j_q       <= {{(INDEX_BITS-POS_BITS){1'b0}}, token}
-                       + {{(INDEX_BITS-COUNT_BITS){1'b0}}, t};
-            g_q       <= (next_g == call_group) ? {COUNT_BITS{1'b0}} : next_g;
-            t_q       <= (next_g == call_group) ? next_t : t;
-            job_end_q <= next_g == call_group && next_t == tokens;
         end
     end
 

@@ -15,7 +15,21 @@ from pathlib import Path
 import torch
 
 from models.errors import FcimError, run_cli
-from scripts.figures import attention, engine, gates, memories, power, reports, runs, schedules, split, synthesis, system, widths
+from scripts.figures import (
+    attention,
+    engine,
+    gates,
+    memories,
+    power,
+    registers,
+    reports,
+    runs,
+    schedules,
+    split,
+    synthesis,
+    system,
+    widths,
+)
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
 from scripts.figures.reports import Data, Report
@@ -58,6 +72,8 @@ def all_figures() -> dict[str, Figure]:
         "memories": Figure(memories.memories, ("memories",)),
         "widths": Figure(widths.widths, ("widths",)),
         "system-plan": Figure(system.system_plan, ("system-plan",)),
+        "registers": Figure(registers.registers, ("registers",)),
+        "descriptor": Figure(registers.descriptor, ("descriptor", "statuses")),
         "jobs": Figure(engine.jobs),
         "bench-sim": Figure(runs.bench_sim, ("bench-sim",), reports.BENCH_SIM, True),
         "bench-attention": Figure(runs.bench_attention, ("bench-attention",), reports.BENCH_ATTENTION, True),

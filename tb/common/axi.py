@@ -1,5 +1,6 @@
 """AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them, and a
-master of AXI4-Lite.
+masters of
+AXI4 and AXI4-Lite.
 
 The memories are cocotbext-axi's, and this is the only module that touches that library.
 """
@@ -14,7 +15,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiMaster, AxiReadBus, AxiSlaveRead, AxiSlaveWrite, AxiWriteBus
 from cocotbext.axi.axil_channels import (
     AxiLiteARSource,
     AxiLiteARTransaction,
@@ -226,6 +227,8 @@ class LiteMaster:
         """Forget what is under way: to be called in a reset."""
         for channel in (self.aw, self.w, self.b, self.ar, self.r):
             channel.clear()
+
+
 def master_of(dut: Any, longest: int, stalls: bool = False) -> AxiMaster:
     """A master at ``s_axi``: ``await master.read(address, length)``, ``await master.write(address, data)``; bytes at any address.
 

@@ -36,10 +36,8 @@ FAULTS = {
     "second-write-overtakes": ("if (!aw_q) begin", "if (s_axil_awvalid) begin", "both_at_once", f"{READS}|is 0x|answer"),
     "read-only-register-changes": ("R_RING_SIZE: size_q", "R_RING_HEAD, R_RING_SIZE: size_q", WRITES, f"{READS}|ring_size"),
     "nothing-there-is-okay": ("b_bad_q <= aw_word_q >= R_END", "b_bad_q <= 1'b0", NONE, "the answer to a write"),
-    "one-more-is-there": ("r_bad_q  <= ar_word_q >= R_END", "r_bad_q  <= ar_word_q > R_END", NONE, READS),
     "aliases": ("s_axil_awaddr[OFFSET_BITS-1:2]", "{4'd0, s_axil_awaddr[7:2]}", NONE, "the answer to a write"),
     "decode-for-slave": ("write_slave, read_decode, read_slave", "write_slave, read_slave, read_decode", SHOWN, READS),
-    "low-word-for-high": ("value = write_address[63:32]", "value = write_address[31:0]", SHOWN, READS),
     "reset-keeps-tail": ("                enable_q <= 1'b0;\n                tail_q   <= {COUNT_BITS{1'b0}};\n",
                          "                enable_q <= 1'b0;\n", ACTS, "tail is|reads as"),
     "soft-reset-stays": ("soft_reset_q     <= resets;", "soft_reset_q     <= resets || (soft_reset_q && !enable_q);", ACTS,
@@ -62,8 +60,6 @@ FAULTS = {
     "irq-late": ("assign irq            =", "reg irq_q; always @(posedge clk) irq_q <= (irq_status_q & irq_enable_q) != 2'b00;\n"
                  "    assign irq = irq_q &&", WHEN, "irq rises late"),
     "answer-outlives-a-reset": ("            b_q  <= 1'b0;\n        end else", "        end else", RESET, "outlives|is X|answer"),
-    "errors-outlive-a-reset": ("            errors_q         <= 6'd0;\n",
-                               "            errors_q         <= (^errors_q === 1'bx) ? 6'd0 : errors_q;\n", RESET, READS),
 }
 
 
