@@ -69,11 +69,16 @@ class Prefill:
     def waves(self, alternate: bool = True) -> list[Wave]:
         """All waves, in order; without ``alternate`` all go upwards.
 
-        If the engines do not divide a head's tiles, its first wave leaves engines idle: that one is the shortest.
+        If the engines do not divide a head's tiles, its first wave leaves engines idle: that one is the shortest. Where a head
+        behind another begins with a wave up, its first two change places: the first is too short to hide the rows of O that all
+        engines gave at the end of the wave down before it.
         """
         plan: list[Wave] = []
         for head in range(self.heads):
-            for stop in range((self.tiles - 1) % self.engines + 1, self.tiles + 1, self.engines):
+            stops = list(range((self.tiles - 1) % self.engines + 1, self.tiles + 1, self.engines))
+            if alternate and head and len(plan) % 2 == 0 and len(stops) > 1:
+                stops[:2] = reversed(stops[:2])
+            for stop in stops:
                 tiles = range(max(0, stop - self.engines), stop)
                 ascending = not alternate or len(plan) % 2 == 0
                 plan.append(Wave(head, ascending, dict(enumerate(tiles if ascending else reversed(tiles)))))

@@ -4,7 +4,8 @@
 // of O go.
 //
 // Prefill: the first wave of a head has the tiles that the engines do not divide, the others one
-// for each engine; waves go up and down in turn through the whole call. In resident mode the head
+// for each engine; waves go up and down in turn through the whole call. Where a head behind the
+// first begins with a wave up, its first two change places. In resident mode the head
 // behind is loaded as soon as the one before is freed, and a wave waits until its blocks are there. In decode
 // a wave has the parts of as many KV heads as fit the engines.
 //
@@ -132,6 +133,8 @@ module fcim_planner #(
     reg  [BLOCKS_BITS-1:0]         blocks_q, most_q;
     reg  [ENGINES*BLOCKS_BITS-1:0] wave_blocks_q;
     reg  [ENGINES*BLOCK_BITS-1:0]  wave_first_q;
+    reg  [1:0]                     swap_q;       // 2: the second wave comes first, 1: now the first
+    reg  [ENGINE_BITS:0]           walk_q;       // tiles passed over
     reg                            ascending_q, stream_q;
     reg                            tile_sent_q, job_sent_q;
     reg  [1:0]                     closed_q;     // all waves of the head are given
@@ -192,7 +195,13 @@ module fcim_planner #(
     wire [POS_BITS-1:0] remainder = (call_tiles - 1'b1) & LAST_ENGINE;
     wire [POS_BITS-1:0] last_tile = {{(POS_BITS-ENGINE_BITS){1'b0}}, last_q};
     wire                at_last   = (engine_q == last_q);
-    wire                head_ends = (cursor_q + last_tile + 1'b1 == call_tiles);
+    wire                head_ends = (swap_q == 2'd0) ? (cursor_q + last_tile + 1'b1 == call_tiles)
+                                  : (swap_q == 2'd1) && (cursor_q == call_tiles);
+    // down: to the wave's last tile; up: past the first wave's
+    wire [ENGINE_BITS:0] steps    = ascending_q ? {1'b0, remainder[ENGINE_BITS-1:0]} + 1'b1
+                                                : {1'b0, last_q};
+    wire                walked    = (walk_q == steps);
+    wire                several   = (call_tiles > LAST_ENGINE + 1'b1);
 
     // ---- a part of a decode: blocks * (part + 1) / parts, or a block for each of the first parts
     reg  [ENGINE_BITS-1:0]  part_q;
@@ -302,8 +311,8 @@ module fcim_planner #(
                 HEAD:      if (!closed_q[tag]) state_q <= (resident && !run_q) ? THIS_RUN : WAVE;
                 THIS_RUN:  if (ran) state_q <= WAVE;
                 NEXT_RUN:  if (ran) state_q <= WAVE;
-                WAVE:      state_q <= run_next ? NEXT_RUN : ascending_q ? END : UP;
-                UP:        if (at_last) state_q <= END;
+                WAVE:      state_q <= run_next ? NEXT_RUN : (ascending_q && !swap_q[1]) ? END : UP;
+                UP:        if (walked) state_q <= END;
                 END:       state_q <= BLOCKS;
                 BLOCKS:    state_q <= EMIT;
                 EMIT:      if (emitted) begin
@@ -379,11 +388,22 @@ module fcim_planner #(
         if (state_q == IDLE || state_q == HEAD) begin
             cursor_q       <= {POS_BITS{1'b0}};
             cursor_token_q <= {POS_BITS{1'b0}};
-        end else if (issued) begin
+        end else if (issued && !swap_q[0]) begin
             cursor_q       <= cursor_q + last_tile + 1'b1;
-        end else if (emitted) begin
+        end else if (state_q == UP && swap_q[1] && !walked) begin
+            cursor_q       <= cursor_q + 1'b1;
+            cursor_token_q <= cursor_token_q + step[POS_BITS-1:0];
+        end else if (emitted && !swap_q[0]) begin
             cursor_token_q <= cursor_token_q + step[POS_BITS-1:0];
         end
+        if (state_q == IDLE) begin
+            swap_q <= 2'd0;
+        end else if (state_q == HEAD) begin
+            swap_q <= {head_q != 0 && ascending_q && several, 1'b0};
+        end else if (issued) begin
+            swap_q <= {1'b0, swap_q[1]};
+        end
+        walk_q <= (state_q == UP) ? walk_q + 1'b1 : {(ENGINE_BITS+1){1'b0}};
 
         // tiles of a wave
         if (state_q == IDLE || state_q == WAVE || (merged && group_q == last_group_q)) begin
@@ -391,8 +411,6 @@ module fcim_planner #(
             wave_blocks_q <= {ENGINES*BLOCKS_BITS{1'b0}};
             wave_first_q  <= {ENGINES*BLOCK_BITS{1'b0}};
             most_q        <= {BLOCKS_BITS{1'b0}};
-        end else if (state_q == UP) begin
-            engine_q <= at_last ? {ENGINE_BITS{1'b0}} : engine_q + 1'b1;
         end else if (emitted || part_ends) begin
             engine_q <= engine_q + 1'b1;
         end
@@ -404,13 +422,13 @@ module fcim_planner #(
             most_q <= (blocks_q > most_q) ? blocks_q : most_q;
         end
         if (state_q == WAVE) begin
-            last_q <= (cursor_q == 0) ? remainder[ENGINE_BITS-1:0]
-                                      : LAST_ENGINE[ENGINE_BITS-1:0];
+            last_q <= (!swap_q[1] && (swap_q[0] || cursor_q == 0)) ? remainder[ENGINE_BITS-1:0]
+                                                                   : LAST_ENGINE[ENGINE_BITS-1:0];
         end
         if (state_q == IDLE || state_q == WAVE) begin
-            tile_q  <= cursor_q;
-            token_q <= cursor_token_q;
-        end else if (state_q == UP && !at_last) begin
+            tile_q  <= swap_q[0] ? {POS_BITS{1'b0}} : cursor_q;
+            token_q <= swap_q[0] ? {POS_BITS{1'b0}} : cursor_token_q;
+        end else if (state_q == UP && !walked) begin
             tile_q  <= tile_q + 1'b1;
             token_q <= reach[POS_BITS-1:0];
         end else if (emitted && !call_decode) begin

@@ -62,7 +62,7 @@ def test_planner(engines: int, seed: int, generator: np.random.Generator, tmp_pa
 # ---- faults
 DIFFERS = "m_.* beat|has not said all|unexpected|cycle budget"
 FAULTS = {
-    "first-wave-is-full": ("(cursor_q == 0) ? remainder[ENGINE_BITS-1:0]", "1'b0 ? remainder[ENGINE_BITS-1:0]", DIFFERS),
+    "first-wave-is-full": ("swap_q[0] || cursor_q == 0)) ? remainder[ENGINE_BITS-1:0]", "swap_q[0])) ? remainder[ENGINE_BITS-1:0]", DIFFERS),
     "three-tiles-at-once": ("assign free[n] = !tiles_q[1];", "assign free[n] = 1'b1;", "a third tile's Q"),
     "does-not-wait-for-blocks": ("(loaded >= most_q)", "(loaded + 1'b1 >= most_q)", "before its blocks"),
     "freed-too-early": ("closed_q & landed;", "closed_q;", "before its tiles"),
@@ -70,7 +70,9 @@ FAULTS = {
     "last-block-forgotten": ("end_q + LAST_KEY;", "end_q;", DIFFERS),
     "shares-of-too-few": ("high      = !few ?", "high      = 1'b1 ?", DIFFERS),
     "merge-all": ("(e[ENGINE_BITS-1:0] >> call_split) == group_q", "1'b1", DIFFERS),
-    "down-from-the-first": ("run_next ? NEXT_RUN : ascending_q ? END : UP;", "run_next ? NEXT_RUN : END;", DIFFERS),
+    "down-from-the-first": ("(ascending_q && !swap_q[1]) ? END : UP;", "!swap_q[1] ? END : UP;", DIFFERS),
+    "never-swaps": ("{head_q != 0 && ascending_q && several, 1'b0}", "2'b00", DIFFERS),
+    "swaps-in-the-first-head": ("{head_q != 0 && ascending_q", "{ascending_q", DIFFERS),
     "never-turns": ("call_decode || !ascending_q;", "1'b1;", DIFFERS),
 }
 
