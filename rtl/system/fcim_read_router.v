@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_read_router: one reader of memory for all who ask. Takes their commands by rank, remembers
+// fcim_read_router: one reader of memory for all who ask. Takes their commands in turn, remembers
 // what each was for, and brings its beats there: descriptors, rows of Q with their multipliers and
 // their head's shift, rows of K and V with theirs into the buffer.
 //
@@ -68,7 +68,7 @@ module fcim_read_router #(
     input  wire [ROWS_BITS-1:0]    s_fetch_rows,
     input  wire [ADDRESS_BITS-1:0] s_fetch_stride,
 
-    // key blocks, after all others: 0 multipliers, 1 rows of K, 2 rows of V
+    // key blocks: 0 multipliers, 1 rows of K, 2 rows of V
     input  wire                    s_load_valid,
     output wire                    s_load_ready,
     input  wire [KIND_BITS-1:0]    s_load_kind,
@@ -170,23 +170,28 @@ module fcim_read_router #(
     wire               open = (!cmd_valid_q || m_cmd_ready) && tags_ready;
 
     assign s_desc_ready  = open;
-    assign s_fetch_ready = open && !s_desc_valid;
-    assign s_load_ready  = open && !s_desc_valid && !s_fetch_valid;
+    // queries and key blocks take turns: a wave needs both, and those of the next one can wait
+    reg    fetched_q;                                  // the last of theirs was a query's
+    wire   fetch = s_fetch_valid && !(fetched_q && s_load_valid);
+    assign s_fetch_ready = open && !s_desc_valid && !(fetched_q && s_load_valid);
+    assign s_load_ready  = open && !s_desc_valid && (fetched_q || !s_fetch_valid);
     wire accept = open && (s_desc_valid || s_fetch_valid || s_load_valid);
 
     wire [WHAT_BITS-1:0] asked = s_desc_valid ? DESCRIPTOR
-                               : s_fetch_valid ? H_TABLE + {1'b0, s_fetch_kind}
+                               : fetch ? H_TABLE + {1'b0, s_fetch_kind}
                                : K_TABLE + {1'b0, s_load_kind};
 
     always @(posedge clk) begin
         if (!rst_n) begin
             cmd_valid_q <= 1'b0;
+            fetched_q   <= 1'b0;
         end else begin
             cmd_valid_q <= accept || (cmd_valid_q && !m_cmd_ready);
+            fetched_q   <= (accept && !s_desc_valid) ? fetch : fetched_q;
         end
         if (accept) begin
             cmd_q <= s_desc_valid ? {s_desc_address, s_desc_beats, s_desc_rows, s_desc_stride}
-                   : s_fetch_valid ? {s_fetch_address, s_fetch_beats, s_fetch_rows, s_fetch_stride}
+                   : fetch ? {s_fetch_address, s_fetch_beats, s_fetch_rows, s_fetch_stride}
                    : {s_load_address, s_load_beats, s_load_rows, s_load_stride};
         end
     end

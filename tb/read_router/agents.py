@@ -96,16 +96,20 @@ class Router:
     async def _watch(self) -> None:
         edge, dut = RisingEdge(self.dut.clk), self.dut
         gives = [getattr(dut, name) for name in ("m_desc_valid", "k_we", "v_we", "loaded", "m_q_valid")]
+        last = 0
         while True:
             await edge
             if dut.rst_n.value != 1:
+                last = 0
                 continue
             waits = [getattr(dut, f"{name}_valid").value == 1 for name in FIELDS]
             taken = [getattr(dut, f"{name}_ready").value == 1 for name in FIELDS]
-            for rank, name in enumerate(FIELDS):
-                assert not (waits[rank] and taken[rank] and any(waits[:rank])), f"{name} is taken before one of higher rank"
-                if waits[rank] and taken[rank]:
-                    coverage.sample_rank(rank, any(waits[rank + 1:]))
+            for number, name in enumerate(FIELDS):
+                if waits[number] and taken[number]:
+                    assert not (number and waits[0]), f"{name} is taken before a descriptor"
+                    assert number == 0 or number != last or not waits[3 - number], f"{name} is taken twice though the other waits"
+                    last = number or last
+                    coverage.sample_turn(number, any(wait for other, wait in enumerate(waits) if other != number))
             coverage.sample_ahead(len(self.asked_at), self.most)
             if dut.m_q_valid.value == 1 and dut.m_q_ready.value == 0:
                 coverage.sample_waits(self.model.commands[0].kind if dut.s_data_valid.value == 1 else None)

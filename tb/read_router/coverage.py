@@ -14,8 +14,8 @@ COVERPOINTS = (
     point("read_router.row", "Beats of a row of K", numbers(1, 2, 4, 8)),
     point("read_router.table", "Lengths of the tables", axes=(("table", ("tile", "key block")), ("length", LENGTHS))),
     point("read_router.heads", "Beats of the table of heads", ("one", "several")),
-    point("read_router.rank", "Whose command is taken, and who else waits then",
-          ("descriptor alone", "descriptor before others", "query alone", "query before key blocks", "key block alone")),
+    point("read_router.turn", "Whose command is taken, and whether others wait then",
+          axes=(("whose", SOURCES), ("others", ("none", "wait")))),
     point("read_router.order", "Whose beats come, and whose came before",
           axes=(("beats of", SOURCES), ("after those of", SOURCES))),
     point("read_router.ahead", "Commands taken whose beats are awaited: one, some, all that it remembers", SIZES),
@@ -39,10 +39,9 @@ def sample_parameters(size: Size) -> None:
 
 
 @sampler
-def sample_rank(rank: int, others: bool) -> None:
-    """A command is taken of the stream of this rank while some of lower rank wait or not."""
-    GROUP.sample("read_router.rank", (("descriptor alone", "descriptor before others"),
-                                      ("query alone", "query before key blocks"), ("key block alone",) * 2)[rank][others])
+def sample_turn(number: int, others: bool) -> None:
+    """A command is taken of the stream of this number while others wait or not."""
+    GROUP.sample("read_router.turn", f"{SOURCES[number]}, {'wait' if others else 'none'}")
 
 
 @sampler

@@ -25,8 +25,8 @@ SMALL = (2, 16, 32, 8, 64, 32, 128)     # rows of two beats, tables of two
 PLAIN, STALLS, MANY, RESET = "calls/pattern=none", "calls/pattern=both", "many_commands_ahead", "reset_in_the_middle"
 DIFFER = "beats differ|expected beats did not come|is X in an accepted|, while .* is high"
 FAULTS = {
-    "rank-of-queries": ("s_fetch_ready = open && !s_desc_valid;", "s_fetch_ready = open;", PLAIN, "before one of higher rank"),
-    "rank-of-blocks": ("open && !s_desc_valid && !s_fetch_valid;", "open && !s_desc_valid;", PLAIN, "before one of higher rank"),
+    "descriptors-wait": ("s_fetch_ready = open && !s_desc_valid", "s_fetch_ready = open", PLAIN, "before a descriptor"),
+    "no-turns": ("? fetch : fetched_q;", "? 1'b0 : fetched_q;", PLAIN, "though the other waits"),
     "takes-what-it-forgets": ("(!cmd_valid_q || m_cmd_ready) && tags_ready;", "!cmd_valid_q || m_cmd_ready;", MANY,
                               f"{DIFFER}|nobody remembers"),
     "one-multiplier-for-a-beat": ("k_word[k_lane*K_ENTRY +: K_ENTRY]", "k_word[0 +: K_ENTRY]", PLAIN, DIFFER),
