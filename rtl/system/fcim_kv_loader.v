@@ -107,7 +107,8 @@ module fcim_kv_loader #(
 
     // ---- illegal parameters stop elaboration: the missing module's name says which
     generate
-        if (ENGINES < 1 || ENGINES > 16 || (1 << $clog2(ENGINES)) != ENGINES) begin : g_check_engines
+        if (ENGINES < 1 || ENGINES > 16 || (1 << $clog2(ENGINES)) != ENGINES)
+        begin : g_check_engines
             fcim_illegal_ENGINES_use_1_2_4_8_or_16 illegal_engines();
         end
         if ((1 << $clog2(BUFFER_KEYS)) != BUFFER_KEYS || BUFFER_KEYS > MAX_KEYS ||
@@ -121,8 +122,8 @@ module fcim_kv_loader #(
 
     wire resident = !call_decode && !call_streamed;
 
-    // ---- a block after the other: choose a slot, read where its run is, wait for room in the ring,
-    // ask; then its three commands
+    // ---- a block after the other: choose a slot, read where its run is, wait for room in the
+    // ring, then ask, three commands
     localparam STATES = 4;
     localparam CHOOSE = 0;
     localparam READ = 1;

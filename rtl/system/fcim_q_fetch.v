@@ -7,10 +7,10 @@
 // Throughput: A command per cycle; a tile of t tokens takes t + 2 cycles.
 // Cuts:       s_tile_ready comes from registers and start; m_fetch comes from registers and, in
 //             what is the same for all commands of a kind, from call_*.
-// Numbers:    Unsigned; addresses are modulo 2**64. pos is the position of a token in its sequence.
+// Numbers:    Unsigned; addresses are modulo 2**64. pos is the position of a token in the sequence.
 //             Beside kind 0 engine, head and pos are 0; beside kind 1 pos is that of the tile's
 //             first token. m_fetch_stride is that of heads of Q, also beside a single row, where it
-//             does not count. start comes while it is idle; call_* is held from then on until all is
+// Numbers:    Unsigned; addresses are modulo 2**64. pos is a position in the whole sequence.
 //             fetched.
 `default_nettype none
 
