@@ -35,7 +35,7 @@ class Router:
         answering: while False the reader gives no beats of further commands.
     """
 
-    def __init__(self, dut: Any, pattern: str = "none", errors: int = 10, budget: int = 15_000) -> None:
+    def __init__(self, dut: Any, pattern: str = "none", errors: int = 5, budget: int = 15_000) -> None:
         self.dut, self.errors = dut, errors
         self.size = Size(*(int(getattr(dut, name).value) for name in NAMES))
         self.most = int(dut.COMMANDS.value)

@@ -18,7 +18,7 @@ AT_LEAST = 16       # commands that may be ahead of their beats
 @cocotb.test()
 @each_pattern()
 async def calls(dut: Any, pattern: str) -> None:
-    """Prefill and decode: tiles, key blocks and descriptors as they come, each of them last, one beat in ten with an error."""
+    """Prefill and decode: tiles, key blocks and descriptors as they come, each of them last, one beat in five with an error."""
     router = Router(dut, pattern)
     async with router.bench:
         for decode in (False, True):

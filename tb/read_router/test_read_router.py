@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.legal import refusals
 from tb.common.mutation import check_fault
 from tb.read_router.agents import NAMES
 
@@ -18,6 +19,12 @@ SETS = [(1, 8, 16, 8, 64, 32, 128), (4, 24, 64, 16, 1024, 256, 128), (2, 16, 128
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_read_router(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS
+
+
+def test_a_row_of_k_is_a_beat_at_least() -> None:
+    sizes = dict(zip(NAMES, SMALL, strict=True))
+    assert refusals(TOP, sizes | {"DATA_BITS": 256}) == set()
+    assert refusals(TOP, sizes | {"DATA_BITS": 512}) == {"DATA_BITS_use_at_most_a_row_of_K"}
 
 
 # ---- faults
@@ -38,7 +45,7 @@ FAULTS = {
     "every-token-is-the-last": ("s_data_last && (last_token || what == DESCRIPTOR);", "s_data_last;", PLAIN, DIFFER),
     "never-partial": ("m_q_partial = call_decode;", "m_q_partial = 1'b0;", PLAIN, DIFFER),
     "errors-of-descriptors": ("take && s_data_error && what != DESCRIPTOR;", "take && s_data_error;", PLAIN, DIFFER),
-    "errors-of-tables-lost": ("s_data_error && what != DESCRIPTOR;", "s_data_error && is_row;", PLAIN, DIFFER),
+    "errors-of-tables-lost": ("s_data_error && what != DESCRIPTOR;", "s_data_error && is_row;", PLAIN, f"{DIFFER}|budget"),
     "rows-overtaken": ("s_data_ready = tag_valid && !stall;", "s_data_ready = tag_valid;", STALLS, f"{DIFFER}|changed while"),
     "waits-for-nothing": ("stall = q_valid_q && !m_q_ready;", "stall = q_valid_q;", PLAIN, "waits for nothing|budget"),
     "idle-too-early": ("idle = tags_empty && !q_valid_q &&", "idle = tags_empty &&", STALLS, "idle is"),

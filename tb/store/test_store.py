@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
+from tb.common.legal import refusals
 from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_store", "rtl/system/fcim_store.v", "tb.store.bench_store"
@@ -18,6 +19,11 @@ SETS = [(1, 16, 64, 128), (4, 64, 1024, 128), (2, 128, 131072, 1024)]
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_store(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS
+
+
+def test_a_row_of_o_is_two_beats_at_least() -> None:
+    assert refusals(TOP, SMALL | {"DATA_BITS": 256}) == set()
+    assert refusals(TOP, SMALL | {"DATA_BITS": 512}) == {"DATA_BITS_use_at_most_a_row_of_K"}
 
 
 # ---- faults
