@@ -21,7 +21,8 @@ COMMANDS = {
     "capture": "scripts.capture", "bench-sim": "scripts.bench_sim", "efficiency": "scripts.efficiency",
     "head-stats": "scripts.head_stats", "test": "pytest",
 }
-ON_SIMULATORS = {"sim": ("icarus",), "system": ("verilator",), "waves": ("icarus",), "ablation": ("icarus",), "bench-sim": ("icarus", "verilator")}
+ON_SIMULATORS = {"sim": ("icarus",), "system": ("verilator",), "waves": ("icarus",), "ablation": ("icarus",),
+                 "bench-sim": ("icarus", "verilator")}
 WRITE_TO_BUILD = ("sim", "system", "waves", "ablation", "calibrate", "perplexity", "generate", "precision", "bench-sim")
 
 

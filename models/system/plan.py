@@ -70,14 +70,14 @@ class Prefill:
         """All waves, in order; without ``alternate`` all go upwards.
 
         If the engines do not divide a head's tiles, its first wave leaves engines idle: that one is the shortest. Where a head
-        behind another begins with a wave up, its first two change places: the first is too short to hide the rows of O that all
-        engines gave at the end of the wave down before it.
+        behind another begins with a wave up, it comes second, or fourth if there are as many: behind a wave up, whose rows of O
+        leave while others still run, it has least of them to hide, and it can hide few.
         """
         plan: list[Wave] = []
         for head in range(self.heads):
             stops = list(range((self.tiles - 1) % self.engines + 1, self.tiles + 1, self.engines))
             if alternate and head and len(plan) % 2 == 0 and len(stops) > 1:
-                stops[:2] = reversed(stops[:2])
+                stops.insert(3 if len(stops) > 3 else 1, stops.pop(0))
             for stop in stops:
                 tiles = range(max(0, stop - self.engines), stop)
                 ascending = not alternate or len(plan) % 2 == 0

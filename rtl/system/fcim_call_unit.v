@@ -167,6 +167,7 @@ module fcim_call_unit #(
     localparam SHIFT_BITS = 6;
     localparam OUT_BITS = 16;
     localparam JOB_BITS = O_SLOT_BITS + Q_HEAD_BITS + POS_BITS + COUNT_BITS;
+    localparam TILE_BITS = ENGINE_BITS + HEAD_BITS + Q_HEAD_BITS + 2 * POS_BITS + COUNT_BITS;
     localparam WAITING = 16;          // jobs and merges that wait: the heads of a wave of decode
 
     // ---- illegal parameters stop elaboration: the missing module's name says which
@@ -182,6 +183,13 @@ module fcim_call_unit #(
     wire [BLOCK_BITS-1:0] run_first;
     wire [BLOCKS_BITS-1:0] run_blocks;
     wire run_descending;
+    wire plan_tile_valid, plan_tile_ready;
+    wire [ENGINE_BITS-1:0] plan_tile_engine;
+    wire [HEAD_BITS-1:0] plan_tile_head;
+    wire [Q_HEAD_BITS-1:0] plan_tile_q_head;
+    wire [POS_BITS-1:0] plan_tile_tile;
+    wire [POS_BITS-1:0] plan_tile_token;
+    wire [COUNT_BITS-1:0] plan_tile_tokens;
     wire tile_valid, tile_ready;
     wire [ENGINE_BITS-1:0] tile_engine;
     wire [HEAD_BITS-1:0] tile_head;
@@ -261,7 +269,7 @@ module fcim_call_unit #(
     wire o_last;
     wire [2*BASE_BITS-1:0]   head_base;
     wire [2*BLOCKS_BITS-1:0] head_loaded;
-    wire                     head_freed, head_freed_slot, loaded;
+    wire                     head_freed, head_freed_slot, waits, loaded;
     wire [SLOT_BITS-1:0]     loaded_slot;
     wire [SLOTS-1:0]         freed;
     wire [ENGINES-1:0]       tile_done, tile_done_tag;
@@ -270,14 +278,15 @@ module fcim_call_unit #(
     wire [HEAD_DIM*8-1:0]    k_data, v_data;
     wire [MULT_BITS-1:0]     k_mult;
     wire [V_MULT_BITS-1:0]   k_v_mult;
-    wire planner_idle, fetch_idle, load_idle, router_idle, store_idle, jobs_empty, merges_empty;
+    wire planner_idle, fetch_idle, load_idle, router_idle, store_idle;
+    wire tiles_empty, jobs_empty, merges_empty;
     wire reader_idle, writer_idle, written, written_error;
     wire read_error, write_error, error_rows, cluster_error;
 
     // ---- a call from start to its end
     reg under_way_q, read_error_q, write_error_q;
     assign done = under_way_q && planner_idle && fetch_idle && load_idle && router_idle &&
-                  store_idle && jobs_empty && merges_empty;
+                  store_idle && tiles_empty && jobs_empty && merges_empty;
     always @(posedge clk) begin
         if (!rst_n) begin
             under_way_q   <= 1'b0;
@@ -293,6 +302,9 @@ module fcim_call_unit #(
     assign call_write_error  = write_error_q;
     assign call_engine_error = cluster_error || error_rows;
 
+    // a head that nobody waits for yet is loaded when no row of O wants to be written
+    wire hold_loads = o_valid && !waits && !call_decode && !call_streamed;
+
     fcim_planner #(
         .ENGINES(ENGINES), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .MAX_KEYS(MAX_KEYS),
         .BUFFER_KEYS(BUFFER_KEYS)
@@ -306,10 +318,12 @@ module fcim_call_unit #(
         .m_run_head(run_head), .m_run_first(run_first), .m_run_blocks(run_blocks),
         .m_run_descending(run_descending),
         .head_base(head_base), .head_loaded(head_loaded), .head_freed(head_freed),
-        .head_freed_slot(head_freed_slot),
-        .m_tile_valid(tile_valid), .m_tile_ready(tile_ready), .m_tile_engine(tile_engine),
-        .m_tile_head(tile_head), .m_tile_q_head(tile_q_head), .m_tile_tile(tile_tile),
-        .m_tile_token(tile_token), .m_tile_tokens(tile_tokens),
+        .head_freed_slot(head_freed_slot), .waits(waits),
+        .m_tile_valid(plan_tile_valid), .m_tile_ready(plan_tile_ready),
+        .m_tile_engine(plan_tile_engine),
+        .m_tile_head(plan_tile_head), .m_tile_q_head(plan_tile_q_head),
+        .m_tile_tile(plan_tile_tile),
+        .m_tile_token(plan_tile_token), .m_tile_tokens(plan_tile_tokens),
         .m_job_valid(plan_job_valid), .m_job_ready(plan_job_ready), .m_job_slot(plan_job_slot),
         .m_job_q_head(plan_job_q_head), .m_job_token(plan_job_token),
         .m_job_tokens(plan_job_tokens),
@@ -320,6 +334,16 @@ module fcim_call_unit #(
         .tile_done(tile_done), .tile_done_tag(tile_done_tag),
         .m_merge_valid(plan_merge_valid), .m_merge_ready(plan_merge_ready),
         .m_merge_parts(plan_merge_parts)
+    );
+
+    // a wave can begin while its last engines wait for their Q
+    fcim_fifo #(.WORDS(2 * SLOTS), .WIDTH(TILE_BITS)) u_tiles (
+        .clk(clk), .rst_n(rst_n), .s_valid(plan_tile_valid), .s_ready(plan_tile_ready),
+        .s_data({plan_tile_engine, plan_tile_head, plan_tile_q_head, plan_tile_tile,
+                 plan_tile_token, plan_tile_tokens}),
+        .m_valid(tile_valid), .m_ready(tile_ready),
+        .m_data({tile_engine, tile_head, tile_q_head, tile_tile, tile_token, tile_tokens}),
+        .empty(tiles_empty)
     );
 
     // the planner goes on while heads of a decode wait to be merged
@@ -379,6 +403,7 @@ module fcim_call_unit #(
         .COMMANDS(2 * OUTSTANDING)
     ) u_read_router (
         .clk(clk), .rst_n(rst_n), .idle(router_idle), .call_decode(call_decode),
+        .hold_loads(hold_loads), .loads_first(waits),
         .s_desc_valid(s_desc_valid), .s_desc_ready(s_desc_ready), .s_desc_address(s_desc_address),
         .s_desc_beats(s_desc_beats), .s_desc_rows(s_desc_rows), .s_desc_stride(s_desc_stride),
         .s_fetch_valid(fetch_valid), .s_fetch_ready(fetch_ready), .s_fetch_kind(fetch_kind),

@@ -5,7 +5,7 @@
 //
 // Prefill: the first wave of a head has the tiles that the engines do not divide, the others one
 // for each engine; waves go up and down in turn through the whole call. Where a head behind the
-// first begins with a wave up, its first two change places. In resident mode the head
+// first begins with a wave up, its first one, the shortest, comes second or fourth instead. In resident mode the head
 // behind is loaded as soon as the one before is freed, and a wave waits until its blocks are there. In decode
 // a wave has the parts of as many KV heads as fit the engines.
 //
@@ -64,6 +64,7 @@ module fcim_planner #(
     input  wire [2*BLOCKS_BITS-1:0]       head_loaded,
     output wire                           head_freed,     // a resident head is done with
     output wire                           head_freed_slot,
+    output wire                           waits,          // for blocks: they are needed now
 
     // rows of Q to fetch
     output wire                           m_tile_valid,
@@ -109,6 +110,7 @@ module fcim_planner #(
     localparam [POS_BITS-1:0] LAST_KEY = KEYS_PER_BLOCK[POS_BITS-1:0] - 1'b1;
     localparam [O_SLOT_BITS-1:0] MERGE_UNIT = ENGINES[O_SLOT_BITS-1:0];
     localparam TOKEN_BITS = POS_BITS + COUNT_BITS;          // wide enough for both
+    localparam [TOKEN_BITS-1:0] ALL_ENGINES = ENGINES[TOKEN_BITS-1:0];
 
     generate
         if (ENGINES != 1 && ENGINES != 2 && ENGINES != 4 && ENGINES != 8 && ENGINES != 16)
@@ -133,7 +135,8 @@ module fcim_planner #(
     reg  [BLOCKS_BITS-1:0]         blocks_q, most_q;
     reg  [ENGINES*BLOCKS_BITS-1:0] wave_blocks_q;
     reg  [ENGINES*BLOCK_BITS-1:0]  wave_first_q;
-    reg  [1:0]                     swap_q;       // 2: the second wave comes first, 1: now the first
+    reg                            later_q, now_q;   // the head's first wave comes later, comes now
+    reg  [1:0]                     before_q;     // waves before it
     reg  [ENGINE_BITS:0]           walk_q;       // tiles passed over
     reg                            ascending_q, stream_q;
     reg                            tile_sent_q, job_sent_q;
@@ -195,13 +198,16 @@ module fcim_planner #(
     wire [POS_BITS-1:0] remainder = (call_tiles - 1'b1) & LAST_ENGINE;
     wire [POS_BITS-1:0] last_tile = {{(POS_BITS-ENGINE_BITS){1'b0}}, last_q};
     wire                at_last   = (engine_q == last_q);
-    wire                head_ends = (swap_q == 2'd0) ? (cursor_q + last_tile + 1'b1 == call_tiles)
-                                  : (swap_q == 2'd1) && (cursor_q == call_tiles);
+    wire                head_ends = now_q ? (cursor_q == call_tiles)
+                                  : !later_q && (cursor_q + last_tile + 1'b1 == call_tiles);
     // down: to the wave's last tile; up: past the first wave's
     wire [ENGINE_BITS:0] steps    = ascending_q ? {1'b0, remainder[ENGINE_BITS-1:0]} + 1'b1
                                                 : {1'b0, last_q};
     wire                walked    = (walk_q == steps);
-    wire                several   = (call_tiles > LAST_ENGINE + 1'b1);
+    wire [TOKEN_BITS-1:0] tiles   = {{COUNT_BITS{1'b0}}, call_tiles};
+    wire                several   = (tiles > ALL_ENGINES);
+    wire                many      = (tiles > ALL_ENGINES + ALL_ENGINES + ALL_ENGINES);
+    wire                skip      = later_q && (cursor_q == 0);
 
     // ---- a part of a decode: blocks * (part + 1) / parts, or a block for each of the first parts
     reg  [ENGINE_BITS-1:0]  part_q;
@@ -210,8 +216,8 @@ module fcim_planner #(
     wire [PRODUCT_BITS-1:0] product   = product_q + {{(PRODUCT_BITS-BLOCKS_BITS){1'b0}}, total_q};
     wire [PRODUCT_BITS-1:0] share     = product >> call_split;
     wire [ENGINE_BITS:0]    parts     = {{ENGINE_BITS{1'b0}}, 1'b1} << call_split;
-    wire [BLOCKS_BITS+ENGINE_BITS:0] many  = {{BLOCKS_BITS{1'b0}}, parts};
-    wire                    few       = ({{(ENGINE_BITS+1){1'b0}}, total_q} < many);
+    wire [BLOCKS_BITS+ENGINE_BITS:0] sharers = {{BLOCKS_BITS{1'b0}}, parts};
+    wire                    few       = ({{(ENGINE_BITS+1){1'b0}}, total_q} < sharers);
     wire [BLOCKS_BITS+ENGINE_BITS:0] after = {{(BLOCKS_BITS+1){1'b0}}, part_q} + 1'b1;
     wire                    has_block = (after <= {{(ENGINE_BITS+1){1'b0}}, total_q});
     wire [BLOCKS_BITS-1:0]  high      = !few ? share[BLOCKS_BITS-1:0] : has_block ?
@@ -287,6 +293,7 @@ module fcim_planner #(
     assign m_job_tokens  = tokens_q;
 
     assign m_wave_valid     = (state_q == ISSUE) && enough;
+    assign waits            = (state_q == ISSUE) && !enough;
     assign m_wave_ascending = ascending_q;
     assign m_wave_own_start = call_own_start;
     assign m_wave_stream    = stream_q;
@@ -311,7 +318,7 @@ module fcim_planner #(
                 HEAD:      if (!closed_q[tag]) state_q <= (resident && !run_q) ? THIS_RUN : WAVE;
                 THIS_RUN:  if (ran) state_q <= WAVE;
                 NEXT_RUN:  if (ran) state_q <= WAVE;
-                WAVE:      state_q <= run_next ? NEXT_RUN : (ascending_q && !swap_q[1]) ? END : UP;
+                WAVE:      state_q <= run_next ? NEXT_RUN : (ascending_q && !skip) ? END : UP;
                 UP:        if (walked) state_q <= END;
                 END:       state_q <= BLOCKS;
                 BLOCKS:    state_q <= EMIT;
@@ -388,20 +395,22 @@ module fcim_planner #(
         if (state_q == IDLE || state_q == HEAD) begin
             cursor_q       <= {POS_BITS{1'b0}};
             cursor_token_q <= {POS_BITS{1'b0}};
-        end else if (issued && !swap_q[0]) begin
+        end else if (issued && !now_q) begin
             cursor_q       <= cursor_q + last_tile + 1'b1;
-        end else if (state_q == UP && swap_q[1] && !walked) begin
+        end else if (state_q == UP && ascending_q && !walked) begin
             cursor_q       <= cursor_q + 1'b1;
             cursor_token_q <= cursor_token_q + step[POS_BITS-1:0];
-        end else if (emitted && !swap_q[0]) begin
+        end else if (emitted && !now_q) begin
             cursor_token_q <= cursor_token_q + step[POS_BITS-1:0];
         end
-        if (state_q == IDLE) begin
-            swap_q <= 2'd0;
-        end else if (state_q == HEAD) begin
-            swap_q <= {head_q != 0 && ascending_q && several, 1'b0};
+        if (state_q == IDLE || state_q == HEAD) begin
+            later_q  <= head_q != 0 && ascending_q && several && state_q == HEAD;
+            before_q <= many ? 2'd3 : 2'd1;
+            now_q    <= 1'b0;
         end else if (issued) begin
-            swap_q <= {1'b0, swap_q[1]};
+            later_q  <= later_q && before_q != 2'd1;
+            before_q <= before_q - 1'b1;
+            now_q    <= later_q && before_q == 2'd1;
         end
         walk_q <= (state_q == UP) ? walk_q + 1'b1 : {(ENGINE_BITS+1){1'b0}};
 
@@ -422,12 +431,12 @@ module fcim_planner #(
             most_q <= (blocks_q > most_q) ? blocks_q : most_q;
         end
         if (state_q == WAVE) begin
-            last_q <= (!swap_q[1] && (swap_q[0] || cursor_q == 0)) ? remainder[ENGINE_BITS-1:0]
+            last_q <= (now_q || (!later_q && cursor_q == 0)) ? remainder[ENGINE_BITS-1:0]
                                                                    : LAST_ENGINE[ENGINE_BITS-1:0];
         end
         if (state_q == IDLE || state_q == WAVE) begin
-            tile_q  <= swap_q[0] ? {POS_BITS{1'b0}} : cursor_q;
-            token_q <= swap_q[0] ? {POS_BITS{1'b0}} : cursor_token_q;
+            tile_q  <= now_q ? {POS_BITS{1'b0}} : cursor_q;
+            token_q <= now_q ? {POS_BITS{1'b0}} : cursor_token_q;
         end else if (state_q == UP && !walked) begin
             tile_q  <= tile_q + 1'b1;
             token_q <= reach[POS_BITS-1:0];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_read_router: one reader of memory for all who ask. Takes their commands in turn, remembers
+// fcim_read_router: one reader of memory for all who ask. Takes their commands by rank, remembers
 // what each was for, and brings its beats there: descriptors, rows of Q with their multipliers and
 // their head's shift, rows of K and V with theirs into the buffer.
 //
@@ -46,6 +46,8 @@ module fcim_read_router #(
     input  wire                    rst_n,
     output wire                    idle,          // nothing that was asked for is outstanding
     input  wire                    call_decode,
+    input  wire                    hold_loads,    // no key block is asked for
+    input  wire                    loads_first,   // key blocks before queries
 
     // descriptors, before all others
     input  wire                    s_desc_valid,
@@ -170,12 +172,11 @@ module fcim_read_router #(
     wire               open = (!cmd_valid_q || m_cmd_ready) && tags_ready;
 
     assign s_desc_ready  = open;
-    // queries and key blocks take turns: a wave needs both, and those of the next one can wait
-    reg    fetched_q;                                  // the last of theirs was a query's
-    wire   fetch = s_fetch_valid && !(fetched_q && s_load_valid);
-    assign s_fetch_ready = open && !s_desc_valid && !(fetched_q && s_load_valid);
-    assign s_load_ready  = open && !s_desc_valid && (fetched_q || !s_fetch_valid);
-    wire accept = open && (s_desc_valid || s_fetch_valid || s_load_valid);
+    wire   load  = s_load_valid && !hold_loads;
+    wire   fetch = s_fetch_valid && !(loads_first && load);
+    assign s_fetch_ready = open && !s_desc_valid && !(loads_first && load);
+    assign s_load_ready  = open && !s_desc_valid && !hold_loads && (loads_first || !s_fetch_valid);
+    wire accept = open && (s_desc_valid || s_fetch_valid || load);
 
     wire [WHAT_BITS-1:0] asked = s_desc_valid ? DESCRIPTOR
                                : fetch ? H_TABLE + {1'b0, s_fetch_kind}
@@ -184,10 +185,8 @@ module fcim_read_router #(
     always @(posedge clk) begin
         if (!rst_n) begin
             cmd_valid_q <= 1'b0;
-            fetched_q   <= 1'b0;
         end else begin
             cmd_valid_q <= accept || (cmd_valid_q && !m_cmd_ready);
-            fetched_q   <= (accept && !s_desc_valid) ? fetch : fetched_q;
         end
         if (accept) begin
             cmd_q <= s_desc_valid ? {s_desc_address, s_desc_beats, s_desc_rows, s_desc_stride}

@@ -66,5 +66,6 @@ def figures_of(system: SystemConfig, call: Call, run: CallRun) -> Figures:
     waits = {text: sum(counters[name] for counters in run.counters) for name, text in STALLS.items()}
     waits["no tile"] = sum(run.cycles - counters["cycles"] for counters in run.counters)
     loaded = (read - rows * cfg.head_dim) // (2 * block + system.k_table_bytes) * 2 * block
-    return Figures(run.cycles, useful, useful / (run.cycles * macs_per_cycle(system)), read,
-                   run.beats_written * system.beat_bytes, least, tables - loaded, (run.k_blocks + run.v_blocks) * block, loaded, waits)
+    return Figures(cycles=run.cycles, useful_macs=useful, roof=useful / (run.cycles * macs_per_cycle(system)), dram_read=read,
+                   dram_written=run.beats_written * system.beat_bytes, least=least, tables=tables - loaded,
+                   buffer_read=(run.k_blocks + run.v_blocks) * block, buffer_written=loaded, waits=waits)

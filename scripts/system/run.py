@@ -126,8 +126,9 @@ def run(args: argparse.Namespace, seed: int, command: str) -> int:
     call = call_of(args, system, tensors)
     lay_out(system, call, 0, 0)     # whether it fits, before anything takes long
     cycles = estimated_cycles(system, call)
-    print(f"system {system.name}: {system.engines} engines {system.engine.name}, {len(call.groups)} KV heads of {call.group} "
-          f"query heads, {call.tokens} tokens, {call.keys} keys; about {cycles:,} cycles; building and simulating ...", flush=True)
+    print(f"system {system.name}: {system.engines} engines {system.engine.name}, {len(call.groups)} KV heads "
+          f"of {call.group} query heads, {call.tokens} tokens, {call.keys} keys; "
+          f"about {cycles:,} cycles; building and simulating ...", flush=True)
     clock = time.monotonic()
     with of_its_own(args.out / "runs") as folder:
         samples = folder / "samples.hex"

@@ -54,8 +54,8 @@ class Job:
 
 @dataclass(frozen=True)
 class CallRun:
-    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last one's
-    end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call."""
+    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last
+    one's end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call."""
 
     problems: list[str]
     cycles: int
@@ -122,7 +122,9 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
         arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
         if by_block:
             sources, arguments = sources_by_block(system.engine, place), [*arguments, "--hierarchical"]
-        parameters = {**system.verilog_parameters(), "WORDS": -(-size // system.beat_bytes), "RANGES": 1 + at_once}
+        # a power of two, so that calls of about the same size share a build
+        words = 1 << (size // system.beat_bytes).bit_length()
+        parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": 1 + at_once}
         options = replace(run, sources=[*sources, *HARNESS], build_args=arguments, extra_env={
             **run.extra_env, "ACCELERATOR_JOB": str(file), "ACCELERATOR_RECORD": str(record)})
         result = run_bench(TOP, BENCH, parameters, options)

@@ -30,7 +30,8 @@ def some_calls(cfg: EngineConfig, engines: int, generator: np.random.Generator, 
     group, step = 4, cfg.rows // 4
     found = [
         Call(RESIDENT, True, group, 1, 0, 1), Call(RESIDENT, False, group, step * engines, 0, 3),
-        Call(RESIDENT, True, group, step * engines + 1, 3, 4), Call(STREAMED, False, group, step * engines * 2 + 3, 40, 2),
+        Call(RESIDENT, True, group, step * engines + 1, 3, 4), Call(RESIDENT, False, group, 4 * step * engines - 2, 5, 3),
+        Call(STREAMED, False, group, step * engines * 2 + 3, 40, 2),
         Call(STREAMED, False, 1, 1, 0, 1), Call(DECODE, False, group, 1, 0, 2 * engines + 1, engines),
         Call(DECODE, False, group, step, 700, engines, 1), Call(DECODE, False, 1, 1, 99, 1, 1),
         Call(DECODE, False, 2, 1, 8 * 11, 3, max(engines // 2, 1)), Call(DECODE, False, 2, 1, 8 * 2, engines, min(engines, 4))]
@@ -62,7 +63,7 @@ def test_planner(engines: int, seed: int, generator: np.random.Generator, tmp_pa
 # ---- faults
 DIFFERS = "m_.* beat|has not said all|unexpected|cycle budget"
 FAULTS = {
-    "first-wave-is-full": ("swap_q[0] || cursor_q == 0)) ? remainder[ENGINE_BITS-1:0]", "swap_q[0])) ? remainder[ENGINE_BITS-1:0]", DIFFERS),
+    "first-wave-is-full": ("(now_q || (!later_q && cursor_q == 0)) ?", "now_q ?", DIFFERS),
     "three-tiles-at-once": ("assign free[n] = !tiles_q[1];", "assign free[n] = 1'b1;", "a third tile's Q"),
     "does-not-wait-for-blocks": ("(loaded >= most_q)", "(loaded + 1'b1 >= most_q)", "before its blocks"),
     "freed-too-early": ("closed_q & landed;", "closed_q;", "before its tiles"),
@@ -70,9 +71,10 @@ FAULTS = {
     "last-block-forgotten": ("end_q + LAST_KEY;", "end_q;", DIFFERS),
     "shares-of-too-few": ("high      = !few ?", "high      = 1'b1 ?", DIFFERS),
     "merge-all": ("(e[ENGINE_BITS-1:0] >> call_split) == group_q", "1'b1", DIFFERS),
-    "down-from-the-first": ("(ascending_q && !swap_q[1]) ? END : UP;", "!swap_q[1] ? END : UP;", DIFFERS),
-    "never-swaps": ("{head_q != 0 && ascending_q && several, 1'b0}", "2'b00", DIFFERS),
-    "swaps-in-the-first-head": ("{head_q != 0 && ascending_q", "{ascending_q", DIFFERS),
+    "down-from-the-first": ("(ascending_q && !skip) ? END : UP;", "!skip ? END : UP;", DIFFERS),
+    "first-wave-never-later": ("head_q != 0 && ascending_q && several", "1'b0", DIFFERS),
+    "always-second": ("many ? 2'd3 : 2'd1", "2'd1", DIFFERS),
+    "later-in-the-first-head": ("head_q != 0 && ascending_q", "ascending_q", DIFFERS),
     "never-turns": ("call_decode || !ascending_q;", "1'b1;", DIFFERS),
 }
 

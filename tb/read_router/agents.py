@@ -6,7 +6,8 @@ from collections import deque
 from typing import Any
 
 import cocotb
-from cocotb.triggers import RisingEdge
+import numpy as np
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from tb.common.bench import Bench
 from tb.common.bursts import COMMAND_FIELDS
@@ -57,9 +58,10 @@ class Router:
         self.asked_at: deque[int] = deque()     # cycles in which the commands were accepted whose beats are not all taken
         self.ended_at = 0                       # cycle in which the last beat of a command was taken
         self.first, self.before = True, None    # the next beat is a command's first; what the one before it was for
-        dut.call_decode.value = 0
+        dut.call_decode.value = dut.hold_loads.value = dut.loads_first.value = 0
         coverage.sample_parameters(self.size)
         cocotb.start_soon(self._watch())
+        cocotb.start_soon(self._rank(rng("ranks")))
 
     # ---- what the streams tell
     def _asked(self, name: str, beat: Beat) -> None:
@@ -93,22 +95,28 @@ class Router:
             self.asked_at.popleft()
             self.ended_at = cycle()
 
+    async def _rank(self, draw: np.random.Generator) -> None:
+        """Key blocks go first or wait, or neither, for a while each."""
+        while True:
+            self.dut.loads_first.value, self.dut.hold_loads.value = int(draw.integers(2)), int(draw.integers(4) == 0)
+            await ClockCycles(self.dut.clk, int(draw.integers(1, 40)))
+
     async def _watch(self) -> None:
         edge, dut = RisingEdge(self.dut.clk), self.dut
         gives = [getattr(dut, name) for name in ("m_desc_valid", "k_we", "v_we", "loaded", "m_q_valid")]
-        last = 0
         while True:
             await edge
             if dut.rst_n.value != 1:
-                last = 0
                 continue
             waits = [getattr(dut, f"{name}_valid").value == 1 for name in FIELDS]
             taken = [getattr(dut, f"{name}_ready").value == 1 for name in FIELDS]
             for number, name in enumerate(FIELDS):
                 if waits[number] and taken[number]:
                     assert not (number and waits[0]), f"{name} is taken before a descriptor"
-                    assert number == 0 or number != last or not waits[3 - number], f"{name} is taken twice though the other waits"
-                    last = number or last
+                    first, held = dut.loads_first.value == 1, dut.hold_loads.value == 1
+                    assert number != 1 or not (waits[2] and first and not held), "a query is taken though a key block goes first"
+                    assert number != 2 or not (waits[1] and not first), "a key block is taken before a query"
+                    assert number != 2 or not held, "a key block is taken while these are held"
                     coverage.sample_turn(number, any(wait for other, wait in enumerate(waits) if other != number))
             coverage.sample_ahead(len(self.asked_at), self.most)
             if dut.m_q_valid.value == 1 and dut.m_q_ready.value == 0:

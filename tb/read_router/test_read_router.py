@@ -33,7 +33,10 @@ PLAIN, STALLS, MANY, RESET = "calls/pattern=none", "calls/pattern=both", "many_c
 DIFFER = "beats differ|expected beats did not come|is X in an accepted|, while .* is high"
 FAULTS = {
     "descriptors-wait": ("s_fetch_ready = open && !s_desc_valid", "s_fetch_ready = open", PLAIN, "before a descriptor"),
-    "no-turns": ("? fetch : fetched_q;", "? 1'b0 : fetched_q;", PLAIN, "though the other waits"),
+    "loads-never-first": ("s_fetch_ready = open && !s_desc_valid && !(loads_first && load);",
+                          "s_fetch_ready = open && !s_desc_valid;", PLAIN, "goes first"),
+    "loads-always-first": ("hold_loads && (loads_first || !s_fetch_valid);", "hold_loads;", PLAIN, "before a query"),
+    "not-held": ("open && !s_desc_valid && !hold_loads &&", "open && !s_desc_valid &&", PLAIN, "while these are held"),
     "takes-what-it-forgets": ("(!cmd_valid_q || m_cmd_ready) && tags_ready;", "!cmd_valid_q || m_cmd_ready;", MANY,
                               f"{DIFFER}|nobody remembers"),
     "one-multiplier-for-a-beat": ("k_word[k_lane*K_ENTRY +: K_ENTRY]", "k_word[0 +: K_ENTRY]", PLAIN, DIFFER),
