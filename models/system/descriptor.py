@@ -1,6 +1,7 @@
 """A descriptor: the 128 bytes by which software orders one call of the accelerator, and which of them the hardware refuses.
 
-``rtl/system/fcim_command_processor.v`` does what :func:`check` says; the table in ``docs/system.md`` is made from :data:`FIELDS`.
+``rtl/system/fcim_command_processor.v`` does what :func:`check` says; the table in ``docs/registers.md`` is made from
+:data:`FIELDS`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from scripts.figures import (
 )
 from scripts.figures.pages import Page, Piece
 from scripts.figures.pictures import take_pictures
-from scripts.figures.reports import Data, Report
+from scripts.figures.reports import Data, Report, Reports
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
@@ -49,7 +49,7 @@ class Figure:
 
     make: Callable[..., list[Piece]]
     regions: tuple[str, ...] = ()
-    report: Report | None = None
+    report: Report | Reports | None = None
     always: bool = False
 
 
@@ -72,6 +72,7 @@ def all_figures() -> dict[str, Figure]:
         "memories": Figure(memories.memories, ("memories",)),
         "widths": Figure(widths.widths, ("widths",)),
         "system-plan": Figure(system.system_plan, ("system-plan",)),
+        "system-runs": Figure(system.system_runs, ("system-runs",), reports.SYSTEM),
         "registers": Figure(registers.registers, ("registers",)),
         "descriptor": Figure(registers.descriptor, ("descriptor", "statuses")),
         "jobs": Figure(engine.jobs),
@@ -113,7 +114,7 @@ def chosen(text: str | None, names: Sequence[str]) -> list[str]:
     return given or list(names)
 
 
-def report_for(report: Report, run: bool) -> tuple[Data | None, str]:
+def report_for(report: Report | Reports, run: bool) -> tuple[Data | None, str]:
     """A report's data to write from, made again where that is wanted, and what there is to say about it."""
     data = report.data()
     stale = data is not None and report.outdated()
@@ -126,7 +127,7 @@ def report_for(report: Report, run: bool) -> tuple[Data | None, str]:
     return data, f"from {report.file}" + (f", which is older than the sources; run: {report.command}" if stale else "")
 
 
-def report_to_check(report: Report) -> tuple[Data | None, str]:
+def report_to_check(report: Report | Reports) -> tuple[Data | None, str]:
     """A report's data if it says something about these sources."""
     data = report.data()
     if data is None or report.outdated():

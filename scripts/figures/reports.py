@@ -72,6 +72,47 @@ class Report:
             raise FcimError(f"{self.command} ended with exit code {done.returncode}; run it by itself")
 
 
+@dataclass(frozen=True)
+class Reports:
+    """Several that make one table: there if all are, out of date if one is. See :class:`Report`; ``data`` holds them by file."""
+
+    parts: tuple[Report, ...]
+
+    @property
+    def file(self) -> str:
+        """All their files."""
+        return ", ".join(part.file for part in self.parts)
+
+    @property
+    def command(self) -> str:
+        """All their commands."""
+        return "; ".join(part.command for part in self.parts)
+
+    @property
+    def long(self) -> bool:
+        """Whether one is."""
+        return any(part.long for part in self.parts)
+
+    def data(self) -> Data | None:
+        """Each one's data by its file, None if one lacks."""
+        found = {part.file: part.data() for part in self.parts}
+        return None if None in found.values() else found
+
+    def outdated(self) -> bool:
+        """Whether a source is newer than one of them."""
+        return any(part.outdated() for part in self.parts)
+
+    def make(self) -> None:
+        """Make those that lack or are old.
+
+        Raises:
+            FcimError: a command failed.
+        """
+        for part in self.parts:
+            if part.data() is None or part.outdated():
+                part.make()
+
+
 SMOLLM2 = "smollm2"
 
 
@@ -118,6 +159,19 @@ def _pretrained(context: int) -> Callable[[Data], bool]:
     return usual
 
 
+def _accelerator(phase: str, tokens: int) -> Callable[[Data], bool]:
+    """Runs of the shipped model through the accelerator, with all defaults."""
+    def usual(data: Data) -> bool:
+        wanted = ["make", "system", "SYSTEM=default", f"TOKENS={tokens}", f"PHASE={phase}", "DRAM_GBS=51.2", "DRAM_LATENCY=100"]
+        return data["verdict"] == "PASS" and data["command"].split()[:-1] == wanted
+
+    return usual
+
+
+SYSTEM = Reports(tuple(
+    Report("system", f"build/system-{phase}-{tokens}/report.json", _accelerator(phase, tokens), True,
+           (f"PHASE={phase}", f"TOKENS={tokens}", f"OUT=build/system-{phase}-{tokens}"))
+    for phase, tokens in (("prefill", 512), ("prefill", 2048), ("decode", 4096))))
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
     _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024
     and all(x["alone"] is not None for x in d["layers"])), variables=("LAYER=all",))
