@@ -3,11 +3,11 @@
 // which key blocks to load, which rows of Q to fetch, which wave to run, what to merge, where rows
 // of O go.
 //
-// Prefill: the first wave of a head has the tiles that the engines do not divide, the others one
+// In a prefill the first wave of a head has the tiles that the engines do not divide, the others one
 // for each engine; waves go up and down in turn through the whole call. Where a head behind the
 // first begins with a wave up, its first one, the shortest, comes second or fourth instead. In
 // resident mode the head behind is loaded as soon as the one before is freed, and a wave waits
-// until its blocks are there. In decode a wave has the parts of as many KV heads as fit.
+// until its blocks are there. In decode a wave has the parts of as many KV heads as fit the engines.
 //
 // Latency:    The first request comes 3 cycles after start.
 // Throughput: A tile in 3 cycles, a wave in 2 more; downwards one per tile more.
@@ -141,7 +141,7 @@ module fcim_planner #(
     reg                            ascending_q, stream_q;
     reg                            tile_sent_q, job_sent_q;
     reg  [1:0]                     closed_q;     // all waves of the head are given
-    reg                            run_q, ahead_q;   // the run of this head, of the next is given
+    reg                            run_q, ahead_q;   // the run of this head, of the next one is given
 
     wire resident  = !call_decode && !call_streamed;
     wire tag       = head_q[0] && resident;
