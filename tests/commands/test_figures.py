@@ -17,7 +17,7 @@ from models.hardware.orders import Effect, Orders
 from models.hardware.schedules import DEFAULT_OPTIONS, SCHEDULES, TileOptions
 from models.tensors.text import CODE, PROSE
 from scripts.figures import __main__ as command
-from scripts.figures import machine, pictures, reports, runs, schedules
+from scripts.figures import machine, pictures, reports, runs, schedules, system
 from scripts.figures.machine import fill
 from scripts.figures.pages import END, Page, Piece, begin
 from scripts.figures.reports import Report
@@ -219,6 +219,16 @@ def calibration() -> dict[str, Any]:
     return json.loads(orders.text_form())
 
 
+def accelerator(phase: str, tokens: int) -> dict[str, Any]:
+    """A report of ``make system``."""
+    waits = dict.fromkeys((*system.WAITS, "rows of O not taken"), 16)
+    figures = {"cycles": 100, "roof": 0.5, "dram_read": 2000, "dram_written": 1000, "least": 2000, "buffer_read": 5000,
+               "waits": waits}
+    command = f"make system SYSTEM=default TOKENS={tokens} PHASE={phase} DRAM_GBS=51.2 DRAM_LATENCY=100 SEED=1"
+    return {"verdict": "PASS", "command": command, "phase": phase, "source": {"tokens": tokens}, "system": {"engines": 16},
+            "figures": figures}
+
+
 def coverage() -> dict[str, Any]:
     """A report of ``make coverage``."""
     full = {"hit": 700, "total": 700, "excluded": 0}
@@ -247,6 +257,7 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     timings = [{"tokens": n, "hardware": 1.0, "torch": 0.1, "memory": 30.0} for n in (512, 1024, 2048, 4096, 8192)]
     line = {"seconds": 2.0, "cycles": 100, "macs_per_second": 1e6, "simulator": 1.0, "playing": 0.5, "python": 1.0}
     pieces += runs.bench_attention({"timings": timings}) + runs.bench_sim({"lines": [line] * 7})
+    pieces += system.system_runs({tokens: accelerator("prefill", tokens) for tokens in (512, 2048, 4096)})
     pages = {name: Page.read(ROOT / name) for name in command.PAGES}
     for piece in pieces:
         pages[piece.page].put(piece)
@@ -302,6 +313,29 @@ def test_reports_that_are_older_than_the_sources(tmp_path: Path, monkeypatch: py
     assert command.report_for(quick, True)[0] == {} and command.report_to_check(quick)[0] == {} and ran == ["long", "quick"]
     path.unlink()
     assert command.report_for(long, False)[0] is None and len(ran) == 2
+
+
+def test_a_table_of_several_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is written when all are there; what lacks, or is of another run, is made, and nothing else."""
+    monkeypatch.setattr(Report, "path", property(lambda self: tmp_path / self.file.replace("/", "-")))
+    monkeypatch.setattr(Report, "outdated", lambda self: False)
+    ran: list[Report] = []
+
+    def make(self: Report) -> None:
+        ran.append(self)
+        values = dict(variable.split("=") for variable in self.variables)
+        self.path.write_text(json.dumps(accelerator(values["PHASE"], int(values["TOKENS"]))))
+
+    monkeypatch.setattr(Report, "make", make)
+    first, second, third = reports.SYSTEM.parts
+    make(first)
+    second.path.write_text(json.dumps(accelerator("prefill", 2048) | {"verdict": "FAIL"}))
+    assert command.report_for(reports.SYSTEM, False)[0] is None and command.report_to_check(reports.SYSTEM)[0] is None
+    data, _ = command.report_for(reports.SYSTEM, True)
+    assert data is not None and ran == [first, second, third]
+    rows = system.system_runs(data)[0].text.split("\n")[2:]
+    assert [plain(row).split(" | ")[:5] for row in rows] == [
+        [f"| {name} keys", "100", "50.0", "0.00", "1.500"] for name in ("prefill, 512", "prefill, 2,048", "decode, 4,096")]
 
 
 def test_pictures_stay_where_nothing_can_make_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
