@@ -142,7 +142,7 @@ module fcim_planner #(
     reg                            ascending_q, stream_q;
     reg                            tile_sent_q, job_sent_q;
     reg  [1:0]                     closed_q;     // all waves of the head are given
-    reg                            run_q, ahead_q;   // the run of this head, of the next one is given
+    reg                            run_q, ahead_q;   // the run of this head, of the next is given
 
     wire resident  = !call_decode && !call_streamed;
     wire tag       = head_q[0] && resident;
