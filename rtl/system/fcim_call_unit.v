@@ -298,8 +298,9 @@ module fcim_call_unit #(
             write_error_q <= !start && (write_error_q || write_error);
         end
     end
-    assign call_read_error   = read_error_q;
-    assign call_write_error  = write_error_q;
+    // the last answer's error comes as the call ends
+    assign call_read_error   = read_error_q || read_error;
+    assign call_write_error  = write_error_q || write_error;
     assign call_engine_error = cluster_error || error_rows;
 
     // a head that nobody waits for yet is loaded when no row of O wants to be written
