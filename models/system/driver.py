@@ -7,14 +7,14 @@ that both can be; where nothing waits, :func:`asyncio.run` drives them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from models.errors import FcimError
 from models.system.config import SystemConfig
-from models.system.descriptor import COMPLETION_BYTES, DESCRIPTOR_BYTES, Descriptor, Status
+from models.system.descriptor import BASES, COMPLETION_BYTES, DESCRIPTOR_BYTES, Descriptor, Status
 from models.system.registers import REGISTERS
 
 PAGE = 4096
@@ -78,6 +78,14 @@ class Layout:
     completion: Region
     shape: tuple[int, int, int]
 
+    def moved(self, by: int, completion: int, tag: int) -> Layout:
+        """The same call ``by`` bytes further on, with its word at ``completion`` and another tag."""
+        bases = {name: getattr(self.descriptor, name) + by for name in BASES}
+        return replace(
+            self, descriptor=replace(self.descriptor, completion=completion, tag=tag, **bases),
+            images=tuple((base + by, data) for base, data in self.images), o=replace(self.o, base=self.o.base + by),
+            completion=replace(self.completion, base=completion))
+
     def output(self, data: bytes) -> np.ndarray:
         """``O`` int16 ``[query heads, tokens, head_dim]`` out of the bytes of its region, where it lies by tokens."""
         heads, tokens, dim = self.shape
@@ -97,13 +105,14 @@ class Accelerator:
 
     Args:
         base: a multiple of 4 KB.
+        log_entries: log2 of the ring's descriptors, 9 at most.
     """
 
-    def __init__(self, bus: Bus, system: SystemConfig, base: int) -> None:
-        self.bus, self.system = bus, system
-        self.entries = 1 << LOG_ENTRIES
+    def __init__(self, bus: Bus, system: SystemConfig, base: int, log_entries: int = LOG_ENTRIES) -> None:
+        self.bus, self.system, self.log_entries = bus, system, log_entries
+        self.entries = 1 << log_entries
         self.ring = Region(base, self.entries * DESCRIPTOR_BYTES)
-        self.words = Region(self.ring.end, self.entries * PAGE // self.entries)
+        self.words = Region(-(-self.ring.end // PAGE) * PAGE, PAGE)
         self.heap = self.free = self.words.end
         self.given = self.ended = 0
 
@@ -126,13 +135,17 @@ class Accelerator:
         for name, value in self.system.verilog_parameters().items():
             if (register := name.lower()) in REGISTERS and (found := await self.read(register)) != value:
                 raise FcimError(f"the accelerator has {name} = {found}, configuration '{self.system.name}' {value}; use its own")
+        await self.reset()
+
+    async def reset(self) -> None:
+        """Give up the calls that are under way and begin anew, with an empty ring."""
         await self.write("control", soft_reset=1)
         while (await self.read("status")) & REGISTERS["status"].field("resetting").mask:
             pass
         self.given = self.ended = 0
         await self.bus.write_register(REGISTERS["ring_base_lo"].offset, self.ring.base & 0xFFFFFFFF)
         await self.bus.write_register(REGISTERS["ring_base_hi"].offset, self.ring.base >> 32)
-        await self.bus.write_register(REGISTERS["ring_size"].offset, LOG_ENTRIES)
+        await self.bus.write_register(REGISTERS["ring_size"].offset, self.log_entries)
         await self.write("irq_enable", done=1, error=1)
         await self.write("control", enable=1)
 

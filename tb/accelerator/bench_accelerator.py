@@ -1,6 +1,6 @@
 """Attention calls through ``fcim_accelerator`` with its memory, driven by the driver that software uses.
 
-Environment: ACCELERATOR_JOB, a pickled :class:`tb.accelerator.run.Job`; ACCELERATOR_RECORD, where the record goes.
+Environment: ACCELERATOR_JOB, a pickled :class:`tb.accelerator.job.Job`; ACCELERATOR_RECORD, where the record goes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import cocotb
 import numpy as np
 
 from models.system.driver import PAGE, Accelerator
-from models.system.layout import lay_out
 from tb.accelerator.bus import SimulatedBus
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
 
@@ -31,17 +30,16 @@ async def run_calls(dut: Any) -> None:
     accelerator = Accelerator(bus, job.system, PAGE)
     await accelerator.start()
     record: dict[str, Any] = {}
-    for start in range(0, len(job.calls), job.at_once):
-        calls = job.calls[start : start + job.at_once]
+    for start in range(0, len(job.layouts), job.at_once):
+        layouts = job.layouts[start : start + job.at_once]
         await accelerator.write("control", enable=1, clear_counters=1)
         before = [int(dut.beats_read.value), int(dut.beats_written.value)]
         jobs = []
         dut.guard.value = 0
         dut.sample_cycles.value = job.sample_cycles
         begin = cycle()
-        for call in calls:
-            jobs.append(await accelerator.submit(
-                lambda base, word, tag, call=call: lay_out(job.system, call, base, word, tag)))
+        for layout in layouts:
+            jobs.append(await accelerator.submit(layout.moved))
             bus.guard([accelerator.words, *(one.layout.o for one in jobs)])
         for number, one in enumerate(jobs, start):
             record[f"status_{number}"] = int(await accelerator.wait(one))

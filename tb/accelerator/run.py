@@ -19,6 +19,7 @@ from scripts.flow.processes import WORK
 from scripts.flow.simulator import BUILD_ARGS, USUAL, RunOptions, run_bench
 from scripts.flow.sources import ROOT, rtl_files
 from tb.accelerator.hierarchy import sources_by_block
+from tb.accelerator.job import Job
 
 TOP, BENCH = "tb_accelerator", "tb.accelerator.bench_accelerator"
 HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
@@ -35,21 +36,6 @@ class Pace:
     latency: int = 20
     rate_beats: int = 0
     rate_cycles: int = 0
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a bench is to do."""
-
-    system: SystemConfig
-    calls: Sequence[Call]
-    latency: int
-    rate_beats: int
-    rate_cycles: int
-    at_once: int
-    stalls: bool
-    sample_cycles: int
-    budget: int
 
 
 @dataclass(frozen=True)
@@ -108,10 +94,10 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
     """
     wanted = [golden(system, call) for call in calls]
     outs = [(out.numpy(), placed) for out, placed in wanted]
-    size = max(sum(lay_out(system, call, 0, 0).o.end + 8192 for call in calls[i : i + at_once])
-               for i in range(0, len(calls), at_once)) + 65536
+    layouts = [lay_out(system, call, 0, 0) for call in calls]
+    size = max(sum(layout.o.end + 8192 for layout in layouts[i : i + at_once]) for i in range(0, len(calls), at_once)) + 65536
     keys = sum(len(one.tile.k) for _, placed in wanted for one in placed)
-    job = Job(system, calls, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
+    job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or 100_000 + 40 * keys * system.engine.cycles_per_key)
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,50 @@
+"""What happens around calls of the accelerator, and faults in how its blocks are connected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
+from scripts.flow.sources import rtl_files
+from tb.accelerator.events import BENCH, PARAMETERS, events_environment
+from tb.accelerator.run import HARNESS, TOP
+from tb.common.mutation import faulty_sources
+
+TESTS = 13
+
+
+def test_events(seed: int, generator: np.random.Generator) -> None:
+    with events_environment(generator) as environment:
+        result = run_bench(TOP, BENCH, PARAMETERS, RunOptions(sim="icarus", seed=seed, sources=[*rtl_files(), *HARNESS],
+                                                              extra_env=environment))
+    assert result.passed == TESTS
+
+
+# ---- faults
+ACCELERATOR, UNIT = "rtl/system/fcim_accelerator.v", "rtl/system/fcim_call_unit.v"
+RESET, WRITES, READS, COUNTERS, DESCRIPTOR = "soft_reset/name=resident", "writes_fail", "reads_fail", "counters", "interrupts"
+FAULTS = {
+    "reset-does-not-stop-the-bus": (ACCELERATOR, ".stop(resetting_q)", ".stop(1'b0)", RESET),
+    "reset-ends-at-once": (ACCELERATOR, "!(settled && bus_idle)", "!settled", RESET),
+    "reset-of-the-registers-alone": (ACCELERATOR, "<= !soft_reset && !resetting_q;", "<= 1'b1;", RESET),
+    "starts-again-and-again": (ACCELERATOR, "call_valid && !called_q;", "call_valid;", DESCRIPTOR),
+    "counts-calls-for-cycles": (ACCELERATOR, ".count_cycle(call_valid)", ".count_cycle(call_done)", COUNTERS),
+    "engines-keep-their-counters": (UNIT, ".clear(clear_counters)", ".clear(1'b0)", COUNTERS),
+    "done-before-the-rows": (UNIT, "store_idle && jobs_empty", "jobs_empty", WRITES),
+    "last-answer-missed": (UNIT, "= write_error_q || write_error;", "= write_error_q;", WRITES),
+    "read-errors-stay": (UNIT, "!start && (read_error_q || read_error)", "read_error_q || read_error", READS),
+    "blocks-of-decode-do-not-count": (UNIT, ".loaded_counts(call_decode || ", ".loaded_counts(", DESCRIPTOR),
+    "never-fused": (UNIT, ".s_q_fused(call_fused)", ".s_q_fused(1'b0)", COUNTERS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
+    file, old, new, test = FAULTS[fault]
+    with events_environment(generator) as environment, pytest.raises(BenchFailed):
+        run_bench(TOP, BENCH, PARAMETERS, RunOptions(
+            sim="icarus", seed=seed, sources=[*faulty_sources(tmp_path, [(file, old, new)]), *HARNESS],
+            build_root=tmp_path / "build", testcase=test, extra_env=environment))
