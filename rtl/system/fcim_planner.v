@@ -9,6 +9,11 @@
 // instead. In resident mode the head behind is loaded as soon as the one before is freed, and a
 // wave waits until its blocks are there. In decode a wave has the parts of as many KV heads as
 // fit the engines.
+// In prefill the first wave of a head has the tiles that the engines do not divide, the others one
+// for each engine; waves go up and down in turn through the whole call. Where a head behind the
+// first begins with a wave up, its first one, the shortest, comes second or fourth instead. In
+// resident mode the head behind is loaded as soon as the one before is freed, and a wave waits
+// until its blocks are there. In decode a wave has the parts of as many KV heads as fit.
 //
 // Latency:    The first request comes 3 cycles after start.
 // Throughput: A tile in 3 cycles, a wave in 2 more; downwards one per tile more.
@@ -172,7 +177,14 @@ module fcim_planner #(
         for (n = 0; n < 2; n = n + 1) begin : g_head
             wire [ENGINES-1:0]    mine = tile_done & (n[0] ? tile_done_tag : ~tile_done_tag);
             wire [TILES_BITS-1:0] more = {{(TILES_BITS-1){1'b0}}, emitted && tag == n[0]};
-            wire [TILES_BITS-1:0] less = $countones(mine);
+            reg  [TILES_BITS-1:0] less;
+            always @* begin : ends
+                integer e;
+                less = {TILES_BITS{1'b0}};
+                for (e = 0; e < ENGINES; e = e + 1) begin
+                    less = less + {{(TILES_BITS-1){1'b0}}, mine[e]};
+                end
+            end
             always @(posedge clk) begin
                 if (!rst_n) begin
                     under_way_q[n] <= {TILES_BITS{1'b0}};
