@@ -9,11 +9,6 @@
 // instead. In resident mode the head behind is loaded as soon as the one before is freed, and a
 // wave waits until its blocks are there. In decode a wave has the parts of as many KV heads as
 // fit the engines.
-// In prefill the first wave of a head has the tiles that the engines do not divide, the others one
-// for each engine; waves go up and down in turn through the whole call. Where a head behind the
-// first begins with a wave up, its first one, the shortest, comes second or fourth instead. In
-// resident mode the head behind is loaded as soon as the one before is freed, and a wave waits
-// until its blocks are there. In decode a wave has the parts of as many KV heads as fit.
 //
 // Latency:    The first request comes 3 cycles after start.
 // Throughput: A tile in 3 cycles, a wave in 2 more; downwards one per tile more.
