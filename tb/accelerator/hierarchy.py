@@ -6,11 +6,13 @@ which holds the engine itself, whose text is the RTL's but for its name.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 from models.hardware.config import EngineConfig
 from models.hardware.interface import ENGINE, ENGINE_PINS, ports
+from scripts.flow.files import write_atomic
 from scripts.flow.sources import rtl_files
 
 ENGINE_FILE, BLOCK, INSIDE = "fcim_engine.v", "fcim_engine_block", "fcim_engine_inside"
@@ -30,7 +32,12 @@ def _shell(cfg: EngineConfig) -> str:
 
 
 def sources_by_block(cfg: EngineConfig, folder: Path) -> list[Path]:
-    """The RTL's files for an accelerator of engines ``cfg``, some of them written to ``folder``, and Verilator's control file."""
+    """The RTL's files for an accelerator of engines ``cfg``, some of them written below ``folder``, and Verilator's control file.
+
+    Equal engines have equal files in an equal place, so that a build serves every run.
+    """
+    shell = _shell(cfg)
+    folder = folder / f"engine-{hashlib.sha256(shell.encode()).hexdigest()[:12]}"
     found = []
     for file in rtl_files():
         if file.name != ENGINE_FILE:
@@ -38,9 +45,9 @@ def sources_by_block(cfg: EngineConfig, folder: Path) -> list[Path]:
             continue
         text, count = re.subn(r"\bmodule fcim_engine\b", f"module {INSIDE}", file.read_text())
         assert count == 1, f"{file} is to hold one module"
-        for name, body in ((f"{INSIDE}.v", text), ("fcim_engine_shell.v", _shell(cfg))):
-            (folder / name).write_text(body)
+        for name, body in ((f"{INSIDE}.v", text), ("fcim_engine_shell.v", shell)):
+            write_atomic(folder / name, body)
             found.append(folder / name)
     control = folder / "engine.vlt"
-    control.write_text(CONTROL)
+    write_atomic(control, CONTROL)
     return [control, *found]

@@ -79,6 +79,25 @@ def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple
                    [record[f"o_{number}"] for number in range(start, start + len(calls))])
 
 
+def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
+               by_block: bool) -> tuple[dict[str, int], RunOptions]:
+    """Parameters of ``tb_accelerator`` and options for its build: more than ``room`` bytes of memory, ``ranges`` of them that may be
+    written; ``by_block``: see :func:`run_calls`."""
+    sources = list(run.sources) if run.sources is not None else rtl_files()
+    arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
+    if by_block:
+        sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
+    # a power of two, so that calls of about the same size share a build
+    words = 1 << (room // system.beat_bytes).bit_length()
+    parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": ranges}
+    return parameters, replace(run, sources=[*sources, *HARNESS], build_args=arguments)
+
+
+def cycle_budget(system: SystemConfig, keys: int) -> int:
+    """Cycles in which tiles of ``keys`` keys altogether are far more than done."""
+    return 100_000 + 40 * keys * system.engine.cycles_per_key
+
+
 def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), at_once: int = 1, stalls: bool = False,
               run: RunOptions = USUAL, by_block: bool = False, sample_cycles: int = 0, budget: int | None = None,
               samples: Path | None = None) -> list[CallRun]:
@@ -99,20 +118,15 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
     keys = sum(len(one.tile.k) for _, placed in wanted for one in placed)
     job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or 100_000 + 40 * keys * system.engine.cycles_per_key)
+    job = Job(system, calls, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
+              budget or cycle_budget(system, keys))
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="accelerator-") as folder:
         file, record = Path(folder) / "job.pickle", Path(folder) / "record.npz"
         file.write_bytes(pickle.dumps(job))
-        sources = list(run.sources) if run.sources is not None else rtl_files()
-        arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
-        if by_block:
-            sources, arguments = sources_by_block(system.engine, place), [*arguments, "--hierarchical"]
-        # a power of two, so that calls of about the same size share a build
-        words = 1 << (size // system.beat_bytes).bit_length()
-        parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": 1 + at_once}
-        options = replace(run, sources=[*sources, *HARNESS], build_args=arguments, extra_env={
-            **run.extra_env, "ACCELERATOR_JOB": str(file), "ACCELERATOR_RECORD": str(record)})
+        parameters, options = simulation(system, size, 1 + at_once, run, by_block)
+        options = replace(options, extra_env={**run.extra_env, "ACCELERATOR_JOB": str(file), "ACCELERATOR_RECORD": str(record)})
         result = run_bench(TOP, BENCH, parameters, options)
         if samples is not None:
             (result.log.parent / "samples.hex").replace(samples)
