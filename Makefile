@@ -92,8 +92,8 @@ bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the 
 perplexity: $(STAMP) ## what a language model loses with the hardware's attention, by kind of text, on request by layer
 	@$(PY) -m scripts.call perplexity $(in_model_flags) $(skip_flags) $(order_flags) $(call flag,LAYER,--layer) $(call flag,CONTEXT,--context) $(call flag,STRIDE,--stride)
 
-generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side
-	@$(PY) -m scripts.call generate $(in_model_flags) $(skip_flags) $(order_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new)
+generate: $(STAMP) ## greedy text with float attention and with the hardware's, side by side; RTL=1: a few tokens in the Verilog
+	@$(PY) -m scripts.call generate $(in_model_flags) $(skip_flags) $(order_flags) $(call flag,PROMPT,--prompt) $(call flag,NEW,--new) $(call flag,RTL,--rtl) $(call flag,SYSTEM,--system)
 
 precision: $(STAMP) ## loss and SQNR by bits, scales, smoothing, rotation and threshold
 	@$(PY) -m scripts.call precision $(in_model_flags) $(call flag,CONTEXT,--context)

@@ -38,7 +38,7 @@ def main() -> int:
         arguments = pytest_arguments(args)
     else:
         check_call(args, ROOT / "build" if target in WRITE_TO_BUILD else None)
-        if simulators := ON_SIMULATORS.get(target):
+        if simulators := ("verilator",) if getattr(args, "rtl", False) else ON_SIMULATORS.get(target):
             from scripts.flow.simulator import require_simulator  # late: only simulations need cocotb
 
             for sim in (getattr(args, "sim", None),) if getattr(args, "sim", None) else simulators:

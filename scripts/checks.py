@@ -50,11 +50,28 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
         for name in ("schedule", "fused", "tau"):
             if given[name] is not None:
                 raise FcimError(f"{name.upper()} and ORDERS are both given; ORDERS says it for each KV head, so give one of them")
+    if "rtl" in given:
+        _check_rtl(given)
     for name in ("layer", "text"):
         if given.get("tensors") and given.get(name):
             raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")
     if out is not None and given.get("out") in (None, out):
         check_may_write(out, None)
+
+
+NOT_IN_RTL = {"config": "SYSTEM names the engines too", "schedule": "the accelerator's waves choose the order of the keys",
+              "orders": "the accelerator takes the same options for all KV heads of a layer"}
+
+
+def _check_rtl(given: dict[str, object]) -> None:
+    """What goes with RTL and what does not."""
+    if not given["rtl"]:
+        if given.get("system"):
+            raise FcimError("SYSTEM does nothing without RTL=1; give both")
+        return
+    for name, why in NOT_IN_RTL.items():
+        if given.get(name):
+            raise FcimError(f"{name.upper()} and RTL=1 are both given, but {why}; leave {name.upper()} out")
 
 
 def _check_with(cfg: EngineConfig, given: dict[str, object]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.errors import FcimError
+from models.hardware.config import EngineConfig
+from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
 from models.hf_attention.kernel import Skipped, integer_attention
 from models.hf_attention.positions import tokens_there
@@ -19,9 +22,11 @@ from models.hf_attention.statistics import layer_statistics
 from models.hf_attention.tiles import tiled_attention, torch_attention
 from models.tensors.fit import pad_channels
 
+Compute = Callable[[EngineConfig, TileOptions, list[QuantisedGroup]], Tensor]
 OBSERVER = "fcim_observer"
 """Attribute of a module: called with ``(layer, q [H, Tq, D], k, v [Hkv, n, D], scale, out [H, Tq, D])`` of every sequence."""
 _SKIPPED = "fcim_skipped"
+_COMPUTE = "fcim_compute"
 
 
 @contextmanager
@@ -37,6 +42,13 @@ def counted(model: nn.Module) -> Iterator[Skipped]:
     found = Skipped()
     with _on_modules(model, _SKIPPED, found):
         yield found
+
+
+@contextmanager
+def computed_by(model: nn.Module, compute: Compute) -> Iterator[None]:
+    """Let ``compute`` meanwhile give what :func:`models.hf_attention.kernel.integer_attention` would, in every layer."""
+    with _on_modules(model, _COMPUTE, compute):
+        yield
 
 
 @contextmanager
@@ -76,10 +88,11 @@ def _sequence(module: nn.Module, settings: Settings, q: Tensor, k: Tensor, v: Te
     by_group = q.reshape(k.shape[0], -1, *q.shape[1:])
     options = [settings.options_of(module.layer_idx, kv) for kv in range(len(k))]
     out = torch.empty(by_group.shape, dtype=torch.float32 if settings.quantise else torch.float64, device=q.device)
+    compute: Compute = getattr(module, _COMPUTE, None) or partial(integer_attention, skipped=getattr(module, _SKIPPED, None))
     for same in dict.fromkeys(options):     # KV heads of equal options are computed together
         heads = [kv for kv, own in enumerate(options) if own == same]
         if settings.quantise:
-            found = integer_attention(cfg, same, [groups[kv] for kv in heads], getattr(module, _SKIPPED, None))
+            found = compute(cfg, same, [groups[kv] for kv in heads])
             out[heads] = found[..., :q.shape[-1]]
         else:
             out[heads] = tiled_attention(cfg, same, by_group[heads], k[heads], v[heads], scale)

@@ -139,9 +139,13 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
                 skipped.add((x.plan.seen[first:] - block * x.plan.size).clamp(max=x.plan.size), ran)
         row_sum[first:] += p.sum(-1)
         acc[first:] += _batched(_scaled(p, x.value_multipliers(block)), x.values(block))
-    out = nx.normalise(acc.long(), row_sum.long()).double()
+    return dequantised(unpack(nx.normalise(acc.long(), row_sum.long()), x.group, x.tokens), groups)
+
+
+def dequantised(out: Tensor, groups: list[QuantisedGroup]) -> Tensor:
+    """Codes ``[N, G, Tq, D]`` that the hardware gives for the ``groups``, as float32."""
     scale = torch.stack([g.v_scale for g in groups]).double() / (1 << OUT_FRAC)
-    return (unpack(out, x.group, x.tokens) * scale[:, None, None]).float()
+    return (out.double() * scale[:, None, None]).float()
 
 
 def _rescale(row_sum: Tensor, acc: Tensor, amount: Tensor) -> None:

@@ -72,6 +72,22 @@ class Call:
         return Decode(system.engine, system.engines, len(self.groups), self.group, self.tokens, self.first, self.split or 0)
 
 
+def layer_call(system: SystemConfig, groups: Sequence[QuantisedGroup], options: TileOptions) -> Call:
+    """The call that a model makes of a layer as it runs: one token after a cache is a decode, its keys shared out over all
+    engines; everything else a prefill, whose tiles begin with their own diagonals where the keys fit the buffer.
+
+    Raises:
+        FcimError: it does not fit the accelerator.
+    """
+    call = Call(groups, options, split=system.engines)
+    if call.tokens == 1 and call.first:
+        call.decode(system)
+        return call
+    call = Call(groups, options, own_start=call.keys <= system.buffer_keys)
+    call.prefill(system)
+    return call
+
+
 @dataclass(frozen=True)
 class Placed:
     """A tile where the plan puts it. ``token``: its first one. ``head``: its KV head."""

@@ -34,15 +34,15 @@ QUESTION = "Why is the sky blue? Explain it to a child."
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.", new=NEW,
+    parser = Parser("generate", "The same prompt continued greedily with float attention and with the hardware's.",
                     octaves=0, out=FOLDER)
     add_device(parser)
     return parser.parse_args(argv)
 
 
-def prompt_ids(args: argparse.Namespace, checkpoint: Checkpoint) -> TokenIds:
-    """What is to be continued: PROMPT, as a chat where the tokenizer has a template for one; else ``TOKENS`` tokens of a text. A
-    model that was taught to chat is asked a question where neither is given.
+def prompt_ids(args: argparse.Namespace, checkpoint: Checkpoint, tokens: int = TOKENS) -> TokenIds:
+    """What is to be continued: PROMPT, as a chat where the tokenizer has a template for one; else ``tokens`` tokens of a text,
+    unless TOKENS says how many. A model that was taught to chat is asked a question where neither is given.
 
     Raises:
         FcimError: both are given, or what is given cannot be used.
@@ -54,7 +54,7 @@ def prompt_ids(args: argparse.Namespace, checkpoint: Checkpoint) -> TokenIds:
     if not question and not args.text and not args.tokens and tokenizer.chat:
         question = QUESTION
     if not question:
-        return text_ids(args, checkpoint, args.tokens or TOKENS)
+        return text_ids(args, checkpoint, args.tokens or tokens)
     if not tokenizer.chat:
         return token_ids(tokenizer, question, len(tokenizer.encode(question)), checkpoint.config.vocab_size, 1 << 40)
     ids = tokenizer.ids_of(tokenizer.chat(question))    # whatever begins a chat stands in the template
@@ -62,6 +62,14 @@ def prompt_ids(args: argparse.Namespace, checkpoint: Checkpoint) -> TokenIds:
         raise FcimError(f"the chat template gives {f'token {max(ids)}' if ids else 'no token'}, which the model does not know;"
                         " the tokenizer files belong to another model")
     return TokenIds(torch.tensor(ids), {"tokens": len(ids), "tokenizer": tokenizer.name, "text": "a chat", "question": question})
+
+
+def check_positions(taken: TokenIds, new: int, checkpoint: Checkpoint) -> None:
+    """Raise :class:`FcimError` if the model has too few positions for the prompt and ``new`` tokens."""
+    prompt, limit = len(taken.ids), checkpoint.config.max_position_embeddings
+    if prompt + new > limit:
+        raise FcimError(f"{prompt} tokens of prompt and NEW = {new} are more than the {limit} positions of this model; lower "
+                        "TOKENS or NEW, or shorten PROMPT")
 
 
 @dataclass
@@ -132,11 +140,12 @@ def choice(loaded: Loaded, ids: Tensor, part: int) -> str:
     return f"'{printable(loaded.tokenizer.decode(ids[part:part + 1]) or loaded.tokenizer.show(int(ids[part])))}'"
 
 
-def texts_table(loaded: Loaded, in_float: Tensor, on_hardware: Tensor, part: int | None) -> Table:
+def texts_table(loaded: Loaded, first: Tensor, second: Tensor, part: int | None,
+                names: tuple[str, str] = ("float32 attention", "the hardware's attention")) -> Table:
     """Both continuations side by side; what comes after token ``part`` stands out on a terminal."""
-    table = Table([Column("float32 attention", text=True), Column("the hardware's attention", text=True)],
-                  f"{len(loaded.ids)} tokens of prompt, up to {max(len(in_float), len(on_hardware))} more, greedy")
-    texts = [column(loaded, ids, part) for ids in (in_float, on_hardware)]
+    table = Table([Column(name, text=True) for name in names],
+                  f"{len(loaded.ids)} tokens of prompt, up to {max(len(first), len(second))} more, greedy")
+    texts = [column(loaded, ids, part) for ids in (first, second)]
     for text in texts:
         text.expand_tabs(4)
     table.add(*texts)
@@ -148,11 +157,13 @@ def main(argv: list[str] | None = None) -> int:
     check_call(args)
     folder = output_folder(args.out)
     checkpoint = open_checkpoint(args.checkpoint)
-    taken, new = prompt_ids(args, checkpoint), args.new
-    prompt, limit = len(taken.ids), checkpoint.config.max_position_embeddings
-    if prompt + new > limit:
-        raise FcimError(f"{prompt} tokens of prompt and NEW = {new} are more than the {limit} positions of this model; lower "
-                        "TOKENS or NEW, or shorten PROMPT")
+    if args.rtl:
+        from scripts.studies.language_model import on_rtl  # late: only this needs a simulator
+
+        return on_rtl.run(args, checkpoint, folder)
+    taken, new = prompt_ids(args, checkpoint), args.new or NEW
+    check_positions(taken, new, checkpoint)
+    prompt = len(taken.ids)
     loaded = load(args, checkpoint, {"prompt": taken})
     ends = checkpoint.end_tokens()
     tell_first_token(loaded.facts)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import models.hf_attention as ha
 from models.errors import FcimError
-from models.hardware.config import load_config
+from models.hardware.config import EngineConfig, load_config
 from models.hardware.orders import load_orders
 from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hf_attention.calibrate import V_ROOM
@@ -123,15 +123,16 @@ def text_ids(args: argparse.Namespace, checkpoint: Checkpoint, tokens: int, kind
     return token_ids(checkpoint.tokenizer, text, tokens, checkpoint.config.vocab_size, 1 << 40, kind)
 
 
-def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, TokenIds]) -> Loaded:
-    """Model and settings of a command's options, and the texts to run it on, by their names.
+def load(args: argparse.Namespace, checkpoint: Checkpoint, texts: dict[str, TokenIds],
+         hardware: EngineConfig | None = None) -> Loaded:
+    """Model and settings of a command's options, and the texts to run it on, by their names; ``hardware`` instead of CONFIG's.
 
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
     skips = {name: getattr(args, name, None) for name in ("skip", "octaves")}      # as ORDERS, which not every command takes
     options = DEFAULT_OPTIONS.given(schedule=args.schedule, fused=args.fused, tau=args.tau, **skips)
-    hardware = load_config(args.config) if args.config else None
+    hardware = load_config(args.config) if args.config else hardware
     device = device_of(args.device)
     orders = load_orders(args.orders) if getattr(args, "orders", None) else None
     wanted = ha.Settings(hardware=hardware, options=options, orders=orders)
