@@ -38,7 +38,7 @@ from scripts.system.figures import CLOCK_MHZ
 from tb.accelerator.server import Server, SimulationFailed, served
 
 SYSTEM, TOKENS, NEW = "edge", 48, 4
-SIM = "verilator"
+OPTIONS = RunOptions(sim="verilator")
 
 
 @dataclass
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> int:
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
-    require_simulator(SIM)
+    require_simulator(OPTIONS.sim)
     system, config = load_system(args.system or SYSTEM), checkpoint.config
     if config.head_dim > system.engine.head_dim:
         raise FcimError(f"the model has head_dim {config.head_dim}, system '{system.name}' takes up to {system.engine.head_dim}; "
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> int:
         f"tokens of prompt and {new} more; building and simulating ...")
     clock = time.monotonic()
     try:
-        with of_its_own(folder / "runs"), served(system, largest, RunOptions(sim=SIM)) as server:
+        with of_its_own(folder / "runs"), served(system, largest, OPTIONS) as server:
             layers = Layers(server)
             with computed_by(loaded.model, layers):
                 in_rtl, _ = continuation(loaded, ha.NAME, new, ends)
