@@ -54,7 +54,8 @@ def test_tokens_of_the_verilog(command: Command, tmp_path: Path, capsys: pytest.
 
 def test_a_wrong_value_is_found(command: Command, tmp_path: Path) -> None:
     """A merge unit that takes the first engine's maximum for the row's."""
-    sources = mutated_sources(tmp_path, "rtl/system/fcim_merge.v", "(low_max_q > high_max_q) ? low_max_q : high_max_q", "low_max_q")
+    sources = mutated_sources(tmp_path, "rtl/system/fcim_merge.v", "(low_max_q > high_max_q) ? low_max_q : high_max_q",
+                              "low_max_q")
     assert command(sources=sources, build_root=tmp_path / "build") == 1
     assert json.loads((tmp_path / "out" / "generate_rtl.json").read_text())["wrong"] > 0
 

@@ -92,6 +92,9 @@ def run(args: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> int:
     Raises:
         FcimError: anything the user can get wrong, in one line.
     """
+    if args.device not in (None, "cpu"):
+        raise FcimError(f"--device {args.device} and RTL=1 are both given, but the operands go to a simulation; leave --device out")
+    args.device = "cpu"
     require_simulator(OPTIONS.sim)
     system, config = load_system(args.system or SYSTEM), checkpoint.config
     if config.head_dim > system.engine.head_dim:
