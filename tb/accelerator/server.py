@@ -102,7 +102,7 @@ class Server:
             self._ended()
 
     def receive(self) -> Answer:
-        """The answer to the call.
+        """The answer to the call that was sent.
 
         Raises:
             SimulationFailed: there is none, since the simulation ended or the accelerator refused the call.
@@ -132,7 +132,7 @@ def served(system: SystemConfig, largest: Sequence[Call], options: RunOptions) -
     Raises:
         FcimError: a call does not fit the accelerator, no simulator, or the build failed. SimulationFailed: it ended badly.
     """
-    parameters, options = simulation(system, _room(system, largest), 2, options, system.engines > 2)
+    parameters, options = simulation(system, _room(system, largest), 2, options, system.engines > 1)
     with Listener(family="AF_UNIX") as listener:
         run = _Run()
         run.start(listener.address, parameters, replace(

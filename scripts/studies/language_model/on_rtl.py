@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> int:
         FcimError: anything the user can get wrong, in one line.
     """
     if args.device not in (None, "cpu"):
-        raise FcimError(f"--device {args.device} and RTL=1 are both given, but the operands go to a simulation; leave --device out")
+        raise FcimError(f"--device {args.device} is no choice with RTL=1: a simulation takes the operands; leave --device out")
     args.device = "cpu"
     require_simulator(OPTIONS.sim)
     system, config = load_system(args.system or SYSTEM), checkpoint.config
