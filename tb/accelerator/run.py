@@ -81,8 +81,8 @@ def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple
 
 def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
                by_block: bool) -> tuple[dict[str, int], RunOptions]:
-    """Parameters of ``tb_accelerator`` and options for its build: more than ``room`` bytes of memory, ``ranges`` of them that may be
-    written; ``by_block``: see :func:`run_calls`."""
+    """Parameters of ``tb_accelerator`` and options for its build: more than ``room`` bytes of memory, ``ranges`` of them that
+    may be written; ``by_block``: see :func:`run_calls`."""
     sources = list(run.sources) if run.sources is not None else rtl_files()
     arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
     if by_block:

@@ -28,7 +28,7 @@ from tb.accelerator.run import TOP, Pace, cycle_budget, simulation
 
 BENCH = "tb.accelerator.bench_server"
 PACE = Pace()
-LEAST_ROOM = 1 << 20    # bytes of memory; and a power of two, so that runs of about the same size share a build
+LEAST_ROOM = 1 << 20    # bytes of memory, so that short runs share a build
 
 
 class SimulationFailed(Exception):
@@ -121,8 +121,7 @@ class Server:
 
 
 def _room(system: SystemConfig, largest: Sequence[Call]) -> int:
-    need = max(lay_out(system, call, 0, 0).o.end for call in largest) + (1 << 16)
-    return max(LEAST_ROOM, 1 << (need - 1).bit_length())
+    return max(LEAST_ROOM, max(lay_out(system, call, 0, 0).o.end for call in largest) + (1 << 16))
 
 
 @contextmanager
@@ -132,7 +131,8 @@ def served(system: SystemConfig, largest: Sequence[Call], options: RunOptions) -
     Raises:
         FcimError: a call does not fit the accelerator, no simulator, or the build failed. SimulationFailed: it ended badly.
     """
-    parameters, options = simulation(system, _room(system, largest), 2, options, system.engines > 1)
+    by_block = options.sim == "verilator" and options.sources is None and system.engines > 1
+    parameters, options = simulation(system, _room(system, largest), 2, options, by_block)
     with Listener(family="AF_UNIX") as listener:
         run = _Run()
         run.start(listener.address, parameters, replace(
