@@ -117,8 +117,6 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
     size = max(sum(layout.o.end + 8192 for layout in layouts[i : i + at_once]) for i in range(0, len(calls), at_once)) + 65536
     keys = sum(len(one.tile.k) for _, placed in wanted for one in placed)
     job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
-              budget or 100_000 + 40 * keys * system.engine.cycles_per_key)
-    job = Job(system, calls, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or cycle_budget(system, keys))
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
