@@ -6,6 +6,7 @@ waits for its end; whatever ends it, the socket ends too, so that nobody waits f
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 import threading
@@ -28,6 +29,7 @@ from tb.accelerator.run import TOP, Pace, cycle_budget, simulation
 
 BENCH = "tb.accelerator.bench_server"
 PACE = Pace()
+LONGEST_ADDRESS = 100   # bytes of the path of a socket; where it would be longer, it lies in the system's temporary folder
 LEAST_ROOM = 1 << 20    # bytes of memory, so that short runs share a build
 
 
@@ -125,15 +127,17 @@ def _room(system: SystemConfig, largest: Sequence[Call]) -> int:
 
 
 @contextmanager
-def served(system: SystemConfig, largest: Sequence[Call], options: RunOptions) -> Iterator[Server]:
-    """The accelerator ``system``, built if need be, with memory for the ``largest`` calls of each kind that will come.
+def served(system: SystemConfig, largest: Sequence[Call], options: RunOptions, folder: Path) -> Iterator[Server]:
+    """The accelerator ``system``, built if need be, with memory for the ``largest`` calls of each kind that will come; the socket
+    lies in ``folder``.
 
     Raises:
         FcimError: a call does not fit the accelerator, no simulator, or the build failed. SimulationFailed: it ended badly.
     """
     by_block = options.sim == "verilator" and options.sources is None and system.engines > 1
     parameters, options = simulation(system, _room(system, largest), 2, options, by_block)
-    with Listener(family="AF_UNIX") as listener:
+    address = str(folder / "calls")
+    with Listener(address if len(os.fsencode(address)) <= LONGEST_ADDRESS else None, "AF_UNIX") as listener:
         run = _Run()
         run.start(listener.address, parameters, replace(
             options, extra_env={**options.extra_env, "ACCELERATOR_ADDRESS": listener.address}))

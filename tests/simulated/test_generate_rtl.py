@@ -31,7 +31,7 @@ def command(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> Comma
     """The command on a small model, with options of the simulation."""
     model = make_checkpoint(tmp_path / "model", layers=LAYERS, num_attention_heads=HEADS, head_dim=HEAD_DIM)
     monkeypatch.setattr(loaded, "CALIBRATION", (2, 64))
-    monkeypatch.delenv("FCIM_RUNS", raising=False)
+    monkeypatch.setenv("FCIM_RUNS", str(tmp_path / "simulations"))
 
     def run(**options: object) -> int:
         monkeypatch.setattr(on_rtl, "OPTIONS", RunOptions(sim="icarus", seed=seed, **options))

@@ -113,7 +113,7 @@ def run(args: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> int:
         f"tokens of prompt and {new} more; building and simulating ...")
     clock = time.monotonic()
     try:
-        with of_its_own(folder / "runs"), served(system, largest, OPTIONS) as server:
+        with of_its_own(folder / "runs") as own, served(system, largest, OPTIONS, own) as server:
             layers = Layers(server)
             with computed_by(loaded.model, layers):
                 in_rtl, _ = continuation(loaded, ha.NAME, new, ends)
