@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.errors import run_cli
 from models.hardware.config import config_names, load_config
+from models.system.config import load_system
 from scripts.flow.arguments import Parser
 from scripts.flow.gates import yosys
 from scripts.flow.gates.readers import (
@@ -45,6 +46,11 @@ OTHER_TOPS += [("fcim_command_processor", f"MAX_KEYS {keys}", {"ENGINES": engine
                                                                "BUFFER_KEYS": keys, "DATA_BITS": bits})
                for engines, rows, keys, bits in ((1, 128, 64, 1024), (16, 8, 131072, 128))]
 OTHER_TOPS += [("fcim_registers", f"ENGINES {engines}", {"ENGINES": engines}) for engines in (1, 16)]
+OTHER_TOPS += [("fcim_planner", f"ENGINES {engines}", {"ENGINES": engines, "KEYS_PER_BLOCK": 8, "MAX_KEYS": keys,
+                                                     "BUFFER_KEYS": keys})
+               for engines, keys in ((1, 64), (4, 1024), (16, 131072))]
+OTHER_TOPS += [("fcim_accelerator", f"ENGINES {engines}", load_system("tiny").with_engines(engines).verilog_parameters())
+               for engines in (1, 2, 4)]
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"

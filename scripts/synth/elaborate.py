@@ -31,6 +31,10 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_command_processor": {"ENGINES": 16, "ROWS": 64, "PROB_BITS": 18, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096,
                                "DATA_BITS": 512},
     "fcim_registers": {"ENGINES": 16},
+    "fcim_planner": {"ENGINES": 16, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096},
+    "fcim_accelerator": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
+                         "MAX_KEYS": 1024, "BUFFER_KEYS": 64, "DATA_BITS": 128, "MAX_BURST": 16, "OUTSTANDING": 8,
+                         "READ_BEATS": 64},
 }
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes
