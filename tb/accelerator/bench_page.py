@@ -1,4 +1,4 @@
-"""The example of docs/system.md, as it stands there, on the accelerator's RTL."""
+"""The example of docs/system.md on the accelerator's RTL, with the configuration that was built."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import cocotb
 
+from models.system import config
 from scripts.flow.sources import ROOT
 from tb.accelerator.bus import SimulatedBus
+from tb.accelerator.events import SYSTEM
 from tb.common.clock import reset, start_clock, start_watchdog
 
 PAGE = ROOT / "docs" / "system.md"
@@ -19,6 +21,7 @@ async def run_page(dut: Any) -> None:
     """Its ``layer`` over a bus that is simulated."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
+    config.load_system = lambda name: SYSTEM
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102
     bus = SimulatedBus(dut)
     start_clock(dut)
