@@ -33,7 +33,7 @@ FAULTS = {
     "starts-again-and-again": (ACCELERATOR, "call_valid && !called_q;", "call_valid;", DESCRIPTOR),
     "counts-calls-for-cycles": (ACCELERATOR, ".count_cycle(call_valid)", ".count_cycle(call_done)", COUNTERS),
     "engines-keep-their-counters": (UNIT, ".clear(clear_counters)", ".clear(1'b0)", COUNTERS),
-    "done-before-the-rows": (UNIT, "store_idle && jobs_empty", "jobs_empty", WRITES),
+    "done-before-the-rows": (UNIT, "store_idle && tiles_empty", "tiles_empty", WRITES),
     "last-answer-missed": (UNIT, "= write_error_q || write_error;", "= write_error_q;", WRITES),
     "read-errors-stay": (UNIT, "!start && (read_error_q || read_error)", "read_error_q || read_error", READS),
     "blocks-of-decode-do-not-count": (UNIT, ".loaded_counts(call_decode || ", ".loaded_counts(", DESCRIPTOR),
