@@ -171,7 +171,7 @@ def _accelerator(phase: str, tokens: int) -> Callable[[Data], bool]:
 SYSTEM = Reports(tuple(
     Report("system", f"build/system-{phase}-{tokens}/report.json", _accelerator(phase, tokens), True,
            (f"PHASE={phase}", f"TOKENS={tokens}", f"OUT=build/system-{phase}-{tokens}"))
-    for phase, tokens in (("prefill", 512), ("prefill", 2048), ("decode", 4096))))
+    for phase, tokens in (("prefill", 512), ("decode", 4096))))
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
     _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024
     and all(x["alone"] is not None for x in d["layers"])), variables=("LAYER=all",))

@@ -7,6 +7,7 @@ from models.system.plan import Prefill, estimate
 from scripts.figures.pages import Piece
 from scripts.figures.reports import Data
 from scripts.figures.text import exact, table
+from scripts.system.figures import CLOCK_MHZ
 
 PAGE = "docs/system.md"
 ENGINES, HEADS, GROUP = 16, 8, 4        # the paper's accelerator, LLaMA-3-8B
@@ -43,8 +44,9 @@ def system_runs(data: Data) -> list[Piece]:
         everything = engines * figures["cycles"]
         waits = figures["waits"]
         rows.append([f"{report['phase']}, {exact(report['source']['tokens'])} keys", exact(figures["cycles"]),
-                     _percent(figures["roof"]), exact(moved / MEGABYTE, ".2f"), exact(moved / figures["least"], ".3f"),
+                     _percent(figures["roof"]), exact(moved / MEGABYTE, ".2f"),
+                     exact(moved * CLOCK_MHZ / 1000 / figures["cycles"], ".1f"), exact(moved / figures["least"], ".3f"),
                      exact(figures["buffer_read"] / MEGABYTE, ".2f"), *(_percent(waits[name] / everything) for name in WAITS)])
-    columns = ("run", "cycles", "% of the roof", "MB of memory", "times the least", "MB out of the buffer",
+    columns = ("run", "cycles", "% of the roof", "MB of memory", "GB/s", "times the least", "MB out of the buffer",
                *(f"% {name}" for name in WAITS.values()))
     return [Piece(PAGE, table(columns, rows), "system-runs")]
