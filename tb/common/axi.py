@@ -1,5 +1,5 @@
-"""AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them, and masters of
-AXI4 and of AXI4-Lite.
+"""AXI4 for benches: memories behind the pins ``m_axi_*`` of a master, as quick, slow and faulty as a test wants them, and
+masters of AXI4 and of AXI4-Lite.
 
 The memories are cocotbext-axi's, and this is the only module that touches that library.
 """
