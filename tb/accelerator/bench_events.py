@@ -29,7 +29,8 @@ KINDS = ("resident", "streamed", "decode")
 PACES = {"quick": (2, 0, 0), "late": (60, 0, 0), "slow": (20, 2, 5)}      # latency, rate_beats, rate_cycles
 FAR = 1 << 40               # nothing is there
 DESCRIPTOR, WORD = 128, 8
-LIMIT = 6000                # cycles of a call at most
+LIMIT = 4000                # cycles of a call at most
+RESET = 1500                # cycles of a soft reset at most
 TESTS = 60_000              # cycles of a test at most
 QUIET = 100                 # cycles in which nothing may happen
 
@@ -91,6 +92,10 @@ class World:
         """How a call ended, which it must before long."""
         return await with_timeout(self.accelerator.wait(job), LIMIT * PERIOD_NS, "ns")
 
+    async def reset(self) -> None:
+        """A soft reset, which must end before long."""
+        await with_timeout(self.accelerator.reset(), RESET * PERIOD_NS, "ns")
+
     async def judge(self, name: str, job: Job, wanted: Status = Status.OK) -> None:
         """A call ends so, and O is right where it is to be used."""
         status = await self.ended(job)
@@ -123,7 +128,7 @@ class World:
 
     async def head(self, count: int) -> None:
         """Wait until so many descriptors have come to their end since the start, without the interrupt."""
-        for _ in range(LIMIT // 10):
+        for _ in range(LIMIT // 20):
             if await self.accelerator.read("ring_head") == count:
                 return
             await ClockCycles(self.dut.clk, 5)
@@ -276,7 +281,7 @@ async def engine_error(dut: Any) -> None:
     for _ in range(2):
         await world.judge(*await world.order("decode"), Status.ENGINE)
         await world.errors("engine")
-    await world.accelerator.reset()
+    await world.reset()
     await world.right("decode")
     world.clean()
 
@@ -392,7 +397,7 @@ async def reset_in(dut: Any, name: str, soft: bool) -> None:
         await reach(world, world.calls[name], moment)
         coverage.sample_reset("soft" if soft else "hard", name, moment)
         if soft:
-            await world.accelerator.reset()
+            await world.reset()
         else:
             dut.rst_n.value = 0
             await ClockCycles(dut.clk, 2)
