@@ -19,8 +19,7 @@ module fcim_accelerator #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a head: a power of two, 64 to 131072
-    parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two, two blocks
-                                                  // for each engine and four at least
+    parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
     parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256

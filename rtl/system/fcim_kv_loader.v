@@ -24,10 +24,9 @@ module fcim_kv_loader #(
     parameter  HEAD_DIM = 128,            // elements of a head vector: 16, 32, 64 or 128
     parameter  KEYS_PER_BLOCK = 16,       // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  MAX_KEYS = 131072,         // keys of a head: a power of two, 64 to 131072
-    parameter  BUFFER_KEYS = 4096,        // keys in the buffer: a power of two, at least four
-                                          // blocks and two for each engine, at most MAX_KEYS
+    parameter  BUFFER_KEYS = 4096,        // keys in the buffer: a power of two of blocks
     parameter  DATA_BITS = 512,           // a beat: 128, 256, 512 or 1024, at most 8 * HEAD_DIM
-    localparam SLOTS = (ENGINES > 2) ? ENGINES : 2,
+    localparam SLOTS = (ENGINES > 2) ? ENGINES : 2,       // what runs are for
     localparam SLOT_BITS = $clog2(SLOTS), // index of a slot
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),         // index of a key in its block
     localparam BLOCK_BITS = $clog2(MAX_KEYS) - KEY_BITS,  // index of a block in its head

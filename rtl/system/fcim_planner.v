@@ -23,7 +23,7 @@ module fcim_planner #(
     parameter  MAX_KEYS = 131072,                 // keys of a head: a power of two
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     localparam SLOTS = (ENGINES > 2) ? ENGINES : 2,     // what loads are for
-    localparam SLOT_BITS = $clog2(SLOTS),
+    localparam SLOT_BITS = $clog2(SLOTS),         // index of a slot
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
     localparam O_SLOT_BITS = $clog2(ENGINES + 1), // index of an engine or of the merge unit
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK), // index of a key in its block

@@ -26,7 +26,7 @@ module fcim_read_router #(
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  COMMANDS = 32,                     // commands whose beats are awaited: 1 or more
-    localparam SLOTS = (ENGINES > 1) ? ENGINES : 2,
+    localparam SLOTS = (ENGINES > 1) ? ENGINES : 2,  // what key blocks are for
     localparam SLOT_BITS = $clog2(SLOTS),         // index of a slot of the loader
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
     localparam HEAD_BITS = 8,                     // index of a KV head

@@ -22,13 +22,13 @@
 module fcim_registers #(
     parameter  ENGINES = 16,              // 1, 2, 4, 8 or 16
     parameter  ROWS = 64,                 // this and the others are there to be read
-    parameter  HEAD_DIM = 128,
-    parameter  BITS_PER_CYCLE = 1,
-    parameter  KEYS_PER_BLOCK = 16,
-    parameter  PROB_BITS = 18,
-    parameter  MAX_KEYS = 131072,
-    parameter  BUFFER_KEYS = 4096,
-    parameter  DATA_BITS = 512,
+    parameter  HEAD_DIM = 128,            // elements of a head vector
+    parameter  BITS_PER_CYCLE = 1,        // bits per cycle of a CIM array
+    parameter  KEYS_PER_BLOCK = 16,       // keys of a block
+    parameter  PROB_BITS = 18,            // bits of a probability
+    parameter  MAX_KEYS = 131072,         // keys of a head at most
+    parameter  BUFFER_KEYS = 4096,        // keys in the buffer
+    parameter  DATA_BITS = 512,           // bits of a beat
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // an engine
     localparam COUNTERS = 26,             // counters of an engine
     localparam COUNTER_BITS = 48,         // one counter

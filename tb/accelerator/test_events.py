@@ -36,7 +36,6 @@ FAULTS = {
     "last-answer-missed": (UNIT, "= write_error_q || write_error;", "= write_error_q;", WRITES),
     "read-errors-stay": (UNIT, "!start && (read_error_q || read_error)", "read_error_q || read_error", READS),
     "blocks-of-decode-do-not-count": (UNIT, ".loaded_counts(call_decode || ", ".loaded_counts(", WORD),
-    "never-fused": (UNIT, ".s_q_fused(call_fused)", ".s_q_fused(1'b0)", WORD),
 }
 
 

@@ -187,7 +187,7 @@ FAULTS = {
                           f"is X|{HANGS}|differ"),
     "both-go-up": (call_in_buffer, "fcim_wave_fanout.v", "own_start_q == ascending_q}", "1'b1}", HANGS),
     "rows-of-another-engine": (call_in_buffer, "fcim_row_collector.v", "engine = engine | e[ENGINE_BITS-1:0]",
-                               "engine = e[ENGINE_BITS-1:0] ^ 1", "rows instead of"),
+                               "engine = e[ENGINE_BITS-1:0] ^ 1", "rows instead of|of data differ"),
     "number-stays": (call_in_buffer, "fcim_request_head.v", "number_q <= head_last ? 2'd0 :", "number_q <=", HANGS),
     "done-with-keys": (call_in_buffer, "fcim_cluster.v", "v_take & v_head_last", "k_take & k_head_last", "differ"),
     "done-by-block": (call_in_buffer, "fcim_cluster.v", "v_take & v_head_last", "v_take", "which has no tile"),

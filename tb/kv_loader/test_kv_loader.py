@@ -38,7 +38,7 @@ UP, DOWN, DIFFERS = "heads_share_the_ring/descending=0", "heads_share_the_ring/d
 FAULTS = {
     "always-upwards": ("descending_q ? offset_q - 1'b1 : offset_q + 1'b1;", "offset_q + 1'b1;", PLAIN, DIFFERS),
     "downwards-from-one-too-far": ("s_run_descending ? s_run_blocks[BLOCK_BITS-1:0] - 1'b1",
-                                   "s_run_descending ? s_run_blocks[BLOCK_BITS-1:0]", PLAIN, DIFFERS),
+                                   "s_run_descending ? s_run_blocks[BLOCK_BITS-1:0]", PLAIN, f"{DIFFERS}|while it is in use"),
     "first-left-out": ("block_q      <= run_first + run_offset;", "block_q      <= run_offset;", PLAIN, DIFFERS),
     "one-page-too-many": ("(used_q[s] == limit);", "(used_q[s] > limit);", "uses_all_pages/mode=decode", "while it is in use"),
     "one-page-too-few": ("(used_q[s] == limit);", "(used_q[s] == limit - 1'b1);", "uses_all_pages/mode=streamed", "have a page"),
