@@ -38,7 +38,7 @@ FAULTS = {
     "loads-always-first": ("hold_loads && (loads_first || !s_fetch_valid);", "hold_loads;", PLAIN, "before a query"),
     "not-held": ("open && !s_desc_valid && !hold_loads &&", "open && !s_desc_valid &&", PLAIN, "while these are held"),
     "takes-what-it-forgets": ("(!cmd_valid_q || m_cmd_ready) && tags_ready;", "!cmd_valid_q || m_cmd_ready;", MANY,
-                              f"{DIFFER}|nobody remembers"),
+                              f"{DIFFER}|nobody remembers|waits for nothing"),
     "one-multiplier-for-a-beat": ("k_word[k_lane*K_ENTRY +: K_ENTRY]", "k_word[0 +: K_ENTRY]", PLAIN, DIFFER),
     "multipliers-go-on": ("q_row_q <= {Q_ROW_BITS{1'b0}};", "q_row_q <= (q_row_q[0] === 1'bx) ? {Q_ROW_BITS{1'b0}} : q_row_q;",
                           PLAIN, DIFFER),
