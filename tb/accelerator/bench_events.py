@@ -30,9 +30,10 @@ PACES = {"quick": (2, 0, 0), "late": (60, 0, 0), "slow": (20, 2, 5)}      # late
 FAR = 1 << 40               # nothing is there
 DESCRIPTOR, WORD = 128, 8
 LIMIT = 4000                # cycles of a call at most
+OWED = 400                  # cycles after which a burst comes that a reset has to wait for
 RESET = 1500                # cycles of a soft reset at most
 TESTS = 60_000              # cycles of a test at most
-QUIET = 100                 # cycles in which nothing may happen
+QUIET = OWED                # cycles in which nothing may happen
 
 
 class World:
@@ -379,7 +380,7 @@ async def reach(world: World, known: Known, moment: str) -> None:
         return
     begin, count = (DESCRIPTOR // size, reads) if moment == "reads" else (0, rows)
     signal = dut.beats_read if moment == "reads" else dut.beats_written
-    wanted = int(signal.value) + begin + int(world.draw.integers(1, count))
+    wanted = int(signal.value) + begin + int(world.draw.integers(1, count // 2))
     for _ in range(LIMIT):
         if int(signal.value) >= wanted:
             return
@@ -395,6 +396,9 @@ async def reset_in(dut: Any, name: str, soft: bool) -> None:
         for _ in range(1 + int(world.draw.integers(2))):
             await world.order(name)
         await reach(world, world.calls[name], moment)
+        if moment == "reads":       # what is asked for from here on comes long after the reset has begun
+            dut.latency.value = OWED
+            await ClockCycles(dut.clk, PACES["late"][0] + 10)
         coverage.sample_reset("soft" if soft else "hard", name, moment)
         if soft:
             await world.reset()
@@ -406,6 +410,7 @@ async def reset_in(dut: Any, name: str, soft: bool) -> None:
             dut.rst_n.value = 1
             await ClockCycles(dut.clk, 1)
             await world.accelerator.start()
+        dut.latency.value = PACES[world.pace][0]
         status = await world.status()
         assert not any(status.values()), f"after a reset the status is {status}"
         await world.quiet()

@@ -29,6 +29,7 @@ RESET, WRITES, READS, COUNTERS = "soft_reset/name=resident", "writes_fail", "rea
 WORD = "word_cannot_be_written"
 FAULTS = {
     "reset-does-not-stop-the-bus": (ACCELERATOR, ".stop(resetting_q)", ".stop(1'b0)", RESET),
+    "reset-ends-at-once": (ACCELERATOR, "!(settled && bus_idle)", "!settled", RESET),
     "reset-of-the-registers-alone": (ACCELERATOR, "<= !soft_reset && !resetting_q;", "<= 1'b1;", RESET),
     "starts-again-and-again": (ACCELERATOR, "call_valid && !called_q;", "call_valid;", WORD),
     "counts-calls-for-cycles": (ACCELERATOR, ".count_cycle(call_valid)", ".count_cycle(call_done)", COUNTERS),
