@@ -130,7 +130,7 @@ class Accelerator:
         Raises:
             FcimError: it is another one.
         """
-        if await self.read("id") != 0x4643494D:
+        if await self.read("id") != REGISTERS["id"].field("value").reset:
             raise FcimError("there is no accelerator behind these registers: their first word is not its identification")
         for name, value in self.system.verilog_parameters().items():
             if (register := name.lower()) in REGISTERS and (found := await self.read(register)) != value:
@@ -170,13 +170,18 @@ class Accelerator:
         return Job(self.given - 1, layout)
 
     async def wait(self, job: Job) -> Status:
-        """Return how a call ended, once it has. Its descriptor must ask for the interrupt, or fail."""
+        """Return how a call ended, once it has. Its descriptor must ask for the interrupt, or fail.
+
+        One that could not be read stops the ring: so do it and all behind it end, until :meth:`reset`.
+        """
         while True:
             await self.write("irq_status", done=1, error=1)
             self.ended += (await self.read("ring_head") - self.ended) % COUNT
             if self.ended > job.number:
                 word = int.from_bytes(await self.bus.read_memory(job.layout.completion.base, COMPLETION_BYTES), "little")
                 return Status(word >> 32 & 0xFF)
+            if await self.read("status") & REGISTERS["status"].field("halted").mask:
+                return Status.UNREADABLE
             await self.bus.interrupt()
 
     async def run(self, make: Callable[[int, int, int], Layout]) -> np.ndarray:
@@ -191,7 +196,7 @@ class Accelerator:
         return job.layout.output(await self.bus.read_memory(job.layout.o.base, job.layout.o.length))
 
     async def counter(self, name: str) -> int:
-        """One of the accelerator's counters of 64 bits."""
+        """One of the accelerator's counters, of 48 bits."""
         low = await self.read(f"{name}_lo")
         return low | await self.read(f"{name}_hi") << 32
 

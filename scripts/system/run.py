@@ -133,7 +133,7 @@ def run(args: argparse.Namespace, seed: int, command: str) -> int:
     with of_its_own(args.out / "runs") as folder:
         samples = folder / "samples.hex"
         options = RunOptions(sim="verilator", seed=seed, repeat=command)
-        done = run_calls(system, [call], Pace(args.dram_latency, rate, RATE_CYCLES), run=options, by_block=system.engines > 2,
+        done = run_calls(system, [call], Pace(args.dram_latency, rate, RATE_CYCLES), run=options, by_block=system.engines > 1,
                          sample_cycles=max(16, cycles // SAMPLES), samples=samples)[0]
         drawn = read_samples(samples, system.engines, done.cycles + done.cycles // 20)
     figures = figures_of(system, call, done)

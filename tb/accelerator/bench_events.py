@@ -248,6 +248,7 @@ async def descriptor_cannot_be_read(dut: Any) -> None:
     status = await world.status()
     assert status["halted"] and not status["busy"], "the ring does not stand"
     assert await world.accelerator.read("ring_head") == 1
+    assert await world.ended(second[1]) == await world.ended(third[1]) == Status.UNREADABLE, "who waits is not told"
     world.bad()
     await ClockCycles(dut.clk, QUIET)
     assert (await world.status())["halted"], "the ring goes on although enable has not fallen"
