@@ -62,6 +62,7 @@ rtl/system/fcim_q_fetch.v
 
 // fcim_read_router, fcim_store: what is read to where it is needed, rows of O to where they belong
 rtl/system/fcim_read_router.v
+rtl/system/fcim_o_stage.v
 rtl/system/fcim_store.v
 
 // fcim_command_processor: descriptors from a ring in memory become calls

@@ -42,6 +42,8 @@ OTHER_TOPS += [(top, f"ENGINES {sizes['ENGINES']}", {**sizes, **more})
                                  ("fcim_q_fetch", {"ROWS": rows}),
                                  ("fcim_read_router", {"ROWS": rows, "KEYS_PER_BLOCK": blocks[0], "BUFFER_KEYS": blocks[1]}),
                                  ("fcim_store", {}))]
+OTHER_TOPS += [("fcim_o_stage", f"O_ROWS {rows}", {"ENGINES": engines, "HEAD_DIM": 16, "O_ROWS": rows})
+               for engines, rows in ((1, 1), (16, 2), (2, 1024))]
 OTHER_TOPS += [("fcim_command_processor", f"MAX_KEYS {keys}", {"ENGINES": engines, "ROWS": rows, "MAX_KEYS": keys,
                                                                "BUFFER_KEYS": keys, "DATA_BITS": bits})
                for engines, rows, keys, bits in ((1, 128, 64, 1024), (16, 8, 131072, 128))]

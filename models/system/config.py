@@ -31,6 +31,7 @@ class SystemConfig:
         buffer_keys: keys of one KV head that the buffer holds.
         data_bits: width of the AXI4 bus.
         max_burst: beats of a burst at most. outstanding: bursts under way. read_beats: room for beats that are read.
+        o_rows: room for rows of O that wait for the memory.
 
     Raises:
         FcimError: the set is illegal; the message names the parameter and its legal values.
@@ -44,10 +45,11 @@ class SystemConfig:
     max_burst: int = 32
     outstanding: int = 16
     read_beats: int = 512
+    o_rows: int = 1024
 
     PARAMETERS: ClassVar[Mapping[str, str]] = {
         "engines": "ENGINES", "buffer_keys": "BUFFER_KEYS", "data_bits": "DATA_BITS", "max_burst": "MAX_BURST",
-        "outstanding": "OUTSTANDING", "read_beats": "READ_BEATS",
+        "outstanding": "OUTSTANDING", "read_beats": "READ_BEATS", "o_rows": "O_ROWS",
     }
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class SystemConfig:
         self._require(1 <= self.outstanding <= 256, "outstanding", "1 to 256")
         self._require(_power_of_two(self.read_beats) and self.read_beats >= self.max_burst, "read_beats",
                       f"a power of two from max_burst ({self.max_burst}) on")
+        self._require(_power_of_two(self.o_rows) and self.o_rows <= 65536, "o_rows", "a power of two from 1 to 65536")
 
     def _require(self, ok: bool, field: str, legal: str) -> None:
         if not ok:

@@ -1,9 +1,9 @@
 """Which engine of the accelerator takes which query tile of a prefill, or which keys of a decode, and which blocks it shares.
 
 Tiles run in *waves*, one tile an engine, one KV head after the other. Keys of a wave pass all its engines in one stream, upwards
-in one wave and downwards in the next. Going up, all tiles start at key 0 and the shortest ends first; going down, the engine that
-was free first starts with the longest tile, each joins where its own diagonal is, and all end at key 0. So no engine waits for
-another at the causal diagonal, although each block is read once for all of them (docs/system.md).
+in one wave and downwards in the next; a call's last wave goes up. Going up, all tiles start at key 0 and the shortest ends first;
+going down, the engine that was free first starts with the longest tile, each joins where its own diagonal is, and all end at key
+0. So no engine waits for another at the causal diagonal, although each block is read once for all of them (docs/system.md).
 
 In decode the keys of a KV head are split over engines, each of which gets its blocks alone.
 """
@@ -71,16 +71,18 @@ class Prefill:
 
         If the engines do not divide a head's tiles, its first wave leaves engines idle: that one is the shortest. Where a head
         behind another begins with a wave up, it comes second, or fourth if there are as many: behind a wave up, whose rows of O
-        leave while others still run, it has least of them to hide, and it can hide few.
+        leave while others still run, it has least of them to hide, and it can hide few. So that the call's last rows of O leave
+        while others still run, its last wave goes up.
         """
         plan: list[Wave] = []
+        count = self.heads * -(-self.tiles // self.engines)
         for head in range(self.heads):
             stops = list(range((self.tiles - 1) % self.engines + 1, self.tiles + 1, self.engines))
-            if alternate and head and len(plan) % 2 == 0 and len(stops) > 1:
+            if alternate and head and (count - len(plan)) % 2 and len(stops) > 1:
                 stops.insert(3 if len(stops) > 3 else 1, stops.pop(0))
             for stop in stops:
                 tiles = range(max(0, stop - self.engines), stop)
-                ascending = not alternate or len(plan) % 2 == 0
+                ascending = not alternate or (count - len(plan)) % 2 == 1
                 plan.append(Wave(head, ascending, dict(enumerate(tiles if ascending else reversed(tiles)))))
         return plan
 

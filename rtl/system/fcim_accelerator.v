@@ -24,6 +24,7 @@ module fcim_accelerator #(
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
     parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
+    parameter  O_ROWS = 256,                      // room for rows of O: a power of two
     localparam ADDRESS_BITS = 64,                 // address of a byte
     localparam OFFSET_BITS = 12                   // address of a byte of the registers
 ) (
@@ -248,7 +249,7 @@ module fcim_accelerator #(
         .ENGINES(ENGINES), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
         .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
         .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS), .MAX_BURST(MAX_BURST),
-        .OUTSTANDING(OUTSTANDING), .READ_BEATS(READ_BEATS)
+        .OUTSTANDING(OUTSTANDING), .READ_BEATS(READ_BEATS), .O_ROWS(O_ROWS)
     ) u_call_unit (
         .clk(clk), .rst_n(core_rst_n_q), .bus_rst_n(rst_n), .stop(resetting_q),
         .bus_idle(bus_idle), .start(start), .done(call_done),

@@ -23,6 +23,7 @@ module fcim_call_unit #(
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
     parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
+    parameter  O_ROWS = 256,                      // room for rows of O: a power of two
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
     localparam HEAD_BITS = 8,                     // KV head
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,   // position, number of tokens or of tiles
@@ -262,30 +263,36 @@ module fcim_call_unit #(
     wire [SHIFT_BITS-1:0] q_shift;
     wire q_partial;
     wire q_last;
+    wire row_valid, row_ready;
+    wire [O_SLOT_BITS-1:0] row_engine;
+    wire [HEAD_DIM*OUT_BITS-1:0] row_data;
+    wire row_last;
     wire o_valid, o_ready;
     wire [O_SLOT_BITS-1:0] o_engine;
     wire [HEAD_DIM*OUT_BITS-1:0] o_data;
     wire o_last;
     wire [2*BASE_BITS-1:0]   head_base;
-    wire [2*BLOCKS_BITS-1:0] head_loaded;
+    wire [2*BLOCKS_BITS-1:0] head_asked, head_loaded;
     wire                     head_freed, head_freed_slot, waits, loaded;
     wire [SLOT_BITS-1:0]     loaded_slot;
     wire [SLOTS-1:0]         freed;
-    wire [ENGINES-1:0]       tile_done, tile_done_tag;
+    wire [ENGINES-1:0]       tile_done, tile_done_tag, q_room;
+    reg  [ENGINES-1:0]       q_taken;
     wire                     k_we, v_we;
     wire [BUFFER_BITS-1:0]   k_address, v_address;
     wire [HEAD_DIM*8-1:0]    k_data, v_data;
     wire [MULT_BITS-1:0]     k_mult;
     wire [V_MULT_BITS-1:0]   k_v_mult;
     wire planner_idle, fetch_idle, load_idle, router_idle, store_idle;
-    wire tiles_empty, jobs_empty, merges_empty;
+    wire tiles_empty, jobs_empty, merges_empty, rows_empty;
+    wire queries, row_waits;
     wire reader_idle, writer_idle, written, written_error;
     wire read_error, write_error, error_rows, cluster_error;
 
     // ---- a call from start to its end
     reg under_way_q, read_error_q, write_error_q;
     assign done = under_way_q && planner_idle && fetch_idle && load_idle && router_idle &&
-                  store_idle && tiles_empty && jobs_empty && merges_empty;
+                  store_idle && tiles_empty && jobs_empty && merges_empty && rows_empty;
     always @(posedge clk) begin
         if (!rst_n) begin
             under_way_q   <= 1'b0;
@@ -303,7 +310,7 @@ module fcim_call_unit #(
     assign call_engine_error = cluster_error || error_rows;
 
     // a head that nobody waits for yet is loaded when no row of O wants to be written
-    wire hold_loads = o_valid && !waits && !call_decode && !call_streamed;
+    wire hold_loads = row_waits && !waits && !call_decode && !call_streamed;
 
     fcim_planner #(
         .ENGINES(ENGINES), .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .MAX_KEYS(MAX_KEYS),
@@ -317,16 +324,18 @@ module fcim_call_unit #(
         .m_run_valid(run_valid), .m_run_ready(run_ready), .m_run_slot(run_slot),
         .m_run_head(run_head), .m_run_first(run_first), .m_run_blocks(run_blocks),
         .m_run_descending(run_descending),
-        .head_base(head_base), .head_loaded(head_loaded), .head_freed(head_freed),
+        .head_base(head_base), .head_asked(head_asked), .head_loaded(head_loaded),
+        .head_freed(head_freed),
         .head_freed_slot(head_freed_slot), .waits(waits),
         .m_tile_valid(plan_tile_valid), .m_tile_ready(plan_tile_ready),
         .m_tile_engine(plan_tile_engine),
         .m_tile_head(plan_tile_head), .m_tile_q_head(plan_tile_q_head),
         .m_tile_tile(plan_tile_tile),
-        .m_tile_token(plan_tile_token), .m_tile_tokens(plan_tile_tokens),
+        .m_tile_token(plan_tile_token), .m_tile_tokens(plan_tile_tokens), .q_room(q_room),
+        .q_taken(q_taken),
         .m_job_valid(plan_job_valid), .m_job_ready(plan_job_ready), .m_job_slot(plan_job_slot),
         .m_job_q_head(plan_job_q_head), .m_job_token(plan_job_token),
-        .m_job_tokens(plan_job_tokens),
+        .m_job_tokens(plan_job_tokens), .jobs_taken(jobs_empty),
         .m_wave_valid(wave_valid), .m_wave_ready(wave_ready), .m_wave_ascending(wave_ascending),
         .m_wave_own_start(wave_own_start), .m_wave_stream(wave_stream), .m_wave_tag(wave_tag),
         .m_wave_mode(wave_mode), .m_wave_base(wave_base), .m_wave_blocks(wave_blocks),
@@ -335,6 +344,13 @@ module fcim_call_unit #(
         .m_merge_valid(plan_merge_valid), .m_merge_ready(plan_merge_ready),
         .m_merge_parts(plan_merge_parts)
     );
+
+    always @* begin : taken
+        integer e;
+        for (e = 0; e < ENGINES; e = e + 1) begin
+            q_taken[e] = q_valid && q_ready && q_last && (q_engine == e[ENGINE_BITS-1:0]);
+        end
+    end
 
     // a wave can begin while its last engines wait for their Q
     fcim_fifo #(.WORDS(2 * SLOTS), .WIDTH(TILE_BITS)) u_tiles (
@@ -373,7 +389,7 @@ module fcim_call_unit #(
         .s_run_descending(run_descending),
         .freed(freed), .head_freed(head_freed), .head_freed_slot(head_freed_slot),
         .loaded(loaded), .loaded_slot(loaded_slot), .head_base(head_base),
-        .head_loaded(head_loaded),
+        .head_asked(head_asked), .head_loaded(head_loaded),
         .m_load_valid(load_valid), .m_load_ready(load_ready), .m_load_kind(load_kind),
         .m_load_slot(load_slot), .m_load_page(load_page), .m_load_address(load_address),
         .m_load_beats(load_beats), .m_load_rows(load_rows), .m_load_stride(load_stride)
@@ -403,7 +419,7 @@ module fcim_call_unit #(
         .COMMANDS(2 * OUTSTANDING)
     ) u_read_router (
         .clk(clk), .rst_n(rst_n), .idle(router_idle), .call_decode(call_decode),
-        .hold_loads(hold_loads), .loads_first(waits),
+        .hold_loads(hold_loads), .loads_first(waits), .queries(queries),
         .s_desc_valid(s_desc_valid), .s_desc_ready(s_desc_ready), .s_desc_address(s_desc_address),
         .s_desc_beats(s_desc_beats), .s_desc_rows(s_desc_rows), .s_desc_stride(s_desc_stride),
         .s_fetch_valid(fetch_valid), .s_fetch_ready(fetch_ready), .s_fetch_kind(fetch_kind),
@@ -462,18 +478,27 @@ module fcim_call_unit #(
         .tile_done(tile_done), .tile_done_tag(tile_done_tag),
         .s_q_valid(q_valid), .s_q_ready(q_ready), .s_q_engine(q_engine), .s_q_data(q_data),
         .s_q_pos(q_pos), .s_q_mult(q_mult), .s_q_shift(q_shift), .s_q_partial(q_partial),
-        .s_q_last(q_last),
+        .s_q_last(q_last), .q_room(q_room),
         .s_q_tau(call_tau), .s_q_fused(call_fused), .s_q_skip(call_skip),
         .s_q_octaves(call_octaves),
         .s_merge_valid(merge_valid), .s_merge_ready(merge_ready), .s_merge_parts(merge_parts),
-        .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_engine(o_engine), .m_o_data(o_data),
-        .m_o_last(o_last),
-        .m_o_empty(),
+        .m_o_valid(row_valid), .m_o_ready(row_ready), .m_o_engine(row_engine),
+        .m_o_data(row_data), .m_o_last(row_last), .m_o_empty(),
         .clear(clear_counters), .error(cluster_error),
         .ev_k_block(ev_k_block), .ev_v_block(ev_v_block),
         .counters_engine(counters_engine), .counters(counters)
     );
-    assign ev_row = o_valid && o_ready;
+    assign ev_row = row_valid && row_ready;
+
+    // memory's time: rows of Q come first, and key blocks that are waited for, until rows of O crowd
+    fcim_o_stage #(.ENGINES(ENGINES), .HEAD_DIM(HEAD_DIM), .O_ROWS(O_ROWS)) u_o_stage (
+        .clk(clk), .rst_n(rst_n), .empty(rows_empty), .waits(row_waits),
+        .hold(queries || waits),
+        .s_o_valid(row_valid), .s_o_ready(row_ready), .s_o_engine(row_engine),
+        .s_o_data(row_data), .s_o_last(row_last),
+        .m_o_valid(o_valid), .m_o_ready(o_ready), .m_o_engine(o_engine), .m_o_data(o_data),
+        .m_o_last(o_last)
+    );
 
     fcim_store #(
         .ENGINES(ENGINES), .HEAD_DIM(HEAD_DIM), .MAX_KEYS(MAX_KEYS), .DATA_BITS(DATA_BITS)

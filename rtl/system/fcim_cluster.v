@@ -84,6 +84,7 @@ module fcim_cluster #(
     // rows of Q, each engine's in the order of its tiles
     input  wire                             s_q_valid,
     output wire                             s_q_ready,
+    output wire [ENGINES-1:0]               q_room,            // the engine takes a row
     input  wire [ENGINE_BITS-1:0]           s_q_engine,
     input  wire [HEAD_DIM*8-1:0]            s_q_data,
     input  wire [POS_BITS-1:0]              s_q_pos,
@@ -315,6 +316,7 @@ module fcim_cluster #(
         end
     end
     assign s_q_ready = q_ready_of;
+    assign q_room    = q_readys;
     assign counters  = counters_of;
 
     // ---- partial results

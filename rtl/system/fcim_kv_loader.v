@@ -71,7 +71,8 @@ module fcim_kv_loader #(
     input  wire                     loaded,        // a block of the slot is in the buffer
     input  wire [SLOT_BITS-1:0]     loaded_slot,
     output wire [2*BASE_BITS-1:0]   head_base,     // resident, of each slot: page of block 0
-    output wire [2*BLOCKS_BITS-1:0] head_loaded,   // and how many blocks are in the buffer
+    output wire [2*BLOCKS_BITS-1:0] head_asked,    // how many blocks were asked for
+    output wire [2*BLOCKS_BITS-1:0] head_loaded,   // and how many are in the buffer
 
     // commands
     output wire                     m_load_valid,
@@ -256,9 +257,12 @@ module fcim_kv_loader #(
         end
     end
 
+    wire leaves = m_load_valid && m_load_ready;
+
     // ---- the ring: where the next head begins, and each slot's; two of them show a full ring
     reg [COUNT_BITS-1:0]  ring_q;
     reg [COUNT_BITS-1:0]  base_q   [0:1];
+    reg [BLOCKS_BITS-1:0] asked_q  [0:1];
     reg [BLOCKS_BITS-1:0] loaded_q [0:1];
     reg [COUNT_BITS-1:0]  held_q;       // pages in front of the running head's that are not freed
     wire [1:0]            holds = {used_q[1] != 0, used_q[0] != 0};
@@ -278,7 +282,13 @@ module fcim_kv_loader #(
         for (h = 0; h < 2; h = h + 1) begin : g_head
             localparam [SLOT_BITS-1:0] SLOT = h;
             wire begins = accept && (s_run_slot == SLOT);
+            wire block_leaves = leaves && (m_load_slot == SLOT) && (m_load_kind == V_ROWS);
             always @(posedge clk) begin
+                if (!rst_n || begins) begin
+                    asked_q[h] <= {BLOCKS_BITS{1'b0}};
+                end else if (block_leaves) begin
+                    asked_q[h] <= asked_q[h] + 1'b1;
+                end
                 if (!rst_n || begins) begin
                     loaded_q[h] <= {BLOCKS_BITS{1'b0}};
                 end else if (loaded && loaded_slot == SLOT) begin
@@ -289,6 +299,7 @@ module fcim_kv_loader #(
                 end
             end
             assign head_base[h*BASE_BITS +: BASE_BITS]       = base_q[h][BASE_BITS-1:0];
+            assign head_asked[h*BLOCKS_BITS +: BLOCKS_BITS]  = asked_q[h];
             assign head_loaded[h*BLOCKS_BITS +: BLOCKS_BITS] = loaded_q[h];
         end
     endgenerate
@@ -363,7 +374,6 @@ module fcim_kv_loader #(
     // ---- what is under way
     reg  [INSIDE_BITS-1:0] inside_q;
     wire                   enters = state_q[ASK] && ask_ready;
-    wire                   leaves = m_load_valid && m_load_ready;
     always @(posedge clk) begin
         if (!rst_n) begin
             inside_q <= {INSIDE_BITS{1'b0}};

@@ -4,7 +4,8 @@
 // of O go.
 //
 // In a prefill the first wave of a head has the tiles that the engines do not divide, the
-// others one for each engine; waves go up and down in turn through the whole call. Where a head
+// others one for each engine; waves go down and up in turn through the whole call, so that its
+// last one goes up, whose rows of O leave while others still run. Where a head
 // behind the first begins with a wave up, its first one, the shortest, comes second or fourth
 // instead. In resident mode the head behind is loaded as soon as the one before is freed, and a
 // wave waits until its blocks are there. In decode a wave has the parts of as many KV heads as
@@ -62,10 +63,11 @@ module fcim_planner #(
     output wire [BLOCKS_BITS-1:0]         m_run_blocks,
     output wire                           m_run_descending,
     input  wire [2*BASE_BITS-1:0]         head_base,
+    input  wire [2*BLOCKS_BITS-1:0]       head_asked,
     input  wire [2*BLOCKS_BITS-1:0]       head_loaded,
     output wire                           head_freed,     // a resident head is done with
     output wire                           head_freed_slot,
-    output wire                           waits,          // for blocks: they are needed now
+    output wire                           waits,          // for blocks that are not asked for
 
     // rows of Q to fetch
     output wire                           m_tile_valid,
@@ -76,6 +78,8 @@ module fcim_planner #(
     output wire [POS_BITS-1:0]            m_tile_tile,
     output wire [POS_BITS-1:0]            m_tile_token,
     output wire [COUNT_BITS-1:0]          m_tile_tokens,
+    input  wire [ENGINES-1:0]             q_room,         // the engine takes rows of Q
+    input  wire [ENGINES-1:0]             q_taken,        // it took a tile's last one
 
     // rows of O to store
     output wire                           m_job_valid,
@@ -84,6 +88,7 @@ module fcim_planner #(
     output wire [Q_HEAD_BITS-1:0]         m_job_q_head,
     output wire [POS_BITS-1:0]            m_job_token,
     output wire [COUNT_BITS-1:0]          m_job_tokens,
+    input  wire                           jobs_taken,     // all of them
 
     // waves
     output wire                           m_wave_valid,
@@ -105,7 +110,7 @@ module fcim_planner #(
     output wire [ENGINES-1:0]             m_merge_parts
 );
 
-    localparam TILES_BITS = $clog2(2 * ENGINES + 1) + 1;    // tiles under way of a head
+    localparam TILES_BITS = $clog2(2 * ENGINES + 1) + 1;    // of a head: six an engine at most
     localparam PRODUCT_BITS = BLOCKS_BITS + 4;              // blocks times parts
     localparam [POS_BITS-1:0] LAST_ENGINE = ENGINES[POS_BITS-1:0] - 1'b1;
     localparam [POS_BITS-1:0] LAST_KEY = KEYS_PER_BLOCK[POS_BITS-1:0] - 1'b1;
@@ -151,23 +156,24 @@ module fcim_planner #(
     // the head behind comes into the slot of the one before, once that is freed
     wire run_next  = resident && !heads_end && !ahead_q && !closed_q[!tag];
 
-    // ---- tiles under way, of an engine and of a head
-    wire [ENGINES-1:0]      free;        // one tile at most
+    // ---- tiles under way of a head, and whether an engine has room for another one's rows of Q:
+    // those that were asked for are there, and one of two banks is free
+    wire [ENGINES-1:0]      free;
     reg  [TILES_BITS-1:0]   under_way_q [0:1];
     wire                    emitted;
     genvar n;
     generate
         for (n = 0; n < ENGINES; n = n + 1) begin : g_engine
-            reg  [1:0] tiles_q;
-            wire       more = emitted && engine_q == n[ENGINE_BITS-1:0];
+            reg  asked_q;
+            wire asks = m_tile_valid && m_tile_ready && engine_q == n[ENGINE_BITS-1:0];
             always @(posedge clk) begin
                 if (!rst_n) begin
-                    tiles_q <= 2'd0;
+                    asked_q <= 1'b0;
                 end else begin
-                    tiles_q <= tiles_q + {1'b0, more} - {1'b0, tile_done[n]};
+                    asked_q <= asks || (asked_q && !q_taken[n]);
                 end
             end
-            assign free[n] = !tiles_q[1];
+            assign free[n] = !asked_q && q_room[n];
         end
         for (n = 0; n < 2; n = n + 1) begin : g_head
             wire [ENGINES-1:0]    mine = tile_done & (n[0] ? tile_done_tag : ~tile_done_tag);
@@ -215,6 +221,8 @@ module fcim_planner #(
     wire [TOKEN_BITS-1:0] tiles   = {{COUNT_BITS{1'b0}}, call_tiles};
     wire                several   = (tiles > ALL_ENGINES);
     wire                many      = (tiles > ALL_ENGINES + ALL_ENGINES + ALL_ENGINES);
+    wire [POS_BITS-1:0] whole     = call_tiles - 1'b1;
+    wire                odd       = call_heads[0] && !whole[$clog2(ENGINES)];  // waves of the call
     wire                skip      = later_q && (cursor_q == 0);
 
     // ---- a part of a decode: blocks * (part + 1) / parts, or a block for each of the first parts
@@ -250,7 +258,7 @@ module fcim_planner #(
     end
 
     // ---- what is offered
-    wire can_emit   = (state_q == EMIT) && free[engine_q];
+    wire can_emit   = (state_q == EMIT) && (free[engine_q] || tile_sent_q);
     wire tile_takes = tile_sent_q || m_tile_ready;
     wire job_takes  = job_sent_q || m_job_ready || call_decode;
     wire merging    = (state_q == MERGE);
@@ -260,6 +268,7 @@ module fcim_planner #(
     assign emitted  = can_emit && tile_takes && job_takes;
 
     wire [BLOCKS_BITS-1:0] loaded = head_loaded[tag*BLOCKS_BITS +: BLOCKS_BITS];
+    wire [BLOCKS_BITS-1:0] called = head_asked[tag*BLOCKS_BITS +: BLOCKS_BITS];
     wire enough  = !resident || (loaded >= most_q);
     wire issued  = m_wave_valid && m_wave_ready;
     wire ran     = m_run_valid && m_run_ready;
@@ -300,8 +309,9 @@ module fcim_planner #(
     assign m_job_token   = token_q;
     assign m_job_tokens  = tokens_q;
 
-    assign m_wave_valid     = (state_q == ISSUE) && enough;
-    assign waits            = (state_q == ISSUE) && !enough;
+    // rows of a tile that runs find their job at the store, whatever other tiles do
+    assign m_wave_valid     = (state_q == ISSUE) && enough && (jobs_taken || call_decode);
+    assign waits            = (state_q == ISSUE) && resident && (called < most_q);
     assign m_wave_ascending = ascending_q;
     assign m_wave_own_start = call_own_start;
     assign m_wave_stream    = stream_q;
@@ -394,7 +404,7 @@ module fcim_planner #(
 
         // waves
         if (state_q == IDLE) begin
-            ascending_q <= 1'b1;
+            ascending_q <= call_decode || odd;
             stream_q    <= 1'b0;
         end else if (issued) begin
             ascending_q <= call_decode || !ascending_q;

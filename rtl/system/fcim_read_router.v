@@ -45,6 +45,7 @@ module fcim_read_router #(
     input  wire                    clk,
     input  wire                    rst_n,
     output wire                    idle,          // nothing that was asked for is outstanding
+    output wire                    queries,       // rows of Q come: one did a few cycles ago
     input  wire                    call_decode,
     input  wire                    hold_loads,    // no key block is asked for
     input  wire                    loads_first,   // key blocks before queries
@@ -305,6 +306,7 @@ module fcim_read_router #(
     reg [POS_BITS-1:0]    pos_q;
     reg [SLOT_BITS-1:0]   slot_q, loaded_slot_q;
     reg                   last_q, error_q, read_error_q, block_end_q, loaded_q;
+    reg [3:0]             queries_q;              // cycles
     always @(posedge clk) begin
         if (!rst_n) begin
             q_valid_q    <= 1'b0;
@@ -313,6 +315,7 @@ module fcim_read_router #(
             desc_valid_q <= 1'b0;
             read_error_q <= 1'b0;
             loaded_q     <= 1'b0;
+            queries_q    <= 4'd0;
         end else begin
             q_valid_q    <= (row_end && what == Q_ROWS) || stall;
             k_we_q       <= row_end && what == K_ROWS;
@@ -320,6 +323,8 @@ module fcim_read_router #(
             desc_valid_q <= take && what == DESCRIPTOR;
             read_error_q <= take && s_data_error && what != DESCRIPTOR;
             loaded_q     <= v_we_q && block_end_q;
+            queries_q    <= (take && what == Q_ROWS) ? 4'd15
+                          : queries_q - {3'd0, queries_q != 4'd0};
         end
     end
     always @(posedge clk) begin
@@ -368,6 +373,7 @@ module fcim_read_router #(
     assign m_q_partial = call_decode;
     assign m_q_last    = last_q;
 
+    assign queries    = (queries_q != 4'd0);
     assign read_error = read_error_q;
     assign idle = tags_empty && !q_valid_q && !k_we_q && !v_we_q && !desc_valid_q && !loaded_q;
 

@@ -3,9 +3,10 @@
 // merge unit counts as one more engine.
 //
 // Latency:    A row leaves one cycle after it is taken.
-// Throughput: A row per cycle; engines that have one take turns.
+// Throughput: A row per cycle. Of engines that have one the first is that whose last tile ended
+//             longest ago: a tile that came late is not held up by those behind it.
 // Cuts:       m_o comes from registers; m_o_ready reaches s_o_ready.
-// Numbers:    Passed through.
+// Numbers:    Passed through; the top bit of a row says that it is its tile's last.
 `default_nettype none
 
 module fcim_row_collector #(
@@ -29,13 +30,22 @@ module fcim_row_collector #(
     reg                   valid_q;
     reg [ENGINE_BITS-1:0] engine_q;
     reg [WIDTH-1:0]       data_q;
-    reg [ENGINES-1:0]     after_q;          // engines above the one that was served last
+    wire                  open = !valid_q || m_o_ready;
 
-    // the lowest of those above it, else the lowest
-    wire [ENGINES-1:0] above  = s_o_valid & after_q;
-    wire [ENGINES-1:0] from   = (|above) ? above : s_o_valid;
-    wire [ENGINES-1:0] chosen = from & (~from + 1'b1);
-    wire               open   = !valid_q || m_o_ready;
+    // bit f of word e: engine e goes before engine f
+    reg [ENGINES*ENGINES-1:0] first_q;
+    reg [ENGINES-1:0]         chosen;
+    always @* begin : oldest
+        integer e, f;
+        for (e = 0; e < ENGINES; e = e + 1) begin
+            chosen[e] = s_o_valid[e];
+            for (f = 0; f < ENGINES; f = f + 1) begin
+                if (s_o_valid[f] && first_q[f*ENGINES + e]) begin
+                    chosen[e] = 1'b0;
+                end
+            end
+        end
+    end
 
     reg [ENGINE_BITS-1:0] engine;
     reg [WIDTH-1:0]       data;
@@ -54,14 +64,27 @@ module fcim_row_collector #(
     always @(posedge clk) begin
         if (!rst_n) begin
             valid_q <= 1'b0;
-            after_q <= {ENGINES{1'b0}};
         end else if (open) begin
             valid_q <= |s_o_valid;
-            if (|s_o_valid) begin
-                after_q <= ~(chosen | (chosen - 1'b1));
-            end
         end
     end
+
+    // an engine whose tile ends goes to the end
+    genvar a, b;
+    generate
+        for (a = 0; a < ENGINES; a = a + 1) begin : g_engine
+            for (b = 0; b < ENGINES; b = b + 1) begin : g_other
+                always @(posedge clk) begin
+                    if (!rst_n) begin
+                        first_q[a*ENGINES + b] <= (a < b);
+                    end else if (open && data[WIDTH-1]) begin
+                        first_q[a*ENGINES + b] <= (first_q[a*ENGINES + b] || chosen[b])
+                                                  && !chosen[a];
+                    end
+                end
+            end
+        end
+    endgenerate
     always @(posedge clk) begin
         if (open) begin
             engine_q <= engine;

@@ -25,6 +25,7 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_q_fetch": {"ENGINES": 16, "ROWS": 64, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 512},
     "fcim_read_router": {"ENGINES": 16, "ROWS": 64, "HEAD_DIM": 128, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072,
                          "BUFFER_KEYS": 4096, "DATA_BITS": 512, "COMMANDS": 32},
+    "fcim_o_stage": {"ENGINES": 16, "HEAD_DIM": 128, "O_ROWS": 1024},
     "fcim_store": {"ENGINES": 16, "HEAD_DIM": 128, "MAX_KEYS": 131072, "DATA_BITS": 512},
     "fcim_cluster": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
                      "MAX_KEYS": 1024, "BUFFER_KEYS": 512},
@@ -34,7 +35,7 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_planner": {"ENGINES": 16, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096},
     "fcim_accelerator": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
                          "MAX_KEYS": 1024, "BUFFER_KEYS": 64, "DATA_BITS": 128, "MAX_BURST": 16, "OUTSTANDING": 8,
-                         "READ_BEATS": 64},
+                         "READ_BEATS": 64, "O_ROWS": 16},
 }
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes

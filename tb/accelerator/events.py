@@ -24,7 +24,7 @@ from tb.core.sequences import random_group
 
 BENCH = "tb.accelerator.bench_events"
 SYSTEM = SystemConfig("events", small(8, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=4, outstanding=4,
-                      read_beats=32)
+                      read_beats=32, o_rows=1)
 WORDS, RANGES = 1 << 15, 8
 PARAMETERS = {**SYSTEM.verilog_parameters(), "WORDS": WORDS, "RANGES": RANGES}
 

@@ -17,7 +17,7 @@ from tb.core.sequences import random_group
 
 # two engines with a key per cycle; a row is two beats
 SMALL = SystemConfig("small", small(8, head_dim=32, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=8,
-                     outstanding=4, read_beats=32)
+                     outstanding=4, read_beats=32, o_rows=4)
 FUSED, SKIPPING = TileOptions(fused=True), TileOptions(fused=True, skip=True, octaves=3)
 
 

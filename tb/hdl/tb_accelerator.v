@@ -22,6 +22,7 @@ module tb_accelerator #(
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
     parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
     parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
+    parameter  O_ROWS = 256,                      // room for rows of O: a power of two
     parameter  WORDS = 65536,                     // of the memory, of a beat each
     parameter  RANGES = 2,                        // that may be written
     parameter  LOAD = "memory.hex",
@@ -115,7 +116,7 @@ module tb_accelerator #(
         .ENGINES(ENGINES), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
         .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
         .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS), .MAX_BURST(MAX_BURST),
-        .OUTSTANDING(OUTSTANDING), .READ_BEATS(READ_BEATS)
+        .OUTSTANDING(OUTSTANDING), .READ_BEATS(READ_BEATS), .O_ROWS(O_ROWS)
     ) u_accelerator (
         .clk(clk), .rst_n(rst_n), .irq(irq),
         .s_axil_awvalid(s_axil_awvalid), .s_axil_awready(s_axil_awready),
@@ -137,7 +138,8 @@ module tb_accelerator #(
     );
 
     axi_memory #(
-        .DATA_BITS(DATA_BITS), .WORDS(WORDS), .RANGES(RANGES), .LOAD(LOAD), .DUMP(DUMP)
+        .DATA_BITS(DATA_BITS), .WORDS(WORDS), .RANGES(RANGES), .OUTSTANDING(256), .LOAD(LOAD),
+        .DUMP(DUMP)
     ) u_memory (
         .clk(clk), .rst_n(rst_n), .latency(latency), .rate_beats(rate_beats),
         .rate_cycles(rate_cycles), .load(load), .dump(dump), .first(first), .last(last),

@@ -82,7 +82,7 @@ class Loader:
         assert str(dut.idle.value) == str(int(model.idle)), f"idle is {dut.idle.value} at cycle {cycle()}"
         if model.call is not None and model.call.mode == RESIDENT:
             for slot, run in model.runs.items():
-                for pin, want in (("head_base", run.base), ("head_loaded", run.loaded)):
+                for pin, want in (("head_base", run.base), ("head_asked", run.asked), ("head_loaded", run.loaded)):
                     both = str(getattr(dut, pin).value)     # of slot 1, then of slot 0
                     half = len(both) // 2
                     got = both[half:] if slot == 0 else both[:half]

@@ -85,6 +85,7 @@ class Run:
     base: int = 0
     pages: deque[int] = field(default_factory=deque)
     unloaded: int = 0
+    asked: int = 0
     loaded: int = 0
 
     @property
@@ -180,6 +181,7 @@ class Model:
         if self.kind:
             return None
         self.block = None
+        self.runs[slot].asked += 1
         return slot
 
     def load(self, slot: int) -> None:

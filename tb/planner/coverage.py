@@ -15,6 +15,8 @@ COVERPOINTS = (
     point("planner.split", "Engines that share a head in decode", numbers(1, 2, 4)),
     point("planner.wave", "Waves with a tile for each engine and not", axes=(("mode", MODES), ("engines", ("all", "not all")))),
     point("planner.direction", "Waves up and down", axes=(("mode", MODES[:2]), ("way", ("up", "down")))),
+    point("planner.waits", "A wave lacks blocks that are not asked for; jobs that the store has not taken",
+          ("blocks", "one job", "more jobs")),
     point("planner.done", "Tiles that end in the same cycle", ("one", "more")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -43,3 +45,12 @@ def sample_done(tiles: int) -> None:
     """A cycle in which so many tiles end."""
     if tiles:
         GROUP.sample("planner.done", "one" if tiles == 1 else "more")
+
+
+@sampler
+def sample_waits(blocks: bool, jobs: int) -> None:
+    """A cycle: whether the next wave waits for blocks, and jobs on their way."""
+    if blocks:
+        GROUP.sample("planner.waits", "blocks")
+    if jobs:
+        GROUP.sample("planner.waits", "one job" if jobs == 1 else "more jobs")

@@ -30,7 +30,7 @@ def some_calls(cfg: EngineConfig, engines: int, generator: np.random.Generator, 
     group, step = 4, cfg.rows // 4
     found = [
         Call(RESIDENT, True, group, 1, 0, 1), Call(RESIDENT, False, group, step * engines, 0, 3),
-        Call(RESIDENT, True, group, step * engines + 1, 3, 4), Call(RESIDENT, False, group, 4 * step * engines - 2, 5, 3),
+        Call(RESIDENT, True, group, step * engines + 1, 3, 4), Call(RESIDENT, False, group, 5 * step * engines - 2, 5, 3),
         Call(STREAMED, False, group, step * engines * 2 + 3, 40, 2),
         Call(STREAMED, False, 1, 1, 0, 1), Call(DECODE, False, group, 1, 0, 2 * engines + 1, engines),
         Call(DECODE, False, group, step, 700, engines, 1), Call(DECODE, False, 1, 1, 99, 1, 1),
@@ -64,10 +64,16 @@ def test_planner(engines: int, seed: int, generator: np.random.Generator, tmp_pa
 DIFFERS = "m_.* beat|has not said all|unexpected|cycle budget"
 FAULTS = {
     "first-wave-is-full": ("(now_q || (!later_q && cursor_q == 0)) ?", "now_q ?", DIFFERS),
-    "three-tiles-at-once": ("assign free[n] = !tiles_q[1];", "assign free[n] = 1'b1;", "a third tile's Q"),
+    "no-bank-is-free": ("assign free[n] = !asked_q && q_room[n];", "assign free[n] = !asked_q;", "has no bank"),
+    "asked-for-twice": ("assign free[n] = !asked_q && q_room[n];", "assign free[n] = q_room[n];", "has no bank"),
+    "before-its-jobs": ("&& (jobs_taken || call_decode);", ";", "before the store has"),
+    "waits-for-what-comes": ("(called < most_q)", "(loaded < most_q)", "waits for blocks that are asked for"),
+    "waits-in-silence": ("(called < most_q)", "1'b0", "nobody is told"),
+    "last-wave-down": ("call_decode || odd;", "call_decode || !odd;", DIFFERS),
     "does-not-wait-for-blocks": ("(loaded >= most_q)", "(loaded + 1'b1 >= most_q)", "before its blocks"),
     "freed-too-early": ("closed_q & landed;", "closed_q;", "before its tiles"),
-    "heads-of-one-tag": ("wire tag       = head_q[0] && resident;", "wire tag       = 1'b0;", f"base is not|{DIFFERS}|freed"),
+    "heads-of-one-tag": ("wire tag       = head_q[0] && resident;", "wire tag       = 1'b0;",
+                         f"base is not|{DIFFERS}|freed|waits for blocks"),
     "last-block-forgotten": ("end_q + LAST_KEY;", "end_q;", DIFFERS),
     "shares-of-too-few": ("high      = !few ?", "high      = 1'b1 ?", DIFFERS),
     "merge-all": ("(e[ENGINE_BITS-1:0] >> call_split) == group_q", "1'b1", DIFFERS),

@@ -24,6 +24,7 @@ PULSES = {"m_desc": ("m_desc_valid", {"data": "m_desc_data", "error": "m_desc_er
           "k": ("k_we", {"address": "k_address", "data": "k_data", "mult": "k_mult", "v_mult": "k_v_mult"}),
           "v": ("v_we", {"address": "v_address", "data": "v_data"}),
           "loaded": ("loaded", {"slot": "loaded_slot"}), "read_error": ("read_error", {})}
+QUERIES = 16        # cycles less one for which a beat of a row of Q counts as having come
 Q_FIELDS = ("engine", "data", "pos", "mult", "shift", "partial", "last")
 NAMES = ("ENGINES", "ROWS", "HEAD_DIM", "KEYS_PER_BLOCK", "MAX_KEYS", "BUFFER_KEYS", "DATA_BITS")
 
@@ -58,6 +59,7 @@ class Router:
         self.asked_at: deque[int] = deque()     # cycles in which the commands were accepted whose beats are not all taken
         self.ended_at = 0                       # cycle in which the last beat of a command was taken
         self.first, self.before = True, None    # the next beat is a command's first; what the one before it was for
+        self.query_at = [-QUERIES, -QUERIES]    # cycles in which the two latest beats of rows of Q were taken
         dut.call_decode.value = dut.hold_loads.value = dut.loads_first.value = 0
         coverage.sample_parameters(self.size)
         cocotb.start_soon(self._watch())
@@ -91,6 +93,8 @@ class Router:
         if self.first:
             coverage.sample_order(command.kind, self.before)
         self.first, self.before = bool(beat["last"]), command.kind
+        if command.kind == FETCH_KINDS[2]:
+            self.query_at = [self.query_at[1], cycle()]
         if beat["last"]:
             self.asked_at.popleft()
             self.ended_at = cycle()
@@ -123,6 +127,8 @@ class Router:
                 coverage.sample_waits(self.model.commands[0].kind if dut.s_data_valid.value == 1 else None)
             if dut.s_data_valid.value == 1 and dut.s_data_ready.value == 0:
                 assert dut.m_q_valid.value == 1 and dut.m_q_ready.value == 0, "a beat waits for nothing"
+            queries = any(0 < cycle() - at < QUERIES for at in self.query_at)
+            assert str(dut.queries.value) == str(int(queries)), f"queries is {dut.queries.value} at cycle {cycle()}"
             missing = any(at < cycle() for at in self.asked_at) or self.ended_at == cycle()
             assert self.errors or str(dut.read_error.value) == "0", "an error is told that is none"
             busy = missing or any(handle.value == 1 for handle in gives)
@@ -159,4 +165,5 @@ class Router:
         self.model.commands.clear()
         self.asked_at.clear()
         self.held.clear()
+        self.query_at = [-QUERIES, -QUERIES]
         self.first, self.before = True, None

@@ -37,6 +37,8 @@ FAULTS = {
                           "s_fetch_ready = open && !s_desc_valid;", PLAIN, "goes first"),
     "loads-always-first": ("hold_loads && (loads_first || !s_fetch_valid);", "hold_loads;", PLAIN, "before a query"),
     "not-held": ("open && !s_desc_valid && !hold_loads &&", "open && !s_desc_valid &&", PLAIN, "while these are held"),
+    "queries-of-all-kinds": ("(take && what == Q_ROWS) ? 4'd15", "take ? 4'd15", PLAIN, "queries is"),
+    "queries-a-cycle-short": ("(take && what == Q_ROWS) ? 4'd15", "(take && what == Q_ROWS) ? 4'd14", PLAIN, "queries is"),
     "takes-what-it-forgets": ("(!cmd_valid_q || m_cmd_ready) && tags_ready;", "!cmd_valid_q || m_cmd_ready;", MANY,
                               f"{DIFFER}|nobody remembers|waits for nothing"),
     "one-multiplier-for-a-beat": ("k_word[k_lane*K_ENTRY +: K_ENTRY]", "k_word[0 +: K_ENTRY]", PLAIN, DIFFER),
