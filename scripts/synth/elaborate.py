@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import FcimError
-from models.hardware.config import EngineConfig
+from models.hardware.config import EngineConfig, load_config
 from scripts.flow.gates import yosys
 from scripts.flow.gates.readers import ENGINE, UNITS, read_command, unit_parameters
 
 TOP, PREFIX = ENGINE, "fcim_"
 TOPS = (ENGINE, *UNITS)
 MEMORIES = ("fcim_ram", "fcim_register_file")   # occur in many sizes, and have them in their names
+_SMALL_SYSTEM = {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
+                 "MAX_KEYS": 1024, "BUFFER_KEYS": 64, "DATA_BITS": 128, "MAX_BURST": 16, "OUTSTANDING": 8, "READ_BEATS": 64,
+                 "O_ROWS": 16}
 # Tops of which no configuration says anything, at these parameters.
 OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_axi_reader": {"DATA_BITS": 512, "MAX_BURST": 16, "OUTSTANDING": 8, "BUFFER_BEATS": 128},
@@ -33,10 +36,19 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
                                "DATA_BITS": 512},
     "fcim_registers": {"ENGINES": 16},
     "fcim_planner": {"ENGINES": 16, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096},
-    "fcim_accelerator": {"ENGINES": 2, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16,
-                         "MAX_KEYS": 1024, "BUFFER_KEYS": 64, "DATA_BITS": 128, "MAX_BURST": 16, "OUTSTANDING": 8,
-                         "READ_BEATS": 64, "O_ROWS": 16},
+    # of the cluster what grows with its engines, of 16; beside those it is read with two small ones
+    "fcim_sequencer": {"ENGINES": 16, "BLOCK_BITS": 13},
+    "fcim_row_bus": {"ENGINES": 16, "WIDTH": 1044, "KEYS_PER_BLOCK": 16, "BLOCK_BITS": 13, "BASE_BITS": 8},
+    "fcim_wave_fanout": {"ENGINES": 16, "BLOCK_BITS": 13, "BASE_BITS": 8},
+    "fcim_row_collector": {"ENGINES": 17, "WIDTH": 2050},
+    "fcim_block_credits": {"SLOTS": 16, "BLOCKS": 256},
+    "fcim_key_feed": {"WIDTH": 1062, "KEYS_PER_BLOCK": 16, "ROOM": 3, "AHEAD": 16},
+    "fcim_request_head": {"BLOCK_BITS": 13, "REQUESTS": 16},
+    "fcim_call_unit": _SMALL_SYSTEM,
+    "fcim_accelerator": _SMALL_SYSTEM,
 }
+WITH_ENGINES = ("fcim_cluster", "fcim_call_unit", "fcim_accelerator")
+SMALL = "tiny"          # names the parameters of an engine
 DIGEST = 16             # hex digits
 FRESH = 1_000_000       # where yosys begins to number what it makes
 _MODULE = re.compile(r"^module \\(\S+)\n(.*?)^end\n", re.M | re.S)
@@ -84,12 +96,12 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
 
 
 def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, shown: str = "",
-                     known: Mapping[str, Block] | None = None) -> dict[str, Block]:
+                     known: Mapping[str, Block] | None = None, apart: Collection[str] = ()) -> dict[str, Block]:
     """The same of one module at its own parameters.
 
     Args:
-        shown: for the message. known: blocks of other modules in the same folder, which come first in the result; a block that is
-            there already is not cut again.
+        shown: for the message. known: blocks of other modules, which come first in the result; a block that is there already is
+            not cut again. apart: modules that are not read, since they are known at their parameters.
 
     Raises:
         FcimError: the RTL cannot be elaborated.
@@ -97,10 +109,23 @@ def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, show
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"whole-{top}.il"
     try:
-        yosys.run(f"{read_command('slang', top, parameters)}write_rtlil {whole}\n", folder, "elaborate")
+        yosys.run(f"{read_command('slang', top, parameters, apart)}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
         raise FcimError(f"{top} cannot be elaborated {shown or f'with {dict(parameters)}'}; {failure}") from None
-    return cut(whole.read_text(), folder, top, known)
+    return cut(whole.read_text(), folder, top, known, apart)
+
+
+def elaborate_other(top: str, folder: Path) -> dict[str, Block]:
+    """The blocks of one of :data:`OTHER_TOPS`; of one that has engines, all of them are alike, and read once.
+
+    Raises:
+        FcimError: the RTL cannot be elaborated.
+    """
+    parameters = OTHER_TOPS[top]
+    if top not in WITH_ENGINES:
+        return elaborate_module(top, parameters, folder)
+    engine = elaborate_module(ENGINE, {name: parameters[name] for name in load_config(SMALL).verilog_parameters()}, folder)
+    return elaborate_module(top, parameters, folder, known=engine, apart=[ENGINE])
 
 
 def renumbered(text: str) -> str:
@@ -113,7 +138,8 @@ def renumbered(text: str) -> str:
     return _NUMBERED.sub(name, text)
 
 
-def cut(text: str, folder: Path, top: str = TOP, known: Mapping[str, Block] | None = None) -> dict[str, Block]:
+def cut(text: str, folder: Path, top: str = TOP, known: Mapping[str, Block] | None = None,
+        apart: Collection[str] = ()) -> dict[str, Block]:
     """The modules of a design in yosys' text form as blocks behind those known, each in a file with its children's ports.
 
     Numbers that yosys gave are given anew, so that a block's text does not depend on what is around it.
@@ -122,6 +148,12 @@ def cut(text: str, folder: Path, top: str = TOP, known: Mapping[str, Block] | No
     blocks = dict(known or {})
     name_of: dict[str, str] = {}        # of a module of the file
     ports: dict[str, str] = {}          # of a block
+
+    for module in apart:                # its parameters are not asked for again
+        name_of[module] = module
+        ports[module] = "".join(_PORT.findall(blocks[module].file.read_text().split(f"module \\{module}\n")[-1]))
+        for name, body in bodies.items():
+            bodies[name] = re.sub(rf"^(  cell \\{module} \\\S+\n)(?:    parameter .*\n)+", r"\1", body, flags=re.M)
 
     def place(module: str) -> str:
         if module in name_of:

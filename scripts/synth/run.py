@@ -17,7 +17,7 @@ from scripts.flow.gates.netlist import netlist_of
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
 from scripts.synth.block import KEPT, Gates, Timed, gates_key, synthesize, time_block, timing_key
-from scripts.synth.elaborate import MEMORIES, OTHER_TOPS, PREFIX, TOPS, Block, elaborate, elaborate_module
+from scripts.synth.elaborate import MEMORIES, OTHER_TOPS, PREFIX, TOPS, Block, elaborate, elaborate_other
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.ready import MADE_OF_BLOCKS, Chain, chains, of_block
 from scripts.synth.record import BlockResult, Result
@@ -114,7 +114,7 @@ def run(configs: Sequence[EngineConfig], given: str, names: Sequence[str], folde
     for top in others:
         config = top.removeprefix(PREFIX)
         told(f"{config}: reading the RTL", 0, 1)
-        parts.append(_part(config, elaborate_module(top, OTHER_TOPS[top], folder / "rtl" / config), (top,), library))
+        parts.append(_part(config, elaborate_other(top, folder / "rtl" / config), (top,), library))
     return _work(parts, library, given, folder / "gates", jobs, told)
 
 

@@ -63,6 +63,17 @@ def test_another_design_keeps_the_blocks_that_are_known(tmp_path: Path) -> None:
     assert both["fcim_unit"].file.read_text().count("attribute \\blackbox 1") == 2
 
 
+def test_a_module_that_is_not_read_is_the_one_that_is_known(tmp_path: Path) -> None:
+    """An instance says with which parameters it was left out; the known one has no more."""
+    known = cut(module("fcim_engine", cell("fcim_row$a.b", "u_a")) + module("fcim_row$a.b", leaf(5)), tmp_path)
+    boxed = cell("fcim_engine", "u_a").replace("    connect", "    parameter \\ROWS 16\n    parameter \\HEAD_DIM 32\n    connect")
+    text = module("fcim_unit", boxed, cell("fcim_row$c.d", "u_b")) + module("fcim_row$c.d", leaf(3)) + module("fcim_engine")
+    both = cut(text, tmp_path, "fcim_unit", known, ["fcim_engine"])
+    assert both["fcim_unit"].children == {"u_a": "fcim_engine", "u_b": "fcim_row"} and known.items() <= both.items()
+    file = both["fcim_unit"].file.read_text()
+    assert "parameter" not in file and f"module \\fcim_engine\n{PORTS.splitlines(keepends=True)[1]}" in file
+
+
 def test_memories_have_their_sizes_in_their_names(tmp_path: Path) -> None:
     text = (module("fcim_engine", cell("fcim_ram$a.b", "u_a"), cell("fcim_ram$a.c", "u_b"), cell("fcim_x$a.d", "u_c"))
             + module("fcim_ram$a.b", "  memory width 8 size 16 \\m\n") + module("fcim_ram$a.c", "  memory width 9 size 4 \\m\n")

@@ -21,7 +21,7 @@ from scripts.flow.gates.timing import End, Model
 from scripts.flow.gates.timing import Path as TimingPath
 from scripts.flow.sources import ROOT, rtl_files
 from scripts.synth.block import MACRO_BITS, Timed, gates_key, synthesize, time_block
-from scripts.synth.elaborate import OTHER_TOPS, Block, elaborate, elaborate_module
+from scripts.synth.elaborate import OTHER_TOPS, Block, elaborate, elaborate_other
 from scripts.synth.libraries import choose
 
 SMALL, PARENT = "tile_tracker", "score_scaler"
@@ -76,7 +76,7 @@ def test_what_a_block_is_kept_under_depends_on_all_that_makes_it(tmp_path: Path)
 def test_engine_and_units_are_cut_along_their_hierarchy(tmp_path: Path) -> None:
     blocks = elaborate(load_config("tiny"), tmp_path)
     files = {path.stem for path in (ROOT / "rtl").rglob("*.v")}
-    names = {*blocks, *(name for top, given in OTHER_TOPS.items() for name in elaborate_module(top, given, tmp_path / top))}
+    names = {*blocks, *(name for top in OTHER_TOPS for name in elaborate_other(top, tmp_path / top))}
     assert {re.sub(r"_\d+(x\d+)?$", "", name) if name not in files else name for name in names} == files
     assert blocks["fcim_engine"].children["u_core"] == "fcim_core"
     assert blocks["fcim_merge"].children["u_row_divider"] == blocks["fcim_normalizer"].children["u_row_divider"]
