@@ -263,6 +263,26 @@ def predict_cycles(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], fused: 
     return handshakes(cfg, shapes, fused, ran, pace).counters
 
 
+def row_cycles(cfg: EngineConfig, shapes: Sequence[tuple[int, int]], ran: Sequence[Sequence[bool]] | None = None
+               ) -> dict[str, int]:
+    """Rows in use, summed over the cycles in which an array switches: what its energy goes with, beside that of a cycle.
+
+    Of a tile of ``rows`` rows the IP-CIM has ``rows * CYCLES_PER_KEY`` for each key, the OP-CIM ``rows * BLOCK_CYCLES`` for each
+    block that runs. Where all tiles have as many rows, these are ``rows`` times the counters ``ip_busy`` and ``op_busy``.
+
+    Args:
+        shapes: per tile its rows in use and its keys.
+        ran: per tile, which of its blocks run; by default all.
+
+    Returns:
+        ``ip`` and ``op``, in rows times cycles.
+    """
+    blocks = [-(-keys // cfg.keys_per_block) if ran is None else sum(map(bool, ran[tile]))
+              for tile, (_, keys) in enumerate(shapes)]
+    return {"ip": sum(rows * keys for rows, keys in shapes) * cfg.cycles_per_key,
+            "op": sum(rows * count for (rows, _), count in zip(shapes, blocks, strict=True)) * cfg.block_cycles}
+
+
 def predict_run(cfg: EngineConfig, tiles: Sequence[TileJob], results: Sequence[TileResult],
                 pace: Pace | None = None) -> Prediction:
     """Every handshake of a run of ``tiles`` from reset, and every counter after it; ``results`` are the golden model's.

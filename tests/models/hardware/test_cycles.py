@@ -12,7 +12,7 @@ from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
 from models.hardware.tile import TileJob
-from models.hardware.timeline import TIMING_COUNTERS, predict, predict_cycles
+from models.hardware.timeline import TIMING_COUNTERS, predict, predict_cycles, row_cycles
 
 STALLS = TIMING_COUNTERS[1:]
 
@@ -206,3 +206,17 @@ def test_no_engine_beats_the_bound(seed: int) -> None:
             assert cycles > config.cycles_per_key * sum(keys for _, keys in shapes)
             assert predict_cycles(config, shapes[:4])["cycles"] < cycles
             assert predict_cycles(config, [(shapes[0][0], shapes[0][1] + config.keys_per_block), *shapes[1:]])["cycles"] >= cycles
+
+
+def test_rows_in_use_over_the_cycles_of_the_arrays() -> None:
+    """16 keys of 3 rows and 9 of 5, a cycle in 4 per key; the second block of the first does not run."""
+    shapes, ran = [(3, 16), (5, 9)], [[True, False], [True, True]]
+    assert row_cycles(cfg(2), shapes, ran) == {"ip": (3 * 16 + 5 * 9) * 4, "op": (3 * 1 + 5 * 2) * 32}
+    assert row_cycles(cfg(2), shapes)["op"] == (3 * 2 + 5 * 2) * 32
+
+
+def test_rows_in_use_are_those_of_the_counters_where_all_tiles_have_as_many() -> None:
+    config = cfg(1)
+    jobs = [tiles(config)[0]] * 2
+    counters = predict(config, jobs)
+    assert row_cycles(config, [(3, 10)] * 2) == {"ip": 3 * counters["ip_busy"], "op": 3 * counters["op_busy"]}
