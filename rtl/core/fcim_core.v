@@ -300,6 +300,7 @@ module fcim_core #(
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
         .s_blk_valid(blk_valid && v_blk_valid), .s_blk_ready(op_ready), .s_blk_slot(blk_slot),
         .s_blk_first(blk_first), .s_blk_bank(blk_bank),
+        .s_blk_rows(bank_rows[blk_bank*COUNT_BITS +: COUNT_BITS]),
         .blk_shift(blk_shift), .blk_sum(blk_sum), .slot_in_use(slot_in_use),
         .v_rd(v_rd), .v_slice(v_slice), .v_pop(v_pop), .v_data(v_data),
         .finish(finish), .finish_bank(finish_bank),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the shift register
-// that drives a key's bits onto them, MSB first, and a tree of adders for every row.
+// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the register that
+// drives a key's bits onto them, MSB first, and a tree of adders for every row.
 //
 // Latency:    A key's column is there one cycle after its last step.
 // Throughput: BITS_PER_CYCLE bit-planes of a key per step.
@@ -11,7 +11,8 @@
 //             sum_d k'[d]. HEAD_DIM * 255 * 255 < 2**IP_LANE.
 //
 // There are two texts of the same array. The one for synthesis has rows of fcim_ip_row, each with
-// a carry-save tree and a bit that says whether it is in use. The one that FCIM_FAST_SIM chooses
+// a carry-save tree and a bit that says whether it is in use; a key's bits go to groups of rows of
+// which one is. The one that FCIM_FAST_SIM chooses
 // skips the cells whose bit is 0 and adds all rows in one wide word, whose lanes no carry leaves:
 // several times as fast in a simulator.
 `default_nettype none
@@ -52,22 +53,28 @@ module fcim_ip_array #(
     localparam [7:0]            SIGN_BIT  = 8'h80;                // + 128, modulo 256
     localparam [HEAD_DIM*8-1:0] SIGN_BITS = {HEAD_DIM{SIGN_BIT}};
 
-    // ---- the key: the top bits of every byte are its next bit-planes
-    reg [HEAD_DIM*8-1:0]    key_q;
-    reg                     bank_q;
-    reg [OPS_BITS-1:0]      ops_q;
+    wire [HEAD_DIM*8-1:0] load_key = load_data ^ SIGN_BITS;
+    reg  [HEAD_DIM*8-1:0] key_q;
+    reg                   bank_q;
+    reg  [OPS_BITS-1:0]   ops_q;
     always @(posedge clk) begin
         if (load) begin
-            key_q  <= load_data ^ SIGN_BITS;
             bank_q <= load_bank;
-        end else if (step) begin
-            key_q  <= key_q << BITS_PER_CYCLE;
         end
     end
     assign bit_ops = ops_q;
 
 `ifdef FCIM_FAST_SIM
     localparam DIM_BITS = $clog2(HEAD_DIM);
+
+    // ---- the key: the top bits of every byte are its next bit-planes
+    always @(posedge clk) begin
+        if (load) begin
+            key_q <= load_key;
+        end else if (step) begin
+            key_q <= key_q << BITS_PER_CYCLE;
+        end
+    end
 
     // ---- cells: word {bank, d} holds element d of every row, zero-extended to a lane of the sums
     reg [ROWS*IP_LANE-1:0] cell_q [0:2*HEAD_DIM-1];
@@ -129,21 +136,88 @@ module fcim_ip_array #(
     assign col  = col_q;
     assign ksum = col_ksum_q;
 `else
+    // ---- the key stays, and only its planes move: a register of them, and a one-hot mark of those
+    // that come next; past the last there are none
+    localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE;
+    localparam PLANE_BITS = HEAD_DIM * BITS_PER_CYCLE;
+    localparam [CYCLES_PER_KEY:0] SECOND = 2;
+    reg [PLANE_BITS-1:0]     planes, planes_q;
+    reg [CYCLES_PER_KEY-1:0] next_q;
+    always @* begin : choose
+        integer d, n;
+        planes = {PLANE_BITS{1'b0}};
+        for (d = 0; d < HEAD_DIM; d = d + 1) begin
+            for (n = 1; n < CYCLES_PER_KEY; n = n + 1) begin
+                planes[d*BITS_PER_CYCLE +: BITS_PER_CYCLE] =
+                    planes[d*BITS_PER_CYCLE +: BITS_PER_CYCLE]
+                    | (key_q[d*8 + 8 - (n + 1)*BITS_PER_CYCLE +: BITS_PER_CYCLE]
+                       & {BITS_PER_CYCLE{next_q[n]}});
+            end
+            if (load) begin
+                planes[d*BITS_PER_CYCLE +: BITS_PER_CYCLE] =
+                    load_key[d*8 + 8 - BITS_PER_CYCLE +: BITS_PER_CYCLE];
+            end
+        end
+    end
+    always @(posedge clk) begin
+        if (load) begin
+            key_q <= load_key;
+        end
+        if (load || step) begin
+            next_q   <= load ? SECOND[CYCLES_PER_KEY-1:0] : next_q << 1;
+            planes_q <= planes;
+        end
+    end
+
+    // ---- rows in use in each bank, in the key's, and in that of the last whole column. A key's
+    // planes go to groups of rows of which one is in use
+    localparam GROUP = 4;
+    localparam GROUPS = (ROWS + GROUP - 1) / GROUP;
+    localparam [ROWS-1:0] ROW_0 = 1;
+    reg  [ROWS-1:0]   used0_q, used1_q, chosen0_q, chosen1_q, live_q;
+    reg  [GROUPS-1:0] groups_q, groups;
+    wire [ROWS-1:0]   row       = ROW_0 << q_row;
+    wire [1:0]        writes    = {q_we && q_bank, q_we && !q_bank};
+    wire [ROWS-1:0]   used0     = !writes[0] ? used0_q : (q_row == 0) ? row : used0_q | row;
+    wire [ROWS-1:0]   used1     = !writes[1] ? used1_q : (q_row == 0) ? row : used1_q | row;
+    wire              next_bank = load ? load_bank : bank_q;
+    wire [ROWS-1:0]   choice    = next_bank ? used1 : used0;
+    always @* begin : group
+        integer n;
+        groups = {GROUPS{1'b0}};
+        for (n = 0; n < ROWS; n = n + 1) begin
+            groups[n/GROUP] = groups[n/GROUP] | choice[n];
+        end
+    end
+    always @(posedge clk) begin
+        if (writes[0]) begin
+            used0_q <= used0;
+        end
+        if (writes[1]) begin
+            used1_q <= used1;
+        end
+        if (load || q_we) begin
+            chosen0_q <= next_bank ? {ROWS{1'b0}} : choice;
+            chosen1_q <= next_bank ? choice : {ROWS{1'b0}};
+            groups_q  <= groups;
+        end
+        if (step && last) begin
+            live_q <= chosen0_q | chosen1_q;
+        end
+    end
+
     // ---- rows
-    wire [HEAD_DIM*BITS_PER_CYCLE-1:0] planes;
-    genvar e, r;
+    genvar r, g;
     generate
-        for (e = 0; e < HEAD_DIM; e = e + 1) begin : g_element
-            assign planes[e*BITS_PER_CYCLE +: BITS_PER_CYCLE] =
-                key_q[e*8 + 8 - BITS_PER_CYCLE +: BITS_PER_CYCLE];
+        for (g = 0; g < GROUPS; g = g + 1) begin : g_group
+            wire [PLANE_BITS-1:0] own = planes_q & {PLANE_BITS{groups_q[g]}};
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             fcim_ip_row #(.HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)) u_row (
                 .clk(clk),
-                .we(q_we && q_row == r[ROW_BITS-1:0]), .clear(q_we && q_row == 0),
-                .wr_bank(q_bank), .wr_data(q_data ^ SIGN_BITS),
-                .next_bank(load ? load_bank : bank_q),
-                .step(step), .first(first), .last(last), .planes(planes),
+                .we(writes & {2{row[r]}}), .wr_data(q_data ^ SIGN_BITS),
+                .chosen({chosen1_q[r], chosen0_q[r]}), .live(live_q[r]),
+                .step(step), .first(first), .last(last), .planes(g_group[r/GROUP].own),
                 .product(col[r*IP_LANE +: IP_LANE])
             );
         end
@@ -162,8 +236,8 @@ module fcim_ip_array #(
             left  = first ? {ELEM_SUM_BITS{1'b0}} : (left_q << BITS_PER_CYCLE) + plane_q;
             for (d = 0; d < HEAD_DIM; d = d + 1) begin
                 for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
-                    ones  = ones + {{(OPS_BITS-1){1'b0}}, planes[d*BITS_PER_CYCLE + b]};
-                    plane = plane + ({{(ELEM_SUM_BITS-1){1'b0}}, planes[d*BITS_PER_CYCLE + b]}
+                    ones  = ones + {{(OPS_BITS-1){1'b0}}, planes_q[d*BITS_PER_CYCLE + b]};
+                    plane = plane + ({{(ELEM_SUM_BITS-1){1'b0}}, planes_q[d*BITS_PER_CYCLE + b]}
                                      << b);
                 end
             end

@@ -16,15 +16,14 @@ module fcim_ip_row #(
 ) (
     input  wire                               clk,
 
-    // write port of the cells, offset binary; clear: the row is not in use in that bank, unless it
-    // is written
-    input  wire                               we,
-    input  wire                               clear,
-    input  wire                               wr_bank,
+    // write port of the cells, offset binary, a bit per bank
+    input  wire [1:0]                         we,
     input  wire [HEAD_DIM*8-1:0]              wr_data,
 
-    // the bank that the planes meet from the next cycle on
-    input  wire                               next_bank,
+    // the bank that the planes meet, none where the row is not in use: then no register takes a
+    // value; and whether the row was in use at the last whole inner product, which else is 0
+    input  wire [1:0]                         chosen,
+    input  wire                               live,
 
     // take bit-planes, of element d bits d * BITS_PER_CYCLE and up; a key's first step, and its
     // last
@@ -37,22 +36,15 @@ module fcim_ip_row #(
     output wire [IP_LANE-1:0]                 product
 );
 
-    // ---- cells, and the bank that is chosen: none where the row is not in use, so that nothing
-    // switches
-    reg  [HEAD_DIM*8-1:0] bank0_q, bank1_q;
-    reg  [1:0]            used_q, chosen_q;
-    wire [1:0]            bank    = {wr_bank, !wr_bank};
-    wire [1:0]            written = bank & {2{we}};
-    wire [1:0]            used    = written | (used_q & ~(bank & {2{clear}}));
+    // ---- cells
+    reg [HEAD_DIM*8-1:0] bank0_q, bank1_q;
     always @(posedge clk) begin
-        if (written[0]) begin
+        if (we[0]) begin
             bank0_q <= wr_data;
         end
-        if (written[1]) begin
+        if (we[1]) begin
             bank1_q <= wr_data;
         end
-        used_q   <= used;
-        chosen_q <= used & {next_bank, !next_bank};
     end
 
     // ---- a queue of words to add: cells, then the two words before; three leave it, and their sum
@@ -65,13 +57,13 @@ module fcim_ip_row #(
         reg [QUEUE*IP_LANE-1:0] words;
         reg [IP_LANE-1:0]       x, y, z;
         integer                 d, b, i;
-        if (step) begin
+        if (step && |chosen) begin
             for (d = 0; d < HEAD_DIM; d = d + 1) begin
                 for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
                     i = d * BITS_PER_CYCLE + b;
                     words[i*IP_LANE +: IP_LANE] = {{(IP_LANE-8){1'b0}},
-                        (bank0_q[d*8 +: 8] & {8{chosen_q[0] & planes[i]}}) |
-                        (bank1_q[d*8 +: 8] & {8{chosen_q[1] & planes[i]}})} << b;
+                        (bank0_q[d*8 +: 8] & {8{chosen[0] & planes[i]}}) |
+                        (bank1_q[d*8 +: 8] & {8{chosen[1] & planes[i]}})} << b;
                 end
             end
             x = first ? {IP_LANE{1'b0}} : acc_sum_q << BITS_PER_CYCLE;
@@ -90,7 +82,7 @@ module fcim_ip_row #(
             end
         end
     end
-    assign product = sum_q + carry_q;
+    assign product = (sum_q + carry_q) & {IP_LANE{live}};
 
 endmodule
 

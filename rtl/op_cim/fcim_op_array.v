@@ -8,6 +8,7 @@
 // Cuts:       rd_data is a register, bit_ops the sum of four; v_data meets the cells in the cycle
 //             of the first step.
 // Numbers:    p unsigned; v' = v + 128, unsigned; a sum holds KEYS_PER_BLOCK * 2**PROB_BITS * 2**8.
+//             Sums of rows that are not used are 0.
 //
 // There are two texts of the same array. The one for synthesis has rows of fcim_op_row, which add
 // masked cells, so that a synthesizer merges them into one carry-save tree. The one that
@@ -43,6 +44,7 @@ module fcim_op_array #(
     input  wire                                last,
     input  wire                                slot,
     input  wire [KEYS_PER_BLOCK*COLUMNS*8-1:0] v_data,   // byte key * COLUMNS + column
+    input  wire [ROWS-1:0]                     used,     // rows that take part
 
     // the sums of the last whole slice, a pass of rows per read; sum column * LANES + lane
     input  wire                                rd,
@@ -85,6 +87,13 @@ module fcim_op_array #(
     reg [OPS_BITS-1:0]     ops_q;
     reg [ROWS*OP_LANE-1:0] usum_q [0:COLUMNS-1];
     reg [ROWS*OP_LANE-1:0] hold_q [0:COLUMNS-1];
+    reg [ROWS*OP_LANE-1:0] lanes_used;
+    always @* begin : widen
+        integer w;
+        for (w = 0; w < ROWS; w = w + 1) begin
+            lanes_used[w*OP_LANE +: OP_LANE] = {OP_LANE{used[w]}};
+        end
+    end
     always @(posedge clk) begin : add
         reg [ROWS*OP_LANE-1:0] bit_sum, plane_sum;
         reg [OPS_BITS-1:0]     ones;
@@ -108,7 +117,7 @@ module fcim_op_array #(
                 end
                 usum_q[c] <= plane_sum;
                 if (last) begin
-                    hold_q[c] <= plane_sum;
+                    hold_q[c] <= plane_sum & lanes_used;
                 end
             end
             ops_q <= ones;
@@ -142,8 +151,13 @@ module fcim_op_array #(
     localparam CARRIES = (OP_LANE - 1) / CARRY_RUN;
     wire [ROWS*COLUMNS*OP_LANE-1:0] sums;
     wire [ROWS*COLUMNS*CARRIES-1:0] carries;
-    genvar s, l, c;
+    localparam GROUP = 4;                         // rows that get the planes together
+    genvar s, l, c, g;
     generate
+        for (g = 0; g < (ROWS + GROUP - 1) / GROUP; g = g + 1) begin : g_group
+            localparam SIZE = (ROWS - g * GROUP < GROUP) ? ROWS - g * GROUP : GROUP;
+            wire [PLANE_BITS-1:0] own = planes & {PLANE_BITS{|used[g*GROUP +: SIZE]}};
+        end
         for (s = 0; s < CYCLES_PER_KEY; s = s + 1) begin : g_pass
             for (l = 0; l < LANES; l = l + 1) begin : g_lane
                 wire [COLUMNS*OP_LANE-1:0] row_sums;
@@ -155,7 +169,8 @@ module fcim_op_array #(
                     .clk(clk),
                     .we(p_we && p_pass == s[PASS_BITS-1:0]), .wr_slot(p_slot), .wr_key(p_key),
                     .wr_data(p_data[l*PROB_BITS +: PROB_BITS]),
-                    .step(step), .first(first), .last(last), .slot(slot), .planes(planes),
+                    .step(step), .first(first), .last(last), .slot(slot),
+                    .planes(g_group[(s*LANES+l)/GROUP].own), .used(used[s*LANES+l]),
                     .sums(row_sums), .carries(row_carries)
                 );
                 for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
@@ -169,18 +184,27 @@ module fcim_op_array #(
     endgenerate
 
     // ---- a pass of rows is read: now all carries run
+    reg [ROWS-1:0] live_q;                        // rows whose sums are those of the last slice
+    always @(posedge clk) begin
+        if (step && last) begin
+            live_q <= used;
+        end
+    end
     always @(posedge clk) begin : gather
         reg [LANES*COLUMNS*OP_LANE-1:0] sum;
         reg [LANES*COLUMNS*CARRIES-1:0] carry;
+        reg [LANES-1:0]                 live;
         reg [OP_LANE-1:0]               more;
         integer                         p, u, i;
         if (rd) begin
             sum   = {LANES*COLUMNS*OP_LANE{1'b0}};
             carry = {LANES*COLUMNS*CARRIES{1'b0}};
+            live  = {LANES{1'b0}};
             for (p = 0; p < CYCLES_PER_KEY; p = p + 1) begin
                 if (rd_pass == p[PASS_BITS-1:0]) begin
                     sum   = sums[p*LANES*COLUMNS*OP_LANE +: LANES*COLUMNS*OP_LANE];
                     carry = carries[p*LANES*COLUMNS*CARRIES +: LANES*COLUMNS*CARRIES];
+                    live  = live_q[p*LANES +: LANES];
                 end
             end
             for (u = 0; u < LANES*COLUMNS; u = u + 1) begin
@@ -188,7 +212,8 @@ module fcim_op_array #(
                 for (i = 0; i < CARRIES; i = i + 1) begin
                     more[(i + 1)*CARRY_RUN] = carry[u*CARRIES + i];
                 end
-                rd_q[u*OP_LANE +: OP_LANE] <= sum[u*OP_LANE +: OP_LANE] + more;
+                rd_q[u*OP_LANE +: OP_LANE] <= (sum[u*OP_LANE +: OP_LANE] + more)
+                                              & {OP_LANE{live[u % LANES]}};
             end
         end
     end

@@ -9,7 +9,9 @@
 // Throughput: A block per BLOCK_CYCLES = KEYS_PER_BLOCK * CYCLES_PER_KEY cycles.
 // Cuts:       s_blk_ready depends on registers only.
 // Numbers:    p unsigned; v' = v + 128, unsigned; a lane of a slice's sum holds KEYS_PER_BLOCK *
-//             2**PROB_BITS * 2**8, so no carry crosses a lane.
+//             2**PROB_BITS * 2**8, so no carry crosses a lane. Rows that a block's tile does not
+//             use stand still in the array, and passes of accumulators without a used row are
+//             neither read nor written.
 `default_nettype none
 
 module fcim_op_cim #(
@@ -26,6 +28,7 @@ module fcim_op_cim #(
     localparam ACC_BITS = PROB_BITS + $clog2(MAX_KEYS) + 8,  // accumulator, signed
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
+    localparam COUNT_BITS = $clog2(ROWS + 1),     // number of rows
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1,  // index of a lane
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
     localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY,  // a chunk of a row of O
@@ -48,6 +51,7 @@ module fcim_op_cim #(
     input  wire                                s_blk_slot,
     input  wire                                s_blk_first,
     input  wire                                s_blk_bank,
+    input  wire [COUNT_BITS-1:0]               s_blk_rows,   // that its tile uses
     input  wire [2*ROWS*SHIFT_BITS-1:0]        blk_shift,
     input  wire [2*ROWS*BSUM_BITS-1:0]         blk_sum,
     output wire [1:0]                          slot_in_use,
@@ -87,6 +91,19 @@ module fcim_op_cim #(
     // found it free, so a slot is given back in its 4th last cycle
     localparam [LEFT_BITS-1:0] RELEASE_LEFT = 4;
 
+    // ---- rows in use, and passes over the rows that have one
+    reg [ROWS-1:0]           used, used_q;      // by the tile offered, by the block's
+    reg [CYCLES_PER_KEY-1:0] passes;
+    always @* begin : rows
+        integer r, p;
+        for (r = 0; r < ROWS; r = r + 1) begin
+            used[r] = (s_blk_rows > r[COUNT_BITS-1:0]);
+        end
+        for (p = 0; p < CYCLES_PER_KEY; p = p + 1) begin
+            passes[p] = used_q[p*LANES];
+        end
+    end
+
     // ---- walk over slices and bit-planes
     reg                 busy_q;
     reg [KEY_BITS-1:0]  slice_q;
@@ -123,6 +140,7 @@ module fcim_op_cim #(
             slot_q  <= s_blk_slot;
             first_q <= s_blk_first;
             bank_q  <= s_blk_bank;
+            used_q  <= used;
         end else if (busy_q) begin
             step_q  <= last_step ? {PASS_BITS{1'b0}} : step_q + 1'b1;
             first_step_q <= last_step;
@@ -134,6 +152,8 @@ module fcim_op_cim #(
     // ---- array: sums over the keys of p * v', slice by slice
     reg                             rmw_q;
     reg [PASS_BITS-1:0]             rmw_pass_q;
+    reg [CYCLES_PER_KEY-1:0]        rmw_passes_q;   // that have a row in use
+    wire                            rmw_now = rmw_q && rmw_passes_q[rmw_pass_q];
     wire [LANES*COLUMNS*OP_LANE-1:0] w_u;
     fcim_op_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .BITS_PER_CYCLE(BITS_PER_CYCLE),
@@ -142,7 +162,8 @@ module fcim_op_cim #(
         .clk(clk),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
         .step(busy_q), .first(first_step_q), .last(last_step), .slot(slot_q), .v_data(v_data),
-        .rd(rmw_q), .rd_pass(rmw_pass_q), .rd_data(w_u),
+        .used(used_q),
+        .rd(rmw_now), .rd_pass(rmw_pass_q), .rd_data(w_u),
         .bit_ops(bit_ops)
     );
 
@@ -178,6 +199,7 @@ module fcim_op_cim #(
             rmw_bank_q  <= bank_q;
             rmw_end_q   <= (slice_q == LAST_SLICE);
             if (slice_q == 0) begin
+                rmw_passes_q <= passes;
                 rmw_shift_q <= blk_shift[slot_q*ROWS*SHIFT_BITS +: ROWS*SHIFT_BITS];
                 rmw_sum_q   <= blk_sum[slot_q*ROWS*BSUM_BITS +: ROWS*BSUM_BITS];
             end
@@ -187,7 +209,7 @@ module fcim_op_cim #(
     end
 
     // ---- accumulators: stage w holds what is read and will be written
-    reg                        w_valid_q, w_clear_q, w_end_q, w_bank_q;
+    reg                        w_valid_q, w_used_q, w_clear_q, w_end_q, w_bank_q;
     reg [KEY_BITS-1:0]         w_slice_q;
     reg [PASS_BITS-1:0]        w_pass_q;
     reg [LANES*SHIFT_BITS-1:0] w_shift_q;
@@ -195,16 +217,20 @@ module fcim_op_cim #(
     always @(posedge clk) begin
         if (!rst_n) begin
             w_valid_q <= 1'b0;
+            w_used_q  <= 1'b0;
         end else begin
             w_valid_q <= rmw_q;
+            w_used_q  <= rmw_now;
         end
     end
 
     always @(posedge clk) begin
         if (rmw_q) begin
+            w_end_q  <= rmw_end_q && rmw_last;
+            w_bank_q <= rmw_bank_q;
+        end
+        if (rmw_now) begin
             w_clear_q <= rmw_first_q;
-            w_end_q   <= rmw_end_q && rmw_last;
-            w_bank_q  <= rmw_bank_q;
             w_slice_q <= rmw_slice_q;
             w_pass_q  <= rmw_pass_q;
             w_shift_q <= rmw_shift_q[rmw_pass_q*LANES*SHIFT_BITS +: LANES*SHIFT_BITS];
@@ -218,9 +244,9 @@ module fcim_op_cim #(
         .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .ACC_BITS(ACC_BITS)
     ) u_accumulators (
         .clk(clk),
-        .we(w_valid_q), .wr_bank(w_bank_q), .wr_slice(w_slice_q), .wr_pass(w_pass_q),
+        .we(w_used_q), .wr_bank(w_bank_q), .wr_slice(w_slice_q), .wr_pass(w_pass_q),
         .wr_data(w_result),
-        .get(rmw_q), .get_bank(rmw_bank_q), .get_slice(rmw_slice_q), .get_pass(rmw_pass_q),
+        .get(rmw_now), .get_bank(rmw_bank_q), .get_slice(rmw_slice_q), .get_pass(rmw_pass_q),
         .get_data(w_acc),
         .rd_en(rd_en), .rd_bank(rd_bank), .rd_pass(rd_pass), .rd_lane(rd_lane), .rd_chunk(rd_chunk),
         .rd_data(rd_data)

@@ -36,6 +36,7 @@ module fcim_op_row #(
     input  wire                       last,
     input  wire                       slot,
     input  wire [PLANE_BITS-1:0]      planes,    // byte key * COLUMNS + column
+    input  wire                       used,      // else the row stands still, and its sums are old
 
     // the last whole slice
     output wire [COLUMNS*OP_LANE-1:0] sums,
@@ -74,7 +75,7 @@ module fcim_op_row #(
                 reg [PADDED-1:0]        a, s;
                 reg [CARRIES-1:0]       carry;
                 integer                 i, j, b;
-                if (step) begin
+                if (step && used) begin
                     for (j = 0; j < KEYS_PER_BLOCK; j = j + 1) begin
                         for (b = 0; b < BITS_PER_CYCLE; b = b + 1) begin
                             i = (j*COLUMNS + c)*BITS_PER_CYCLE + b;

@@ -1,8 +1,9 @@
 """Proofs by solver that the two texts of a macro's array are one machine, from registers that are 0 on.
 
 Both are elaborated, made into one circuit that compares all outputs in every cycle, and given to the solver of yosys with any
-inputs. What the arrays need of who drives them (``first`` in a walk's first step, ``last`` in its last) comes from a counter, and
-inputs that have fewer values than their bits could hold are cut to them.
+inputs. What the arrays need of who drives them (``first`` in a walk's first step, ``last`` in its last) comes from a counter, a
+walk has one key with one bank, which nobody writes meanwhile, and one choice of rows; inputs that have fewer values than their
+bits could hold are cut to them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from scripts.flow.sources import ROOT, include_folders, rtl_files
 
 PROVED = "SAT proof finished - no model found: SUCCESS!"
 DRIVEN = {"first": "steps == 0", "last": "steps == STEPS - 1"}
-CUT = {"p_pass": "p_pass & STEPS - 1", "rd_pass": "rd_pass & STEPS - 1",
-       "q_data": "q_data & {HEAD_DIM{8'h81}}"}     # two bits of a cell: of all eight the solver would compare adders for hours
+CUT = {"step": "steps_now", "load": "loads", "q_we": "q_we && (q_bank != bank || !steps_now && steps == 0)",
+       "used": "steps == 0 ? used : chosen", "p_pass": "p_pass & STEPS - 1", "rd_pass": "rd_pass & STEPS - 1",
+       # two bits of a cell and of an element: of all eight the solver would compare adders for hours
+       "q_data": "q_data & {HEAD_DIM{8'h81}}", "load_data": "load_data & {HEAD_DIM{8'h81}}"}
 _PORT = re.compile(r"^ {4}(input|output) +wire +(\[[^\]]+\])? *(\w+),?", re.M)
 
 
@@ -31,9 +34,16 @@ def driver(text: str, top: str) -> str:
     shown = ",\n".join(f"    {way} wire {width} {name}" for way, width, name in ports if name not in DRIVEN)
     parameters = header[header.index("#("):header.index("\n) (") + 2]
     own = re.findall(r"^ {4}parameter +(\w+)", header, re.M)
+    kept = {"used": "    reg [ROWS-1:0] chosen;\n    wire steps_now = step;\n"
+                    "    always @(posedge clk) if (steps == 0) chosen <= used;\n",
+            "load": "    reg bank, there;\n    wire steps_now = step && there;\n"
+                    "    wire loads = load && (steps_now ? steps == STEPS - 1 : steps == 0);\n"
+                    "    always @(posedge clk) if (loads) {there, bank} <= {1'b1, load_bank};\n"
+                    "        else if (steps_now && steps == STEPS - 1) there <= 1'b0;\n"}
     joined = ", ".join(f".{name}({(DRIVEN | CUT).get(name, name)})" for _, _, name in ports)
     return (f"module walk {parameters} (\n{shown}\n);\n    localparam STEPS = 8 / BITS_PER_CYCLE;\n    reg [2:0] steps;\n"
-            "    always @(posedge clk) if (step) steps <= steps == STEPS - 1 ? 0 : steps + 1;\n"
+            "    always @(posedge clk) if (steps_now) steps <= steps == STEPS - 1 ? 0 : steps + 1;\n"
+            f"{''.join(line for port, line in kept.items() if port in {name for *_, name in ports})}"
             f"    {top} #({', '.join(f'.{name}({name})' for name in own)}) u_array ({joined});\nendmodule\n")
 
 

@@ -50,13 +50,15 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
     (ARRAY, True, "if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
-    (ARRAY, False, ".clear(q_we && q_row == 0)", ".clear(q_we && q_row == 0 && !q_bank)", "data lane"),
-    (ROW, False, "used & {next_bank, !next_bank};", "used & 2'b01;", "data lane"),
-    (ROW, False, "sum_q + carry_q;", "sum_q;", "data lane"),
+    (ARRAY, False, ": (q_row == 0) ? row : used1_q | row;", ": used1_q | row;", "data lane"),
+    (ARRAY, False, "next_bank ? used1 : used0;", "used0;", "data lane"),
+    (ROW, False, "(sum_q + carry_q)", "sum_q", "data lane"),
+    (ARRAY, False, "live_q <= chosen0_q | chosen1_q;", "live_q <= {ROWS{1'b1}};", "data lane"),
     (FILE, True, "busy_q && (!last_step || col_free);", "busy_q;", "m_col: data changed while valid waited for ready"),
     (FILE, True, "!busy_q || handoff;", "!busy_q;", "was accepted in cycle"),
     (FILE, True, "active_q    <= step;", "active_q    <= busy_q;", "active cycles for"),
-], ids=["rows-not-cleared", "rows-stay-in-use", "one-bank", "carries-lost", "column-lost", "bubble", "active-while-waiting"])
+], ids=["rows-not-cleared", "rows-stay-in-use", "one-bank", "carries-lost", "row-never-falls-out-of-use",
+        "column-lost", "bubble", "active-while-waiting"])
 def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, parameters(8, 16, 2),
                 RunOptions(seed=seed, testcase="streams/pattern=both", fast_arrays=fast))

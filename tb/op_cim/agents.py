@@ -84,12 +84,12 @@ class SoftmaxBfm:
             dut.blk_sum.value = total[0] | total[1] << (size.rows * size.block_sum_bits)
         offered = bool(self.ready_from) and self.ready_from[0][0] <= now
         dut.s_blk_valid.value = offered
-        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_bank)
+        fields = (dut.s_blk_slot, dut.s_blk_first, dut.s_blk_bank, dut.s_blk_rows)
         if offered:
             block = self.ready_from[0][1]
-            bits = (block.slot, block.first, block.bank)
+            bits = (block.slot, block.first, block.bank, block.rows)
         else:
-            bits = self.garbage.integers(0, 2, 3).tolist()
+            bits = [*self.garbage.integers(0, 2, 3).tolist(), self.garbage.integers(0, size.rows + 1)]
         for handle, bit in zip(fields, bits, strict=True):
             handle.value = int(bit)
 
@@ -182,7 +182,7 @@ class NormalizerBfm:
             self.resting -= 1
         elif self.complete and not self.todo:
             size, self.resting = self.size, self.rest
-            rows = self.generator.permutation(size.rows)
+            rows = self.generator.permutation(self.complete[0].rows)
             self.todo = [(int(row), chunk) for row in rows for chunk in range(size.cpk)]
         read = self.todo[-1] if self.todo and not (self.pauses and self.generator.integers(0, 3) == 0) else None
         pass_, lane = divmod(read[0] if read else int(self.generator.integers(0, self.size.rows)), self.size.lanes)

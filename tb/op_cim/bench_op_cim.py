@@ -37,11 +37,13 @@ async def full_blocks_without_a_gap(dut: Any) -> None:
 
 @cocotb.test()
 async def short_blocks_with_gaps(dut: Any) -> None:
-    """Blocks of 1 to KEYS_PER_BLOCK keys, tiles of one block and more, idle cycles anywhere, reads with pauses."""
+    """Blocks of 1 to KEYS_PER_BLOCK keys, tiles of one row and more, of one block and more, idle cycles anywhere, reads with
+    pauses."""
     size, generator = Geometry(dut), rng("blocks")
     lengths = generator.integers(1, min(4, size.max_keys // size.keys_per_block) + 1, TILES).tolist()
     lengths[:3] = [1, *[min(4, size.max_keys // size.keys_per_block)] * 2]    # so that short blocks come in every place
-    await Checker(dut, size, draw_blocks(generator, size, lengths, "mixed", full=False, gaps=True), pauses=True).run()
+    blocks = draw_blocks(generator, size, lengths, "mixed", full=False, gaps=True, part=True)
+    await Checker(dut, size, blocks, pauses=True).run()
 
 
 @cocotb.test()

@@ -37,8 +37,10 @@ class Checker:
             self.values.started.append(block)
             size = self.size
             assert block.after is not None
-            coverage.sample_block(block.p, block.v, block.shift, block.after, block.first, block.last, size.keys_per_block,
-                                     size.prob_bits, size.acc_bits)
+            coverage.sample_block(block.p[:, :block.rows], block.v, block.shift[:block.rows], block.after[:block.rows],
+                                  block.first, block.last, size.keys_per_block, size.prob_bits, size.acc_bits)
+            if block.number:
+                coverage.sample_rows(block.rows, self.blocks[block.number - 1].rows, size.rows)
             self.most[block.slot] = max(self.most[block.slot], block.keys)
             coverage.sample_cells(block.keys, self.most[block.slot], size.keys_per_block, size.cpk)
             if len(self.softmax.starts) > 1:
@@ -124,7 +126,7 @@ class Checker:
 
     def _verdict(self, tiles: int) -> None:
         assert len(self.softmax.starts) == len(self.blocks) == self.finished and not self.values.started
-        assert self.normalizer.reads == tiles * self.size.rows * self.size.cpk
+        assert self.normalizer.reads == sum(block.rows for block in self.blocks if block.last) * self.size.cpk
         assert self.active == len(self.blocks) * self.size.block_cycles
         # Once more by another route: ones of v' = v + 128 over all keys, independent of slices and cycles.
         assert self.bit_ops == sum(int(byte).bit_count() for b in self.blocks for byte in (b.v + 128).reshape(-1))

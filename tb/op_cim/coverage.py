@@ -27,6 +27,9 @@ SHIFTS = ("0", "1", "2 to below ACC_BITS", "ACC_BITS to 62", "63")
 
 COVERPOINTS = (
     point("op_cim.block", "Keys of a block and its place in its tile", axes=(("keys", SIZES), ("place", IN_TILE))),
+    point("op_cim.rows", "Rows that a block's tile uses, and whether the block before used more or less",
+          axes=(("rows", SIZES), ("the block before", ("more", "as many", "less"))),
+          illegal={"one, less": "a tile uses a row at least", "all, more": "no tile uses more than all"}),
     point("op_cim.start", "A block starts right behind the one before, or later", ("without a gap", "after a gap")),
     point("op_cim.shift", "Rescales of rows", SHIFTS),
     point("op_cim.probability", "Probabilities that are multiplied", ("0", "between", "largest")),
@@ -70,6 +73,13 @@ def sample_block(p: np.ndarray, v: np.ndarray, shift: np.ndarray, after: np.ndar
     GROUP.sample_array("op_cim.value", ends(v, -128, 127))
     wide = 1 << (acc_bits - 2)
     GROUP.sample_array("op_cim.accumulator", digitise(after, (-2 * wide, -wide, 0, 1, wide)))
+
+
+@sampler
+def sample_rows(used: int, before: int, rows: int) -> None:
+    """A block of a tile with ``used`` of ``rows`` rows follows one with ``before``."""
+    then = "more" if before > used else "less" if before < used else "as many"
+    GROUP.sample("op_cim.rows", f"{one_some_all(used, rows)}, {then}")
 
 
 @sampler

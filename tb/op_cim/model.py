@@ -12,7 +12,7 @@ from tb.common.operands import OFFSET
 
 @dataclass
 class Block:
-    """One key block: ``p`` [n, rows] unsigned, ``v`` [n, head_dim] signed, ``shift`` [rows]."""
+    """One key block: ``p`` [n, rows] unsigned, ``v`` [n, head_dim] signed, ``shift`` [rows]; its tile uses the first ``rows``."""
 
     number: int
     tile: int
@@ -22,6 +22,7 @@ class Block:
     v: np.ndarray
     shift: np.ndarray
     gap: int
+    rows: int
     after: np.ndarray | None = None  # the tile's accumulators [rows, head_dim] after this block
 
     @property

@@ -39,24 +39,27 @@ def draw_shift(generator: np.random.Generator, size: Geometry) -> np.ndarray:
 
 
 def draw_blocks(generator: np.random.Generator, size: Geometry, lengths: list[int], style: str, *, full: bool,
-                gaps: bool) -> list[Block]:
+                gaps: bool, part: bool = False) -> list[Block]:
     """Blocks of one tile per entry of ``lengths`` (blocks of the tile), with the accumulators that each must leave.
 
     Args:
         style: "mixed", or "largest" or "smallest" for the ends of the accumulators' range, then without rescales.
         full: every block has all its keys; else the number is drawn, ends included.
         gaps: random idle cycles before a block.
+        part: tiles use all of the rows, some, one, then some or all; the others have probabilities as well, which nobody reads.
     """
     blocks: list[Block] = []
     for tile, length in enumerate(lengths):
         acc = np.zeros((size.rows, size.head_dim), dtype=np.int64)
+        some = int(generator.choice([size.lanes, generator.integers(2, size.rows)]))
+        rows = (size.rows, some, 1, int(generator.choice([some, size.rows])))[tile % 4] if part else size.rows
         for i in range(length):
             drawn = int(generator.choice([1, size.keys_per_block, int(generator.integers(1, size.keys_per_block + 1))]))
             keys = size.keys_per_block if full else drawn
             shift = draw_shift(generator, size) if style == "mixed" else np.zeros(size.rows, dtype=np.int64)
             gap = int(generator.integers(0, 3) * generator.integers(0, 2 * size.cpk * size.keys_per_block)) if gaps else 0
             block = Block(len(blocks), tile, i == 0, i == length - 1, draw_p(generator, size, keys, style),
-                          draw_v(generator, size, keys, style), shift, gap)
+                          draw_v(generator, size, keys, style), shift, gap, rows)
             acc = block.after = accumulate(acc, block)
             blocks.append(block)
         keys_seen = sum(b.keys for b in blocks if b.tile == tile)

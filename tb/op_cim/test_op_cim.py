@@ -71,11 +71,20 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
     (FILE, True, "first_step_q <= last_step;", "first_step_q <= 1'b0;", "bit_ops is"),
     (ROW, False, "slot ? slot1_q : slot0_q", "slot0_q", "columns differ|holds X"),
     (ROW, False, "!first && carry_q[i];", "1'b0;", "columns differ|holds X"),
-    (ARRAY, False, "sum[u*OP_LANE +: OP_LANE] + more;", "sum[u*OP_LANE +: OP_LANE];", "columns differ|holds X"),
+    (ARRAY, False, "sum[u*OP_LANE +: OP_LANE] + more)", "sum[u*OP_LANE +: OP_LANE])", "columns differ|holds X"),
 ], ids=["slot-free-too-early", "bubble", "one-bank", "slices-run-together", "one-slot", "carries-lost", "carries-not-read"])
 def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, FAULTY,
                 RunOptions(seed=seed, testcase="full_blocks_without_a_gap", fast_arrays=fast))
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("s_blk_rows > r[COUNT_BITS-1:0]", "s_blk_rows > r[COUNT_BITS-1:0] + 1'b1"),
+    ("used_q[p*LANES];", "used_q[p*LANES + LANES-1];"),
+], ids=["last-row-stands-still", "pass-of-some-rows-left-out"])
+def test_a_row_in_use_that_stands_still_is_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FILE, old, new), "columns differ|holds X", TOP, BENCH, FAULTY,
+                RunOptions(seed=seed, testcase="short_blocks_with_gaps"))
 
 
 def test_a_chunk_that_is_not_kept_is_found(seed: int, tmp_path: Path) -> None:
