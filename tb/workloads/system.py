@@ -1,0 +1,94 @@
+"""Attention calls through the whole accelerator, memory in and memory out, larger than its tests have.
+
+Parameters: ``what``: "random" (calls of every kind on a system and a memory that the seed chooses), "decode" (a token behind
+4,095 others on eight small engines, ``split`` of them to a KV head).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from models.errors import FcimError
+from models.hardware.config import EngineConfig
+from models.hardware.schedules import TileOptions
+from models.system.call import Call
+from models.system.config import SystemConfig
+from scripts.flow.regress.job import Job, Outcome
+from scripts.flow.simulator import BenchFailed, RunOptions
+from tb.accelerator.run import Pace, run_calls
+from tb.core.configs import small
+from tb.core.sequences import random_group
+
+KEYS = 4096             # of a decode
+
+
+def random_system(draw: np.random.Generator) -> SystemConfig:
+    """Any legal system of small engines."""
+    dim = int(draw.choice([16, 32, 64]))
+    engine = EngineConfig("random", rows=8 * int(draw.integers(1, 3)), head_dim=dim, bits_per_cycle=int(draw.choice([2, 4, 8])),
+                          keys_per_block=int(draw.choice([8, 16])), prob_bits=int(draw.integers(12, 19)), max_keys=512)
+    engines = int(draw.choice([1, 2, 4]))
+    least, burst = 2 * max(engines, 2) * engine.keys_per_block, 1 << int(draw.integers(6))
+    return SystemConfig("random", engine, engines, buffer_keys=least << int(draw.integers(2)),
+                        data_bits=int(draw.choice([bits for bits in (128, 256, 512) if bits <= 8 * dim])), max_burst=burst,
+                        outstanding=int(draw.integers(1, 9)), read_beats=burst << int(draw.integers(3)))
+
+
+def random_call(system: SystemConfig, draw: np.random.Generator) -> Call:
+    """A call of any kind that the system takes."""
+    cfg, buffer = system.engine, system.buffer_keys
+    kind, heads, group = int(draw.integers(3)), int(draw.integers(1, 6)), int(draw.integers(1, 5))
+    split = None
+    if kind == 0:               # in the buffer
+        tokens = int(draw.integers(1, min(buffer, 3 * cfg.rows) + 1))
+        first = int(draw.integers(buffer - tokens + 1))
+    elif kind == 1:             # beyond it
+        tokens = int(draw.integers(1, 3 * cfg.rows + 1))
+        first = int(draw.integers(max(buffer - tokens + 1, 0), cfg.max_keys - tokens + 1))
+    else:
+        tokens = int(draw.integers(1, cfg.rows // group + 1))
+        first, split = int(draw.integers(cfg.max_keys - tokens + 1)), 1 << int(draw.integers(system.engines.bit_length()))
+    options = TileOptions(fused=bool(draw.integers(2)), skip=bool(draw.integers(2)), octaves=int(draw.integers(32)),
+                          tau=int(draw.integers(3)))
+    groups = [random_group(cfg, draw, group, tokens, first + tokens, kind="peaked") for _ in range(heads)]
+    return Call(groups, options, kind == 0 and bool(draw.integers(2)), split)
+
+
+def random_pace(draw: np.random.Generator) -> Pace:
+    """A memory of any speed."""
+    beats = int(draw.integers(1, 9))
+    return Pace(int(draw.integers(2, 300)), *((0, 0) if draw.integers(3) == 0 else (beats, int(draw.integers(beats, 4 * beats)))))
+
+
+def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call], Pace, int]:
+    what, options = job.parameters.get("what"), TileOptions(fused=True)
+    if what == "random":
+        system = random_system(draw)
+        return system, [random_call(system, draw) for _ in range(6)], random_pace(draw), int(draw.choice([1, 2, 3, 6]))
+    if what == "decode":
+        system = SystemConfig("decode", small(8, max_keys=KEYS), engines=8, buffer_keys=256, data_bits=128, outstanding=16)
+        groups = [random_group(system.engine, draw, 4, 1, KEYS, kind="peaked") for _ in range(3)]
+        return system, [Call(groups, options, split=int(str(job.parameters["split"])))], Pace(60), 1
+    raise FcimError(f"what = '{what}' is unknown; use random or decode")
+
+
+def run(job: Job) -> Outcome:
+    """The calls of one job, against the golden results of their tiles.
+
+    Raises:
+        FcimError: an unknown ``what``.
+    """
+    system, calls, pace, at_once = _calls(job, np.random.default_rng(job.seed))
+    metrics: dict[str, int | float | str] = {"engines": system.engines, "calls": len(calls)}
+    options = RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat)
+    try:
+        runs = run_calls(system, calls, pace, at_once, run=options, by_block=job.sim == "verilator" and system.engines > 1)
+    except BenchFailed as failure:
+        return Outcome(False, f"{failure}\n{system}\n{pace}", metrics, log=failure.result.log, waves=failure.result.waves)
+    problems = [problem for one in runs for problem in one.problems]
+    cycles = [one.cycles for one in runs]
+    digest = hashlib.sha256(b"".join(out.tobytes() for one in runs for out in one.outs) + repr(cycles).encode())
+    return Outcome(not problems, "\n".join([*problems, f"{system}", f"{pace}"]) if problems else "",
+                   metrics | {"cycles": sum(cycles)}, digest.hexdigest()[:16], tests=len(calls))
