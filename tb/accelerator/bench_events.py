@@ -279,7 +279,9 @@ async def word_cannot_be_written(dut: Any) -> None:
 async def engine_error(dut: Any) -> None:
     """An error that an engine or the store has found ends every call with status 8 until a soft reset."""
     world = await World(dut).begin()
-    dut.u_accelerator.u_call_unit.u_store.error_q.value = 1
+    dut.fault.value = 1
+    await ClockCycles(dut.clk, 2)
+    dut.fault.value = 0
     for _ in range(2):
         await world.judge(*await world.order("decode"), Status.ENGINE)
         await world.errors("engine")

@@ -15,7 +15,7 @@ from tb.common.words import read_words, write_words
 
 PORT = "s_axil"
 IDLE_PINS = ("latency", "rate_beats", "rate_cycles", "load", "dump", "first", "last", "guard", "low", "high", "bad_low",
-             "bad_high", "clear", "sample_cycles")
+             "bad_high", "clear", "sample_cycles", "fault")
 
 
 class SimulatedBus:

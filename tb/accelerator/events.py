@@ -17,16 +17,18 @@ from models.system.call import Call, golden
 from models.system.config import SystemConfig
 from models.system.layout import lay_out
 from scripts.flow.processes import WORK
+from scripts.flow.simulator import BenchResult, RunOptions, run_bench
 from scripts.flow.sources import ROOT
 from tb.accelerator.job import Events, Known
+from tb.accelerator.run import TOP, simulation
 from tb.core.configs import small
 from tb.core.sequences import random_group
 
 BENCH = "tb.accelerator.bench_events"
 SYSTEM = SystemConfig("events", small(8, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=4, outstanding=4,
                       read_beats=32, o_rows=1)
-WORDS, RANGES = 1 << 15, 8
-PARAMETERS = {**SYSTEM.verilog_parameters(), "WORDS": WORDS, "RANGES": RANGES}
+ROOM, RANGES = 1 << 18, 8        # bytes of memory; regions that may be written
+TESTS = 13
 
 
 def known_calls(generator: np.random.Generator) -> dict[str, Known]:
@@ -39,11 +41,22 @@ def known_calls(generator: np.random.Generator) -> dict[str, Known]:
 
 
 @contextmanager
-def events_environment(generator: np.random.Generator) -> Iterator[dict[str, str]]:
-    """The bench's environment, as long as it runs."""
+def _environment(generator: np.random.Generator) -> Iterator[dict[str, str]]:
+    """The bench's, as long as it runs."""
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="accelerator-") as folder:
         file = Path(folder) / "events.pickle"
         file.write_bytes(pickle.dumps(Events(SYSTEM, known_calls(generator))))
         yield {"ACCELERATOR_EVENTS": str(file)}
+
+
+def run_events(generator: np.random.Generator, run: RunOptions, bench: str = BENCH) -> BenchResult:
+    """The bench, or another one on the same accelerator.
+
+    Raises:
+        BenchFailed: a test failed. FcimError: no simulator.
+    """
+    parameters, options = simulation(SYSTEM, ROOM, RANGES, run, False)
+    with _environment(generator) as environment:
+        return run_bench(TOP, bench, parameters, replace(options, extra_env=environment))

@@ -16,12 +16,14 @@ from models.system.call import Call, Placed, golden
 from models.system.config import SystemConfig
 from models.system.layout import lay_out
 from scripts.flow.processes import WORK
-from scripts.flow.simulator import BUILD_ARGS, USUAL, RunOptions, run_bench
+from scripts.flow.simulator import BUILD_ARGS, USUAL, RunOptions, coverage_folder, run_bench
 from scripts.flow.sources import ROOT, rtl_files
 from tb.accelerator.hierarchy import sources_by_block
 from tb.accelerator.job import Job
 
 TOP, BENCH = "tb_accelerator", "tb.accelerator.bench_accelerator"
+COVERED = ROOT / "tb" / "accelerator" / "coverage.vlt"       # for Verilator: which files
+SMALL_FUNCTIONS = ("--output-split", "8000", "--output-split-cfuncs", "800")   # which compile in far less time
 HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
 # counters that do not depend on when streams are ready
 COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "op_bit_ops",
@@ -87,6 +89,8 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
     arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
     if by_block:
         sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
+    elif run.sim == "verilator" and coverage_folder():
+        sources, arguments = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS]
     # a power of two, so that calls of about the same size share a build
     words = 1 << (room // system.beat_bytes).bit_length()
     parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": ranges}

@@ -53,11 +53,6 @@ def test_calls(seed: int, generator: np.random.Generator) -> None:
     check(run_calls(SMALL, some_calls(SMALL, generator), Pace(25), 6, True, RunOptions(seed=seed)), 1)
 
 
-def test_a_slow_memory_changes_no_bit(seed: int, generator: np.random.Generator) -> None:
-    """Two beats in seven cycles, 200 cycles late."""
-    check(run_calls(SMALL, some_calls(SMALL, generator)[2:5], Pace(200, 2, 7), 1, run=RunOptions(seed=seed)), 3)
-
-
 @pytest.mark.parametrize("engines", [1, 4])
 def test_other_numbers_of_engines(engines: int, seed: int, generator: np.random.Generator) -> None:
     system = replace(SMALL, engines=engines, data_bits=256, buffer_keys=64, max_burst=4, outstanding=2)

@@ -7,20 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.flow.simulator import BenchFailed, RunOptions, run_bench
-from scripts.flow.sources import rtl_files
-from tb.accelerator.events import BENCH, PARAMETERS, events_environment
-from tb.accelerator.run import HARNESS, TOP
+from scripts.flow.simulator import BenchFailed, RunOptions
+from tb.accelerator.events import run_events
 from tb.common.mutation import faulty_sources
 
-TESTS = 13
+# the others, which are long, are the regression's
+SHORT = ("refused", "reads_fail", "writes_fail", "descriptor_cannot_be_read", "word_cannot_be_written", "engine_error",
+         "interrupts", "soft_reset/name=decode")
 
 
 def test_events(seed: int, generator: np.random.Generator) -> None:
-    with events_environment(generator) as environment:
-        result = run_bench(TOP, BENCH, PARAMETERS, RunOptions(sim="icarus", seed=seed, sources=[*rtl_files(), *HARNESS],
-                                                              extra_env=environment))
-    assert result.passed == TESTS
+    assert run_events(generator, RunOptions(sim="icarus", seed=seed, testcase=SHORT)).passed == len(SHORT)
 
 
 # ---- faults
@@ -43,7 +40,6 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     file, old, new, test = FAULTS[fault]
-    with events_environment(generator) as environment, pytest.raises(BenchFailed):
-        run_bench(TOP, BENCH, PARAMETERS, RunOptions(
-            sim="icarus", seed=seed, sources=[*faulty_sources(tmp_path, [(file, old, new)]), *HARNESS],
-            build_root=tmp_path / "build", testcase=test, extra_env=environment))
+    with pytest.raises(BenchFailed):
+        run_events(generator, RunOptions(sim="icarus", seed=seed, sources=faulty_sources(tmp_path, [(file, old, new)]),
+                                         build_root=tmp_path / "build", testcase=test))

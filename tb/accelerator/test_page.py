@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.flow.simulator import RunOptions, run_bench
-from scripts.flow.sources import rtl_files
-from tb.accelerator.events import PARAMETERS
-from tb.accelerator.run import HARNESS, TOP
+import numpy as np
+
+from scripts.flow.simulator import RunOptions
+from tb.accelerator.events import run_events
 
 
-def test_the_example_of_the_page(seed: int) -> None:
-    result = run_bench(TOP, "tb.accelerator.bench_page", PARAMETERS,
-                       RunOptions(sim="icarus", seed=seed, sources=[*rtl_files(), *HARNESS]))
+def test_the_example_of_the_page(seed: int, generator: np.random.Generator) -> None:
+    result = run_events(generator, RunOptions(sim="icarus", seed=seed), "tb.accelerator.bench_page")
     (line,) = [line for line in result.log.read_text().splitlines() if line.startswith("prefill:")]
     print(line)

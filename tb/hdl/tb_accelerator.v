@@ -6,7 +6,7 @@
 // Throughput: axi_memory's.
 // Numbers:    Every `sample_cycles` cycles, if that is not 0, a line goes to SAMPLES in hex: the
 //             cycle, beats read and written, K and V blocks read, and the counters of all engines,
-//             the last engine's first.
+//             the last engine's first. `fault` puts an error into the store: no call can.
 `default_nettype none
 
 module tb_accelerator #(
@@ -75,7 +75,8 @@ module tb_accelerator #(
     output wire [63:0]            beats_read,
     output wire [63:0]            beats_written,
 
-    input  wire [31:0]            sample_cycles
+    input  wire [31:0]            sample_cycles,
+    input  wire                   fault
 );
 
     wire arvalid;
@@ -155,6 +156,14 @@ module tb_accelerator #(
         .s_axi_wlast(wlast), .s_axi_bvalid(bvalid), .s_axi_bready(bready), .s_axi_bid(bid),
         .s_axi_bresp(bresp)
     );
+
+    // ---- an error
+    always @(posedge fault) begin
+        force u_accelerator.u_call_unit.u_store.error_q = 1'b1;
+    end
+    always @(negedge fault) begin
+        release u_accelerator.u_call_unit.u_store.error_q;
+    end
 
     // ---- samples
     reg  [31:0] cycle_q, wait_q;

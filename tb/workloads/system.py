@@ -1,7 +1,8 @@
 """Attention calls through the whole accelerator, memory in and memory out, larger than its tests have.
 
-Parameters: ``what``: "random" (calls of every kind on a system and a memory that the seed chooses), "decode" (a token behind
-4,095 others on eight small engines, ``split`` of them to a KV head).
+Parameters: ``what``: "random" (calls of every kind on a system and a memory that the seed chooses), "slow" (calls on a memory
+that gives two beats in seven cycles, 200 cycles late), "decode" (a token behind 4,095 others on eight small engines, ``split`` of
+them to a KV head), "events" (what happens around calls: all of ``tb/accelerator/bench_events.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from models.hardware.schedules import TileOptions
 from models.system.call import Call
 from models.system.config import SystemConfig
 from scripts.flow.regress.job import Job, Outcome
-from scripts.flow.simulator import BenchFailed, RunOptions
+from scripts.flow.simulator import BenchFailed, RunOptions, coverage_folder
+from tb.accelerator.events import TESTS, run_events
 from tb.accelerator.run import Pace, run_calls
 from tb.core.configs import small
 from tb.core.sequences import random_group
@@ -67,11 +69,31 @@ def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call
     if what == "random":
         system = random_system(draw)
         return system, [random_call(system, draw) for _ in range(6)], random_pace(draw), int(draw.choice([1, 2, 3, 6]))
+    if what == "slow":
+        system = SystemConfig("slow", small(8, head_dim=32, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=8,
+                              outstanding=4, read_beats=32)
+        rows = system.engine.rows
+        skipping = TileOptions(fused=True, skip=True, octaves=3)
+        shapes = [(2, 4, rows, 0, None), (2, 3, rows + 1, 11, None), (2, 4, rows + 1, 32, None), (3, 4, 1, 60, 1),
+                  (5, 2, 3, 77, 2)]         # KV heads, query heads of each, tokens, the keys before them, split
+        calls = [Call([random_group(system.engine, draw, group, tokens, first + tokens, kind="peaked") for _ in range(heads)],
+                      skipping, split=split) for heads, group, tokens, first, split in shapes]
+        return system, calls, Pace(200, 2, 7), 1
     if what == "decode":
         system = SystemConfig("decode", small(8, max_keys=KEYS), engines=8, buffer_keys=256, data_bits=128, outstanding=16)
         groups = [random_group(system.engine, draw, 4, 1, KEYS, kind="peaked") for _ in range(3)]
         return system, [Call(groups, options, split=int(str(job.parameters["split"])))], Pace(60), 1
-    raise FcimError(f"what = '{what}' is unknown; use random or decode")
+    raise FcimError(f"what = '{what}' is unknown; use random, slow, decode or events")
+
+
+def _events(job: Job) -> Outcome:
+    options = RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat)
+    try:
+        result = run_events(np.random.default_rng(job.seed), options)
+    except BenchFailed as failure:
+        return Outcome(False, str(failure), log=failure.result.log, waves=failure.result.waves)
+    return Outcome(result.passed == TESTS, f"{result.passed} of {TESTS} tests ran" if result.passed != TESTS else "",
+                   tests=result.passed, log=result.log, waves=result.waves)
 
 
 def run(job: Job) -> Outcome:
@@ -80,11 +102,14 @@ def run(job: Job) -> Outcome:
     Raises:
         FcimError: an unknown ``what``.
     """
+    if job.parameters.get("what") == "events":
+        return _events(job)
     system, calls, pace, at_once = _calls(job, np.random.default_rng(job.seed))
     metrics: dict[str, int | float | str] = {"engines": system.engines, "calls": len(calls)}
     options = RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat)
+    by_block = job.sim == "verilator" and system.engines > 1 and not coverage_folder()     # which counts nothing
     try:
-        runs = run_calls(system, calls, pace, at_once, run=options, by_block=job.sim == "verilator" and system.engines > 1)
+        runs = run_calls(system, calls, pace, at_once, run=options, by_block=by_block)
     except BenchFailed as failure:
         return Outcome(False, f"{failure}\n{system}\n{pace}", metrics, log=failure.result.log, waves=failure.result.waves)
     problems = [problem for one in runs for problem in one.problems]
