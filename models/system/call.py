@@ -71,6 +71,15 @@ class Call:
         """The plan of a call that is one."""
         return Decode(system.engine, system.engines, len(self.groups), self.group, self.tokens, self.first, self.split or 0)
 
+    def stream_keys(self, system: SystemConfig) -> int:
+        """Keys of all tiles together, whole blocks of them."""
+        if self.split is None:
+            plan = self.prefill(system)
+            blocks = sum(plan.blocks(tile) for tile in range(plan.tiles))
+        else:
+            blocks = self.decode(system).blocks
+        return len(self.groups) * blocks * system.engine.keys_per_block
+
 
 def layer_call(system: SystemConfig, groups: Sequence[QuantisedGroup], options: TileOptions) -> Call:
     """The call that a model makes of a layer as it runs: one token after a cache is a decode, its keys shared out over all

@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,8 @@ USUAL = RunOptions()
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What one run gave. ``failures`` names each failed test with the first line of its message."""
+    """What one run gave. ``failures`` names each failed test with the first line of its message; seconds are those of the clock,
+    and those of the build include waiting for another one's."""
 
     passed: int
     failed: int
@@ -97,6 +99,8 @@ class BenchResult:
     seed: int
     waves: Path | None = None
     failures: tuple[str, ...] = ()
+    build_seconds: float = 0.0
+    run_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -318,8 +322,10 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     with FileLock(f"{run_dir}.lock"), own_environment():
         runner = get_runner(sim)
         runner.log.setLevel(logging.WARNING)
+        begin = time.monotonic()
         with FileLock(f"{folder}.lock"):
             _build(runner, sim, tool, top, files, parameters, waves, bool(covered), options, folder)
+        built = time.monotonic()
         shutil.rmtree(run_dir)
         run_dir.mkdir()
         log, xml, wave = run_dir / "sim.log", run_dir / "results.xml", run_dir / f"{top}.fst"
@@ -339,7 +345,8 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
                         parameters=parameters, build_dir=folder, test_dir=run_dir, results_xml=str(xml), log_file=log,
                         waves=waves, extra_env=environment, timescale=TIMESCALE, **arguments)
         passed, failed, failures = _read_results(xml, _wanted(run_dir, test_module, testcase))
-        result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures)
+        result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures, built - begin,
+                             time.monotonic() - built)
         if data and not result.ok:
             for suffix in (".dat", ".cover.json"):
                 Path(f"{data}{suffix}").unlink(missing_ok=True)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +29,7 @@ TOP, BENCH = "tb_accelerator", "tb.accelerator.bench_accelerator"
 COVERED = ROOT / "tb" / "accelerator" / "coverage.vlt"       # for Verilator: which files
 SMALL_FUNCTIONS = ("--output-split", "8000", "--output-split-cfuncs", "800")   # which compile in far less time
 HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
+LEAST_BITS = 16         # of a beat's number in a memory that many runs share
 # counters that do not depend on when streams are ready
 COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "op_bit_ops",
            "skipped_blocks")
@@ -43,7 +48,9 @@ class Pace:
 @dataclass(frozen=True)
 class CallRun:
     """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last
-    one's end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call."""
+    one's end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call.
+    ``seconds``: what the build, the simulation and the golden model took for all groups of a run together; the last two ran at
+    the same time."""
 
     problems: list[str]
     cycles: int
@@ -53,10 +60,29 @@ class CallRun:
     v_blocks: int
     counters: list[dict[str, int]]
     outs: list[np.ndarray]
+    seconds: Mapping[str, float]
+
+
+T = TypeVar("T")
+
+
+def _meanwhile(work: Callable[[], T]) -> Future[tuple[T, float]]:
+    """What ``work`` gives, done in a thread that nobody waits for when this one ends early, and the seconds that it took."""
+    future: Future[tuple[T, float]] = Future()
+
+    def run() -> None:
+        begin = time.monotonic()
+        try:
+            future.set_result((work(), time.monotonic() - begin))
+        except BaseException as error:      # for whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="golden", daemon=True).start()
+    return future
 
 
 def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple[np.ndarray, list[Placed]]],
-             record: dict[str, np.ndarray], start: int) -> CallRun:
+             record: dict[str, np.ndarray], start: int, seconds: Mapping[str, float]) -> CallRun:
     problems = []
     for number, (out, _) in enumerate(wanted, start):
         if status := int(record[f"status_{number}"]):
@@ -78,7 +104,7 @@ def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple
             problems.append(f"{name} says {counted}, the memory saw {seen}")
     return CallRun(problems, int(record[f"cycles_{start}"]), read, written, int(record[f"k_blocks_{start}"]),
                    int(record[f"v_blocks_{start}"]), counters,
-                   [record[f"o_{number}"] for number in range(start, start + len(calls))])
+                   [record[f"o_{number}"] for number in range(start, start + len(calls))], seconds)
 
 
 def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
@@ -93,6 +119,9 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
         sources, arguments = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS]
     # a power of two, so that calls of about the same size share a build
     words = 1 << (room // system.beat_bytes).bit_length()
+    # a power of two, so that calls of about the same size share a build; where one takes minutes, a power of four of a few MB
+    bits = (room // system.beat_bytes).bit_length()
+    words = 1 << (max(bits + bits % 2, LEAST_BITS) if by_block else bits)
     parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": ranges}
     return parameters, replace(run, sources=[*sources, *HARNESS], build_args=arguments)
 
@@ -105,7 +134,7 @@ def cycle_budget(system: SystemConfig, keys: int) -> int:
 def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), at_once: int = 1, stalls: bool = False,
               run: RunOptions = USUAL, by_block: bool = False, sample_cycles: int = 0, budget: int | None = None,
               samples: Path | None = None) -> list[CallRun]:
-    """Calls through the accelerator, ``at_once`` of them in the ring at a time.
+    """Calls through the accelerator, ``at_once`` of them in the ring at a time. The golden model works while they run.
 
     Args:
         by_block: build Verilator's model engine by engine: much quicker to build with many of them.
@@ -115,11 +144,10 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
     Raises:
         FcimError: a call does not fit, or no simulator. BenchFailed: the bench itself failed.
     """
-    wanted = [golden(system, call) for call in calls]
-    outs = [(out.numpy(), placed) for out, placed in wanted]
     layouts = [lay_out(system, call, 0, 0) for call in calls]
     size = max(sum(layout.o.end + 8192 for layout in layouts[i : i + at_once]) for i in range(0, len(calls), at_once)) + 65536
-    keys = sum(len(one.tile.k) for _, placed in wanted for one in placed)
+    keys = sum(call.stream_keys(system) for call in calls)
+    wanted = _meanwhile(lambda: [golden(system, call) for call in calls])
     job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or cycle_budget(system, keys))
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
@@ -133,4 +161,8 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
         if samples is not None:
             (result.log.parent / "samples.hex").replace(samples)
         found = dict(np.load(record))
-    return [_compare(system, calls[i : i + at_once], outs[i : i + at_once], found, i) for i in range(0, len(calls), at_once)]
+    goldens, golden_seconds = wanted.result()
+    outs = [(out.numpy(), placed) for out, placed in goldens]
+    seconds = {"build": result.build_seconds, "simulation": result.run_seconds, "golden": golden_seconds}
+    return [_compare(system, calls[i : i + at_once], outs[i : i + at_once], found, i, seconds)
+            for i in range(0, len(calls), at_once)]

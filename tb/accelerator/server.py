@@ -97,9 +97,8 @@ class Server:
         Raises:
             SimulationFailed: it has ended.
         """
-        tiles = len(call.groups) * (call.prefill(self.system).tiles if call.split is None else 1)
         try:
-            self.line.send_bytes(pickle.dumps((call, cycle_budget(self.system, tiles * call.keys))))
+            self.line.send_bytes(pickle.dumps((call, cycle_budget(self.system, call.stream_keys(self.system)))))
         except OSError:
             self._ended()
 
