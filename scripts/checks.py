@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig, load_config
+from models.tensors.geometry import GEOMETRIES
 from models.values import parse_wholes
 from scripts.flow.variables import ROOT, check_may_write
 
@@ -52,6 +53,8 @@ def check_call(args: argparse.Namespace, out: Path | None = None) -> None:
                 raise FcimError(f"{name.upper()} and ORDERS are both given; ORDERS says it for each KV head, so give one of them")
     if "rtl" in given:
         _check_rtl(given)
+    if "geometry" in given:
+        _check_geometry(given)
     for name in ("layer", "text"):
         if given.get("tensors") and given.get(name):
             raise FcimError(f"{name.upper()} goes with CHECKPOINT; a TENSORS file holds one layer of one text")
@@ -72,6 +75,20 @@ def _check_rtl(given: dict[str, object]) -> None:
     for name, why in NOT_IN_RTL.items():
         if given.get(name):
             raise FcimError(f"{name.upper()} and RTL=1 are both given, but {why}; leave {name.upper()} out")
+
+
+def _check_geometry(given: dict[str, object]) -> None:
+    """What goes with GEOMETRY and what does not."""
+    name, heads = given["geometry"], given["heads"]
+    if not name:
+        if heads:
+            raise FcimError("HEADS goes with GEOMETRY; a model's layer runs whole, so leave HEADS out")
+        return
+    for other in ("model", "checkpoint", "layer", "text"):
+        if given[other] not in (None, ""):
+            raise FcimError(f"GEOMETRY has synthetic tensors and no model; leave {other.upper()} out, or GEOMETRY")
+    if heads and heads > (most := GEOMETRIES[name].kv_heads):
+        raise FcimError(f"HEADS = {heads} exceeds the {most} KV heads of {name}; use 1 to {most}")
 
 
 def _check_with(cfg: EngineConfig, given: dict[str, object]) -> None:

@@ -86,6 +86,14 @@ class Prefill:
                 plan.append(Wave(head, ascending, dict(enumerate(tiles if ascending else reversed(tiles)))))
         return plan
 
+    def reads(self, own_start: bool) -> list[int]:
+        """Per wave, blocks that leave the buffer: each of its stream once, and those that a tile is sent alone."""
+        found = []
+        for wave in self.waves():
+            orders = [visits(self, wave, tile, own_start) for tile in wave.tiles.values()]
+            found.append(sum(len(alone) for alone, _ in orders) + len({block for _, shared in orders for block in shared}))
+        return found
+
     @property
     def visible(self) -> int:
         """Scores that causality leaves, of all query heads."""
@@ -141,6 +149,10 @@ class Decode:
         together, parts = self.engines // self.split, self.parts()
         return [{(head - start) * self.split + i: Part(head, part) for head in range(start, min(start + together, self.heads))
                  for i, part in enumerate(parts) if part} for start in range(0, self.heads, together)]
+
+    def reads(self) -> list[int]:
+        """Per wave, blocks that leave the buffer: each of its heads' once."""
+        return [sum(len(part.blocks) for part in wave.values()) for wave in self.waves()]
 
 
 def visits(prefill: Prefill, wave: Wave, tile: int, own_start: bool) -> tuple[list[int], list[int]]:

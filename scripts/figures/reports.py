@@ -159,19 +159,27 @@ def _pretrained(context: int) -> Callable[[Data], bool]:
     return usual
 
 
-def _accelerator(phase: str, tokens: int) -> Callable[[Data], bool]:
-    """Runs of the shipped model through the accelerator, with all defaults."""
-    def usual(data: Data) -> bool:
-        wanted = ["make", "system", "SYSTEM=default", f"TOKENS={tokens}", f"PHASE={phase}", "DRAM_GBS=51.2", "DRAM_LATENCY=100"]
-        return data["verdict"] == "PASS" and data["command"].split()[:-1] == wanted
+def _layer(phase: str, tokens: int, geometry: str = "", heads: int = 0, gbs: float = 51.2, latency: int = 100) -> Report:
+    """A layer through the accelerator: the fixture model's, or of a geometry, some of its KV heads."""
+    whose = [*([f"GEOMETRY={geometry}"] if geometry else []), *([f"HEADS={heads}"] if heads else [])]
+    memory = [f"DRAM_GBS={gbs}", f"DRAM_LATENCY={latency}"]
+    words = [*whose, f"TOKENS={tokens}", f"PHASE={phase}", *memory, "SEED=1"]
+    usual = (gbs, latency) == (51.2, 100)
+    parts = ["build/system", *([geometry] if geometry else []), phase, tokens, *([] if usual else [gbs, latency])]
+    folder = "-".join(str(part) for part in parts)
 
-    return usual
+    def shown(data: Data) -> bool:
+        return data["verdict"] == "PASS" and data["command"].split() == ["make", "system", "SYSTEM=default", *words]
+
+    return Report("system", f"{folder}/report.json", shown, True, (*words, f"OUT={folder}"))
 
 
-SYSTEM = Reports(tuple(
-    Report("system", f"build/system-{phase}-{tokens}/report.json", _accelerator(phase, tokens), True,
-           (f"PHASE={phase}", f"TOKENS={tokens}", f"OUT=build/system-{phase}-{tokens}"))
-    for phase, tokens in (("prefill", 512), ("decode", 4096))))
+LLAMA = "llama3-8b"
+SYSTEM = Reports((
+    _layer("prefill", 512), *(_layer("prefill", tokens, LLAMA) for tokens in (512, 1024, 2048)),
+    _layer("prefill", 4096, LLAMA), _layer("prefill", 1024, LLAMA, latency=1000),
+    _layer("prefill", 2048, LLAMA, gbs=25.6, latency=1000), _layer("decode", 4096),
+    *(_layer("decode", tokens, LLAMA) for tokens in (4096, 16384, 131072))))
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
     _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024
     and all(x["alone"] is not None for x in d["layers"])), variables=("LAYER=all",))

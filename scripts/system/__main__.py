@@ -14,8 +14,8 @@ from scripts.flow.sources import ROOT
 
 FOLDER = ROOT / "build" / "system"
 TOKENS, GBS, LATENCY = 512, 51.2, 100
-VARIABLES = ("system", "engines", "model", "checkpoint", "layer", "text", "tokens", "phase", "split", "dram_gbs", "dram_latency",
-             "skip", "octaves", "tau")
+VARIABLES = ("system", "engines", "model", "checkpoint", "layer", "text", "geometry", "heads", "tokens", "phase", "split",
+             "dram_gbs", "dram_latency", "skip", "octaves", "tau")
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,8 +44,8 @@ def main() -> int:
     args = parse_args()
     check_call(args, args.out)
     seed = choose_seed(args.seed)
-    print(f"attention of {args.model or args.checkpoint or 'the fixture model'} through the accelerator; loading PyTorch and the "
-          "tensors ...", flush=True)
+    whose = f"synthetic tensors of {args.geometry}" if args.geometry else args.model or args.checkpoint or "the fixture model"
+    print(f"attention of {whose} through the accelerator; loading PyTorch and the tensors ...", flush=True)
     from scripts.system.run import run  # late: it takes seconds, in which nothing would be said
 
     return run(args, seed, repeat_command(args, seed))

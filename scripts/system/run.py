@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,20 @@ from models.system.plan import estimate
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.fit import fit_note, fit_tensors
 from models.tensors.source import load_tensors, tell_first_token
+from models.tensors.synthetic import synthetic_tensors
 from scripts.flow.files import replaced
 from scripts.flow.html import render
 from scripts.flow.processes import of_its_own, shown
 from scripts.flow.simulator import RunOptions, require_simulator
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
-from scripts.system.figures import CLOCK_MHZ, Figures, figures_of
-from scripts.system.picture import read_samples, timeline
+from scripts.system.figures import CLOCK_MHZ, LEAST, Figures, figures_of
+from scripts.system.picture import marks_of, read_samples, timeline
 from tb.accelerator.run import CallRun, Pace, run_calls
 
 SAMPLES = 240           # of the whole run, about
 RATE_CYCLES = 1000      # a memory's rate is so many beats in these
+MB = 1e6
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES = ("report.json", "report.html")
 COLUMNS = (Column("figure", text=True, key=True), Column("value"), Column("note", text=True, rank=1))
@@ -48,8 +51,6 @@ def call_of(args: argparse.Namespace, system: SystemConfig, tensors: AttentionTe
     options = TileOptions(fused=args.fused is None or args.fused, skip=bool(args.skip), tau=args.tau or 0,
                           octaves=args.octaves or 0)
     options.check(system.engine)
-    if args.phase == "decode":
-        tensors = tensors.last_queries(1)
     groups = quantise(tensors)
     if args.phase == "prefill":
         return Call(groups, options, own_start=len(groups[0].k) <= system.buffer_keys)
@@ -77,30 +78,51 @@ def estimated_cycles(system: SystemConfig, call: Call) -> int:
     return -(-call.keys // call.split) * system.engine.cycles_per_key * -(-len(call.groups) * call.split // system.engines)
 
 
-def table_of(figures: Figures, run: CallRun, system: SystemConfig, sqnr: tuple[float, float]) -> list[tuple[str, str, str]]:
+def table_of(figures: Figures, run: CallRun, system: SystemConfig, sqnr: tuple[float, float],
+             seconds: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """What a reader wants to know: name, value, note."""
     waited = system.engines * figures.cycles
-    mb = 1e6
+    apart = seconds["all"] - seconds["build"]
     return [
         ("wrong outputs or counters", f"{len(run.problems)}", "; ".join(run.problems)[:120]),
         ("SQNR, mean and worst head", f"{sqnr[0]:.1f}, {sqnr[1]:.1f} dB", "against float attention of the same tensors"),
         ("cycles", f"{figures.cycles:,}", f"{figures.milliseconds:.3f} ms at {CLOCK_MHZ} MHz"),
         ("of the MACs' roof", f"{100 * figures.roof:.1f} %", "products that causality leaves, of all that macros could do"),
-        ("memory, read + written", f"{figures.dram_read / mb:.2f} + {figures.dram_written / mb:.2f} MB",
-         f"{figures.times_least:.3f} times Q, K, V and O once; {figures.dram_gbs:.1f} GB/s"),
-        ("buffer, K and V read", f"{figures.buffer_read / mb:.2f} MB", f"written {figures.buffer_written / mb:.2f} MB"),
+        ("memory", f"{figures.dram_gbs:.1f} GB/s",
+         f"{figures.dram_read / MB:.2f} MB read, {figures.dram_written / MB:.2f} MB written"),
+        *((f"bytes, {place}", f"{traffic.moved / MB:.2f} MB", f"{traffic.times:.3f} times the least possible")
+          for place, traffic in figures.traffic.items()),
         *((f"engines wait: {cause}", f"{100 * cycles / waited:.2f} %", "of all engines' cycles")
           for cause, cycles in figures.waits.items()),
+        ("time", f"{apart:.1f} s", f"the build apart; simulation {seconds['simulation']:.1f} s, golden model meanwhile "
+         f"{seconds['golden']:.1f} s"),
     ]
 
 
 def write_report(out: Path, values: dict[str, Any], picture: bytes) -> tuple[Path, Path]:
     """``report.json`` and ``report.html``, both or none."""
-    page = {key: value for key, value in values.items() if key != "figures"}
+    traffic = values["figures"]["traffic"]
+    page = {key: value for key, value in values.items() if key != "figures"} | {
+        "traffic": [(place, traffic[place], least) for place, least in LEAST.items()]}
     with replaced(out, NAMES) as folder:
         (folder / NAMES[0]).write_text(json.dumps(values, indent=1) + "\n")
         (folder / NAMES[1]).write_text(render(TEMPLATES, "system.html.j2", picture=base64.b64encode(picture).decode(), **page))
     return out / NAMES[0], out / NAMES[1]
+
+
+def tensors_of(args: argparse.Namespace, seed: int) -> AttentionTensors:
+    """The layer that the options name.
+
+    Raises:
+        FcimError: the model, the text or the layer cannot be used, or there are several layers.
+    """
+    if args.geometry:
+        return synthetic_tensors(args.geometry, args.tokens, seed, 1 if args.phase == "decode" else None, args.heads)
+    layers = load_tensors(args.checkpoint, None, args.layer, None, args.text, args.tokens)
+    if len(layers) != 1:
+        raise FcimError("make system runs one layer; give one LAYER")
+    tell_first_token(layers[0].source)
+    return layers[0]
 
 
 def run(args: argparse.Namespace, seed: int, command: str) -> int:
@@ -110,26 +132,25 @@ def run(args: argparse.Namespace, seed: int, command: str) -> int:
         FcimError: anything the user can get wrong, in one line.
     """
     torch.set_num_threads(2)
+    clock = time.monotonic()
     require_simulator("verilator")
     system = load_system(args.system)
     if args.engines:
         system = system.with_engines(args.engines)
     rate = rate_of(system, args.dram_gbs)
-    layers = load_tensors(args.checkpoint, None, args.layer, None, args.text, args.tokens)
-    if len(layers) != 1:
-        raise FcimError("make system runs one layer; give one LAYER")
-    tell_first_token(layers[0].source)
-    head_dim = layers[0].q.shape[-1]
+    layer = tensors_of(args, seed)
+    head_dim = layer.q.shape[-1]
     if note := fit_note(head_dim, system.engine):
         print(note, flush=True)
-    tensors = fit_tensors(layers[0], system.engine)
+    tensors = fit_tensors(layer, system.engine)
+    if args.phase == "decode":
+        tensors = tensors.last_queries(1)
     call = call_of(args, system, tensors)
     lay_out(system, call, 0, 0)     # whether it fits, before anything takes long
     cycles = estimated_cycles(system, call)
     print(f"system {system.name}: {system.engines} engines {system.engine.name}, {len(call.groups)} KV heads "
           f"of {call.group} query heads, {call.tokens} tokens, {call.keys} keys; "
           f"about {cycles:,} cycles; building and simulating ...", flush=True)
-    clock = time.monotonic()
     with of_its_own(args.out / "runs") as folder:
         samples = folder / "samples.hex"
         options = RunOptions(sim="verilator", seed=seed, repeat=command)
@@ -137,20 +158,23 @@ def run(args: argparse.Namespace, seed: int, command: str) -> int:
                          sample_cycles=max(16, cycles // SAMPLES), samples=samples)[0]
         drawn = read_samples(samples, system.engines, done.cycles + done.cycles // 20)
     figures = figures_of(system, call, done)
-    used = tensors.last_queries(1) if args.phase == "decode" else tensors
-    sqnr = judge(call, done.outs[0], used, min(head_dim, system.engine.head_dim))
-    rows = table_of(figures, done, system, sqnr)
-    table = Table(COLUMNS, f"attention of a layer, {args.phase}")
+    sqnr = judge(call, done.outs[0], tensors, min(head_dim, system.engine.head_dim))
+    verdict = "FAIL" if done.problems else "PASS"
+    what = f"geometry {args.geometry}, synthetic tensors" if args.geometry else str(layer.source["model"])
+    title = (f"{what}: {args.phase}, {call.keys:,} keys, {len(call.groups)} KV heads of {call.group} query heads; "
+             f"{figures.cycles:,} cycles, {verdict}")
+    picture = timeline(system, drawn, title, min(rate / RATE_CYCLES, 2), marks_of(system, call))
+    seconds = {name: round(value, 1) for name, value in {**done.seconds, "all": time.monotonic() - clock}.items()}
+    rows = table_of(figures, done, system, sqnr, seconds)
+    table = Table(COLUMNS, f"attention of a layer, {args.phase}" + (", synthetic tensors" if args.geometry else ""))
     for row in rows:
         table.add(*row)
     table.show()
-    picture = timeline(system, drawn, f"{args.phase} of {call.tokens} tokens, {call.keys} keys, {len(call.groups)} KV heads")
-    verdict = "FAIL" if done.problems else "PASS"
     values = {"verdict": verdict, "command": command, "seed": seed, "rows": rows, "problems": done.problems,
-              "system": {**dataclasses.asdict(system)}, "source": dict(layers[0].source), "phase": args.phase,
-              "dram": {"GB/s": args.dram_gbs, "latency": args.dram_latency}, "seconds": round(time.monotonic() - clock, 1),
-              "versions": tool_versions("verilator"), "git": git_state(),
-              "figures": {**dataclasses.asdict(figures), "counters": done.counters}}
+              "system": {**dataclasses.asdict(system)}, "source": dict(layer.source), "synthetic": bool(args.geometry),
+              "phase": args.phase, "keys": call.keys, "dram": {"GB/s": args.dram_gbs, "latency": args.dram_latency},
+              "seconds": seconds, "versions": tool_versions("verilator"), "git": git_state(),
+              "figures": {**dataclasses.asdict(figures), "sqnr_db": sqnr, "counters": done.counters}}
     paths = write_report(args.out, values, picture)
     print(f"{verdict}; report: {' and '.join(shown(path.resolve()) for path in paths)}; repeat with: {command}")
     return 1 if done.problems else 0

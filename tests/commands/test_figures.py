@@ -219,14 +219,24 @@ def calibration() -> dict[str, Any]:
     return json.loads(orders.text_form())
 
 
-def accelerator(phase: str, tokens: int) -> dict[str, Any]:
-    """A report of ``make system``."""
+def accelerator(command: str) -> dict[str, Any]:
+    """The report of a ``make system``."""
+    given = dict(word.split("=") for word in command.split()[2:])
     waits = dict.fromkeys((*system.WAITS, "rows of O not taken"), 16)
-    figures = {"cycles": 100, "roof": 0.5, "dram_read": 2000, "dram_written": 1000, "least": 2000, "buffer_read": 5000,
-               "waits": waits}
-    command = f"make system SYSTEM=default TOKENS={tokens} PHASE={phase} DRAM_GBS=51.2 DRAM_LATENCY=100 SEED=1"
-    return {"verdict": "PASS", "command": command, "phase": phase, "source": {"tokens": tokens}, "system": {"engines": 16},
-            "figures": figures}
+    figures = {"cycles": 100, "roof": 0.5, "sqnr_db": [40.0, 39.0], "waits": waits,
+               "traffic": dict.fromkeys(system.LEAST, {"moved": 3000, "least": 2000})}
+    source: dict[str, Any] = {"kv_heads": 2}
+    if "GEOMETRY" in given:
+        source = {"kv_heads": int(given.get("HEADS", 8)), "of_kv_heads": 8, "geometry": given["GEOMETRY"]}
+    return {"verdict": "PASS", "command": command, "phase": given["PHASE"], "keys": int(given["TOKENS"]), "source": source,
+            "dram": {"GB/s": float(given["DRAM_GBS"]), "latency": int(given["DRAM_LATENCY"])}, "system": {"engines": 16},
+            "seconds": {"all": 20.0, "build": 5.0}, "figures": figures}
+
+
+def accelerator_runs() -> dict[str, Any]:
+    """One for each run that the page shows, by its file."""
+    return {part.file: accelerator(" ".join(["make system SYSTEM=default", *part.variables[:-1]]))
+            for part in reports.SYSTEM.parts}
 
 
 def coverage() -> dict[str, Any]:
@@ -257,7 +267,7 @@ def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     timings = [{"tokens": n, "hardware": 1.0, "torch": 0.1, "memory": 30.0} for n in (512, 1024, 2048, 4096, 8192)]
     line = {"seconds": 2.0, "cycles": 100, "macs_per_second": 1e6, "simulator": 1.0, "playing": 0.5, "python": 1.0}
     pieces += runs.bench_attention({"timings": timings}) + runs.bench_sim({"lines": [line] * 7})
-    pieces += system.system_runs({tokens: accelerator("prefill", tokens) for tokens in (512, 2048, 4096)})
+    pieces += system.system_runs(accelerator_runs())
     pages = {name: Page.read(ROOT / name) for name in command.PAGES}
     for piece in pieces:
         pages[piece.page].put(piece)
@@ -321,21 +331,27 @@ def test_a_table_of_several_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Report, "outdated", lambda self: False)
     ran: list[Report] = []
 
+    wanted = accelerator_runs()
+
     def make(self: Report) -> None:
         ran.append(self)
-        values = dict(variable.split("=") for variable in self.variables)
-        self.path.write_text(json.dumps(accelerator(values["PHASE"], int(values["TOKENS"]))))
+        self.path.write_text(json.dumps(wanted[self.file]))
 
     monkeypatch.setattr(Report, "make", make)
     first, second, *others = reports.SYSTEM.parts
     make(first)
-    second.path.write_text(json.dumps(accelerator("decode", 4096) | {"verdict": "FAIL"}))
+    second.path.write_text(json.dumps(wanted[second.file] | {"verdict": "FAIL"}))
     assert command.report_for(reports.SYSTEM, False)[0] is None and command.report_to_check(reports.SYSTEM)[0] is None
     data, _ = command.report_for(reports.SYSTEM, True)
     assert data is not None and ran == [first, second, *others]
-    rows = system.system_runs(data)[0].text.split("\n")[2:]
-    assert [plain(row).split(" | ")[:6] for row in rows][::len(rows) - 1] == [
-        [f"| {name} keys", "100", "50.0", "0.00", "12.0", "1.500"] for name in ("prefill, 512", "decode, 4,096")]
+    rows, moves = ([plain(row).split(" | ") for row in piece.text.split("\n")[2:]] for piece in system.system_runs(data))
+    assert [row[0] for row in rows] == [row[0] for row in moves] and len(rows) == len(reports.SYSTEM.parts)
+    assert rows[0][:6] == ["| fixture, prefill, 512 keys", "100", "50.0", "12.0", "4.267", "40.0"]
+    assert "| llama3-8b, decode, 131,072 keys" in rows[-1] and rows[-1][-1] == "15 |"
+    assert [row[0] for row in rows if "memory of" in row[0]] == [
+        "| llama3-8b, prefill, 1,024 keys, memory of 51.2 GB/s, 1,000 cycles",
+        "| llama3-8b, prefill, 2,048 keys, memory of 25.6 GB/s, 1,000 cycles"]
+    assert moves[0][1:3] == ["0.00", "1.500"]
 
 
 def test_pictures_stay_where_nothing_can_make_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
