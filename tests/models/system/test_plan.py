@@ -9,7 +9,7 @@ import pytest
 from models.errors import FcimError
 from models.hardware.config import load_config
 from models.hardware.schedules import blocks
-from models.system.plan import ASCENDING, DESCENDING, Prefill, estimate, visits
+from models.system.plan import ASCENDING, DESCENDING, Decode, Prefill, estimate, visits
 
 CFG = load_config("default")
 SHAPES = [(1, 1, 1, 1, 0), (16, 8, 4, 512, 0), (16, 3, 4, 1000, 0), (4, 2, 8, 300, 64), (2, 5, 3, 129, 7), (16, 1, 1, 200, 1000)]
@@ -41,6 +41,24 @@ def test_blocks_come_as_the_engine_asks_for_them(engines: int, heads: int, group
             assert shared == sorted(shared, reverse=not wave.ascending)
             assert shared == list(range(min(shared), max(shared) + 1) if wave.ascending else
                                   range(max(shared), min(shared) - 1, -1)) if shared else True
+
+
+@pytest.mark.parametrize("own_start", [False, True])
+@pytest.mark.parametrize(("engines", "heads", "group", "tokens", "first"), SHAPES)
+def test_what_waves_read(engines: int, heads: int, group: int, tokens: int, first: int, own_start: bool) -> None:
+    """Wave by wave what the streams send, block by block, in all."""
+    prefill = Prefill(CFG, engines, heads, group, tokens, first)
+    reads = prefill.reads(own_start)
+    assert len(reads) == len(prefill.waves()) and CFG.keys_per_block * sum(reads) == estimate(prefill, own_start).rows
+    if not own_start:       # a wave's longest tile meets all
+        assert reads == [max(map(prefill.blocks, wave.tiles.values())) for wave in prefill.waves()]
+
+
+def test_what_a_decode_reads() -> None:
+    """Each block of each head once, whatever the waves are."""
+    for split in (1, 4, 16):
+        shares = Decode(CFG, 16, 5, 4, 1, 999, split)
+        assert len(shares.reads()) == len(shares.waves()) and sum(shares.reads()) == 5 * shares.blocks
 
 
 def test_a_tile_meets_all_keys_that_it_sees() -> None:
