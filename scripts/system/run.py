@@ -42,7 +42,7 @@ SAMPLES = 240           # of the whole run, about
 RATE_CYCLES = 1000      # a memory's rate is so many beats in these
 MB = 1e6
 TEMPLATES = Path(__file__).parent / "templates"
-NAMES = ("report.json", "report.html")
+NAMES = ("report.json", "report.html", "timeline.png")
 COLUMNS = (Column("figure", text=True, key=True), Column("value"), Column("note", text=True, rank=1))
 
 
@@ -100,12 +100,13 @@ def table_of(figures: Figures, run: CallRun, system: SystemConfig, sqnr: tuple[f
 
 
 def write_report(out: Path, values: dict[str, Any], picture: bytes) -> tuple[Path, Path]:
-    """``report.json`` and ``report.html``, both or none."""
+    """``report.json``, ``report.html`` and the picture by itself, all or none; gives the first two."""
     traffic = values["figures"]["traffic"]
     page = {key: value for key, value in values.items() if key != "figures"} | {
         "traffic": [(place, traffic[place], least) for place, least in LEAST.items()]}
     with replaced(out, NAMES) as folder:
         (folder / NAMES[0]).write_text(json.dumps(values, indent=1) + "\n")
+        (folder / NAMES[2]).write_bytes(picture)
         (folder / NAMES[1]).write_text(render(TEMPLATES, "system.html.j2", picture=base64.b64encode(picture).decode(), **page))
     return out / NAMES[0], out / NAMES[1]
 

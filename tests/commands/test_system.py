@@ -52,6 +52,7 @@ def test_the_report(phase: str, tokens: int, times: tuple[float, ...], tmp_path:
                        f"--out={tmp_path / 'out'}"])
     assert command.run(args, 7, repeat_command(args, 7)) == 0
     data, page = json.loads((tmp_path / "out" / "report.json").read_text()), (tmp_path / "out" / "report.html").read_text()
+    assert (tmp_path / "out" / "timeline.png").read_bytes().startswith(b"\x89PNG")
     assert data["verdict"] == "PASS" and data["synthetic"] is True and data["source"]["geometry"] == "llama3.2-1b"
     assert data["command"] == (f"make system SYSTEM=tiny GEOMETRY=llama3.2-1b HEADS=2 TOKENS={tokens} PHASE={phase} "
                                "DRAM_GBS=51.2 DRAM_LATENCY=100 SEED=7")
