@@ -29,7 +29,7 @@ TOP, BENCH = "tb_accelerator", "tb.accelerator.bench_accelerator"
 COVERED = ROOT / "tb" / "accelerator" / "coverage.vlt"       # for Verilator: which files
 SMALL_FUNCTIONS = ("--output-split", "8000", "--output-split-cfuncs", "800")   # which compile in far less time
 HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
-LEAST_BITS = 16         # of a beat's number in a memory that many runs share
+SHARED_BITS = (18, 22)  # of a beat's number in memories that many runs share: 32 and 512 MB of 128 bytes each
 # counters that do not depend on when streams are ready
 COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "op_bit_ops",
            "skipped_blocks")
@@ -117,11 +117,9 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
         sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
     elif run.sim == "verilator" and coverage_folder():
         sources, arguments = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS]
-    # a power of two, so that calls of about the same size share a build
-    words = 1 << (room // system.beat_bytes).bit_length()
-    # a power of two, so that calls of about the same size share a build; where one takes minutes, a power of four of a few MB
+    # a power of two, so that calls of about the same size share a build; where one takes minutes, nearly all do
     bits = (room // system.beat_bytes).bit_length()
-    words = 1 << (max(bits + bits % 2, LEAST_BITS) if by_block else bits)
+    words = 1 << (next((size for size in SHARED_BITS if size >= bits), bits) if by_block else bits)
     parameters = {**system.verilog_parameters(), "WORDS": words, "RANGES": ranges}
     return parameters, replace(run, sources=[*sources, *HARNESS], build_args=arguments)
 
