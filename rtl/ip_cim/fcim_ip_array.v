@@ -211,13 +211,16 @@ module fcim_ip_array #(
     generate
         for (g = 0; g < GROUPS; g = g + 1) begin : g_group
             wire [PLANE_BITS-1:0] own = planes_q & {PLANE_BITS{groups_q[g]}};
+            wire                  own_first = first && groups_q[g];
+            wire                  own_step  = step && groups_q[g];
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             fcim_ip_row #(.HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)) u_row (
                 .clk(clk),
                 .we(writes & {2{row[r]}}), .wr_data(q_data ^ SIGN_BITS),
                 .chosen({chosen1_q[r], chosen0_q[r]}), .live(live_q[r]),
-                .step(step), .first(first), .last(last), .planes(g_group[r/GROUP].own),
+                .step(g_group[r/GROUP].own_step), .first(g_group[r/GROUP].own_first),
+                .last(last), .planes(g_group[r/GROUP].own),
                 .product(col[r*IP_LANE +: IP_LANE])
             );
         end

@@ -152,11 +152,17 @@ module fcim_op_array #(
     wire [ROWS*COLUMNS*OP_LANE-1:0] sums;
     wire [ROWS*COLUMNS*CARRIES-1:0] carries;
     localparam GROUP = 4;                         // rows that get the planes together
+    localparam [KEYS_PER_BLOCK-1:0] CELL_0 = 1;
+    wire [KEYS_PER_BLOCK-1:0] wr_cell = CELL_0 << p_key;
+    wire [1:0]                writes  = {p_we && p_slot, p_we && !p_slot};
     genvar s, l, c, g;
     generate
         for (g = 0; g < (ROWS + GROUP - 1) / GROUP; g = g + 1) begin : g_group
             localparam SIZE = (ROWS - g * GROUP < GROUP) ? ROWS - g * GROUP : GROUP;
-            wire [PLANE_BITS-1:0] own = planes & {PLANE_BITS{|used[g*GROUP +: SIZE]}};
+            wire                  any = |used[g*GROUP +: SIZE];
+            wire [PLANE_BITS-1:0] own = planes & {PLANE_BITS{any}};
+            wire                  own_first = first && any;
+            wire                  own_step  = step && any;
         end
         for (s = 0; s < CYCLES_PER_KEY; s = s + 1) begin : g_pass
             for (l = 0; l < LANES; l = l + 1) begin : g_lane
@@ -167,9 +173,10 @@ module fcim_op_array #(
                     .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .CARRY_RUN(CARRY_RUN)
                 ) u_row (
                     .clk(clk),
-                    .we(p_we && p_pass == s[PASS_BITS-1:0]), .wr_slot(p_slot), .wr_key(p_key),
+                    .we(writes & {2{p_pass == s[PASS_BITS-1:0]}}), .wr_cell(wr_cell),
                     .wr_data(p_data[l*PROB_BITS +: PROB_BITS]),
-                    .step(step), .first(first), .last(last), .slot(slot),
+                    .step(g_group[(s*LANES+l)/GROUP].own_step),
+                    .first(g_group[(s*LANES+l)/GROUP].own_first), .last(last), .slot(slot),
                     .planes(g_group[(s*LANES+l)/GROUP].own), .used(used[s*LANES+l]),
                     .sums(row_sums), .carries(row_carries)
                 );

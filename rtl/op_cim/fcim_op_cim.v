@@ -163,7 +163,7 @@ module fcim_op_cim #(
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),
         .step(busy_q), .first(first_step_q), .last(last_step), .slot(slot_q), .v_data(v_data),
         .used(used_q),
-        .rd(rmw_now), .rd_pass(rmw_pass_q), .rd_data(w_u),
+        .rd(rmw_now), .rd_pass(rmw_pass_q & {PASS_BITS{rmw_now}}), .rd_data(w_u),
         .bit_ops(bit_ops)
     );
 

@@ -18,29 +18,27 @@ module fcim_op_row #(
     parameter  CARRY_RUN = 5,                     // bits of a sum that a carry runs through at once
     localparam OP_LANE = PROB_BITS + 8 + $clog2(KEYS_PER_BLOCK),  // sum over a slice, unsigned
     localparam CARRIES = (OP_LANE - 1) / CARRY_RUN,  // carries of a sum
-    localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
     localparam PLANE_BITS = KEYS_PER_BLOCK * COLUMNS * BITS_PER_CYCLE  // of a slice in a step
 ) (
-    input  wire                       clk,
+    input  wire                              clk,
 
-    // write port of the cells
-    input  wire                       we,
-    input  wire                       wr_slot,
-    input  wire [KEY_BITS-1:0]        wr_key,
-    input  wire [PROB_BITS-1:0]       wr_data,
+    // write port of the cells: a bit for each slot, and a bit for each key
+    input  wire [1:0]                        we,
+    input  wire [KEYS_PER_BLOCK-1:0]         wr_cell,
+    input  wire [PROB_BITS-1:0]              wr_data,
 
     // take bit-planes, of byte i of the slice bits i * BITS_PER_CYCLE and up; a slice's first step,
     // and its last
-    input  wire                       step,
-    input  wire                       first,
-    input  wire                       last,
-    input  wire                       slot,
-    input  wire [PLANE_BITS-1:0]      planes,    // byte key * COLUMNS + column
-    input  wire                       used,      // else the row stands still, and its sums are old
+    input  wire                              step,
+    input  wire                              first,
+    input  wire                              last,
+    input  wire                              slot,
+    input  wire [PLANE_BITS-1:0]             planes,    // byte key * COLUMNS + column
+    input  wire                              used,      // else the row stands still
 
     // the last whole slice
-    output wire [COLUMNS*OP_LANE-1:0] sums,
-    output wire [COLUMNS*CARRIES-1:0] carries
+    output wire [COLUMNS*OP_LANE-1:0]        sums,
+    output wire [COLUMNS*CARRIES-1:0]        carries
 );
 
     // ---- cells
@@ -49,10 +47,10 @@ module fcim_op_row #(
     always @(posedge clk) begin : write
         integer k;
         for (k = 0; k < KEYS_PER_BLOCK; k = k + 1) begin
-            if (we && !wr_slot && wr_key == k[KEY_BITS-1:0]) begin
+            if (we[0] && wr_cell[k]) begin
                 slot0_q[k*PROB_BITS +: PROB_BITS] <= wr_data;
             end
-            if (we && wr_slot && wr_key == k[KEY_BITS-1:0]) begin
+            if (we[1] && wr_cell[k]) begin
                 slot1_q[k*PROB_BITS +: PROB_BITS] <= wr_data;
             end
         end
