@@ -75,10 +75,12 @@ module fcim_exp2 #(
                 (shift > $signed({{(DIST_BITS-AMOUNT_BITS){1'b0}}, SHIFT_ZERO}))
                 ? SHIFT_ZERO : shift[AMOUNT_BITS-1:0];
             zero[a]  = (lane_z == MASKED);
+            if (!zero[a]) begin     // else nothing needs to move
+                mant_q[a*MANT_BITS +: MANT_BITS]       <= mant[a*MANT_BITS +: MANT_BITS];
+                amount_q[a*AMOUNT_BITS +: AMOUNT_BITS] <= amount[a*AMOUNT_BITS +: AMOUNT_BITS];
+            end
         end
-        mant_q   <= mant;
-        amount_q <= amount;
-        zero_q   <= zero;
+        zero_q <= zero;
     end
 
     // ---- p = round({mant, zeros} / 2**amount), amount at least 1

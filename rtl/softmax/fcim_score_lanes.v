@@ -52,7 +52,8 @@ module fcim_score_lanes #(
     reg [SHIFT_BITS-1:0]       shift_q, shift_q2;
     reg [LANES*PROD_BITS-1:0]  prod_q;
 
-    // ---- stage A: offset correction, product of both multipliers, visibility
+    // ---- stage A: offset correction, product of both multipliers, visibility. Registers of a lane
+    // take a value only if its row is in use, those of the next stage only if the score is visible
     always @(posedge clk) begin : operands
         reg [LANES*IP_LANE-1:0]    score;
         reg [LANES*SCALE_BITS-1:0] scale;
@@ -66,12 +67,14 @@ module fcim_score_lanes #(
             {q_pos, q_mult, q_sum} = entries[a*ENTRY_BITS +: ENTRY_BITS];
             offset = {1'b0, ksum} + {q_sum[ELEM_SUM_BITS-1], q_sum};
             score[a*IP_LANE +: IP_LANE] = u[a*IP_LANE +: IP_LANE] - {offset, 7'd0};
-            scale[a*SCALE_BITS +: SCALE_BITS] = {{MULT_BITS{1'b0}}, k_mult}
+            scale[a*SCALE_BITS +: SCALE_BITS] = {{MULT_BITS{1'b0}}, k_mult & {MULT_BITS{used[a]}}}
                                               * {{MULT_BITS{1'b0}}, q_mult};
             visible[a] = used[a] && (k_pos <= q_pos);
+            if (used[a]) begin
+                score_q[a*IP_LANE +: IP_LANE]       <= score[a*IP_LANE +: IP_LANE];
+                scale_q[a*SCALE_BITS +: SCALE_BITS] <= scale[a*SCALE_BITS +: SCALE_BITS];
+            end
         end
-        score_q   <= score;
-        scale_q   <= scale;
         visible_q <= visible;
         shift_q   <= shift;
     end
@@ -86,8 +89,10 @@ module fcim_score_lanes #(
             prod[b*PROD_BITS +: PROD_BITS] =
                 $signed({{(SCALE_BITS-1){score[IP_LANE-1]}}, score})
                 * $signed({{(IP_LANE-1){1'b0}}, scale_q[b*SCALE_BITS +: SCALE_BITS]});
+            if (visible_q[b]) begin
+                prod_q[b*PROD_BITS +: PROD_BITS] <= prod[b*PROD_BITS +: PROD_BITS];
+            end
         end
-        prod_q     <= prod;
         visible_q2 <= visible_q;
         shift_q2   <= shift_q;
     end

@@ -112,6 +112,7 @@ module fcim_score_scaler #(
     reg [KEY_BITS-1:0]      col_key_q;
     reg [ROWS*IP_LANE-1:0]  col_q;
     reg [ROWS-1:0]          col_used_q;
+    wire [ROWS-1:0]         later = col_used_q >> LANES;    // rows of the passes to come
     reg [ELEM_SUM_BITS-1:0] ksum_q;
     reg [POS_BITS-1:0]      pos_q;
     reg [MULT_BITS-1:0]     mult_q;
@@ -146,7 +147,6 @@ module fcim_score_scaler #(
         if (accept) begin
             pass_q       <= {PASS_BITS{1'b0}};
             col_key_q    <= key_q;
-            col_q        <= s_col_data;
             col_used_q   <= used_q[s_col_bank];
             ksum_q       <= s_col_ksum;
             pos_q        <= s_col_pos;
@@ -157,17 +157,29 @@ module fcim_score_scaler #(
             block_last_q <= block_last;
         end else if (busy_q) begin
             pass_q     <= pass_q + 1'b1;
-            col_q      <= col_q >> (LANES * IP_LANE);
-            col_used_q <= col_used_q >> LANES;
+            col_used_q <= later;
+        end
+    end
+
+    // a place of the column takes a value only if that is of a row in use
+    always @(posedge clk) begin : column
+        reg [ROWS*IP_LANE-1:0] shifted;
+        integer                r;
+        shifted = col_q >> (LANES * IP_LANE);
+        for (r = 0; r < ROWS; r = r + 1) begin
+            if (accept ? used_q[s_col_bank][r] : busy_q && later[r]) begin
+                col_q[r*IP_LANE +: IP_LANE] <= accept ? s_col_data[r*IP_LANE +: IP_LANE]
+                                                      : shifted[r*IP_LANE +: IP_LANE];
+            end
         end
     end
 
     localparam TABLE_WORDS = 2 * CYCLES_PER_KEY;
     localparam TABLE_BITS = $clog2(TABLE_WORDS);
     wire [TABLE_BITS-1:0] wr_word, rd_word;     // read one cycle before the pass
+    wire                  begins = !busy_q || last_pass;    // that pass is a column's first
     generate
         if (CYCLES_PER_KEY > 1) begin : g_passes
-            wire begins = !busy_q || last_pass;    // a pass that comes next is a column's first
             assign wr_word = {row_bank, wr_pass};
             assign rd_word = begins ? {s_col_bank, {PASS_BITS{1'b0}}} : {bank_q, pass_q + 1'b1};
         end else begin : g_pass
@@ -178,8 +190,15 @@ module fcim_score_scaler #(
 
     wire [LANES*ENTRY_BITS-1:0] entries;
     reg  [LANES*ENTRY_BITS-1:0] entries_q;
-    always @(posedge clk) begin
-        entries_q <= entries;
+    wire [LANES-1:0]            entries_used = begins ? used_q[s_col_bank][LANES-1:0]
+                                                      : later[LANES-1:0];
+    always @(posedge clk) begin : entry
+        integer r;
+        for (r = 0; r < LANES; r = r + 1) begin
+            if (entries_used[r]) begin
+                entries_q[r*ENTRY_BITS +: ENTRY_BITS] <= entries[r*ENTRY_BITS +: ENTRY_BITS];
+            end
+        end
     end
     fcim_register_file #(
         .WORDS(TABLE_WORDS), .WIDTH(LANES*ENTRY_BITS), .PARTS(LANES)

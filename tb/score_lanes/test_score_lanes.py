@@ -22,5 +22,6 @@ def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> Non
     (" || rounded == MASKED;", ";", "ends_of_the_range"),
 ], ids=["masked-counts-as-clamped", "reserved-code-given"])
 def test_faults_are_found(old: str, new: str, testcase: str, seed: int, tmp_path: Path) -> None:
-    check_fault(tmp_path, (FILE, old, new), "got .* expected", TOP, BENCH, {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
+    message = "got .* expected|saturated [01]*X"        # a masked score that is not computed may be unknown
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},
                 RunOptions(seed=seed, testcase=testcase))
