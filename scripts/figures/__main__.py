@@ -90,7 +90,7 @@ def all_figures() -> dict[str, Figure]:
         "calibrate-smollm2": Figure(schedules.calibrated, ("calibrate-smollm2",), reports.REAL_CALIBRATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "split": Figure(split.split, (split.REGION,)),
-        "power": Figure(power.power, ("power-operations", "power-fits", "power-size"), reports.POWER),
+        "power": Figure(power.power, ("power-operations", "power-fits", "power-rows", "power-size"), reports.POWER),
         "gates": Figure(gates.gates, ("gates", "gates-core"), reports.GATES),
         "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"),
                             reports.SYNTHESIS),

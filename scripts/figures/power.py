@@ -53,10 +53,19 @@ def _fits(data: Data) -> Piece:
     return Piece(PAGE, table(columns, rows, 3), "power-fits")
 
 
+def _rows(data: Data) -> Piece:
+    rows = []
+    for name, operation in (("ip_array", "IP-CIM, a key"), ("op_array", "OP-CIM, a slice of V")):
+        parts = data["blocks"][name]["parts"]
+        rows += [[operation, exact(part["rows"]), *(_near(part[key] / 1000) for key in ("total", "transitions", "clock")),
+                  near(100 * part["total"] / parts[-1]["total"], ".1f", 0.2) + " %"] for part in parts]
+    return Piece(PAGE, table(("array", "rows in use", "pJ", "transitions", "clock", "of all rows"), rows), "power-rows")
+
+
 def power(data: Data) -> list[Piece]:
-    """The two tables of a report, and the size of the slices."""
+    """The tables of a report, and the size of the slices."""
     cells = sum(block["cells"] for block in data["blocks"].values())
     text = f"The slices have {near(cells / 1000, ',.0f', SHARE * cells / 1000)} thousand cells together, and"
     checked = sum(block["checked"] for block in data["blocks"].values())
     text += f" {exact(checked)} bits of their outputs were compared with the golden model's: none differs."
-    return [_costs(data), _fits(data), Piece(PAGE, text, "power-size")]
+    return [_costs(data), _fits(data), _rows(data), Piece(PAGE, text, "power-size")]

@@ -52,6 +52,8 @@ def block_data(block: Measured) -> dict[str, Any]:
     data = asdict(block)
     for cost, found in zip(data["costs"], block.costs, strict=True):
         cost["total"] = found.total
+    for part, found in zip(data["parts"], block.parts, strict=True):
+        part["total"] = found.total
     return data
 
 

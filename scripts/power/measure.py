@@ -17,6 +17,7 @@ from models.hardware.config import EngineConfig
 from scripts.flow.gates.circuit import INTERNAL, LOADS, Activity, Circuit
 from scripts.flow.gates.energies import Behaviours
 from scripts.flow.gates.netlist import netlist_of
+from scripts.power.rows import Part, measure_rows
 from scripts.power.streams import Kind, Stream
 from scripts.synth.libraries import Chosen
 
@@ -78,7 +79,8 @@ class Fit:
 @dataclass(frozen=True)
 class Measured:
     """A block: costs by source; a fit over the models' operands and one over swept ones, which has squares too; points of a plot
-    ``(set bits of each operand ..., fJ)`` by source; transitions of each kind of cell; how many bits of outputs were checked."""
+    ``(set bits of each operand ..., fJ)`` by source; transitions of each kind of cell; how many bits of outputs were checked;
+    what an array costs with some of its rows in use."""
 
     name: str
     operation: str
@@ -91,6 +93,7 @@ class Measured:
     points: dict[str, list[tuple[float, ...]]]
     toggles: dict[str, int]
     checked: int
+    parts: tuple[Part, ...] = ()
 
 
 def fit(energy: np.ndarray, operands: Mapping[str, np.ndarray], squares: bool = False) -> Fit:
@@ -167,4 +170,5 @@ def measure(kind: Kind, cfg: EngineConfig, place: Path, library: Chosen, behavio
         return fit(energy[chosen], {name: x[chosen] for name, x in stream.operands.items()}, squares)
 
     return Measured(kind.name, kind.operation, kind.slice_of(cfg), len(netlist.instances), len(circuit.registers), tuple(costs),
-                    fitted(real, False), fitted(all_swept, True) if all_swept.any() else None, points, activity.toggles, checked)
+                    fitted(real, False), fitted(all_swept, True) if all_swept.any() else None, points, activity.toggles, checked,
+                    measure_rows(kind, cfg, circuit, stream))

@@ -11,7 +11,18 @@ import numpy as np
 from scripts.flow.html import render
 from scripts.power.measure import SWEPT, Measured
 from scripts.power.published import MACROS
-from scripts.power.table import COSTS, FITS, LEFT_OUT, PUBLISHED, beside, cost_cells, femtojoule, fit_cells
+from scripts.power.table import (
+    COSTS,
+    FITS,
+    LEFT_OUT,
+    PUBLISHED,
+    ROWS,
+    beside,
+    cost_cells,
+    femtojoule,
+    fit_cells,
+    row_cells,
+)
 from scripts.synth.libraries import Chosen
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -75,5 +86,6 @@ def page(blocks: Sequence[Measured], faults: Sequence[str], skipped: Sequence[st
         for block in blocks]
     return render(TEMPLATES, "power.html.j2", tiles=tiles, costs=costs, fits=fits, kinds=kinds, plots=[plot(b) for b in blocks],
                   faults=list(faults), skipped=list(skipped), command=command, about=about, columns=COSTS, fit_columns=FITS,
+                  row_columns=ROWS, parts=[cells for block in blocks for cells in row_cells(block)],
                   published_columns=PUBLISHED, macros=MACROS, beside=beside(library, volt), left_out=LEFT_OUT,
                   width=WIDTH, height=HEIGHT, left=LEFT, base=HEIGHT - BOTTOM)

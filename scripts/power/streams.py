@@ -6,7 +6,7 @@ slice in one tile. What must come out is known, so a run of gates that differs i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,9 @@ class Kind:
     """A block that is measured: its module, what one operation is, operands by whose set bits its energy is told.
 
     ``slice_of``: Verilog parameters of the slice; ``share``: how many slices make the block, which have what is shared in
-    common; ``shared``, ``cells``: patterns of the registers that all slices share, and of those that hold cells.
+    common; ``shared``, ``cells``: patterns of the registers that all slices share, and of those that hold cells. Of an array,
+    ``enables``: patterns of registers, and the ports that are all set where they take a value, unless their row is not in use;
+    ``idle``: a stimulus with only the first rows in use.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Kind:
     operands: tuple[str, ...]
     shared: str = r"(?!)"
     cells: str = r"(?!)"
+    enables: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    idle: Callable[[EngineConfig, Mapping[str, np.ndarray], int], dict[str, np.ndarray]] | None = None
 
 
 @dataclass
@@ -126,6 +130,24 @@ def _ip_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> St
                   {"col": (at + steps, _flat(tile.u[np.ix_(rows, keys)].T, lane))}, np.ones(len(keys) - 1, bool))
 
 
+def _ip_idle(cfg: EngineConfig, stimulus: Mapping[str, np.ndarray], used: int) -> dict[str, np.ndarray]:
+    """The other rows are never written."""
+    found = dict(stimulus, q_we=stimulus["q_we"].copy())
+    found["q_we"][used:] = 0
+    return found
+
+
+def _op_idle(cfg: EngineConfig, stimulus: Mapping[str, np.ndarray], used: int) -> dict[str, np.ndarray]:
+    """The other rows have the probability 0, and are not read."""
+    number = np.tensordot(stimulus["p_pass"], 1 << np.arange(stimulus["p_pass"].shape[1]), (1, 0))     # of the pass
+    row = number[:, None] * cfg.bits_per_cycle + np.arange(cfg.bits_per_cycle)[:, None]
+    rows = (np.arange(ROWS) < used).astype(np.uint8)[None, :, None]
+    read = (row[:, :1] < used).astype(np.uint8)
+    return dict(stimulus, used=np.broadcast_to(rows, stimulus["used"].shape), rd=stimulus["rd"] * read,
+                rd_pass=stimulus["rd_pass"] * read,
+                p_data=stimulus["p_data"] * np.repeat(row < used, cfg.prob_bits, 1).astype(np.uint8))
+
+
 def _op_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
     """While the slices of a block of V go through, the next block's probabilities are written, and the last slice's sums read."""
     steps, size, columns = cfg.cycles_per_key, cfg.keys_per_block, cfg.columns
@@ -148,6 +170,7 @@ def _op_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> St
     port["p_data"] = _flat(tile.weights[rows[step], written[:, None]], cfg.prob_bits)
     reading = (time >= phase + steps) & (time < BLOCKS * phase + steps)
     port["rd"], port["rd_pass"] = reading[:, None], port["p_pass"]
+    port["used"] = np.ones((cycles, ROWS), np.uint8)
     read_at = np.flatnonzero(reading & (time < cycles - 1))
     slices = (read_at - phase) // steps - 1                      # read there, counted from the first
     channel = (slices % size)[:, None] * columns + np.arange(columns)
@@ -262,11 +285,17 @@ def _log(number: int) -> int:
 KINDS = {kind.name: kind for kind in (
     Kind("ip_array", "fcim_ip_array", "MAC of the IP-CIM",
          lambda cfg: {"ROWS": ROWS, "HEAD_DIM": cfg.head_dim, "BITS_PER_CYCLE": cfg.bits_per_cycle}, _slices,
-         _of_lanes(_ip_array), ("k", "q"), r"(?!.*g_row\[)", r".*bank[01]_q"),
+         _of_lanes(_ip_array), ("k", "q"), r"(?!.*(g_row\[|used[01]_q|chosen[01]_q|live_q|groups_q))", r".*bank[01]_q",
+         ((r".*acc_(sum|carry)_q", ("step",)), (r".*\.(sum|carry)_q", ("step", "last")),
+          (r"live_q", ("step", "last")), (r"(key|bank|groups|chosen[01])_q", ("load",)), (r"used[01]_q", ("q_we",)),
+          (r"(planes|next|ops|left|plane)_q", ("step",)), (r"col_", ("step", "last"))), _ip_idle),
     Kind("op_array", "fcim_op_array", "product of the OP-CIM",
          lambda cfg: {"ROWS": ROWS, "COLUMNS": cfg.columns, "BITS_PER_CYCLE": cfg.bits_per_cycle,
                       "KEYS_PER_BLOCK": cfg.keys_per_block, "PROB_BITS": cfg.prob_bits}, _slices, _of_lanes(_op_array),
-         ("v", "p"), r"(?!.*g_pass\[|.*rd_q)", r".*slot[01]_q"),
+         ("v", "p"), r"(?!.*g_pass\[|.*rd_q|.*live_q)", r".*slot[01]_q",
+         ((r".*\.(usum|carry)_q", ("step",)), (r".*hold_(carry_)?q", ("step", "last")),
+          (r"live_q", ("step", "last")), (r"rd_q", ("rd",)), (r".*\.v_q", ("step", "first")),
+          (r".*\.(planes|next)_q", ("step",)), (r"ops_q", ("step",))), _op_idle),
     Kind("score_lanes", "fcim_score_lanes", "scaled score",
          lambda cfg: {**_width(cfg), "HEAD_DIM": cfg.head_dim, "POS_BITS": cfg.pos_bits}, _slices, _of_lanes(_score_lanes),
          ("u", "z")),

@@ -17,6 +17,9 @@ FITS = (Column("operation", text=True, key=True), Column("fJ of transitions", te
         Column("between", text=True, rank=1))
 PUBLISHED = (Column("digital compute-in-memory, 8 by 8 bits", text=True, key=True), Column("nm"), Column("TOPS/W"),
              Column("fJ/MAC"))
+WINDOWS = {"ip_array": "key", "op_array": "slice of V"}     # that an array is measured over
+ROWS = (Column("rows in use", text=True, key=True), Column("rows"), Column("fJ"), Column("transitions"), Column("clock"),
+        Column("of all rows"))
 LEFT_OUT = ("Not in it: wires, the clock tree, glitches, SRAM macros, what drives a block's inputs from outside; the clock pins "
             "of registers that hold cells and leakage are listed apart.")
 
@@ -49,6 +52,12 @@ def fit_cells(block: Measured, fit: Fit, swept: bool = False) -> tuple[str, ...]
             f"{fit.explained:.2f}", ranges)
 
 
+def row_cells(block: Measured) -> list[tuple[str, ...]]:
+    """The rows of :data:`ROWS` of a block, none of one that is no array."""
+    return [(f"{block.name}, a {WINDOWS[block.name]}", str(part.rows), femtojoule(part.total), femtojoule(part.transitions),
+             femtojoule(part.clock), f"{part.total / block.parts[-1].total:.1%}") for part in block.parts]
+
+
 def beside(library: Chosen, volt: float) -> str:
     """The published range, and what this library's supply makes of it."""
     low, middle, high = (scaled(x, volt) for x in (LOW, TYPICAL, HIGH))
@@ -78,6 +87,12 @@ def show(blocks: Sequence[Measured], title: str, library: Chosen, volt: float, f
             fits.add(*fit_cells(block, block.swept, True))
     fits.show(file)
     say("", file)
+    parts = Table(ROWS)
+    for cells in (cells for block in blocks for cells in row_cells(block)):
+        parts.add(*cells)
+    if parts.rows:
+        parts.show(file)
+        say("", file)
     published = Table(PUBLISHED)
     for macro in MACROS:
         published.add(macro.where, str(macro.node), macro.tops_per_watt, macro.femtojoule)
