@@ -14,7 +14,7 @@ import cocotb
 import numpy as np
 
 from models.system.driver import PAGE, Accelerator
-from tb.accelerator.bus import SimulatedBus
+from tb.accelerator.bus import SimulatedBus, any_place
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
 
 
@@ -22,12 +22,12 @@ from tb.common.clock import cycle, reset, start_clock, start_watchdog
 async def run_calls(dut: Any) -> None:
     """All calls, one after the other or as many at once as the job says; what came of them into the record."""
     job = pickle.loads(Path(os.environ["ACCELERATOR_JOB"]).read_bytes())
-    bus = SimulatedBus(dut, job.stalls)
+    bus = SimulatedBus(dut, job.stalls, any_place(dut))
     dut.latency.value, dut.rate_beats.value, dut.rate_cycles.value = job.latency, job.rate_beats, job.rate_cycles
     start_clock(dut)
     start_watchdog(job.budget)
     await reset(dut)
-    accelerator = Accelerator(bus, job.system, PAGE)
+    accelerator = Accelerator(bus, job.system, bus.place + PAGE)
     await accelerator.start()
     record: dict[str, Any] = {}
     for start in range(0, len(job.layouts), job.at_once):

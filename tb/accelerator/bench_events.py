@@ -16,11 +16,11 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 
 from models.errors import FcimError
-from models.system.descriptor import BASES, Flag, Status, check
+from models.system.descriptor import BASES, STRIDES, Flag, Status, check
 from models.system.driver import PAGE, Accelerator, Job, Layout, Region
 from models.system.registers import REGISTERS
 from tb.accelerator import coverage
-from tb.accelerator.bus import SimulatedBus
+from tb.accelerator.bus import SimulatedBus, any_place
 from tb.accelerator.job import Known
 from tb.common.clock import PERIOD_NS, reset, start_clock, start_watchdog
 from tb.common.rng import rng
@@ -32,6 +32,7 @@ DESCRIPTOR, WORD = 128, 8
 LIMIT = 4000                # cycles of a call at most
 OWED = 400                  # cycles after which a burst comes that a reset has to wait for
 RESET = 1500                # cycles of a soft reset at most
+SHOWN, COUNTER_BITS = 0x9E37_79B9_7F4B, 48     # see tb_accelerator
 TESTS = 60_000              # cycles of a test at most
 QUIET = OWED                # cycles in which nothing may happen
 
@@ -43,8 +44,8 @@ class World:
         self.dut, self.draw = dut, rng("events")
         events = pickle.loads(Path(os.environ["ACCELERATOR_EVENTS"]).read_bytes())
         self.system, self.calls = events.system, events.calls
-        self.bus = SimulatedBus(dut, bool(self.draw.integers(2)))
-        self.accelerator = Accelerator(self.bus, events.system, PAGE, log_entries)
+        self.bus = SimulatedBus(dut, bool(self.draw.integers(2)), any_place(dut))
+        self.accelerator = Accelerator(self.bus, events.system, self.bus.place + PAGE, log_entries)
         self.edge = RisingEdge(dut.clk)
         self.regions: list[Region] = []
 
@@ -65,7 +66,7 @@ class World:
         """Order a call, with other values of fields of its descriptor; ``by``: that far from where it could be.
 
         Args:
-            mute: it does not ask for the interrupt. spoil: which of its bytes are bad, see :meth:`bad`.
+            mute: it does not ask for the interrupt. spoil: which of its bytes are bad.
         """
         def make(base: int, completion: int, tag: int) -> Layout:
             layout = self.calls[name].layout.moved(base + by, completion, tag)
@@ -73,7 +74,7 @@ class World:
             if mute:
                 changes["flags"] = descriptor.flags & ~Flag.INTERRUPT
             if spoil:
-                self.bad(spoil(layout))
+                self.bus.bad(spoil(layout))
             layout = replace(layout, descriptor=replace(descriptor, **changes))
             return replace(layout, images=(), o=Region(base, 0)) if by else layout
 
@@ -123,10 +124,6 @@ class World:
         await self.accelerator.write("control", enable=1, clear_errors=1)
         assert await self.accelerator.read("errors") == 0, "errors were cleared and are there"
 
-    def bad(self, region: Region | None = None) -> None:
-        """Accesses to these bytes fail."""
-        self.dut.bad_low.value, self.dut.bad_high.value = (region.base, region.end) if region else (0, 0)
-
     async def head(self, count: int) -> None:
         """Wait until so many descriptors have come to their end since the start, without the interrupt."""
         for _ in range(LIMIT // 20):
@@ -134,6 +131,10 @@ class World:
                 return
             await ClockCycles(self.dut.clk, 5)
         raise AssertionError(f"descriptor {count - 1} does not come to its end")
+
+    async def address(self, way: str) -> int:
+        """Of the first burst with an error, "read" or "write"."""
+        return await self.accelerator.read(f"{way}_address_lo") | await self.accelerator.read(f"{way}_address_hi") << 32
 
     async def status(self) -> dict[str, int]:
         """The register."""
@@ -165,10 +166,12 @@ async def refused(dut: Any) -> None:
     """Bad descriptors among good ones: each ends with its status and touches no tensor, the next one runs."""
     world = await World(dut).begin()
     wide = world.system.engine.max_keys
+    strides = {name: int(world.draw.integers(1 << 32)) for name in STRIDES}
     bad: list[dict[str, int]] = [
         {"op": int(world.draw.choice([0, 3, 255]))}, {"flags": 1 << int(world.draw.integers(4, 8))},
         {"reserved": 1 << int(world.draw.integers(16))}, {"group": 0}, {"tokens": 0}, {"kv_heads": 257}, {"first": wide},
         {"split": 2 * world.system.engines}, {"tau": 9},
+        {"op": 0} | strides, {"op": 255} | {name: ~stride & 0xFFFF_FFFF for name, stride in strides.items()},
         {str(world.draw.choice(BASES)): FAR + 8}, {"k_head_stride": 8}, {"completion": world.accelerator.words.end - 4}]
     world.draw.shuffle(bad)
     for start in range(0, len(bad), 4):
@@ -201,9 +204,9 @@ async def reads_fail(dut: Any) -> None:
 
         name, job = await world.order(str(world.draw.choice(KINDS)), spoil=spoil)
         await world.judge(name, job, Status.READ)
-        found, place = await world.accelerator.read("read_address_lo"), places[0].base
+        found, place = await world.address("read"), places[0].base
         assert found <= place < found + PAGE, f"the burst at {found:#x} is told, {place:#x} is bad"
-        world.bad()
+        world.bus.bad()
         await world.errors("read", "read_slave")
         await world.right(name)
     world.clean()
@@ -228,9 +231,9 @@ async def writes_fail(dut: Any) -> None:
         # the last row of a decode is written last: its error comes as the call ends
         name, job = await world.order("decode" if spoil is last else str(world.draw.choice(KINDS)), spoil=spoil)
         await world.judge(name, job, Status.READ if spoil is both else Status.WRITE)
-        found = await world.accelerator.read("write_address_lo")
+        found = await world.address("write")
         assert job.layout.o.base <= found < job.layout.o.end, f"{found:#x}, which is told, is not in O"
-        world.bad()
+        world.bus.bad()
         await world.errors(*(("read", "read_slave") if spoil is both else ("write",)), "write_slave")
         await world.right(name)
     world.clean()
@@ -241,7 +244,7 @@ async def descriptor_cannot_be_read(dut: Any) -> None:
     """The ring stands, the interrupt comes; once enable has fallen the descriptor is read anew."""
     world = await World(dut).begin()
     beat = beat_of(world, Region(world.accelerator.ring.base + DESCRIPTOR, DESCRIPTOR))
-    world.bad(beat)
+    world.bus.bad(beat)
     first, second, third = [await world.order("decode") for _ in range(3)]
     await world.judge(*first)
     await with_timeout(world.bus.interrupt(), LIMIT * PERIOD_NS, "ns")
@@ -249,7 +252,7 @@ async def descriptor_cannot_be_read(dut: Any) -> None:
     assert status["halted"] and not status["busy"], "the ring does not stand"
     assert await world.accelerator.read("ring_head") == 1
     assert await world.ended(second[1]) == await world.ended(third[1]) == Status.UNREADABLE, "who waits is not told"
-    world.bad()
+    world.bus.bad()
     await ClockCycles(dut.clk, QUIET)
     assert (await world.status())["halted"], "the ring goes on although enable has not fallen"
     coverage.sample_status(Status.UNREADABLE)
@@ -266,10 +269,10 @@ async def descriptor_cannot_be_read(dut: Any) -> None:
 async def word_cannot_be_written(dut: Any) -> None:
     """The error is told, the ring goes on."""
     world = await World(dut).begin()
-    world.bad(Region(world.accelerator.words.base, WORD))
+    world.bus.bad(Region(world.accelerator.words.base, WORD))
     await world.order("decode")
     await world.head(1)
-    world.bad()
+    world.bus.bad()
     await world.errors("completion", "write_slave")
     await world.right("decode")
     world.clean()
@@ -371,6 +374,19 @@ async def counters(dut: Any) -> None:
         found[-1]["keys"] = (await world.accelerator.engine_counters(world.system.engines - 1))[0]
     found[0].pop("cycles"), found[1].pop("cycles")
     assert found[0] == found[1], f"the same call is counted as {found[0]}, then as {found[1]}"
+
+
+@cocotb.test()
+async def every_counter(dut: Any) -> None:
+    """Each bit of each counter of each engine comes to its register: the harness shows counts that no two have."""
+    world = await World(dut).begin()
+    mask = (1 << COUNTER_BITS) - 1
+    for show, flip in ((1, 0), (2, mask), (0, 0)):
+        dut.show.value = show
+        for engine in range(world.system.engines):
+            found = await world.accelerator.engine_counters(engine)
+            shown = [((engine * len(found) + number + 1) * SHOWN & mask) ^ flip for number in range(len(found))]
+            assert found == (shown if show else [0] * len(found)), f"engine {engine} shows other counts"
 
 
 async def reach(world: World, known: Known, moment: str) -> None:

@@ -28,7 +28,7 @@ BENCH = "tb.accelerator.bench_events"
 SYSTEM = SystemConfig("events", small(8, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=4, outstanding=4,
                       read_beats=32, o_rows=1)
 ROOM, RANGES = 1 << 18, 8        # bytes of memory; regions that may be written
-TESTS = 13
+TESTS = 14
 
 
 def known_calls(generator: np.random.Generator) -> dict[str, Known]:
@@ -58,5 +58,6 @@ def run_events(generator: np.random.Generator, run: RunOptions, bench: str = BEN
         BenchFailed: a test failed. FcimError: no simulator.
     """
     parameters, options = simulation(SYSTEM, ROOM, RANGES, run, False)
+    parameters["FAULTS"] = 1
     with _environment(generator) as environment:
         return run_bench(TOP, bench, parameters, replace(options, extra_env=environment))

@@ -6,7 +6,11 @@
 // Throughput: axi_memory's.
 // Numbers:    Every `sample_cycles` cycles, if that is not 0, a line goes to SAMPLES in hex: the
 //             cycle, beats read and written, K and V blocks read, and the counters of all engines,
-//             the last engine's first. `fault` puts an error into the store: no call can.
+//             the last engine's first.
+//
+// The memory lies at `place`, a multiple of its bytes. With FAULTS, `fault` puts an error into the
+// store, since no call does, and `show` stands for what the engines count: 1 gives counter c of
+// engine e the value (26 e + c + 1) * 0x9E3779B97F4B, 2 its complement.
 `default_nettype none
 
 module tb_accelerator #(
@@ -25,6 +29,7 @@ module tb_accelerator #(
     parameter  O_ROWS = 256,                      // room for rows of O: a power of two
     parameter  WORDS = 65536,                     // of the memory, of a beat each
     parameter  RANGES = 2,                        // that may be written
+    parameter  FAULTS = 0,                        // 1: `fault` and `show` do something
     parameter  LOAD = "memory.hex",
     parameter  DUMP = "dump.hex",
     parameter  SAMPLES = "samples.hex",
@@ -56,6 +61,7 @@ module tb_accelerator #(
     output wire [1:0]             s_axil_rresp,
 
     // the memory
+    input  wire [63:0]            place,
     input  wire [15:0]            latency,
     input  wire [15:0]            rate_beats,
     input  wire [15:0]            rate_cycles,
@@ -76,8 +82,12 @@ module tb_accelerator #(
     output wire [63:0]            beats_written,
 
     input  wire [31:0]            sample_cycles,
-    input  wire                   fault
+    input  wire                   fault,
+    input  wire [1:0]             show
 );
+
+    wire [63:0] violation_at;
+    assign violation_address = violation_at ^ place;
 
     wire arvalid;
     wire arready;
@@ -145,25 +155,43 @@ module tb_accelerator #(
         .clk(clk), .rst_n(rst_n), .latency(latency), .rate_beats(rate_beats),
         .rate_cycles(rate_cycles), .load(load), .dump(dump), .first(first), .last(last),
         .guard(guard), .low(low), .high(high), .bad_low(bad_low), .bad_high(bad_high),
-        .clear(clear), .violation(violation), .violation_address(violation_address),
+        .clear(clear), .violation(violation), .violation_address(violation_at),
         .broken(broken), .beats_read(beats_read), .beats_written(beats_written),
-        .s_axi_arvalid(arvalid), .s_axi_arready(arready), .s_axi_arid(arid), .s_axi_araddr(araddr),
+        .s_axi_arvalid(arvalid), .s_axi_arready(arready), .s_axi_arid(arid),
+        .s_axi_araddr(araddr ^ place),
         .s_axi_arlen(arlen), .s_axi_arsize(arsize), .s_axi_arburst(arburst), .s_axi_rvalid(rvalid),
         .s_axi_rready(rready), .s_axi_rid(rid), .s_axi_rdata(rdata), .s_axi_rresp(rresp),
         .s_axi_rlast(rlast), .s_axi_awvalid(awvalid), .s_axi_awready(awready), .s_axi_awid(awid),
-        .s_axi_awaddr(awaddr), .s_axi_awlen(awlen), .s_axi_awsize(awsize), .s_axi_awburst(awburst),
+        .s_axi_awaddr(awaddr ^ place), .s_axi_awlen(awlen), .s_axi_awsize(awsize),
+        .s_axi_awburst(awburst),
         .s_axi_wvalid(wvalid), .s_axi_wready(wready), .s_axi_wdata(wdata), .s_axi_wstrb(wstrb),
         .s_axi_wlast(wlast), .s_axi_bvalid(bvalid), .s_axi_bready(bready), .s_axi_bid(bid),
         .s_axi_bresp(bresp)
     );
 
-    // ---- an error
-    always @(posedge fault) begin
-        force u_accelerator.u_call_unit.u_store.error_q = 1'b1;
-    end
-    always @(negedge fault) begin
-        release u_accelerator.u_call_unit.u_store.error_q;
-    end
+    // ---- what no call brings about
+    genvar n;
+    generate
+        if (FAULTS != 0) begin : g_faults
+            wire [ENGINES*COUNTERS*COUNTER_BITS-1:0] shown;
+            for (n = 0; n < ENGINES * COUNTERS; n = n + 1) begin : g_counter
+                assign shown[n*COUNTER_BITS +: COUNTER_BITS] = (n + 1) * 48'h9E37_79B9_7F4B;
+            end
+            always @(posedge fault) begin
+                force u_accelerator.u_call_unit.u_store.error_q = 1'b1;
+            end
+            always @(negedge fault) begin
+                release u_accelerator.u_call_unit.u_store.error_q;
+            end
+            always @(show) begin
+                case (show)
+                    2'd1:    force u_accelerator.u_call_unit.u_cluster.all_counters = shown;
+                    2'd2:    force u_accelerator.u_call_unit.u_cluster.all_counters = ~shown;
+                    default: release u_accelerator.u_call_unit.u_cluster.all_counters;
+                endcase
+            end
+        end
+    endgenerate
 
     // ---- samples
     reg  [31:0] cycle_q, wait_q;
