@@ -1,11 +1,15 @@
 """The pytest plugin of tests and benches: one seed for a whole run, given or drawn, and said, so that it can be repeated; whether
-benches write waveforms; and how long the tests will take, from the file that ``--durations-file`` names.
+benches write waveforms; how long the tests will take, from the file that ``--durations-file`` names; and the marker ``sample``.
+
+``@pytest.mark.sample(3)`` is for a test with many parameter sets, all of which the regression runs: a run of the whole suite
+takes 3 of them, which its seed chooses, so that runs with other seeds take others. Whoever names tests or files gets all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,10 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-durations", action="store_true", help="take over what the tests take, for the next estimates")
     parser.addoption("--durations-file", type=Path, default=None, help="where that is kept")
     parser.addoption("--seed", default=None, help="seed of the whole run (default: the environment's SEED, else drawn)")
+    parser.addoption("--samples", choices=("all", "some"), default=None,
+                     help="parameter sets of tests marked `sample` (default: some in a run of everything, else all)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Settle the seed and the waveforms. Workers of a parallel run get the controller's seed through their options."""
+    """Settle the seed, the waveforms and what is sampled. Workers of a parallel run get the controller's choices through their
+    options."""
     if sys.flags.optimize:
         raise pytest.UsageError("Python runs without asserts (PYTHONOPTIMIZE or -O), so that no test could fail; unset it")
     text = config.option.seed or os.environ.get("SEED")
@@ -45,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_choice(os.environ.get("SIM") or "icarus", "SIM", SIMULATORS)
     except FcimError as error:
         raise pytest.UsageError(str(error)) from None
+    config.addinivalue_line("markers", "sample(number): how many of its parameter sets a run of everything takes")
+    if config.option.samples is None:
+        whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and not (config.option.keyword or config.option.markexpr)
+        config.option.samples = "some" if whole else "all"
     config.option.seed = str(seed)
     os.environ["SEED"] = str(seed)
     if not hasattr(config, "workerinput"):
@@ -70,6 +81,25 @@ def _say_how_long(config: pytest.Config, ids: Sequence[str]) -> None:
     left = Durations(file).tests_left(ids, workers)
     if left is not None:
         reporter.write_line(f"{len(ids)} tests, about {duration(left)}, {workers} at a time")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a run of everything does not take of tests that are sampled."""
+    if config.option.samples != "some":
+        return
+    sets: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample"):
+            sets.setdefault(item.nodeid.split("[")[0], []).append(item)
+    left_out: list[pytest.Item] = []
+    for name, members in sets.items():
+        (number,) = members[0].get_closest_marker("sample").args
+        chosen = random.Random(f"{config.option.seed} {name}").sample(members, min(number, len(members)))
+        left_out += [item for item in members if item not in chosen]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

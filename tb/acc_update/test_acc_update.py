@@ -18,6 +18,7 @@ DEFAULT = {"LANES": 8, "COLUMNS": 8, "ACC_BITS": 41, "OP_LANE": 28, "BSUM_BITS":
 WIDEST = {"LANES": 16, "COLUMNS": 4, "ACC_BITS": 41, "OP_LANE": 30, "BSUM_BITS": 22}  # ... blocks of 64
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("parameters", [NARROWEST, U_AS_WIDE_AS_ACC, DEFAULT, WIDEST],
                          ids=["narrowest", "u-as-wide-as-acc", "default", "widest"])
 def test_acc_update(parameters: dict[str, int], seed: int) -> None:

@@ -19,6 +19,7 @@ FINDERS = ["tiles_of_any_size/pattern=none", "tiles_of_any_size/pattern=both", "
            "a_reset_leaves_nothing"]     # the tests that find the faults
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
 def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))

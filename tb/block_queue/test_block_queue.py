@@ -18,6 +18,7 @@ TESTS = 12
 SMALL = {"BLOCKS_AHEAD": 8, "KEYS_PER_BLOCK": 8, "MAX_KEYS": 64}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("blocks_ahead", "keys_per_block", "max_keys"), [
     (8, 8, 64), (16, 16, 131072), (32, 64, 64), (64, 32, 1024)])
 def test_block_queue(blocks_ahead: int, keys_per_block: int, max_keys: int, seed: int) -> None:

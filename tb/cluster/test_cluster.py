@@ -83,6 +83,7 @@ def test_blocks_that_engines_skip(own_start: bool, seed: int, generator: np.rand
     assert all(run.v_blocks < run.k_blocks for run in runs)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("engines", "group", "tokens", "first"), [
     (1, 4, 13, 0), (2, 3, 37, 0), (3, 16, 9, 5), (4, 1, 70, 0), (4, 8, 9, 20)])
 def test_shapes(engines: int, group: int, tokens: int, first: int, seed: int, generator: np.random.Generator) -> None:
@@ -112,6 +113,7 @@ def test_heads_that_pass_through(engines: int, seed: int, generator: np.random.G
     check(run_cluster(TINY, [phase], pages, ("none", "both")[engines > 1:], RunOptions(seed=seed)), 1 + (engines == 1))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("cfg", "engines", "split", "group", "tokens", "keys"), [
     (TINY, 1, 1, 4, 1, (30, 9)), (TINY, 2, 2, 16, 1, (1, 40, 17)), (TINY, 4, 2, 3, 5, (70, 8, 33, 50, 20)),
     (TINY, 4, 4, 5, 2, (20, 97, 41)), (BYTE, 5, 2, 4, 2, (60, 25, 40, 12))])
@@ -216,6 +218,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     call, file, old, new, message = FAULTS[name]

@@ -16,6 +16,7 @@ SETS = [(16, 64, 18, 131072, 4096, 512), (4, 24, 10, 1024, 256, 128), (2, 128, 9
 SMALL = dict(zip(NAMES, SETS[1], strict=True))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_command_processor(values: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed))

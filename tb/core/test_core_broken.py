@@ -297,6 +297,7 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
     assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
 
 
+@pytest.mark.sample(15)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     """One wrong line of RTL: bits, counters, protocol or the cycle budget must tell."""

@@ -39,6 +39,7 @@ def slow_run(stream: str, seed: int, generator: np.random.Generator) -> tuple[En
     return runs[0], predict(cfg, tiles, runs[0].golden)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("stream", SLOW)
 def test_a_slow_stream(stream: str, seed: int, generator: np.random.Generator) -> None:
     """One stream far slower than the engine: no bit changes, nothing overflows, and the counters name the stream."""

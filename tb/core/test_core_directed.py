@@ -39,6 +39,7 @@ CASES = {
 }
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", CASES)
 def test_corners(name: str, seed: int, generator: np.random.Generator) -> None:
     cfg, topics = CASES[name]

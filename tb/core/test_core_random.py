@@ -32,6 +32,7 @@ def test_random_tiles_on_other_engines(cfg: EngineConfig, seed: int, generator: 
     assert_ok(run_core(cfg, tiles, PATTERNS, RunOptions(seed=seed)), tiles, expected=len(PATTERNS))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE], ids=lambda cfg: cfg.name)
 def test_fused_and_skipping_tiles(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """Tiles with any flags one after the other, some of them full of blocks that vanish."""

@@ -21,6 +21,7 @@ from tb.core.transactions import stream_arrays
 SHORT = "tb.core.bench_short_reset"
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("longest", [8, 40, 700])
 def test_reset_in_the_middle_of_a_run(longest: int, seed: int, generator: np.random.Generator) -> None:
     """Nothing of the interrupted run is left: bits, counters, cycles and the error flag are those of a first run."""

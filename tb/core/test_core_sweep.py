@@ -20,6 +20,7 @@ VALUES = {"rows": (8, 16, 24, 40, 64, 96, 128), "head_dim": (16, 32, 64, 128), "
 SHAPE = ("rows", "head_dim", "bits_per_cycle", "keys_per_block")
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("cfg", SWEEP, ids=lambda cfg: cfg.name)
 def test_parameters(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """A full fused tile over a block and a ragged one, a saturating short one, a one-row tile, in the first bank again; a tile

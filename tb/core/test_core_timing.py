@@ -40,6 +40,7 @@ def check_beats(cfg: EngineConfig, tiles: Sequence[TileJob], seed: int) -> Engin
     return runs[0]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_every_beat_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
     """Chains of tiles of random shapes."""
@@ -50,6 +51,7 @@ def test_every_beat_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator
     check_beats(cfg, shaped_tiles(cfg, generator, shapes), seed)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_every_beat_of_skipping_tiles_comes_in_its_cycle(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
     """Fused tiles and tiles with blocks that vanish, first, last and in between; then short tiles that may skip but do not."""
@@ -174,6 +176,7 @@ def test_skipping_costs_no_cycle(seed: int, generator: np.random.Generator) -> N
     assert runs[1].counters["op_busy"] < runs[0].counters["op_busy"]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_values_may_wait_for_their_request(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
     """Values that are sent when they are asked for, and not before, delay nothing: all counters are those of the model."""

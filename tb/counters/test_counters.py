@@ -12,6 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_counters", "rtl/core/fcim_counters.v", "tb.counters.bench_counters"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("count", "bits"), [(1, 1), (4, 16), (23, 24), (2, 48)])
 def test_counters(count: int, bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"COUNT": count, "INC_BITS": bits}, RunOptions(seed=seed))

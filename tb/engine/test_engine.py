@@ -36,6 +36,7 @@ def far_apart(tile: TileJob, **flags: int) -> TileJob:
     return replace(tile, shift=max(tile.shift - 5, 0), **flags)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Generator) -> None:
     """From one key to several blocks, whole and ragged, with all flags, one tile behind the other."""
@@ -51,6 +52,7 @@ def test_flags_and_lengths(schedule: str, seed: int, generator: np.random.Genera
     assert runs[0].counters["skipped_blocks"] > 0
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("cfg", [TINY, NARROW, BYTE, small(1)], ids=lambda cfg: cfg.name)
 def test_any_tiles(cfg: EngineConfig, seed: int, generator: np.random.Generator) -> None:
     """Tiles of any schedule, flags, rows and keys one behind the other; blocks vanish anywhere, also the last."""
@@ -84,6 +86,7 @@ def test_prompts(seed: int, generator: np.random.Generator) -> None:
     assert torch.equal(run.out, torch.cat([result.out for result in whole])), "a skipped block changes the output"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("waits", [{"k": (0, 0), "v": (0, 0)}, {"k": (0, 60), "v": (0, 60)}, {"k": (700, 700), "v": (0, 3)},
                                    {"k": (0, 3), "v": (300, 300)}], ids=["none", "random", "late-keys", "late-values"])
 def test_memories_that_wait(waits: dict[str, tuple[int, int]], seed: int, generator: np.random.Generator) -> None:
@@ -93,6 +96,7 @@ def test_memories_that_wait(waits: dict[str, tuple[int, int]], seed: int, genera
     check(run_engine(TINY, fetches, ("none", "both"), RunOptions(seed=seed), waits=waits, at_speed=False), fetches, expected=2)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ahead", [8, 16, 32, 64])
 def test_requests_run_ahead(ahead: int, seed: int, generator: np.random.Generator) -> None:
     """Before Q is there, exactly as many blocks are asked for as there is room; after that one for each decision."""
@@ -111,6 +115,7 @@ def test_requests_run_ahead(ahead: int, seed: int, generator: np.random.Generato
     assert run.taken["vreq"] == [c for c, ran in zip(decided, np.concatenate([g.ran for g in run.golden])) if ran]
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("longest", [6, 60, 500])
 def test_reset_in_the_middle_of_a_run(longest: int, seed: int, generator: np.random.Generator) -> None:
     """Nothing of the interrupted run is left: no block in the queue, no tile in the scheduler, no flag, no count."""
@@ -128,6 +133,7 @@ def test_full_size(name: str, seed: int, generator: np.random.Generator) -> None
     check(run_engine(cfg, fetches, ("none", "both"), RunOptions(seed=seed)), fetches, expected=2)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("schedule", "fused"), [("natural", False), ("diagonal_first", True), ("sink_diagonal", True),
                                                ("diagonal_ascending", True)])
 def test_heads_of_the_fixture(schedule: str, fused: bool, seed: int) -> None:

@@ -55,6 +55,7 @@ def long_tiles(cfg: EngineConfig, generator: np.random.Generator, fused: bool) -
     return fetches
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("bits_per_cycle", ENDS)
 def test_late_keys(bits_per_cycle: int, fused: bool, seed: int, generator: np.random.Generator) -> None:
@@ -76,6 +77,7 @@ def test_late_values(bits_per_cycle: int, seed: int, generator: np.random.Genera
     assert late["cycles"] > want["cycles"] and late["stall_v"] > 0
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("bits_per_cycle", [1, 2, 4, 8])
 def test_any_tiles_at_the_bounds_for_any(bits_per_cycle: int, seed: int, generator: np.random.Generator) -> None:
     """Ragged, fused, skipping tiles of any length and schedule, waits up to what no mix notices: the predicted counters."""

@@ -12,6 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_exp2", "rtl/softmax/fcim_exp2.v", "tb.exp2.bench_exp2"
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("lanes", "prob_bits"), [(8, 18), (8, 17), (8, 16), (8, 12), (8, 8), (8, 9), (3, 10), (1, 14)])
 def test_exp2(lanes: int, prob_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "PROB_BITS": prob_bits}, RunOptions(seed=seed))

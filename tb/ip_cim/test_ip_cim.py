@@ -26,6 +26,7 @@ def parameters(rows: int, head_dim: int, bits: int) -> dict[str, int]:
     return {"ROWS": rows, "HEAD_DIM": head_dim, "BITS_PER_CYCLE": bits, "USER_BITS": {8: 1, 24: 40}.get(rows, 20)}
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("size", SIZES, ids=["-".join(map(str, size)) for size in SIZES])
 def test_ip_cim(size: tuple[int, int, int], seed: int) -> None:
     run_bench(TOP, BENCH, parameters(*size), RunOptions(seed=seed, testcase=None if size in WHOLE else PARTS))

@@ -16,6 +16,7 @@ TESTS = 11
 SMALL = {"KEYS_PER_BLOCK": 8, "MAX_KEYS": 128}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("keys_per_block", "max_keys"), [(8, 1024), (16, 512), (32, 1024), (64, 4096), (64, 64)])
 def test_key_scheduler(keys_per_block: int, max_keys: int, seed: int) -> None:
     result = run_bench(TOP, BENCH, {"KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": max_keys}, RunOptions(seed=seed))

@@ -21,6 +21,7 @@ SMALL = {"PARTS": 3, "HEAD_DIM": 16, "BITS_PER_CYCLE": 4, "PROB_BITS": 12, "MAX_
 ONE_CHUNK = SMALL | {"BITS_PER_CYCLE": 8}       # of a row: rows follow one another most closely
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_merge(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS

@@ -18,6 +18,7 @@ DEFAULT = (64, 128, 1, 41, 33)
 FAULTY = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "ACC_BITS": 41, "SUM_BITS": 33}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("values", [*SETS, DEFAULT], ids=["-".join(map(str, s)) for s in (*SETS, DEFAULT)])
 def test_normalizer(values: tuple[int, ...], seed: int) -> None:
     result = run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed))

@@ -15,6 +15,7 @@ SIZES = [(16, 32, 2, 8, 16, 1024), (8, 16, 1, 8, 12, 64), (24, 16, 8, 16, 18, 64
          (16, 16, 1, 16, 17, 131072)]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
 def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))

@@ -32,6 +32,7 @@ DEFAULT = (64, 128, 1, 16, 16, 131072)
 FAULTY = dict(zip(NAMES, (16, 32, 2, 8, 8, 64), strict=True))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_op_cim(values: tuple[int, ...], seed: int) -> None:
     result = run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed))
@@ -44,6 +45,7 @@ def test_op_cim_default(seed: int) -> None:
     assert result.passed == TESTS
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_op_cim_as_synthesized(values: tuple[int, ...], seed: int) -> None:
     """The array's other text, which synthesizers read."""

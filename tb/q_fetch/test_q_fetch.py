@@ -16,6 +16,7 @@ NAMES = ("ENGINES", "ROWS", "HEAD_DIM", "MAX_KEYS", "DATA_BITS")
 SMALL = dict(zip(NAMES, (2, 16, 32, 512, 128), strict=True))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("sizes", [(1, 8, 16, 64, 128), (16, 128, 128, 131072, 1024), (2, 24, 32, 1024, 256)])
 def test_q_fetch(sizes: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, sizes, strict=True)), RunOptions(seed=seed)).passed == TESTS

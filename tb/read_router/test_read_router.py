@@ -16,6 +16,7 @@ TESTS = 7
 SETS = [(1, 8, 16, 8, 64, 32, 128), (4, 24, 64, 16, 1024, 256, 128), (2, 16, 128, 8, 256, 64, 1024)]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("values", SETS, ids=["-".join(map(str, s)) for s in SETS])
 def test_read_router(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS

@@ -12,6 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_row_max", "rtl/softmax/fcim_row_max.v", "tb.row_max.bench_row_max"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("lanes", "bits", "prob_bits"), [(8, 1, 16), (1, 1, 8), (4, 2, 12), (3, 4, 10), (16, 8, 16), (8, 8, 9)])
 def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, RunOptions(seed=seed))

@@ -12,6 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_score_lanes", "rtl/softmax/fcim_score_lanes.v", "tb.score_lanes.bench_score_lanes"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("lanes", "head_dim", "pos_bits"), [(8, 128, 18), (1, 16, 7), (3, 32, 11), (4, 64, 8)])
 def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))

@@ -14,6 +14,7 @@ NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "POS_BITS")
 SIZES = [(16, 32, 2, 8, 11), (8, 16, 1, 16, 7), (24, 16, 8, 8, 18), (24, 128, 4, 16, 18), (64, 128, 1, 16, 18)]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "-".join(map(str, size)))
 def test_score_scaler(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))

@@ -12,6 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_v_buffer", "rtl/stream/fcim_v_buffer.v", "tb.v_buffer.bench_v_buffer"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("head_dim", "keys", "slots"), [
     (16, 8, 2), (16, 16, 3), (32, 8, 3), (64, 32, 2), (64, 64, 2), (128, 16, 3),
 ])
