@@ -64,6 +64,7 @@ class RunOptions:
         sources: Verilog files; None means all of ``fusioncim.f``.
         build_root: a relative path counts from the project root.
         build_args: the simulator's options for the build instead of the usual ones.
+        samples_only: of coverage take the bench's samples alone, also where sources are not the RTL's own files.
         fast_arrays: the macros' arrays in the text that is quick to simulate; False takes the text for synthesis.
         testcase: name or names of the tests to run; None means all. Each of them must have run.
         extra_env: environment variables for the bench (for example the path of its vectors).
@@ -77,6 +78,7 @@ class RunOptions:
     sources: Sequence[Path | str] | None = None
     build_root: Path | str = "build/rtl"
     build_args: Sequence[str] | None = None
+    samples_only: bool = False
     fast_arrays: bool = True
     testcase: str | Sequence[str] | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
@@ -306,9 +308,11 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     repeat = options.repeat or repeat_command(test, seed, sim, waves)
     root = (ROOT / options.build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
-    covered = coverage_folder() if all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files) else None
+    own = all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files)
+    covered = coverage_folder() if own or options.samples_only else None
+    counted = bool(covered) and not options.samples_only
     place = machine() if sim == "verilator" else ""    # compiled for this processor
-    key = _digest([str(f) for f in files], parameters, waves, bool(covered), options.build_args, options.fast_arrays, place)
+    key = _digest([str(f) for f in files], parameters, waves, counted, options.build_args, options.fast_arrays, place)
     folder = root / f"{sim}-{top}-{key[:12]}"
     run_key = _digest(folder.name, test, test_module, testcase, extra_env)[:12]
     run_dir = Path(os.environ.get("FCIM_RUNS") or root / "runs").resolve() / f"{test_module.rsplit('.', 1)[-1]}-{run_key}"
@@ -324,7 +328,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
         runner.log.setLevel(logging.WARNING)
         begin = time.monotonic()
         with FileLock(f"{folder}.lock"):
-            _build(runner, sim, tool, top, files, parameters, waves, bool(covered), options, folder)
+            _build(runner, sim, tool, top, files, parameters, waves, counted, options, folder)
         built = time.monotonic()
         shutil.rmtree(run_dir)
         run_dir.mkdir()
@@ -338,7 +342,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
             covered.mkdir(parents=True, exist_ok=True)
             data = covered / f"{run_dir.name}-{_digest(run_key, seed)[:8]}"
             environment["FCIM_COVER_FILE"] = f"{data}.cover.json"
-        arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}.dat") if data else None)
+        arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}.dat") if counted else None)
         # A simulator that crashes makes the runner exit; a run whose tests fail returns normally. The results file decides.
         with contextlib.suppress(SystemExit, RuntimeError, subprocess.SubprocessError):
             runner.test(test_module=[test_module, ROLL_CALL], hdl_toplevel=top, hdl_toplevel_lang="verilog", seed=seed,

@@ -13,7 +13,10 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from models.hardware.interface import COUNTERS
+from models.system.descriptor import Op, streamed
 from models.system.driver import PAGE, Accelerator
+from tb.accelerator import coverage
 from tb.accelerator.bus import SimulatedBus, any_place
 from tb.common.clock import cycle, reset, start_clock, start_watchdog
 
@@ -49,6 +52,11 @@ async def run_calls(dut: Any) -> None:
             record[f"{name}_{start}"] = await accelerator.counter(name)
         record[f"beats_{start}"] = np.array([int(dut.beats_read.value), int(dut.beats_written.value)]) - before
         record[f"counters_{start}"] = np.array([await accelerator.engine_counters(e) for e in range(job.system.engines)])
+        if job.system.engines == coverage.ENGINES and len(layouts) == 1:
+            descriptor, counted = layouts[0].descriptor, record[f"counters_{start}"]
+            kind = ("decode" if descriptor.op == Op.DECODE else
+                    "streamed" if streamed(descriptor, job.system.limits) else "resident")
+            coverage.sample_engines(kind, *(counted[:, COUNTERS.index(name)].tolist() for name in ("keys", "skipped_blocks")))
         record[f"errors_{start}"] = await accelerator.read("errors")
     dut.sample_cycles.value = 0
     assert dut.violation.value == 0, f"a byte was written at {int(dut.violation_address.value):#x}, where nothing may be"

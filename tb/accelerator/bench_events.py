@@ -280,15 +280,18 @@ async def word_cannot_be_written(dut: Any) -> None:
 
 @cocotb.test()
 async def engine_error(dut: Any) -> None:
-    """An error that an engine or the store has found ends every call with status 8 until a soft reset."""
+    """An error that an engine, the merge unit or the store has found ends every call with status 8 until a soft reset."""
     world = await World(dut).begin()
-    dut.fault.value = 1
-    await ClockCycles(dut.clk, 2)
-    dut.fault.value = 0
-    for _ in range(2):
-        await world.judge(*await world.order("decode"), Status.ENGINE)
-        await world.errors("engine")
-    await world.reset()
+    for fault in range(4):
+        dut.fault.value = 1 << fault
+        await ClockCycles(dut.clk, 2)
+        if fault == 0:          # the store keeps it; the others are kept beyond where they are put in
+            dut.fault.value = 0
+        for _ in range(2 - bool(fault)):
+            await world.judge(*await world.order("decode"), Status.ENGINE)
+            await world.errors("engine")
+        dut.fault.value = 0
+        await world.reset()
     await world.right("decode")
     world.clean()
 

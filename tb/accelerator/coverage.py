@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tb.common.coverage import BenchCoverGroup, points_of, sampler
 
 KINDS = ("resident", "streamed", "decode")
 PACES = ("quick", "late", "slow")
+ENGINES = 16
 STATUSES = ("done", "op", "reserved bit", "size", "alignment", "unreadable", "read", "write", "engine")
 point, inside = points_of("fcim_accelerator"), points_of("fcim_call_unit")
 
 COVERPOINTS = (
     inside("call_unit.call", "Calls that are right, by what the memory is like", axes=(("kind", KINDS), ("memory", PACES))),
     inside("call_unit.failed", "Calls whose reads or writes fail", axes=(("kind", KINDS), ("what", ("read", "write")))),
+    inside("call_unit.engine", "Engines of sixteen that have keys in a call of each kind",
+           axes=(("kind", KINDS), ("engine", tuple(map(str, range(ENGINES)))))),
+    inside("call_unit.engine_skips", "Engines of sixteen that leave out blocks", tuple(map(str, range(ENGINES)))),
     point("accelerator.status", "How descriptors end", STATUSES),
     point("accelerator.at_once", "Calls that are ordered at once", ("one", "several")),
     point("accelerator.interrupt", "Interrupts", axes=(("kind", ("done", "error")), ("pin", ("masked", "let")))),
@@ -35,6 +41,14 @@ def sample_end(kind: str, pace: str, status: int) -> None:
         GROUP.sample("call_unit.call", f"{kind}, {pace}")
     elif STATUSES[status] in ("read", "write"):
         GROUP.sample("call_unit.failed", f"{kind}, {STATUSES[status]}")
+
+
+@sampler
+def sample_engines(kind: str, keys: Sequence[int], skipped: Sequence[int]) -> None:
+    """A call's keys and blocks left out, engine by engine; of an accelerator of sixteen."""
+    for engine, (some, blocks) in enumerate(zip(keys, skipped, strict=True)):
+        GROUP.sample("call_unit.engine", f"{kind}, {engine}", int(some > 0))
+        GROUP.sample("call_unit.engine_skips", str(engine), int(blocks > 0))
 
 
 @sampler

@@ -115,6 +115,7 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
     arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
     if by_block:
         sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
+        run = replace(run, samples_only=True)
     elif run.sim == "verilator" and coverage_folder():
         sources, arguments = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS]
     # a power of two, so that calls of about the same size share a build; where one takes minutes, nearly all do

@@ -25,6 +25,7 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
     (TOP, "(pass_q == LAST_PASS) && (key_q == last_key_q)", "(key_q == last_key_q)", "ready is 1, expected 0"),
     (TOP, "!run_q || run_last", "!run_q", "ready is 0, expected 1"),

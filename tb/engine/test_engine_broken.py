@@ -120,6 +120,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
     fault, fetches = FAULTS[name], provoking(np.random.default_rng(seed))

@@ -8,9 +8,10 @@
 //             cycle, beats read and written, K and V blocks read, and the counters of all engines,
 //             the last engine's first.
 //
-// The memory lies at `place`, a multiple of its bytes. With FAULTS, `fault` puts an error into the
-// store, since no call does, and `show` stands for what the engines count: 1 gives counter c of
-// engine e the value (26 e + c + 1) * 0x9E3779B97F4B, 2 its complement.
+// The memory lies at `place`, a multiple of its bytes. With FAULTS, `fault` puts in errors that no
+// call makes: bit 0 of the store's rows, 1 of the parts that are joined, 2 of the first engine's
+// values, 3 of the last engine's order. `show` stands for what the engines count: 1 gives counter c
+// of engine e the value (26 e + c + 1) * 0x9E3779B97F4B, 2 its complement.
 `default_nettype none
 
 module tb_accelerator #(
@@ -82,7 +83,7 @@ module tb_accelerator #(
     output wire [63:0]            beats_written,
 
     input  wire [31:0]            sample_cycles,
-    input  wire                   fault,
+    input  wire [3:0]             fault,
     input  wire [1:0]             show
 );
 
@@ -177,11 +178,19 @@ module tb_accelerator #(
             for (n = 0; n < ENGINES * COUNTERS; n = n + 1) begin : g_counter
                 assign shown[n*COUNTER_BITS +: COUNTER_BITS] = (n + 1) * 48'h9E37_79B9_7F4B;
             end
-            always @(posedge fault) begin
-                force u_accelerator.u_call_unit.u_store.error_q = 1'b1;
-            end
-            always @(negedge fault) begin
-                release u_accelerator.u_call_unit.u_store.error_q;
+            always @(fault) begin
+                if (fault[0]) force u_accelerator.u_call_unit.u_store.error_q = 1'b1;
+                else          release u_accelerator.u_call_unit.u_store.error_q;
+                if (fault[1]) force u_accelerator.u_call_unit.u_cluster.error_parts = 1'b1;
+                else          release u_accelerator.u_call_unit.u_cluster.error_parts;
+                if (fault[2]) force
+                    u_accelerator.u_call_unit.u_cluster.g_engine[0].error_v_count = 1'b1;
+                else release
+                    u_accelerator.u_call_unit.u_cluster.g_engine[0].error_v_count;
+                if (fault[3]) force
+                    u_accelerator.u_call_unit.u_cluster.g_engine[ENGINES-1].error_order = 1'b1;
+                else release
+                    u_accelerator.u_call_unit.u_cluster.g_engine[ENGINES-1].error_order;
             end
             always @(show) begin
                 case (show)

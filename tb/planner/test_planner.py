@@ -85,6 +85,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     old, new, message = FAULTS[fault]

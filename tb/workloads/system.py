@@ -2,12 +2,14 @@
 
 Parameters: ``what``: "random" (calls of every kind on a system and a memory that the seed chooses), "slow" (calls on a memory
 that gives two beats in seven cycles, 200 cycles late), "decode" (a token behind 4,095 others on eight small engines, ``split`` of
-them to a KV head), "events" (what happens around calls: all of ``tb/accelerator/bench_events.py``).
+them to a KV head), "sixteen" (a call of each kind on sixteen small engines), "events" (what happens around calls: all of
+``tb/accelerator/bench_events.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -64,6 +66,14 @@ def random_pace(draw: np.random.Generator) -> Pace:
     return Pace(int(draw.integers(2, 300)), *((0, 0) if draw.integers(3) == 0 else (beats, int(draw.integers(beats, 4 * beats)))))
 
 
+def _calls_for(system: SystemConfig, draw: np.random.Generator,
+               shapes: Sequence[tuple[int, int, int, int, int | None]]) -> Iterator[Call]:
+    """Calls that skip blocks; a shape: KV heads, query heads of each, tokens, keys before them, split."""
+    for heads, group, tokens, first, split in shapes:
+        groups = [random_group(system.engine, draw, group, tokens, first + tokens, kind="peaked") for _ in range(heads)]
+        yield Call(groups, TileOptions(fused=True, skip=True, octaves=3), split=split)
+
+
 def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call], Pace, int]:
     what, options = job.parameters.get("what"), TileOptions(fused=True)
     if what == "random":
@@ -73,17 +83,18 @@ def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call
         system = SystemConfig("slow", small(8, head_dim=32, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=8,
                               outstanding=4, read_beats=32)
         rows = system.engine.rows
-        skipping = TileOptions(fused=True, skip=True, octaves=3)
         shapes = [(2, 4, rows, 0, None), (2, 3, rows + 1, 11, None), (2, 4, rows + 1, 32, None), (3, 4, 1, 60, 1),
-                  (5, 2, 3, 77, 2)]         # KV heads, query heads of each, tokens, the keys before them, split
-        calls = [Call([random_group(system.engine, draw, group, tokens, first + tokens, kind="peaked") for _ in range(heads)],
-                      skipping, split=split) for heads, group, tokens, first, split in shapes]
-        return system, calls, Pace(200, 2, 7), 1
+                  (5, 2, 3, 77, 2)]
+        return system, list(_calls_for(system, draw, shapes)), Pace(200, 2, 7), 1
+    if what == "sixteen":
+        system = SystemConfig("sixteen", small(8, max_keys=512), engines=16, buffer_keys=256, data_bits=128, outstanding=8)
+        shapes = [(1, 1, 160, 0, None), (1, 1, 128, 200, None), (2, 2, 1, 420, 16)]
+        return system, list(_calls_for(system, draw, shapes)), Pace(), 1
     if what == "decode":
         system = SystemConfig("decode", small(8, max_keys=KEYS), engines=8, buffer_keys=256, data_bits=128, outstanding=16)
         groups = [random_group(system.engine, draw, 4, 1, KEYS, kind="peaked") for _ in range(3)]
         return system, [Call(groups, options, split=int(str(job.parameters["split"])))], Pace(60), 1
-    raise FcimError(f"what = '{what}' is unknown; use random, slow, decode or events")
+    raise FcimError(f"what = '{what}' is unknown; use random, slow, sixteen, decode or events")
 
 
 def _events(job: Job) -> Outcome:
@@ -107,7 +118,8 @@ def run(job: Job) -> Outcome:
     system, calls, pace, at_once = _calls(job, np.random.default_rng(job.seed))
     metrics: dict[str, int | float | str] = {"engines": system.engines, "calls": len(calls)}
     options = RunOptions(sim=job.sim, seed=job.seed, waves=job.waves, repeat=job.repeat)
-    by_block = job.sim == "verilator" and system.engines > 1 and not coverage_folder()     # which counts nothing
+    # by blocks no lines are counted, but only so are many engines built in time
+    by_block = job.sim == "verilator" and system.engines > 1 and (system.engines > 4 or not coverage_folder())
     try:
         runs = run_calls(system, calls, pace, at_once, run=options, by_block=by_block)
     except BenchFailed as failure:

@@ -54,7 +54,10 @@ def test_who_names_tests_gets_all(named: tuple[str, ...], sizes: Callable[..., l
 
 
 def test_the_regression_runs_all_of_what_is_sampled() -> None:
-    modules = {entry.module for entry in read_entries(LIST)}
+    entries = read_entries(LIST)
+    faults = next(entry for entry in entries if entry.module == "tb.workloads.faults")
+    modules = {entry.module for entry in entries} | {f"tb/{block}/test_{block}.py::test_faults_are_found"
+                                                     for block in faults.parameters["block"]}
     sampled = {f"{file.relative_to(ROOT)}::{name}" for file in (ROOT / "tb").rglob("test_*.py")
                for name in re.findall(r"^@pytest\.mark\.sample\(\d+\)$.*?^def (\w+)", file.read_text(), re.DOTALL | re.MULTILINE)}
     assert len(sampled) > 10
