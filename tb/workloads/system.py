@@ -37,7 +37,8 @@ def random_system(draw: np.random.Generator) -> SystemConfig:
     least, burst = 2 * max(engines, 2) * engine.keys_per_block, 1 << int(draw.integers(6))
     return SystemConfig("random", engine, engines, buffer_keys=least << int(draw.integers(2)),
                         data_bits=int(draw.choice([bits for bits in (128, 256, 512) if bits <= 8 * dim])), max_burst=burst,
-                        outstanding=int(draw.integers(1, 9)), read_beats=burst << int(draw.integers(3)))
+                        outstanding=int(draw.integers(1, 9)), read_beats=burst << int(draw.integers(3)),
+                        o_rows=1 << int(draw.integers(7)))
 
 
 def random_call(system: SystemConfig, draw: np.random.Generator) -> Call:
