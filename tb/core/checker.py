@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from models.hardware.config import EngineConfig
+from models.hardware.progress import TIMING_COUNTERS
 from models.hardware.tile import TileJob, TileResult
-from models.hardware.timeline import TIMING_COUNTERS
 from scripts.flow.simulator import repeat_command
 from tb.core.model import Expected, Predictor
 from tb.core.transactions import Record, Transactions, chunk_arrays, streams_to_send

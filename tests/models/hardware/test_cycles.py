@@ -11,8 +11,9 @@ import torch
 from models.hardware.config import EngineConfig, load_config
 from models.hardware.golden import run_tile
 from models.hardware.interface import COUNTERS
+from models.hardware.progress import TIMING_COUNTERS
 from models.hardware.tile import TileJob
-from models.hardware.timeline import TIMING_COUNTERS, predict, predict_cycles, row_cycles
+from models.hardware.timeline import predict, predict_cycles, row_cycles
 
 STALLS = TIMING_COUNTERS[1:]
 

@@ -13,7 +13,8 @@ import pytest
 
 from models.hardware.config import EngineConfig
 from models.hardware.pace import EARLY, Pace, Ready
-from models.hardware.timeline import TIMING_COUNTERS, Prediction, handshakes
+from models.hardware.progress import TIMING_COUNTERS
+from models.hardware.timeline import Prediction, handshakes
 
 CFG = EngineConfig("c", rows=16, head_dim=16, bits_per_cycle=8, keys_per_block=8, prob_bits=16, max_keys=64)
 
