@@ -19,6 +19,40 @@ from models.system.plan import ASCENDING, DESCENDING, Decode, Prefill
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a call is but for its numbers: KV heads of ``group`` query heads, tokens behind ``first`` keys of a cache.
+
+    ``fused``, ``own_start``, ``split``: as in :class:`Call`.
+    """
+
+    heads: int
+    group: int
+    tokens: int
+    first: int = 0
+    fused: bool = True
+    own_start: bool = False
+    split: int | None = None
+
+    @property
+    def keys(self) -> int:
+        """Keys of a KV head."""
+        return self.first + self.tokens
+
+    def streamed(self, system: SystemConfig) -> bool:
+        """It is a prefill whose keys do not fit the buffer."""
+        return self.split is None and self.keys > system.buffer_keys
+
+    def plan(self, system: SystemConfig) -> Prefill | Decode:
+        """Who does what of it.
+
+        Raises:
+            FcimError: it does not fit the accelerator.
+        """
+        parts = (system.engine, system.engines, self.heads, self.group, self.tokens, self.first)
+        return Prefill(*parts) if self.split is None else Decode(*parts, self.split)
+
+
+@dataclass(frozen=True)
 class Call:
     """A layer's attention: ``groups`` are its KV heads, all of the same shape, with the keys of a cache before their tokens'.
 
@@ -62,6 +96,11 @@ class Call:
     def first(self) -> int:
         """Position of the first query token."""
         return self.keys - self.tokens
+
+    @property
+    def shape(self) -> Shape:
+        """All that decides how long it takes, but for what is skipped."""
+        return Shape(len(self.groups), self.group, self.tokens, self.first, self.options.fused, self.own_start, self.split)
 
     def prefill(self, system: SystemConfig) -> Prefill:
         """The plan of a call that is one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.hardware.tiling import tokens_per_tile
-from models.system.call import Call, padded
+from models.system.call import Call, Shape, padded
 from models.system.config import SystemConfig
 from models.system.descriptor import COMPLETION_BYTES, Descriptor, Flag, Op
 from models.system.driver import PAGE, Accelerator, Layout, Region
+from models.system.plan import Prefill
 
 
 def _bytes(x: Tensor) -> bytes:
@@ -23,16 +26,42 @@ def _slots(rows: np.ndarray, size: int) -> bytes:
     return np.pad(flat, ((0, 0), (0, size - flat.shape[1]))).tobytes()
 
 
+def place(system: SystemConfig, shape: Shape, base: int = 0) -> Descriptor:
+    """Where a call's tensors and tables lie from ``base`` on: Q and O by tokens, K and V by heads, each at a multiple of 4 KB.
+
+    Raises:
+        FcimError: the call does not fit the accelerator.
+    """
+    plan, row = shape.plan(system), system.engine.head_dim
+    blocks = -(-shape.keys // system.engine.keys_per_block)
+    heads, keys = shape.heads * shape.group, blocks * system.engine.keys_per_block
+    tiles = plan.tiles if isinstance(plan, Prefill) else 1
+    sizes = {
+        "q": shape.tokens * heads * row, "k": shape.heads * keys * row, "v": shape.heads * keys * row,
+        "q_table": shape.heads * tiles * system.q_table_bytes, "k_table": shape.heads * blocks * system.k_table_bytes,
+        "h_table": -(-shape.heads // system.beat_bytes) * system.beat_bytes, "o": 0,
+    }
+    where = {}
+    for name, size in sizes.items():
+        where[name] = base
+        base = -(-(base + size) // PAGE) * PAGE
+    return Descriptor(
+        op=Op.PREFILL if shape.split is None else Op.DECODE, group=shape.group, split=shape.split or 1, tokens=shape.tokens,
+        first=shape.first, kv_heads=shape.heads, q_token_stride=heads * row, q_head_stride=row, k_token_stride=row,
+        k_head_stride=keys * row, v_token_stride=row, v_head_stride=keys * row, o_token_stride=2 * heads * row,
+        o_head_stride=2 * row, q_table_stride=tiles * system.q_table_bytes, k_table_stride=blocks * system.k_table_bytes, **where)
+
+
 def lay_out(system: SystemConfig, call: Call, base: int, completion: int, tag: int = 0, interrupt: bool = True) -> Layout:
-    """Put a call into memory from ``base`` on: Q and O by tokens, K and V by heads, each at a multiple of 4 KB.
+    """Put a call into memory from ``base`` on, as :func:`place` says.
 
     Raises:
         FcimError: the call does not fit the accelerator.
     """
     cfg, size = system.engine, system.engine.keys_per_block
-    plan = call.prefill(system) if call.split is None else call.decode(system)
+    descriptor = place(system, call.shape, base)
     groups = [padded(group, size) for group in call.groups]
-    heads, keys = len(groups) * call.group, len(groups[0].k)
+    heads = len(groups) * call.group
     rows = torch.stack([group.q_mult for group in groups]).transpose(1, 2).reshape(len(groups), -1)
     step = tokens_per_tile(cfg, call.group) * call.group
     tiles = -(-rows.shape[1] // step)
@@ -46,21 +75,12 @@ def lay_out(system: SystemConfig, call: Call, base: int, completion: int, tag: i
         "k_table": _slots(k_mult.reshape(-1, size), system.k_table_bytes),
         "h_table": shifts.ljust(-(-len(shifts) // system.beat_bytes) * system.beat_bytes, b"\0"),
     }
-    where, images = {}, []
-    for name, data in parts.items():
-        where[name] = base
-        images.append((base, data))
-        base = -(-(base + len(data)) // PAGE) * PAGE
-    row, out, options = cfg.head_dim, 2 * cfg.head_dim, call.options
+    options = call.options
     flags = Flag.FUSED * options.fused | Flag.SKIP * options.skip | Flag.OWN_START * call.own_start | Flag.INTERRUPT * interrupt
-    descriptor = Descriptor(
-        op=Op.PREFILL if call.split is None else Op.DECODE, flags=int(flags), tau=options.tau, octaves=options.octaves,
-        group=call.group, split=call.split or 1, tokens=plan.tokens, first=plan.first, kv_heads=len(groups), tag=tag, o=base,
-        q_token_stride=heads * row, q_head_stride=row, k_token_stride=row, k_head_stride=keys * row, v_token_stride=row,
-        v_head_stride=keys * row, o_token_stride=heads * out, o_head_stride=out, q_table_stride=tiles * system.q_table_bytes,
-        k_table_stride=keys // size * system.k_table_bytes, completion=completion, **where)
-    return Layout(descriptor, tuple(images), Region(base, call.tokens * heads * out), Region(completion, COMPLETION_BYTES),
-                  (heads, call.tokens, cfg.head_dim))
+    descriptor = replace(descriptor, flags=int(flags), tau=options.tau, octaves=options.octaves, tag=tag, completion=completion)
+    images = tuple((getattr(descriptor, name), data) for name, data in parts.items())
+    return Layout(descriptor, images, Region(descriptor.o, call.tokens * descriptor.o_token_stride),
+                  Region(completion, COMPLETION_BYTES), (heads, call.tokens, cfg.head_dim))
 
 
 async def attention(accelerator: Accelerator, call: Call) -> Tensor:

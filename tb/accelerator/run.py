@@ -16,9 +16,12 @@ from typing import TypeVar
 import numpy as np
 
 from models.hardware.interface import COUNTERS
+from models.hardware.progress import TIMING_COUNTERS
 from models.system.call import Call, Placed, golden
 from models.system.config import SystemConfig
 from models.system.layout import lay_out
+from models.system.timed.bus import Pace
+from models.system.timeline import CallPrediction, predict_calls
 from scripts.flow.processes import WORK
 from scripts.flow.simulator import BUILD_ARGS, USUAL, RunOptions, coverage_folder, run_bench
 from scripts.flow.sources import ROOT, rtl_files
@@ -30,27 +33,18 @@ COVERED = ROOT / "tb" / "accelerator" / "coverage.vlt"       # for Verilator: wh
 SMALL_FUNCTIONS = ("--output-split", "8000", "--output-split-cfuncs", "800")   # which compile in far less time
 HARNESS = (ROOT / "tb" / "hdl" / "tb_accelerator.v", ROOT / "tb" / "hdl" / "axi_memory.v")
 SHARED_BITS = (18, 22)  # of a beat's number in memories that many runs share: 32 and 512 MB of 128 bytes each
+QUICK = Pace()
 # counters that do not depend on when streams are ready
 COUNTED = ("keys", "blocks", "zero_blocks", "rescaled_rows", "rescale_amount", "saturations", "ip_bit_ops", "op_bit_ops",
            "skipped_blocks")
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast the memory is: cycles from an address to its first beat, and beats in so many cycles (0: one of each kind
-    a cycle)."""
-
-    latency: int = 20
-    rate_beats: int = 0
-    rate_cycles: int = 0
-
-
-@dataclass(frozen=True)
 class CallRun:
-    """What came of a group of calls that were ordered at once: what is wrong, cycles from the first call's start to the last
-    one's end, beats that the memory saw, blocks read from the buffer, each engine's counters by name, and O of each call.
-    ``seconds``: what the build, the simulation and the golden model took for all groups of a run together; the last two ran at
-    the same time."""
+    """What came of a group of calls that were ordered at once: what is wrong, cycles of all calls, beats that the memory saw,
+    blocks read from the buffer, each engine's counters by name, and O of each call. Wrong is too what differs from the model in
+    time (:mod:`models.system.timeline`). ``seconds``: what the build, the simulation and the models took for all groups of a
+    run together; the last two ran at the same time."""
 
     problems: list[str]
     cycles: int
@@ -81,7 +75,14 @@ def _meanwhile(work: Callable[[], T]) -> Future[tuple[T, float]]:
     return future
 
 
-def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple[np.ndarray, list[Placed]]],
+def _models(system: SystemConfig, calls: Sequence[Call],
+            pace: Pace) -> tuple[list[tuple[np.ndarray, list[Placed]]], list[CallPrediction]]:
+    found = [golden(system, call) for call in calls]
+    timed = predict_calls(system, [call.shape for call in calls], pace, [placed for _, placed in found])
+    return [(out.numpy(), placed) for out, placed in found], timed
+
+
+def _compare(calls: Sequence[Call], wanted: Sequence[tuple[np.ndarray, list[Placed]]], timed: Sequence[CallPrediction],
              record: dict[str, np.ndarray], start: int, seconds: Mapping[str, float]) -> CallRun:
     problems = []
     for number, (out, _) in enumerate(wanted, start):
@@ -98,6 +99,13 @@ def _compare(system: SystemConfig, calls: Sequence[Call], wanted: Sequence[tuple
         for name in COUNTED:
             if found[name] != (total := sum(getattr(stats, name) for stats in mine)):
                 problems.append(f"engine {engine}: {name} is {found[name]} instead of {total}")
+        for name in TIMING_COUNTERS:
+            if found[name] != (total := sum(one.counters[engine][name] for one in timed)):
+                problems.append(f"engine {engine}: {name} is {found[name]}, predicted {total}")
+    for name, predicted in (("cycles", "cycles"), ("read_beats", "beats_read"), ("write_beats", "beats_written"),
+                            ("k_blocks", "k_blocks"), ("v_blocks", "v_blocks"), ("rows", "rows")):
+        if (counted := int(record[f"{name}_{start}"])) != (total := sum(getattr(one, predicted) for one in timed)):
+            problems.append(f"{name} says {counted}, predicted {total}")
     read, written = record[f"beats_{start}"].tolist()
     for name, seen in (("read_beats", read), ("write_beats", written)):
         if (counted := int(record[f"{name}_{start}"])) != seen:
@@ -130,7 +138,7 @@ def cycle_budget(system: SystemConfig, keys: int) -> int:
     return 100_000 + 40 * keys * system.engine.cycles_per_key
 
 
-def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), at_once: int = 1, stalls: bool = False,
+def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = QUICK, at_once: int = 1, stalls: bool = False,
               run: RunOptions = USUAL, by_block: bool = False, sample_cycles: int = 0, budget: int | None = None,
               samples: Path | None = None) -> list[CallRun]:
     """Calls through the accelerator, ``at_once`` of them in the ring at a time. The golden model works while they run.
@@ -146,7 +154,7 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
     layouts = [lay_out(system, call, 0, 0) for call in calls]
     size = max(sum(layout.o.end + 8192 for layout in layouts[i : i + at_once]) for i in range(0, len(calls), at_once)) + 65536
     keys = sum(call.stream_keys(system) for call in calls)
-    wanted = _meanwhile(lambda: [golden(system, call) for call in calls])
+    wanted = _meanwhile(lambda: _models(system, calls, pace))
     job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or cycle_budget(system, keys))
     place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
@@ -160,8 +168,7 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = Pace(), 
         if samples is not None:
             (result.log.parent / "samples.hex").replace(samples)
         found = dict(np.load(record))
-    goldens, golden_seconds = wanted.result()
-    outs = [(out.numpy(), placed) for out, placed in goldens]
-    seconds = {"build": result.build_seconds, "simulation": result.run_seconds, "golden": golden_seconds}
-    return [_compare(system, calls[i : i + at_once], outs[i : i + at_once], found, i, seconds)
+    (outs, timed), model_seconds = wanted.result()
+    seconds = {"build": result.build_seconds, "simulation": result.run_seconds, "golden": model_seconds}
+    return [_compare(calls[i : i + at_once], outs[i : i + at_once], timed[i : i + at_once], found, i, seconds)
             for i in range(0, len(calls), at_once)]

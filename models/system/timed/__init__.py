@@ -1,0 +1,1 @@
+"""The blocks of the accelerator as far as time is concerned, for :mod:`models.system.timeline`."""
