@@ -69,10 +69,12 @@ def random_pace(draw: np.random.Generator) -> Pace:
 
 def _calls_for(system: SystemConfig, draw: np.random.Generator,
                shapes: Sequence[tuple[int, int, int, int, int | None]]) -> Iterator[Call]:
-    """Calls that skip blocks; a shape: KV heads, query heads of each, tokens, keys before them, split."""
+    """Calls that skip blocks; a shape: KV heads, query heads of each, tokens, keys before them, split. What fits the buffer
+    behind other keys begins with a start of its own."""
     for heads, group, tokens, first, split in shapes:
         groups = [random_group(system.engine, draw, group, tokens, first + tokens, kind="peaked") for _ in range(heads)]
-        yield Call(groups, TileOptions(fused=True, skip=True, octaves=3), split=split)
+        own_start = split is None and 0 < first <= system.buffer_keys - tokens
+        yield Call(groups, TileOptions(fused=True, skip=True, octaves=3), own_start, split)
 
 
 def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call], Pace, int]:
@@ -84,8 +86,8 @@ def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call
         system = SystemConfig("slow", small(8, head_dim=32, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=8,
                               outstanding=4, read_beats=32)
         rows = system.engine.rows
-        shapes = [(2, 4, rows, 0, None), (2, 3, rows + 1, 11, None), (2, 4, rows + 1, 32, None), (3, 4, 1, 60, 1),
-                  (5, 2, 3, 77, 2)]
+        shapes = [(2, 4, rows, 0, None), (2, 3, rows + 1, 11, None), (2, 4, rows + 1, 32, None), (1, 4, 3, 125, None),
+                  (3, 4, 1, 60, 1), (5, 2, 3, 77, 2)]
         return system, list(_calls_for(system, draw, shapes)), Pace(200, 2, 7), 1
     if what == "sixteen":
         system = SystemConfig("sixteen", small(8, max_keys=512), engines=16, buffer_keys=256, data_bits=128, outstanding=8)
