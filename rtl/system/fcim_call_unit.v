@@ -490,7 +490,8 @@ module fcim_call_unit #(
     );
     assign ev_row = row_valid && row_ready;
 
-    // memory's time: rows of Q come first, and key blocks that are waited for, until rows of O crowd
+    // the memory's time: rows of Q come first, and key blocks that a wave lacks, until rows of O
+    // crowd
     fcim_o_stage #(.ENGINES(ENGINES), .HEAD_DIM(HEAD_DIM), .O_ROWS(O_ROWS)) u_o_stage (
         .clk(clk), .rst_n(rst_n), .empty(rows_empty), .waits(row_waits),
         .hold(queries || waits),

@@ -72,6 +72,7 @@ def all_figures() -> dict[str, Figure]:
         "memories": Figure(memories.memories, ("memories",)),
         "widths": Figure(widths.widths, ("widths",)),
         "system-plan": Figure(system.system_plan, ("system-plan",)),
+        "system-model": Figure(system.system_model, ("system-model",)),
         "system-runs": Figure(system.system_runs, ("system-runs", "system-traffic"), reports.SYSTEM),
         "registers": Figure(registers.registers, ("registers",)),
         "descriptor": Figure(registers.descriptor, ("descriptor", "statuses")),

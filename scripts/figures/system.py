@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from models.hardware.config import load_config
+from models.system.call import Shape
+from models.system.config import OPERAND_BYTES, OUT_BYTES, load_system
 from models.system.plan import Prefill, estimate
+from models.system.timed.bus import Pace
+from models.system.timeline import predict_call
 from scripts.figures.pages import Piece
 from scripts.figures.reports import Data
 from scripts.figures.text import exact, near, table, timed
 from scripts.system.figures import CLOCK_MHZ, LEAST, MEMORY
+from scripts.system.run import RATE_CYCLES, rate_of
 
 PAGE = "docs/system.md"
 ENGINES, HEADS, GROUP = 16, 8, 4        # the paper's accelerator, LLaMA-3-8B
@@ -34,6 +39,36 @@ def system_plan() -> list[Piece]:
 
 def _percent(part: float) -> str:
     return exact(100 * part, ".1f")
+
+
+def _prefill(tokens: int) -> Shape:
+    return Shape(HEADS, GROUP, tokens, own_start=tokens <= load_system("default").buffer_keys)
+
+
+MODELLED = (
+    *((_prefill(tokens), USUAL_MEMORY) for tokens in (512, 1024, 2048, 4096, 8192)),
+    *((_prefill(2048), memory) for memory in ((51.2, 50), (51.2, 1000), (25.6, 100))),
+    *((Shape(HEADS, GROUP, 1, keys - 1, split=ENGINES), USUAL_MEMORY) for keys in (4096, 16384, 131072)))
+
+
+def system_model() -> list[Piece]:
+    """What the model in time says of calls that take the RTL long: LLaMA-3-8B's heads on the paper's accelerator."""
+    system, rows = load_system("default"), []
+    cfg = system.engine
+    roof = 2 * ENGINES * cfg.rows * cfg.head_dim / cfg.cycles_per_key      # products per cycle
+    for shape, (gbs, latency) in MODELLED:
+        run = predict_call(system, shape, Pace(latency, rate_of(system, gbs), RATE_CYCLES))
+        queries = shape.heads * shape.group * shape.tokens
+        scores = queries * shape.first + shape.heads * shape.group * shape.tokens * (shape.tokens + 1) // 2
+        least = cfg.head_dim * (queries * (OPERAND_BYTES + OUT_BYTES) + 2 * shape.heads * shape.keys * OPERAND_BYTES)
+        moved = (run.beats_read + run.beats_written) * system.beat_bytes
+        rows.append([f"{'decode' if shape.split else 'prefill'}, {exact(shape.keys)} keys", exact(gbs, ".1f"), exact(latency),
+                     exact(run.cycles), _percent(2 * scores * cfg.head_dim / (run.cycles * roof)),
+                     exact(run.cycles * gbs * 1000 / CLOCK_MHZ / moved, ".3f"), exact(moved / least, ".3f"),
+                     exact((run.k_blocks + run.v_blocks) * cfg.keys_per_block * cfg.head_dim / MEGABYTE, ".1f")])
+    columns = ("call", "GB/s", "latency", "cycles", "% of the roof", "times the memory's", "bytes, times the least",
+               "MB out of the buffer")
+    return [Piece(PAGE, table(columns, rows), "system-model")]
 
 
 def system_runs(data: Data) -> list[Piece]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from _pytest.junitxml import xml_key
 
@@ -95,7 +96,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: list[pytest.Item] = []
     for name, members in sets.items():
         (number,) = members[0].get_closest_marker("sample").args
-        chosen = random.Random(f"{config.option.seed} {name}").sample(members, min(number, len(members)))
+        draw = np.random.default_rng([int(config.option.seed), zlib.crc32(name.encode())])
+        chosen = [members[i] for i in draw.choice(len(members), min(number, len(members)), replace=False)]
         left_out += [item for item in members if item not in chosen]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
