@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "system.md"
 @cocotb.test()
 async def run_page(dut: Any) -> None:
     """Its ``layer`` over a bus that is simulated."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    code, _ = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     config.load_system = lambda name: SYSTEM
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102
