@@ -10,7 +10,7 @@ from models.system.timed.bus import Pace
 from models.system.timeline import predict_call
 from scripts.figures.pages import Piece
 from scripts.figures.reports import Data
-from scripts.figures.text import exact, near, table, timed
+from scripts.figures.text import exact, near, table
 from scripts.system.figures import CLOCK_MHZ, LEAST, MEMORY
 from scripts.system.run import RATE_CYCLES, rate_of
 
@@ -86,13 +86,12 @@ def system_runs(data: Data) -> list[Piece]:
         if (gbs, latency) != USUAL_MEMORY:
             name += f", memory of {exact(gbs, '.1f')} GB/s, {exact(latency)} cycles"
         took = moved * CLOCK_MHZ / 1000 / figures["cycles"]
-        times = report["seconds"]
         rows.append([name, exact(figures["cycles"]), _percent(figures["roof"]),
                      exact(took, ".1f"), exact(gbs / took, ".3f"), near(figures["sqnr_db"][0], ".1f", 0.1),
-                     *(_percent(waits[name] / everything) for name in WAITS), timed(times["all"] - times["build"], ".0f")])
+                     *(_percent(waits[name] / everything) for name in WAITS)])
         moves.append([name, *(cell for place in LEAST for cell in (
             exact(traffic[place]["moved"] / MEGABYTE, ".2f"), exact(traffic[place]["moved"] / traffic[place]["least"], ".3f")))])
     columns = ("run", "cycles", "% of the roof", "GB/s", "times the memory's", "SQNR dB",
-               *(f"% {name}" for name in WAITS.values()), "s")
+               *(f"% {name}" for name in WAITS.values()))
     places = ("run", *(text for place in LEAST for text in (f"MB {place}", "times the least")))
     return [Piece(PAGE, table(columns, rows), "system-runs"), Piece(PAGE, table(places, moves), "system-traffic")]

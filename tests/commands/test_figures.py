@@ -230,7 +230,7 @@ def accelerator(command: str) -> dict[str, Any]:
         source = {"kv_heads": int(given.get("HEADS", 8)), "of_kv_heads": 8, "geometry": given["GEOMETRY"]}
     return {"verdict": "PASS", "command": command, "phase": given["PHASE"], "keys": int(given["TOKENS"]), "source": source,
             "dram": {"GB/s": float(given["DRAM_GBS"]), "latency": int(given["DRAM_LATENCY"])}, "system": {"engines": 16},
-            "seconds": {"all": 20.0, "build": 5.0}, "figures": figures}
+            "figures": figures}
 
 
 def accelerator_runs() -> dict[str, Any]:
@@ -347,7 +347,7 @@ def test_a_table_of_several_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rows, moves = ([plain(row).split(" | ") for row in piece.text.split("\n")[2:]] for piece in system.system_runs(data))
     assert [row[0] for row in rows] == [row[0] for row in moves] and len(rows) == len(reports.SYSTEM.parts)
     assert rows[0][:6] == ["| fixture, prefill, 512 keys", "100", "50.0", "12.0", "4.267", "40.0"]
-    assert "| llama3-8b, decode, 131,072 keys" in rows[-1] and rows[-1][-1] == "15 |"
+    assert "| llama3-8b, decode, 131,072 keys" in rows[-1]
     assert [row[0] for row in rows if "memory of" in row[0]] == [
         "| llama3-8b, prefill, 1,024 keys, memory of 51.2 GB/s, 1,000 cycles",
         "| llama3-8b, prefill, 2,048 keys, memory of 25.6 GB/s, 1,000 cycles"]
