@@ -15,7 +15,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = "1280,1100"
 TIMEOUT_S = 120
 PLOTS = {"ablation": {f"build/ablation/{name}.svg": f"ablation_{name}.svg" for name in FIGURES},
-         "precision": {"build/precision/precision.svg": "precision.svg"}}
+         "precision": {"build/precision/precision.svg": "precision.svg"},
+         "system-runs": {"build/system-llama3-8b-prefill-1024/timeline.png": "system_prefill.png"}}
 SCREENSHOTS = {"regression": ("build/regress/index.html", "regression.png"),
                "coverage": ("build/coverage/index.html", "coverage.png")}
 
