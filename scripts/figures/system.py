@@ -48,7 +48,7 @@ def _prefill(tokens: int) -> Shape:
 MODELLED = (
     *((_prefill(tokens), USUAL_MEMORY) for tokens in (512, 1024, 2048, 4096, 8192)),
     *((_prefill(2048), memory) for memory in ((51.2, 50), (51.2, 1000), (25.6, 100))),
-    *((Shape(HEADS, GROUP, 1, keys - 1, split=ENGINES), USUAL_MEMORY) for keys in (4096, 16384, 131072)))
+    *((Shape(HEADS, GROUP, 1, keys - 1, split=ENGINES // HEADS), USUAL_MEMORY) for keys in (4096, 16384, 131072)))
 
 
 def system_model() -> list[Piece]:
