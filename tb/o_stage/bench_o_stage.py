@@ -87,6 +87,20 @@ async def rows(dut: Any, pattern: str) -> None:
 
 
 @cocotb.test()
+async def an_offer_stays(dut: Any) -> None:
+    """Others go first in every other cycle or so: a row that was offered is offered until it is taken."""
+    stage = Stage(dut, "backpressure")
+    draw, edge = rng("hold"), RisingEdge(dut.clk)
+    async with stage.bench:
+        for row in stage.rows(ROWS):
+            stage.source.append([row])
+            for _ in range(4):      # there is room for more than half of the time
+                dut.hold.value = int(draw.integers(2))
+                await edge
+        dut.hold.value = 0
+
+
+@cocotb.test()
 async def fills(dut: Any) -> None:
     """While others go first rows wait, until half of the room is taken; then one goes for each that comes."""
     stage = Stage(dut, "none")
