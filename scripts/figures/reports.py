@@ -177,6 +177,7 @@ def _layer(phase: str, tokens: int, geometry: str = "", heads: int = 0, gbs: flo
 LLAMA = "llama3-8b"
 SYSTEM = Reports((
     _layer("prefill", 512), *(_layer("prefill", tokens, LLAMA) for tokens in (512, 1024, 2048)),
+    _layer("prefill", 2048, LLAMA, gbs=25.6), _layer("prefill", 2048, LLAMA, latency=1000),
     _layer("prefill", 4096, LLAMA, 2), _layer("decode", 4096),
     *(_layer("decode", tokens, LLAMA) for tokens in (4096, 16384, 131072))))
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (

@@ -348,9 +348,9 @@ def test_a_table_of_several_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [row[0] for row in rows] == [row[0] for row in moves] and len(rows) == len(reports.SYSTEM.parts)
     assert rows[0][:6] == ["| fixture, prefill, 512 keys", "100", "50.0", "12.0", "4.267", "40.0"]
     assert "| llama3-8b, decode, 131,072 keys" in rows[-1]
-    slow = {name: report | {"dram": {"GB/s": 25.6, "latency": 1000}} for name, report in data.items()}
-    assert "memory of" not in str(rows)
-    assert "2,048 keys, memory of 25.6 GB/s, 1,000 cycles" in plain(system.system_runs(slow)[0].text)
+    assert [row[0] for row in rows if "memory of" in row[0]] == [
+        "| llama3-8b, prefill, 2,048 keys, memory of 25.6 GB/s, 100 cycles",
+        "| llama3-8b, prefill, 2,048 keys, memory of 51.2 GB/s, 1,000 cycles"]
     assert moves[0][1:3] == ["0.00", "1.500"]
 
 
