@@ -235,6 +235,15 @@ def _filter(module: str, testcase: str | Sequence[str]) -> str:
     return f"^{re.escape(module)}\\.({'|'.join(map(re.escape, names))})$"
 
 
+def _unknown_read(message: str, trace: str) -> str:
+    """What to say of a test that read an X as a number: the bench's line, which cocotb's own message leaves out; else ""."""
+    if not re.match("Can't convert Logic|Cannot convert Logic", message):
+        return ""
+    frames = re.findall(r'File "([^"]+)", line (\d+), in .*\n\s*(.*)', trace)
+    ours = [(path, line, code) for path, line, code in frames if Path(path).is_relative_to(ROOT / "tb")]
+    return "a bit that is read is X" + "".join(f", at {_short(Path(path))}:{line}: {code}" for path, line, code in ours[-1:])
+
+
 def _read_results(path: Path, wanted: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
     """Passed, failed and the failures' texts; (0, 0, ()) if the simulator left no readable result. A test that is ``wanted`` and
     did not run is a failure, whatever kept it from running.
@@ -248,7 +257,8 @@ def _read_results(path: Path, wanted: Sequence[str]) -> tuple[int, int, tuple[st
         problem = next((child for tag in ("failure", "error") for child in case.findall(tag)), None)
         if problem is not None:
             text = (problem.get("error_msg") or problem.get("message") or problem.text or "failed").strip()
-            failures.append(f"{case.get('name')}: {text.splitlines()[0] if text else 'failed'}")
+            why = _unknown_read(text, problem.text or "") or (text or "failed").splitlines()[0]
+            failures.append(f"{case.get('name')}: {why}")
     ran = [case.get("name") for case in cases if case.find("skipped") is None]
     missing = [name for name in wanted if name not in ran] if ran else []
     failures += [f"{name}: did not run" for name in missing]

@@ -94,7 +94,7 @@ def table_of(figures: Figures, run: CallRun, system: SystemConfig, sqnr: tuple[f
           for place, traffic in figures.traffic.items()),
         *((f"engines wait: {cause}", f"{100 * cycles / waited:.2f} %", "of all engines' cycles")
           for cause, cycles in figures.waits.items()),
-        ("time", f"{apart:.1f} s", f"the build apart; simulation {seconds['simulation']:.1f} s, golden model meanwhile "
+        ("time", f"{apart:.1f} s", f"the build apart; simulation {seconds['simulation']:.1f} s, models meanwhile "
          f"{seconds['golden']:.1f} s"),
     ]
 

@@ -182,7 +182,7 @@ FAULTS = {
     "another-head": (call_in_buffer, "fcim_row_bus.v", "(block[BASE_BITS-1:0] & IN_SHARE) : place[",
                      "(block[BASE_BITS-1:0] & IN_SHARE) : block[", "is X"),
     "skipped-rows-sent": (call_in_buffer, "fcim_row_bus.v", "promise      = take & ~head_skip", "promise      = take",
-                          "error pin is up"),
+                          "error pin is up|is X"),
     "last-of-every-block": (call_in_buffer, "fcim_row_bus.v", "last_q2  <= block_end ? last_q ",
                             "last_q2  <= block_end ? mask_q ", "error pin is up|left over"),
     "room-for-one-more": (call_in_buffer, "fcim_key_feed.v", "promised_q <= ALL - BLOCK", "promised_q <= ALL",

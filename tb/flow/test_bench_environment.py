@@ -121,6 +121,16 @@ def test_results_are_held_against_the_list(tmp_path: Path) -> None:
     assert "left no list of its tests" in results(tmp_path, one, None)[2]
 
 
+def test_a_read_x_is_named_with_the_benchs_line(tmp_path: Path) -> None:
+    frames = [(ROOT / "tb/x/agents.py", 3, "first = int(dut.first.value)"), (ROOT / "tb/x/agents.py", 30, "done = int(dut.done.value)"),
+              (Path("/there/cocotb/types/_logic.py"), 255, "raise ValueError(")]
+    trace = "\n".join(f'  File "{file}", line {line}, in look\n    {code}\n    ^^^^^' for file, line, code in frames)
+    for message in ("Can't convert LogicArray to int: it contains non-0/1 values", "Cannot convert Logic('X') to int"):
+        case = f'<testcase name="one"><failure message="{message}">{trace}</failure></testcase>'
+        expected = "one: a bit that is read is X, at tb/x/agents.py:30: done = int(dut.done.value)"
+        assert results(tmp_path, case, ["tb.x.bench.one"]) == (0, 1, expected)
+
+
 def test_testcase_is_the_whole_name(place: Path, seed: int) -> None:
     """cocotb's own selection goes by the end of a name."""
     with pytest.raises(BenchFailed, match="no test ran"):
