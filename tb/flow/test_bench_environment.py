@@ -122,7 +122,8 @@ def test_results_are_held_against_the_list(tmp_path: Path) -> None:
 
 
 def test_a_read_x_is_named_with_the_benchs_line(tmp_path: Path) -> None:
-    frames = [(ROOT / "tb/x/agents.py", 3, "first = int(dut.first.value)"), (ROOT / "tb/x/agents.py", 30, "done = int(dut.done.value)"),
+    frames = [(ROOT / "tb/x/agents.py", 3, "first = int(dut.first.value)"),
+              (ROOT / "tb/x/agents.py", 30, "done = int(dut.done.value)"),
               (Path("/there/cocotb/types/_logic.py"), 255, "raise ValueError(")]
     trace = "\n".join(f'  File "{file}", line {line}, in look\n    {code}\n    ^^^^^' for file, line, code in frames)
     for message in ("Can't convert LogicArray to int: it contains non-0/1 values", "Cannot convert Logic('X') to int"):

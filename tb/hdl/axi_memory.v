@@ -148,12 +148,14 @@ module axi_memory #(
     wire        r_ends = (r_beat == ar_len[ar_slot]);
     wire        w_ends = (w_beat == aw_len[aw_slot]);
 
-    function [1:0] meets(input [63:0] address, input [63:0] word);
-        meets = (word >= SIZE) ? DECERR
-              : (address + STEP > bad_low && address < bad_high) ? SLVERR : OKAY;
+    // all that counts comes in as an input: a function is not evaluated anew for anything else
+    function [1:0] meets(
+        input [63:0] address, input [63:0] word, input [63:0] from, input [63:0] to
+    );
+        meets = (word >= SIZE) ? DECERR : (address + STEP > from && address < to) ? SLVERR : OKAY;
     endfunction
-    wire [1:0] r_resp = meets(r_address, r_word);
-    wire [1:0] w_resp = meets(w_address, w_word);
+    wire [1:0] r_resp = meets(r_address, r_word, bad_low, bad_high);
+    wire [1:0] w_resp = meets(w_address, w_word, bad_low, bad_high);
 
     // the first byte of the beat that no range allows, and whether there is one
     reg        outside;

@@ -216,6 +216,13 @@ async def faults(dut: Any) -> None:
         assert (await memory.master.write(address, bytes(width))).resp == DECERR
     await memory.check()
     assert await memory.read(10 * width, width) == OKAY
+    # bytes become bad, and good again, while every burst goes to the same address: nothing else tells the memory
+    for bad in (False, True, False):
+        dut.bad_low.value, dut.bad_high.value = (base, base + 1) if bad else (0, 0)
+        expected = SLVERR if bad else OKAY
+        for _ in range(int(dut.OUTSTANDING.value)):
+            assert (await memory.master.write(base, bytes(width))).resp == expected
+            assert (await memory.master.read(base, width)).resp == expected
 
 
 @cocotb.test()
