@@ -170,8 +170,17 @@ def _tile(group: QuantisedGroup, span: slice, first: int, keys: Tensor, options:
         tau=options.tau, fused=options.fused, skip=options.skip, octaves=options.octaves, partial=partial)
 
 
-def prefill_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
-    """All tiles of a prefill in the order of the waves, each with its golden result."""
+@dataclass(frozen=True)
+class Job:
+    """A tile where the plan puts it, before anything is computed; see :class:`Placed`."""
+
+    engine: int
+    head: int
+    token: int
+    tile: TileJob
+
+
+def _prefill_jobs(system: SystemConfig, call: Call) -> Iterator[Job]:
     cfg, plan = system.engine, call.prefill(system)
     step, size = tokens_per_tile(cfg, call.group), cfg.keys_per_block
     groups = [padded(group, size) for group in call.groups]
@@ -180,19 +189,32 @@ def prefill_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
         for engine, number in sorted(wave.tiles.items()):
             keys = key_order(schedule, plan.blocks(number) * size, size)
             span = slice(number * step, min((number + 1) * step, call.tokens))
-            tile = _tile(groups[wave.head], span, call.first, keys, call.options, False)
-            yield Placed(engine, wave.head, span.start, tile, run_tile(cfg, tile))
+            yield Job(engine, wave.head, span.start, _tile(groups[wave.head], span, call.first, keys, call.options, False))
 
 
-def decode_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
-    """All partial tiles of a decode in the order of the waves, each with its golden result."""
-    cfg, size = system.engine, system.engine.keys_per_block
+def _decode_jobs(system: SystemConfig, call: Call) -> Iterator[Job]:
+    size = system.engine.keys_per_block
     groups = [padded(group, size) for group in call.groups]
     for wave in call.decode(system).waves():
         for engine, part in sorted(wave.items()):
             keys = torch.arange(part.blocks.start * size, part.blocks.stop * size)
             tile = _tile(groups[part.head], slice(0, call.tokens), call.first, keys, call.options, True)
-            yield Placed(engine, part.head, 0, tile, run_tile(cfg, tile))
+            yield Job(engine, part.head, 0, tile)
+
+
+def tile_jobs(system: SystemConfig, call: Call) -> Iterator[Job]:
+    """All tiles of a call, partial ones of a decode, in the order of the waves.
+
+    Raises:
+        FcimError: the call does not fit the accelerator.
+    """
+    return _prefill_jobs(system, call) if call.split is None else _decode_jobs(system, call)
+
+
+def placed_tiles(system: SystemConfig, call: Call) -> Iterator[Placed]:
+    """The same, each with its golden result."""
+    for job in tile_jobs(system, call):
+        yield Placed(job.engine, job.head, job.token, job.tile, run_tile(system.engine, job.tile))
 
 
 def golden(system: SystemConfig, call: Call) -> tuple[Tensor, list[Placed]]:
@@ -207,12 +229,11 @@ def golden(system: SystemConfig, call: Call) -> tuple[Tensor, list[Placed]]:
         tokens = rows.reshape(-1, call.group, rows.shape[-1])
         out[head * call.group : (head + 1) * call.group, token : token + len(tokens)] = tokens.transpose(0, 1)
 
+    placed = list(placed_tiles(system, call))
     if call.split is None:
-        placed = list(prefill_tiles(system, call))
         for one in placed:
             put(one.head, one.token, one.result.out)
     else:
-        placed = list(decode_tiles(system, call))
         for head in range(len(call.groups)):
             parts = [one.result.partial for one in placed if one.head == head and one.result.partial is not None]
             put(head, 0, merged_output(parts)[0])
