@@ -7,7 +7,7 @@ wire to the memories of S, P and partial sums, which are taken to lie beside the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,11 +25,23 @@ COUNTS = ("cycles", "macro_input_rows", "bit_products", "cell_bits_written", "sc
 elements, not rows, are divided. ``buffer_read_bytes:KIND`` and ``buffer_written_bytes:KIND`` are shares of a total."""
 
 BUFFERS = ("buffer_read_bytes", "buffer_written_bytes")
-NEAR = ("S", "P", "O partial")
 CODE_BITS = 8
 PROB_BITS = 8
 SUM_BITS = 25           # of a row sum: 2^17 probabilities of 8 bits
 O_BITS = 32
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a design's kinds of buffer bytes are: ``near`` the macros, so that they use no bus, or ``leaving`` the chip by the
+    queues, so that they use the bus and no buffer; all others lie in the buffer and travel."""
+
+    near: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+
+
+UNFUSED = Places(near=("S", "P", "O"))                                  # its O are partial sums
+KV_STATIONARY = Places(near=("O_partial", "state"), leaving=("O",))
 
 
 def _shares(counts: Mapping[str, int], total: str) -> dict[str, int]:
@@ -37,9 +49,9 @@ def _shares(counts: Mapping[str, int], total: str) -> dict[str, int]:
     return {name.partition(":")[2]: value for name, value in counts.items() if name.startswith(f"{total}:")}
 
 
-def baseline_events(counts: Mapping[str, int], qk_pairs: int, pv_pairs: int, useful_macs: int, *, prob_bits: int = PROB_BITS,
-                    sum_bits: int = SUM_BITS, o_bits: int = O_BITS, near: Collection[str] = NEAR, dram_read_bytes: int = 0,
-                    dram_written_bytes: int = 0) -> Events:
+def baseline_events(counts: Mapping[str, int], qk_pairs: int, pv_pairs: int, useful_macs: int, places: Places = Places(), *,
+                    prob_bits: int = PROB_BITS, sum_bits: int = SUM_BITS, o_bits: int = O_BITS, dram_read_bytes: int = 0,
+                    dram_written_bytes: int = 0, filled_bytes: int | None = None, out_bytes: int = 0) -> Events:
     """Events of a baseline's run.
 
     Args:
@@ -47,8 +59,9 @@ def baseline_events(counts: Mapping[str, int], qk_pairs: int, pv_pairs: int, use
         qk_pairs: pairs of set bits of QK^T (see :func:`group_pairs`). pv_pairs: of PV.
         useful_macs: products that causality leaves, QK^T and PV.
         prob_bits: width of p. sum_bits: of a row sum. o_bits: of an element of O outside the macros.
-        near: kinds of buffer bytes that lie beside the macros, so that they use no bus.
         dram_read_bytes: bytes from memory outside the chip. dram_written_bytes: to it; both pass queues as the accelerator's do.
+        filled_bytes: of those read, that are written into the buffer; by default all. ``counts`` does not have them.
+        out_bytes: bytes of O that leave the chip and that ``counts`` does not have; they use the bus.
 
     Raises:
         FcimError: a count is missing or unknown, bytes by kind do not add up, or there are more pairs than the counts allow.
@@ -58,12 +71,13 @@ def baseline_events(counts: Mapping[str, int], qk_pairs: int, pv_pairs: int, use
     if missing or unknown:
         raise FcimError(f"the baseline's counts {f'lack {missing[0]}' if missing else f'have an unknown {unknown[0]}'}; "
                         f"give {', '.join(COUNTS)}")
-    far = 0
+    far, inside = out_bytes, []
     for total in BUFFERS:
         shares = _shares(counts, total)
         if shares and sum(shares.values()) != counts[total]:
             raise FcimError(f"{total} of the baseline are {counts[total]}, by kind {sum(shares.values())}; count both alike")
-        far += sum(value for kind, value in shares.items() if kind not in near) if shares else counts[total]
+        far += counts[total] - sum(shares.get(kind, 0) for kind in places.near)
+        inside.append(counts[total] - sum(shares.get(kind, 0) for kind in places.leaving))
     if qk_pairs + pv_pairs > CODE_BITS * counts["bit_products"]:
         raise FcimError(f"{qk_pairs + pv_pairs} pairs of set bits exceed {CODE_BITS} for each of {counts['bit_products']} "
                         "bit_products; count both of the same operands")
@@ -75,7 +89,7 @@ def baseline_events(counts: Mapping[str, int], qk_pairs: int, pv_pairs: int, use
         cell_bits_written=counts["cell_bits_written"], score_scales=counts["score_scales"], comparisons=counts["comparisons"],
         exponentials=exponentials, weigh_bit_products=exponentials * prob_bits * V_MULT_BITS,
         sum_adder_bits=exponentials * sum_bits, divisions=counts["normalised"],
-        buffer_read_bytes=counts["buffer_read_bytes"], buffer_written_bytes=counts["buffer_written_bytes"],
+        buffer_read_bytes=inside[0], buffer_written_bytes=inside[1] + (dram_read_bytes if filled_bytes is None else filled_bytes),
         stage_read_bytes=dram, stage_written_bytes=dram, bus_bits=8 * far,
         dram_read_bytes=dram_read_bytes, dram_written_bytes=dram_written_bytes)
 

@@ -19,7 +19,7 @@ class Events:
         inner_pairs: pairs of set bits that meet in macros of inner products: for each product the set bits of the streamed
             operand's code times those of the stored one's, as the array sees them (offset binary for signed bytes, p as it is).
         outer_pairs: the same in macros of outer products.
-        accumulator_bits_read: bits read from the local memories of accumulators. accumulator_bits_written: written.
+        accumulator_bits_read: bits read from the local memories of accumulators. accumulator_bits_written: written to them.
         o_adder_bits: bits of adders that add to O outside an array: adders times their width.
         o_shift_bits: bits of O that pass a shifter because their row is rescaled.
         cell_bits_written: bits of memory cells of macros that are written.
@@ -30,11 +30,11 @@ class Events:
         sum_adder_bits: bits of adders of row sums.
         divisions: elements of O divided by their row's sum.
         local_bits_read: bits read from other small memories beside the macros (scores and rows that wait). local_bits_written:
-            written.
-        buffer_read_bytes: bytes read from the large buffer on the chip. buffer_written_bytes: written.
-        stage_read_bytes: bytes read from queues between the chip's bus port and its parts. stage_written_bytes: written.
+            written to them.
+        buffer_read_bytes: bytes read from the large buffer on the chip. buffer_written_bytes: written to it.
+        stage_read_bytes: bytes read from queues between the chip's bus port and its parts. stage_written_bytes: written to them.
         bus_bits: bits that travel between the buffer or the queues and the macros, each once however many take it.
-        dram_read_bytes: bytes read from memory outside the chip. dram_written_bytes: written.
+        dram_read_bytes: bytes read from memory outside the chip. dram_written_bytes: written to it.
     """
 
     cycles: float = 0

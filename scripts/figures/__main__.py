@@ -17,6 +17,7 @@ import torch
 from models.errors import FcimError, run_cli
 from scripts.figures import (
     attention,
+    energy,
     engine,
     gates,
     memories,
@@ -74,6 +75,11 @@ def all_figures() -> dict[str, Figure]:
         "system-plan": Figure(system.system_plan, ("system-plan",)),
         "system-model": Figure(system.system_model, ("system-model",)),
         "system-runs": Figure(system.system_runs, ("system-runs", "system-traffic"), reports.SYSTEM),
+        "energy-constants": Figure(energy.constants, ("energy-constants", "energy-formula")),
+        "energy-netlists": Figure(energy.netlists, ("energy-netlists",)),
+        "energy-bits": Figure(energy.bits, ("energy-bits",)),
+        "energy-shapes": Figure(energy.shapes, ("energy-shapes",)),
+        "energy-calls": Figure(energy.accelerator, ("energy-calls", "energy-parts", "energy-swings")),
         "registers": Figure(registers.registers, ("registers",)),
         "descriptor": Figure(registers.descriptor, ("descriptor", "statuses")),
         "jobs": Figure(engine.jobs),

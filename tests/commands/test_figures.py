@@ -31,7 +31,7 @@ from scripts.studies.schedules.rows import Row
 from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
 CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "memories", "jobs", "bench-sim", "bench-attention",
-         "head-stats", "sim")
+         "head-stats", "sim", "energy-constants", "energy-netlists")
 
 
 def page(text: str) -> Page:

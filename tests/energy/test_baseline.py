@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.energy.baseline import COUNTS, baseline_events, group_pairs
+from models.energy.baseline import COUNTS, KV_STATIONARY, UNFUSED, Places, baseline_events, group_pairs
 from models.energy.constants import load_constants
 from models.energy.events import Events
 from models.energy.formula import energy
@@ -37,22 +37,23 @@ PLAIN = {
     "buffer_read_bytes": 1000, "buffer_written_bytes": 700,
 }
 BY_KIND = {
-    "buffer_read_bytes:Q": 200, "buffer_read_bytes:K": 300, "buffer_read_bytes:S": 250, "buffer_read_bytes:O partial": 250,
+    "buffer_read_bytes:Q": 200, "buffer_read_bytes:K": 300, "buffer_read_bytes:S": 250, "buffer_read_bytes:O_partial": 250,
     "buffer_written_bytes:O": 64, "buffer_written_bytes:S": 236, "buffer_written_bytes:P": 400,
 }
 
 
 def test_by_hand() -> None:
-    events = baseline_events({**PLAIN, **BY_KIND}, 20_000, 7000, 5120, dram_read_bytes=500, dram_written_bytes=80)
+    places = Places(near=("S", "P", "O_partial"), leaving=("O",))
+    events = baseline_events({**PLAIN, **BY_KIND}, 20_000, 7000, 5120, places, dram_read_bytes=500, dram_written_bytes=80)
     assert events == Events(
         cycles=900, useful_macs=5120, inner_pairs=27_000, o_adder_bits=256 * 32, o_shift_bits=128 * 32, cell_bits_written=4096,
         score_scales=64, comparisons=64, exponentials=60, weigh_bit_products=60 * 8 * 4, sum_adder_bits=60 * 25, divisions=128,
-        buffer_read_bytes=1000, buffer_written_bytes=700, stage_read_bytes=580, stage_written_bytes=580,
+        buffer_read_bytes=1000, buffer_written_bytes=700 - 64 + 500, stage_read_bytes=580, stage_written_bytes=580,
         bus_bits=8 * (200 + 300 + 64), dram_read_bytes=500, dram_written_bytes=80)
     found = energy(events, load_constants())
     assert found.parts["inner product macros"] == pytest.approx(27_000 * 4.6875e-15)
     assert found.parts["accumulators"] == pytest.approx((8192 * 2.41 + 4096 * 5.4) * 1e-15)
-    assert found.parts["buffer"] == pytest.approx(1000 * 3.77e-12 + 700 * 4.02e-12)
+    assert found.parts["buffer"] == pytest.approx(1000 * 3.77e-12 + 1136 * 4.02e-12)
     assert found.parts["softmax"] == pytest.approx(64 * 1.515e-12 + 60 * 0.6e-12 + (1920 * 1.56 + 1500 * 2.41) * 1e-15)
     assert found.parts["outer product macros"] == found.parts["local memories"] == 0
 
@@ -61,8 +62,19 @@ def test_widths_are_chosen() -> None:
     events = baseline_events(PLAIN, 1, 1, 1, prob_bits=12, sum_bits=20, o_bits=16)
     assert (events.weigh_bit_products, events.sum_adder_bits) == (60 * 48, 60 * 20)
     assert (events.o_adder_bits, events.o_shift_bits) == (256 * 16, 128 * 16)
-    assert events.bus_bits == 8 * 1700      # where no kinds are told, all goes over the bus
-    assert baseline_events({**PLAIN, **BY_KIND}, 1, 1, 1, near=()).bus_bits == 8 * 1700
+
+
+def test_places() -> None:
+    """Where no kinds or places are told, all lies in the buffer and goes over the bus."""
+    def moved(counts: dict[str, int], *places: Places, **bytes_: int) -> tuple[float, ...]:
+        events = baseline_events(counts, 1, 1, 1, *places, **bytes_)
+        return events.buffer_read_bytes, events.buffer_written_bytes, events.bus_bits / 8
+
+    assert moved(PLAIN) == moved({**PLAIN, **BY_KIND}) == moved(PLAIN, UNFUSED) == (1000, 700, 1700)
+    assert moved({**PLAIN, **BY_KIND}, UNFUSED) == (1000, 700, 1700 - 250 - 236 - 400 - 64)
+    assert moved({**PLAIN, **BY_KIND}, KV_STATIONARY) == (1000, 700 - 64, 1700 - 250)
+    assert moved(PLAIN, dram_read_bytes=30, filled_bytes=20, out_bytes=7) == (1000, 720, 1707)
+    assert moved(PLAIN, dram_read_bytes=30) == (1000, 730, 1700)
 
 
 @pytest.mark.parametrize(("counts", "message"), [
