@@ -22,6 +22,8 @@ from models.system.config import load_system
 from models.system.descriptor import DESCRIPTOR_BYTES
 from models.system.timeline import predict_call
 from models.tensors.attention_tensors import AttentionTensors
+from scripts.system.figures import FILL, OUT, STALLS, figures_of
+from tb.accelerator.run import CallRun
 
 TINY = load_system("tiny")
 DIM, SIZE = TINY.engine.head_dim, TINY.engine.keys_per_block
@@ -120,6 +122,14 @@ def test_a_call_against_the_other_models(name: str, seed: int) -> None:
     assert events.cycles == run.prediction.cycles
     assert events.dram_read_bytes == 16 * run.prediction.beats_read
     assert events.dram_written_bytes == 16 * run.prediction.beats_written
+    inside, acc = engine_events(TINY.engine, total), 16 + 10 + 8
+    passes = [-(-len(one.tile.q) // 4) for one in placed]        # of 4 rows
+    ran = [int(one.result.ran.sum()) for one in placed]
+    assert inside.o_shift_bits == sum(one.result.stats.rescaled_rows for one in placed) * DIM * acc > 0
+    assert inside.accumulator_bits_written == sum(4 * n * blocks for n, blocks in zip(passes, ran)) * DIM * acc
+    assert inside.accumulator_bits_read - inside.accumulator_bits_written == stats.rows * 4 * DIM * acc
+    assert inside.score_scales == inside.comparisons == sum(4 * n * len(one.tile.k) for n, one in zip(passes, placed))
+    assert inside.exponentials == sum(4 * n * blocks * SIZE for n, blocks in zip(passes, ran))
     if name.startswith("skip"):
         assert stats.skipped_blocks > 0 and total.run_scores < total.scores
 
@@ -186,3 +196,19 @@ def test_channels_that_are_padding_are_no_use(seed: int) -> None:
     half = accelerator_run(TINY, call, channels=DIM // 2).events
     whole = accelerator_run(TINY, call).events
     assert half == whole.replaced(useful_macs=whole.useful_macs / 2)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_bytes_are_those_of_the_report(name: str, seed: int) -> None:
+    """What ``make system`` says of a run that counts what the model in time does."""
+    call = random_call(seed, **CALLS[name])
+    run = accelerator_run(TINY, call)
+    timed = run.prediction
+    counters = [dict.fromkeys(STALLS, 0) | {"cycles": 0, "keys": 0, "blocks": 0, "skipped_blocks": 0} for _ in timed.counters]
+    figures = figures_of(TINY, call, CallRun([], timed.cycles, timed.beats_read, timed.beats_written, timed.k_blocks,
+                                             timed.v_blocks, counters, [], {}))
+    events, tables = run.events, SIZE * 20 // 8
+    assert (figures.cycles, figures.useful_macs) == (events.cycles, events.useful_macs)
+    assert (figures.dram_read, figures.dram_written) == (events.dram_read_bytes, events.dram_written_bytes)
+    assert figures.traffic[OUT].moved == events.buffer_read_bytes - timed.k_blocks * tables
+    assert figures.traffic[FILL].moved == events.buffer_written_bytes - loaded_blocks(TINY, call.shape) * tables
