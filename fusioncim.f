@@ -75,3 +75,16 @@ rtl/system/fcim_registers.v
 rtl/system/fcim_planner.v
 rtl/system/fcim_call_unit.v
 rtl/system/fcim_accelerator.v
+
+// fcim_kv_stationary: a prior design, to compare with
+rtl/baseline/fcim_delay.v
+rtl/baseline/fcim_passes.v
+rtl/baseline/fcim_kvs_load.v
+rtl/baseline/fcim_kvs_rows.v
+rtl/baseline/fcim_kvs_keys.v
+rtl/baseline/fcim_kvs_scores.v
+rtl/baseline/fcim_kvs_values.v
+rtl/baseline/fcim_kvs_maximum.v
+rtl/baseline/fcim_kvs_row_sum.v
+rtl/baseline/fcim_kvs_output.v
+rtl/baseline/fcim_kv_stationary.v

@@ -51,6 +51,9 @@ OTHER_TOPS += [("fcim_registers", f"ENGINES {engines}", {"ENGINES": engines}) fo
 OTHER_TOPS += [("fcim_planner", f"ENGINES {engines}", {"ENGINES": engines, "KEYS_PER_BLOCK": 8, "MAX_KEYS": keys,
                                                      "BUFFER_KEYS": keys})
                for engines, keys in ((1, 64), (4, 1024), (16, 131072))]
+OTHER_TOPS += [("fcim_kv_stationary", f"MACROS {macros}", {
+    "MACROS": macros, "ROWS": rows, "HEAD_DIM": 16, "BITS_PER_CYCLE": 2, "LANES": lanes, "O_COLUMNS": columns, "V_TILES": tiles,
+    "MAX_KEYS": 64, "MAX_ROWS": 16}) for macros, rows, lanes, columns, tiles in ((1, 32, 32, 16, 1), (2, 16, 4, 4, 2))]
 # yosys takes minutes for all blocks together, and reads each of them by itself anyway
 JOINED = [("fcim_accelerator", f"ENGINES {engines}", load_system("tiny").with_engines(engines).verilog_parameters())
           for engines in (1, 2, 4)]

@@ -44,6 +44,9 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
     "fcim_block_credits": {"SLOTS": 16, "BLOCKS": 256},
     "fcim_key_feed": {"WIDTH": 1062, "KEYS_PER_BLOCK": 16, "ROOM": 3, "AHEAD": 16},
     "fcim_request_head": {"BLOCK_BITS": 13, "REQUESTS": 16},
+    # of the design to compare with a small one
+    "fcim_kv_stationary": {"MACROS": 2, "ROWS": 16, "HEAD_DIM": 16, "BITS_PER_CYCLE": 2, "LANES": 4, "O_COLUMNS": 4, "V_TILES": 2,
+                           "MAX_KEYS": 128, "MAX_ROWS": 64},
     "fcim_call_unit": _SMALL_SYSTEM,
     "fcim_accelerator": _SMALL_SYSTEM,
 }

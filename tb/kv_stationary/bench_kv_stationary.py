@@ -1,0 +1,26 @@
+"""Programs of every kind on ``fcim_kv_stationary``: all bits, all counts and all cycles, as the models say.
+
+The file that FCIM_VECTORS names has them, see ``cases.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cocotb
+
+from tb.kv_stationary.agents import Cluster, read_cases
+
+BUDGET = 3_000_000
+
+
+@cocotb.test()
+@cocotb.parametrize(pattern=[cocotb.Param(value=name, name=name) for name in ("none", "gaps")])
+async def programs(dut: Any, pattern: str) -> None:
+    """One after the other; nothing of one is left when the next begins."""
+    cfg, cases = read_cases(os.environ["FCIM_VECTORS"])
+    cluster = Cluster(dut, cfg, pattern, BUDGET)
+    async with cluster.bench:
+        for case in cases:
+            await cluster.run(case)
