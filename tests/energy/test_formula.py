@@ -34,11 +34,12 @@ def test_by_hand() -> None:
     """A thousand products of 8 by 8 bits with half of them set in each kind of macro, and a byte from outside for each."""
     events = Events(useful_macs=2000, inner_pairs=16_000, outer_pairs=16_000, dram_read_bytes=1000)
     found = energy(events, CONSTANTS)
-    assert found.chip == pytest.approx(1000 * (75 + 91) * 1e-15) and found.dram == pytest.approx(64e-9)
-    assert found.tops_per_watt(2000) == pytest.approx(4000 / (1000 * 166e-15) / 1e12)
-    assert found.tops_per_watt(2000, dram=True) == pytest.approx(4000 / (166e-12 + 64e-9) / 1e12)
-    assert found.femtojoule_per_mac(2000) == pytest.approx(83) and found.femtojoule_per_mac(2000, True) == pytest.approx(32083)
-    assert found.per_token(4) == pytest.approx(found.total / 4) and found.per_token(4, dram=False) == pytest.approx(83e-12 / 2)
+    assert found.chip == pytest.approx(1000 * (75 + 90.24) * 1e-15) and found.dram == pytest.approx(64e-9)
+    assert found.tops_per_watt(2000) == pytest.approx(4000 / (1000 * 165.24e-15) / 1e12)
+    assert found.tops_per_watt(2000, dram=True) == pytest.approx(4000 / (165.24e-12 + 64e-9) / 1e12)
+    assert found.femtojoule_per_mac(2000) == pytest.approx(82.62)
+    assert found.femtojoule_per_mac(2000, dram=True) == pytest.approx(32082.62)
+    assert found.per_token(4) == pytest.approx(found.total / 4) and found.per_token(4, dram=False) == pytest.approx(82.62e-12 / 2)
 
 
 def test_events_add_up() -> None:
