@@ -88,3 +88,15 @@ rtl/baseline/fcim_kvs_maximum.v
 rtl/baseline/fcim_kvs_row_sum.v
 rtl/baseline/fcim_kvs_output.v
 rtl/baseline/fcim_kv_stationary.v
+// fcim_unfused: the first design that FusionCIM is compared with
+rtl/baseline/fcim_unfused_gate.v
+rtl/baseline/fcim_unfused_limit.v
+rtl/baseline/fcim_unfused_ones.v
+rtl/baseline/fcim_unfused_loader.v
+rtl/baseline/fcim_unfused_rows.v
+rtl/baseline/fcim_unfused_feed.v
+rtl/baseline/fcim_unfused_walk.v
+rtl/baseline/fcim_unfused_scores.v
+rtl/baseline/fcim_unfused_softmax.v
+rtl/baseline/fcim_unfused_sums.v
+rtl/baseline/fcim_unfused.v

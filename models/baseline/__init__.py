@@ -1,1 +1,1 @@
-"""Prior designs of compute-in-memory attention, built from the same blocks: what they compute, and when."""
+"""The designs that FusionCIM is compared with: what they compute, and when."""

@@ -36,6 +36,7 @@ OTHER_TOPS: Mapping[str, Mapping[str, int]] = {
                                "DATA_BITS": 512},
     "fcim_registers": {"ENGINES": 16},
     "fcim_planner": {"ENGINES": 16, "KEYS_PER_BLOCK": 16, "MAX_KEYS": 131072, "BUFFER_KEYS": 4096},
+    "fcim_unfused": {"MACROS": 4, "ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "LANES": 8, "PORT_BYTES": 64, "SLOTS": 64},
     # of the cluster what grows with its engines, of 16; beside those it is read with two small ones
     "fcim_sequencer": {"ENGINES": 16, "BLOCK_BITS": 13},
     "fcim_row_bus": {"ENGINES": 16, "WIDTH": 1044, "KEYS_PER_BLOCK": 16, "BLOCK_BITS": 13, "BASE_BITS": 8},

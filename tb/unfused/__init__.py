@@ -1,0 +1,1 @@
+"""Bench of ``fcim_unfused``."""
