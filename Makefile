@@ -49,7 +49,7 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth power registers figures test lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth power paper registers figures test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -121,6 +121,9 @@ synth: $(STAMP) ## every block as gates of a cell library: cells, area, longest 
 
 power: $(STAMP) ## fJ per operation from gates on real operands: arrays, softmax lanes, accumulator update, divider
 	@$(PY) -m scripts.power $(call flag,CONFIG,--config) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TOKENS,--tokens) $(call flag,TOP,--top) $(call flag,LIB,--lib) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
+
+paper: $(STAMP) ## the paper's claims beside what this project gives: time, bytes, energy against two baselines; report in build/paper
+	@$(PY) -m scripts.call paper $(call flag,TOKENS,--tokens) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,CONSTANTS,--constants) $(call flag,SEED,--seed) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
 
 registers: $(STAMP) ## write the C header and the Python model of the accelerator's registers from config/system/registers.rdl
 	@$(PY) -m scripts.registers

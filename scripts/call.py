@@ -19,11 +19,12 @@ COMMANDS = {
     "perplexity": "scripts.studies.language_model.perplexity", "generate": "scripts.studies.language_model.generate",
     "precision": "scripts.studies.language_model.precision", "bench-attention": "scripts.studies.language_model.bench",
     "capture": "scripts.capture", "bench-sim": "scripts.bench_sim", "efficiency": "scripts.efficiency",
-    "head-stats": "scripts.head_stats", "test": "pytest",
+    "head-stats": "scripts.head_stats", "paper": "scripts.paper", "test": "pytest",
 }
 ON_SIMULATORS = {"sim": ("icarus",), "system": ("verilator",), "waves": ("icarus",), "ablation": ("icarus",),
                  "bench-sim": ("icarus", "verilator")}
-WRITE_TO_BUILD = ("sim", "system", "waves", "ablation", "calibrate", "perplexity", "generate", "precision", "bench-sim")
+WRITE_TO_BUILD = ("sim", "system", "waves", "ablation", "calibrate", "perplexity", "generate", "precision", "bench-sim",
+                  "paper")
 
 
 def main() -> int:

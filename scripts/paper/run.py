@@ -1,0 +1,131 @@
+"""One run of ``make paper``: work everything out, print the tables, write the report."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from models.energy.constants import DEFAULT
+from models.tensors.source import load_tensors
+from scripts.flow.files import replaced
+from scripts.flow.html import render
+from scripts.flow.processes import shown
+from scripts.flow.progress import teller
+from scripts.flow.tables import Column, Table
+from scripts.flow.tool_versions import git_state, tool_versions
+from scripts.paper import charts, study
+from scripts.paper.options import lengths_of
+from scripts.paper.study import OURS, USUAL, Task
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAMES = ("report.json", "report.html", "time.png", "dram.png", "buffer.png", "energy.png", "sensitivity.png")
+MB = 1e6
+FIXTURE_TOKENS = 512
+
+
+def work(args: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """The whole study.
+
+    Raises:
+        FcimError: a length or the model cannot be used.
+    """
+    tasks = [Task(study.GEOMETRY, tokens, seed, study.RATES if tokens <= study.ALL_RATES else (USUAL,), args.constants)
+             for tokens in lengths_of(args.tokens)]
+    bar, told = teller()
+    done = 0
+
+    def one_more(task: Task) -> None:
+        nonlocal done
+        done += 1
+        told(f"{task.tokens:,} tokens", done, len(tasks))
+
+    with bar:
+        told("all designs at all lengths", 0, len(tasks))
+        parts = study.run_tasks(tasks, args.jobs, one_more)
+    found: dict[str, Any] = {name: [row for part in parts for row in part[name]] for name in ("times", "energy", "assumed")}
+    found["sensitivity"] = parts[-1]["sensitivity"]
+    print("counting rescales on real tensors ...", flush=True)
+    layers = load_tensors(args.checkpoint, layers="all", tokens=FIXTURE_TOKENS)
+    found["rescale_source"] = f"{layers[0].source['model']}, {len(layers)} layers, {layers[0].q.shape[1]} tokens"
+    found["rescales"] = study.count_rescales(layers)
+    found["accounting"] = study.accounts(seed)
+    found["layers"] = study.whole_layers(found["times"])
+    found["verdicts"] = study.verdicts(found)
+    return found
+
+
+def tables(found: dict[str, Any]) -> list[Table]:
+    """What is printed."""
+    claims = Table((Column("claim", text=True, key=True), Column("paper"), Column("by plain accounting"),
+                    Column("here", text=True), Column("it hangs on", text=True, rank=1)), "the paper's claims")
+    for row in found["verdicts"]:
+        claims.add(f"{row['where']}: {row['what']}", row["paper"], row["accounting"], row["here"], row["hangs"])
+    lengths = sorted({row["tokens"] for row in found["times"]})
+    usual = [row for row in found["times"] if row["gbs"] == USUAL]
+    many = Table((Column("design", text=True, key=True), *(Column(f"{t}") for t in lengths)),
+                 f"time over this project's, by tokens, {USUAL} GB/s (this project: ms)")
+    for design in dict.fromkeys(row["design"] for row in usual):
+        own = {row["tokens"]: row for row in usual if row["design"] == design}
+        many.add(design, *(f"{own[t]['milliseconds']:.3f}" if design == OURS else f"{own[t]['times']:.2f}" for t in lengths))
+    moved = Table((Column("design", text=True, key=True), *(Column(f"{t}: outside") for t in lengths),
+                   *(Column(f"{t}: buffer", rank=1) for t in lengths)), "MB moved, by tokens")
+    for design in dict.fromkeys(row["design"] for row in usual):
+        own = {row["tokens"]: row for row in usual if row["design"] == design}
+        moved.add(design, *(f"{own[t][key] / MB:.1f}" for key in ("dram_bytes", "buffer_bytes") for t in lengths))
+    last = lengths[-1]
+    cost = Table((Column("design", text=True, key=True), Column("mJ on chip"), Column("low to high"), Column("mJ with memory"),
+                  Column("TOPS/W on chip"), Column("TOPS/W with memory")), f"energy, {last:,} tokens, typical constants")
+    for row in found["energy"]:
+        if row["tokens"] == last:
+            cost.add(row["design"], f"{1e3 * row['typical']['chip']:.2f}",
+                     f"{1e3 * row['low']['chip']:.2f} to {1e3 * row['high']['chip']:.2f}", f"{1e3 * row['typical']['total']:.2f}",
+                     f"{row['typical']['tops_chip']:.1f}", f"{row['typical']['tops_total']:.1f}")
+    return [claims, many, moved, cost]
+
+
+def pictures(found: dict[str, Any]) -> dict[str, bytes]:
+    """The plots by file name."""
+    last = max(row["tokens"] for row in found["times"])
+    own = next(row for row in found["energy"] if row["design"] == OURS and row["tokens"] == last)
+    return {
+        "time.png": charts.ratios(found["times"], "cycles", f"time, {USUAL} GB/s"),
+        "dram.png": charts.ratios(found["times"], "dram_bytes", "bytes of the memory outside"),
+        "buffer.png": charts.ratios(found["times"], "buffer_bytes", "bytes of the buffer on the chip"),
+        "energy.png": charts.energies(found["energy"], last),
+        "sensitivity.png": charts.swings(found["sensitivity"], own["typical"]["chip"], last),
+    }
+
+
+def run(args: argparse.Namespace, seed: int) -> int:
+    """Everything after the options; gives the exit code.
+
+    Raises:
+        FcimError: anything the user can get wrong, in one line.
+    """
+    clock = time.monotonic()
+    found = work(args, seed)
+    given = [("TOKENS", args.tokens), ("MODEL", args.model), ("CHECKPOINT", None if args.model else args.checkpoint),
+             ("CONSTANTS", None if args.constants == DEFAULT else args.constants), ("SEED", seed)]
+    command = " ".join(["make paper", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
+    for table in tables(found):
+        table.show()
+        print()
+    drawn = pictures(found)
+    values = {"command": command, "seed": seed, "constants": args.constants, "seconds": round(time.monotonic() - clock, 1),
+              "versions": tool_versions(None), "git": git_state(), **found}
+    args.out.mkdir(parents=True, exist_ok=True)
+    with replaced(args.out, NAMES) as folder:
+        (folder / NAMES[0]).write_text(json.dumps(values, indent=1) + "\n")
+        (folder / NAMES[1]).write_text(render(TEMPLATES, "paper.html.j2", pictures={
+            name.removesuffix(".png"): base64.b64encode(data).decode() for name, data in drawn.items()},
+            lengths=sorted({row["tokens"] for row in found["times"]}), ours=OURS, usual=USUAL, short=charts.short, **values))
+        for name, data in drawn.items():
+            (folder / name).write_bytes(data)
+    paths = " and ".join(shown((args.out / name).resolve()) for name in NAMES[:2])
+    print(f"report: {paths}; repeat with: {command}")
+    return 0

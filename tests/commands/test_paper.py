@@ -1,0 +1,109 @@
+"""``make paper``: what it works out, prints and writes, on lengths that take seconds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from models.comparison.claims import CLAIMS
+from models.errors import FcimError
+from scripts.figures import paper as figures
+from scripts.paper import run as command
+from scripts.paper.options import parse_args
+from scripts.paper.study import DESIGNS, OURS, RATES, USUAL, VARIANTS, WITH_ENERGY
+
+LENGTHS = (64, 128)
+
+
+def options(out: Path, tokens: str = "128,64", constants: str = "28nm") -> argparse.Namespace:
+    return argparse.Namespace(tokens=tokens, constants=constants, jobs=1, checkpoint=None, model=None, out=out)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("paper") / "out"
+    assert command.run(options(out), 1) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_every_file_is_there(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(command.NAMES)
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 5 and "nan" not in page.lower().replace("base64", "")[:2000]
+    for claim in CLAIMS:
+        assert claim.where in page
+
+
+def test_every_design_is_there_at_every_length_and_speed(data: dict) -> None:
+    found = {(row["design"], row["tokens"], row["gbs"]) for row in data["times"]}
+    designs = [OURS, *(design.name for design in DESIGNS)]
+    expected = {(name, tokens, gbs) for name in designs for tokens in LENGTHS for gbs in RATES}
+    assert found == expected | {(name, tokens, USUAL) for name, _ in VARIANTS for tokens in LENGTHS}
+    counted = {row["design"] for row in data["energy"]}
+    assert counted == {OURS, *(name for name, _ in VARIANTS), *(design.name for design in WITH_ENERGY)}
+
+
+def test_ratios_are_those_of_the_cycles(data: dict) -> None:
+    own = {(row["tokens"], row["gbs"]): row["cycles"] for row in data["times"] if row["design"] == OURS}
+    for row in data["times"]:
+        assert row["times"] == row["cycles"] / own[row["tokens"], row["gbs"]]
+        assert row["milliseconds"] == pytest.approx(row["cycles"] / 400e3)
+
+
+def test_energies_add_up(data: dict) -> None:
+    for row in data["energy"]:
+        for level in ("low", "typical", "high"):
+            cost = row[level]
+            assert sum(cost["parts"].values()) == pytest.approx(cost["total"])
+            assert cost["total"] - cost["parts"]["DRAM"] == pytest.approx(cost["chip"])
+            assert cost["tops_chip"] == pytest.approx(2 * row["useful_macs"] / cost["chip"] / 1e12)
+        assert row["low"]["chip"] < row["typical"]["chip"] < row["high"]["chip"]
+    useful = {(row["tokens"], row["useful_macs"]) for row in data["energy"]}
+    assert len(useful) == len(LENGTHS), "designs are measured against different work"
+
+
+def test_a_layer_gains_less_than_its_attention(data: dict) -> None:
+    for row in data["layers"]:
+        between = sorted((1.0, row["times"]))
+        assert between[0] <= row["times_layer"] <= between[1] and between[0] <= row["times_projections"] <= between[1]
+
+
+def test_rescales_by_order(data: dict) -> None:
+    rows = {(row["schedule"], row["fused"], row["keys_per_block"]): row for row in data["rescales"]}
+    for size in (16, 64):
+        natural = rows["natural", False, size]
+        assert natural["maxima_saved"] == natural["integer_saved"] == 0
+        assert natural["integer"] <= natural["maxima"]
+        assert rows["diagonal_first", True, size]["integer"] <= natural["integer"]
+
+
+def test_each_claim_has_its_line(data: dict) -> None:
+    assert [(row["where"], row["paper"]) for row in data["verdicts"]] == [(claim.where, claim.text) for claim in CLAIMS]
+    assert all(row["here"] and row["hangs"] for row in data["verdicts"])
+    assert data["verdicts"][3]["accounting"] == "46.2 to 58.9 %"
+
+
+def test_the_pages_regions_come_from_the_report(data: dict) -> None:
+    data = data | {"layers": [row | {"tokens": 4096} for row in data["layers"]]}
+    pieces = figures.comparison(data)
+    assert [piece.region for piece in pieces] == list(figures.REGIONS)
+    assert {piece.page for piece in pieces} == {figures.PAGE}
+    accounting, = figures.accounting()
+    assert accounting.region == "paper-accounting"
+
+
+@pytest.mark.parametrize(("tokens", "constants", "message"), [
+    ("100", "28nm", "TOKENS = 100 is no multiple of 16; use whole query tiles, as in 256,512,1024"),
+    ("64", "/nowhere/mine.yaml", "CONSTANTS = '/nowhere/mine.yaml' is unknown")])
+def test_mistakes(tokens: str, constants: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(FcimError, match=message):
+        parse_args([f"--tokens={tokens}", f"--constants={constants}", f"--out={tmp_path / 'out'}"])
+    assert not list(tmp_path.iterdir()), "half a report was written"
