@@ -203,7 +203,7 @@ def load_cycles(cfg: KvConfig, load: Load) -> int:
 
 def rows_cycles(cfg: KvConfig, op: Rows) -> int:
     """Cycles from a rows operation to the next."""
-    return max(op.rows * cfg.step, HAZARD)
+    return (op.rows - 1) * cfg.step + max(cfg.step, HAZARD)     # its last row may be the next one's first
 
 
 def check(cfg: KvConfig, program: Program) -> list[int]:

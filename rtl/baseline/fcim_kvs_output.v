@@ -82,8 +82,9 @@ module fcim_kvs_output #(
         end
     end
     always @(posedge clk) begin : offset
-        reg [VP_LANE-1:0] u, ksum;
-        integer           m, c;
+        reg [O_COLUMNS*VP_LANE-1:0] chunk;
+        reg [VP_LANE-1:0]           u, ksum;
+        integer                     m, c;
         if (pass_valid) begin
             a_first_q <= row_first;
             a_last_q  <= row_last;
@@ -92,9 +93,10 @@ module fcim_kvs_output #(
             a_pass_q  <= pass;
             a_shift_q <= row_shift;
             for (m = 0; m < MACROS; m = m + 1) begin
-                ksum = {{(VP_LANE-WSUM_BITS-7){1'b0}}, ksums[m*WSUM_BITS +: WSUM_BITS], 7'd0};
+                chunk = cols[(m*HEAD_DIM + pass*O_COLUMNS)*VP_LANE +: O_COLUMNS*VP_LANE];
+                ksum  = {{(VP_LANE-WSUM_BITS-7){1'b0}}, ksums[m*WSUM_BITS +: WSUM_BITS], 7'd0};
                 for (c = 0; c < O_COLUMNS; c = c + 1) begin
-                    u = cols[(m*HEAD_DIM + pass*O_COLUMNS + c)*VP_LANE +: VP_LANE];
+                    u = chunk[c*VP_LANE +: VP_LANE];
                     a_terms_q[(m*O_COLUMNS + c)*VP_LANE +: VP_LANE] <=
                         (u - ksum) & {VP_LANE{col_valid[m]}};
                 end

@@ -4,7 +4,8 @@
 //
 // Latency:    An operation's first row is asked for in the cycle after it is accepted, and is there
 //             a cycle later.
-// Throughput: A row per STEP cycles, an operation per max(STEP * rows, HAZARD) cycles.
+// Throughput: A row per STEP cycles; from an operation's last row to the next one's first at least
+//             3, so that what is kept of a row is back before the row comes again.
 // Cuts:       s_rows_ready depends on s_rows_wait and registers; all else comes from registers.
 // Numbers:    s_rows_wait and loads_done modulo 2**16.
 `default_nettype none
@@ -49,7 +50,7 @@ module fcim_kvs_rows #(
 
     localparam STEP_BITS = (STEP > 1) ? $clog2(STEP) : 1;
     localparam LAST_PHASE = STEP - 1;
-    localparam [1:0] AGE_END = 2;                 // HAZARD - 1: in the third cycle
+    localparam [1:0] AGE_END = 2;                 // of a row in its third cycle
 
     reg                  busy_q, pads_q;
     reg [STEP_BITS-1:0]  phase_q;
@@ -64,8 +65,9 @@ module fcim_kvs_rows #(
     wire                 asks   = busy_q && (phase_q == 0) && (left_q != 0);
     wire                 final_row = (left_q == 1);
     wire                 no_more   = (left_q == 0) || (asks && final_row);
+    wire [1:0]           age    = asks ? 2'd0 : age_q;      // of the row that was asked for last
     wire                 turn   = (phase_q == LAST_PHASE[STEP_BITS-1:0]);
-    wire                 ends   = busy_q && no_more && (turn || pads_q) && (age_q == AGE_END);
+    wire                 ends   = busy_q && no_more && (turn || pads_q) && (age == AGE_END);
     wire                 accept = s_rows_valid && s_rows_ready;
     assign s_rows_ready = (!busy_q || ends) && !ahead[WAIT_BITS-1];
 
@@ -79,7 +81,6 @@ module fcim_kvs_rows #(
     always @(posedge clk) begin
         if (accept) begin
             phase_q <= {STEP_BITS{1'b0}};
-            age_q   <= 2'd0;
             pads_q  <= 1'b0;
             left_q  <= s_rows_rows;
             index_q <= s_rows_start;
@@ -89,7 +90,7 @@ module fcim_kvs_rows #(
             shift_q <= s_rows_shift;
         end else if (busy_q) begin
             phase_q <= turn ? {STEP_BITS{1'b0}} : phase_q + 1'b1;
-            age_q   <= (age_q == AGE_END) ? AGE_END : age_q + 1'b1;
+            age_q   <= (age == AGE_END) ? AGE_END : age + 1'b1;
             pads_q  <= pads_q || (turn && no_more);
             if (asks) begin
                 left_q  <= left_q - 1'b1;

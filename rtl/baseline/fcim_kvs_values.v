@@ -101,17 +101,18 @@ module fcim_kvs_values #(
     // ---- scaled, and collected to a row
     reg [ROWS*PROB_BITS-1:0] w_q;
     always @(posedge clk) begin : scale
-        reg [PRODUCT_BITS-1:0] product;
-        integer                l;
+        reg [LANES*PROB_BITS-1:0] w;
+        reg [PRODUCT_BITS-1:0]    product;
+        integer                   l;
         for (l = 0; l < LANES; l = l + 1) begin
             product = {{(PRODUCT_BITS-PROB_BITS){1'b0}}, p_q[l*PROB_BITS +: PROB_BITS]}
                     * ({{(PRODUCT_BITS-V_MULT_BITS){1'b0}}, v_mults[l*V_MULT_BITS +: V_MULT_BITS]}
                        + 1'b1)
                     + (1 << (V_MULT_BITS-1));
-            if (w_pass_valid) begin
-                w_q[(w_pass*LANES + l)*PROB_BITS +: PROB_BITS] <=
-                    product[V_MULT_BITS +: PROB_BITS];
-            end
+            w[l*PROB_BITS +: PROB_BITS] = product[V_MULT_BITS +: PROB_BITS];
+        end
+        if (w_pass_valid) begin
+            w_q[w_pass*LANES*PROB_BITS +: LANES*PROB_BITS] <= w;
         end
     end
 

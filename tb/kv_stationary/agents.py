@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from models.baseline.kv_program import (
     COUNTERS,
@@ -24,7 +24,7 @@ from models.baseline.kv_program import (
     timeline,
 )
 from tb.common.bench import Bench
-from tb.common.clock import cycle
+from tb.common.clock import cycle, reset
 from tb.common.pack import pack, pack_rows, unpack
 from tb.common.rng import rng
 from tb.kv_stationary import coverage
@@ -77,6 +77,8 @@ class Cluster:
         self.loads = self.bench.input("s_load", LOAD_FIELDS)
         self.rows = self.bench.input("s_rows", ROWS_FIELDS)
         self.board = self.bench.pulses("out", "out_valid", {name: f"out_{name}" for name in ("row", "data", "empty")})
+        self.monitors = [self.bench.monitors[name] for name in ("s_load", "s_rows")]
+        self.before = [0, 0]        # operations of each queue before the last reset
         self.case: Case | None = None
         self.kept: dict[str, dict[int, int]] = {"m": {}, "l": {}, "o": {}}
         self.reads: dict[str, bool] = dict.fromkeys(READ_FIELDS, True)
@@ -131,9 +133,37 @@ class Cluster:
         """The counters by their names."""
         return dict(zip(COUNTERS, unpack(int(self.dut.counters.value), len(COUNTERS), COUNTER_BITS).tolist(), strict=True))
 
-    async def run(self, case: Case) -> None:
-        """One program from an idle cluster to an idle one: every bit, every count and the cycle of everything."""
-        dut, edge, cfg = self.dut, RisingEdge(self.dut.clk), self.cfg
+    def _times(self, case: Case, done: list[int]) -> tuple[int, list[list[int]], list[list[int]], Timeline]:
+        """The cycle in which a program began, when each operation was offered and accepted, and when all should happen, from
+        there on. ``done``: operations before it."""
+        offers = [monitor.offers[n:] for monitor, n in zip(self.monitors, done, strict=True)]
+        begin = min(offers[0] + offers[1])
+        offers, accepted = ([[at - begin for at in some] for some in kind] for kind in
+                            (offers, [monitor.cycles[n:] for monitor, n in zip(self.monitors, done, strict=True)]))
+        return begin, offers, accepted, timeline(self.cfg, case.program, *([] if self.bench.pattern == "none" else offers))
+
+    def _expect(self, case: Case, begin: int, given: Iterable[tuple[int, int]]) -> None:
+        x = case.arrays
+        self.board.expect([{"row": row, "data": pack(x["out"][row], 16), "empty": int(x["empty"][row]), "cycle": begin + at}
+                           for at, row in given])
+        assert not self.board.pending(), f"rows of O do not come: {self.board}"
+
+    async def break_off(self, case: Case, cycles: int) -> None:
+        """A reset so many cycles after a program's last operation was accepted: what is on its way does not come."""
+        done = await self.begin(case)
+        await ClockCycles(self.dut.clk, cycles)
+        coverage.sample_reset(self.dut.idle.value == 0)
+        self.dut.rst_n.value = 0
+        at = cycle()
+        await RisingEdge(self.dut.clk)
+        begin, _, _, times = self._times(case, done)
+        self._expect(case, begin, [(after, row) for after, row in times.given if begin + after <= at])
+        await reset(self.dut)
+        self.before = [len(monitor.beats) for monitor in self.monitors]
+
+    async def begin(self, case: Case) -> list[int]:
+        """Offer a program to an idle cluster, until its last operation is accepted; how many were accepted before, per queue."""
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
         self.case = case
         for kept in self.kept.values():
             kept.clear()
@@ -142,16 +172,21 @@ class Cluster:
         dut.clear.value = 0
         await edge
         assert str(dut.idle.value) == "1", "it is not idle before a program"
-        monitors = [self.bench.monitors[name] for name in ("s_load", "s_rows")]
-        done = [len(monitor.beats) for monitor in monitors]
-        program = case.program
-        self.loads.append([{"bank": load.bank, "start": load.start, "keys": load.keys, "wait": self._wait(done[1], load.wait)}
-                           for load in program.loads])
-        if program.rows:
+        accepted = [len(monitor.beats) for monitor in self.monitors]
+        loads, rows = (now - before for now, before in zip(accepted, self.before, strict=True))
+        self.loads.append([{"bank": load.bank, "start": load.start, "keys": load.keys, "wait": self._wait(rows, load.wait)}
+                           for load in case.program.loads])
+        if case.program.rows:
             self.rows.append([{"bank": op.bank, "start": op.start, "rows": op.rows, "first": op.first, "last": op.last,
-                               "shift": case.shift, "wait": self._wait(done[0], op.wait)} for op in program.rows])
+                               "shift": case.shift, "wait": self._wait(loads, op.wait)} for op in case.program.rows])
         await self.loads.drain()
         await self.rows.drain()
+        return accepted
+
+    async def run(self, case: Case) -> None:
+        """One program from an idle cluster to an idle one: every bit, every count and the cycle of everything."""
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        done = await self.begin(case)
         await edge
         while dut.idle.value != 1:
             assert str(dut.idle.value) == "0", f"idle is {dut.idle.value}"
@@ -159,25 +194,18 @@ class Cluster:
         ended = cycle()
         for _ in range(SETTLE):
             await edge
-        offers, accepted = ([m.offers[n:] for m, n in zip(monitors, done, strict=True)],
-                            [m.cycles[n:] for m, n in zip(monitors, done, strict=True)])
-        begin = min(offers[0] + offers[1])
-        relative = [[at - begin for at in some] for some in offers]
-        expected = timeline(cfg, program, *([] if self.bench.pattern == "none" else relative))
+        begin, offers, accepted, expected = self._times(case, done)
         for name, found, wanted in zip(("loads", "operations on rows"), accepted,
                                        (expected.load_accepted, expected.rows_accepted), strict=True):
-            assert [at - begin for at in found] == list(wanted), f"{name} were accepted in other cycles"
-        x = case.arrays
-        self.board.expect([{"row": row, "data": pack(x["out"][row], 16), "empty": int(x["empty"][row]), "cycle": begin + at}
-                           for at, row in expected.given])
-        assert not self.board.pending(), f"rows of O do not come: {self.board}"
+            assert found == list(wanted), f"{name} were accepted in other cycles"
+        self._expect(case, begin, expected.given)
         self._check_kept(case)
         assert ended - begin == expected.end + 1, f"idle after {ended - begin} cycles, not {expected.end + 1}"
         counts = dict(case.counts) | {"cycles": expected.cycles}
         found_counts = self.counters()
         wrong = {name: (found_counts[name], counts[name]) for name in COUNTERS if found_counts[name] != counts[name]}
         assert not wrong, f"counters differ (found, expected): {wrong}"
-        self._cover(case, relative, expected)
+        self._cover(case, offers, expected)
 
     def _wait(self, before: int, wait: int) -> int:
         return (before + wait if wait else 0) & 0xFFFF
@@ -208,7 +236,7 @@ class Cluster:
         for op in program.rows:
             written = {load.bank: i for i, load in enumerate(program.loads[:op.wait])}
             load = program.loads[written[op.bank]]
-            coverage.sample_rows(op.first, op.last, op.rows * cfg.step < HAZARD)
+            coverage.sample_rows(op.first, op.last, cfg.step < HAZARD)
             visible = x["k_pos"][None, load.start:load.start + load.keys] <= x["q_pos"][op.start:op.start + op.rows, None]
             tiles = np.add.reduceat(visible, range(0, load.keys, cfg.rows), axis=1) > 0
             coverage.sample_tiles(tiles.sum(1), tiles.shape[1])

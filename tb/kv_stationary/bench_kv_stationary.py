@@ -10,6 +10,7 @@ from typing import Any
 
 import cocotb
 
+from tb.common.rng import rng
 from tb.kv_stationary.agents import Cluster, read_cases
 
 BUDGET = 3_000_000
@@ -23,4 +24,16 @@ async def programs(dut: Any, pattern: str) -> None:
     cluster = Cluster(dut, cfg, pattern, BUDGET)
     async with cluster.bench:
         for case in cases:
+            await cluster.run(case)
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut: Any) -> None:
+    """Rows are on their way and go nowhere; the next program is as a first one."""
+    cfg, cases = read_cases(os.environ["FCIM_VECTORS"])
+    cluster = Cluster(dut, cfg, "none", BUDGET)
+    draw = rng("moments")
+    async with cluster.bench:
+        for case in cases[:4]:
+            await cluster.break_off(case, int(draw.integers(1, cfg.written)))
             await cluster.run(case)

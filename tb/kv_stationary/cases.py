@@ -101,14 +101,17 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
 
 
 def _corner_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
-    """What others may miss: a bank that holds a key less and less, positions that descend, rows that see a tile or nothing,
-    maxima that rise by more than a shift can be, operations of one row, rows that are kept in the end."""
+    """What others may miss: a bank that holds fewer keys than before, a tile and no more of a span, positions that descend, rows
+    that see a tile or nothing, maxima that rise by more than a shift can be, a row again at once, rows that are kept."""
     span, n = cfg.span, 8
     keys = min(2 * span, cfg.max_keys)
     begin = keys - span
-    loads = (Load(0, 0, span), Load(0, 0, 1, 1), Load(1, begin, span, 0), Load(0, 0, max(span - 1, 1), 3))
+    loads = (Load(0, 0, span), Load(0, 0, 1, 1), Load(1, begin, span, 0), Load(0, 0, span - 1, 3),
+             Load(1, 0, cfg.rows, 4))
     rows = (Rows(0, n, n, True, True, 1), Rows(0, 0, n, True, False, 2), Rows(1, 0, n, False, False, 3),
-            *(Rows(0, 2, 1, False, False, 4) for _ in range(3)), Rows(0, 0, n - 2, False, True, 4))
+            Rows(1, n - 1, 1, False, False, 3), *(Rows(0, 2, 1, False, False, 4) for _ in range(3)),
+            Rows(0, 0, n - 2, False, True, 4),
+            Rows(1, n - 2, 1, False, True, 5))
     k_pos = np.arange(keys)[::-1]
     q_pos = np.concatenate([draw.integers(0, keys, 2 * n - 6), [0, keys - 1, keys - cfg.rows - 1] * 2])
     return Case("corners", Program(loads, rows), draw_operands(cfg, draw, np.maximum(q_pos, 0), k_pos, SPREADS[-1]))

@@ -17,9 +17,10 @@ COVERPOINTS = (
           axes=(("keys", ("some", "all")), ("longer", ("K", "V", "neither")))),
     point("kvs.wait", "What waits for the other queue", axes=(("what", ("a load", "rows")), ("waits", YES))),
     point("kvs.rows", "Operations on rows", axes=(("first", YES), ("last", YES))),
-    point("kvs.short", "An operation shorter than the way of a row's state", YES),
+    point("kvs.short", "Operations after which the next one waits until what is kept of a row is back", YES),
     point("kvs.tiles", "Tiles of which a row sees a key", ("none", "some", "all")),
     point("kvs.values", "What programs come across", ("a rescale", "a saturated score", "a row that sees nothing")),
+    point("kvs.reset", "What a reset finds", ("nothing", "rows on their way")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
@@ -63,3 +64,9 @@ def sample_counts(rescales: int, saturations: int, empty: int) -> None:
     """What a program came across."""
     for name, count in (("a rescale", rescales), ("a saturated score", saturations), ("a row that sees nothing", empty)):
         GROUP.sample("kvs.values", name, count)
+
+
+@sampler
+def sample_reset(busy: bool) -> None:
+    """A reset."""
+    GROUP.sample("kvs.reset", "rows on their way" if busy else "nothing")

@@ -17,7 +17,7 @@ from tb.common.mutation import check_fault
 from tb.kv_stationary.cases import KINDS, draw_case, write_cases
 
 TOP, BENCH = "fcim_kv_stationary", "tb.kv_stationary.bench_kv_stationary"
-TESTS = 2
+TESTS = 3
 SMALL = KvConfig(macros=2, rows=16, head_dim=16, bits_per_cycle=2, lanes=4, o_columns=4, v_tiles=2, max_keys=128, max_rows=64)
 # each part gives the pace once; a row per cycle; most macros; words of V for one tile and for four
 SETS = {
@@ -26,7 +26,7 @@ SETS = {
                          max_rows=64),
     "row-per-cycle": replace(SMALL, bits_per_cycle=8, lanes=16, o_columns=16, v_tiles=1),
     "one-lane": replace(SMALL, macros=4, head_dim=32, lanes=1, v_tiles=4),
-    "one-column": replace(SMALL, bits_per_cycle=8, lanes=8, o_columns=1),
+    "one-column": replace(SMALL, head_dim=64, bits_per_cycle=8, lanes=8, o_columns=1, v_tiles=1),
     "most-pairs": KvConfig(macros=16, rows=16, head_dim=16, bits_per_cycle=1, lanes=2, o_columns=2, v_tiles=4, max_keys=1024,
                            max_rows=64),
 }
@@ -99,6 +99,8 @@ FAULTS = {
     "adds-of-the-first": (CLUSTER, "o_start && !o_first};", "o_start};", "counters differ"),
     "a-cycle-less": (DELAY, "out_valid = valid_q[CYCLES-1];", "out_valid = valid_q[CYCLES-2];",
                      f"{VALUE}|idle after|nobody|{CYCLE}"),
+    "a-reset-forgets-less": (DELAY, "valid_q <= {CYCLES{1'b0}};", "valid_q <= (valid_q[0] === 1'bx) ? {CYCLES{1'b0}} : valid_q;",
+                             f"{VALUE}|nobody|not idle|beats came"),
     "a-pass-less": (PASSES, "LAST_NUMBER = PASSES - 1;", "LAST_NUMBER = PASSES - 2;", f"{VALUE}|idle after|budget|{CYCLE}"),
 }
 
@@ -107,14 +109,15 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     file, old, new, message = FAULTS[fault]
+    test = "reset_in_the_middle" if "reset" in fault else "programs/pattern=none"
     environment = prepare(SMALL, ("corners", *KINDS), seed, tmp_path)
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, SMALL.verilog_parameters(),
-                RunOptions(sim="icarus", seed=seed, testcase="programs/pattern=none", extra_env=environment))
+                RunOptions(sim="icarus", seed=seed, testcase=test, extra_env=environment))
 
 
 def test_a_row_that_comes_back_too_soon_is_found(seed: int, tmp_path: Path) -> None:
     cfg = SETS["row-per-cycle"]
     environment = prepare(cfg, ("corners",), seed, tmp_path)
-    check_fault(tmp_path, (ROWS, "(turn || pads_q) && (age_q == AGE_END);", "(turn || pads_q);"), CYCLE
+    check_fault(tmp_path, (ROWS, "(turn || pads_q) && (age == AGE_END);", "(turn || pads_q);"), CYCLE
                 + "|in which it is written|nobody has written|kept of row", TOP, BENCH, cfg.verilog_parameters(),
                 RunOptions(sim="icarus", seed=seed, testcase="programs/pattern=none", extra_env=environment))
