@@ -114,7 +114,13 @@ def _corner_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
             Rows(1, n - 2, 1, False, True, 5))
     k_pos = np.arange(keys)[::-1]
     q_pos = np.concatenate([draw.integers(0, keys, 2 * n - 6), [0, keys - 1, keys - cfg.rows - 1] * 2])
-    return Case("corners", Program(loads, rows), draw_operands(cfg, draw, np.maximum(q_pos, 0), k_pos, SPREADS[-1]))
+    q_pos[n - 1] = keys - 1
+    x = draw_operands(cfg, draw, np.maximum(q_pos, 0), k_pos, SPREADS[-1])
+    # the last row's scores are 0 with the one key, then 64 octaves more, and stay there: all before that is shifted out
+    x.q[n - 1], x.k[0], x.k[begin:] = 0, 0, 0
+    x.q[n - 1, 0], x.k[begin:, 0] = 64, 1 << x.shift - 20
+    x.q_mult[n - 1], x.k_mult[begin:] = 1 << 15, 1 << 15
+    return Case("corners", Program(loads, rows), x)
 
 
 def write_cases(path: Path, cfg: KvConfig, cases: Iterable[Case]) -> list[dict[str, int]]:

@@ -47,6 +47,13 @@ def test_kv_stationary(name: str, seed: int, tmp_path: Path) -> None:
     assert result.passed == TESTS
 
 
+def test_kv_stationary_as_synthesized(seed: int, tmp_path: Path) -> None:
+    """The macros' arrays in the text that synthesizers read."""
+    environment = prepare(SMALL, KINDS, seed, tmp_path)
+    options = RunOptions(seed=seed, fast_arrays=False, testcase="programs/pattern=none", extra_env=environment)
+    assert run_bench(TOP, BENCH, SMALL.verilog_parameters(), options).passed == 1
+
+
 @pytest.mark.parametrize(("given", "message"), [
     ({"macros": 3}, "MACROS_use_1_2_4_8_or_16"), ({"rows": 24}, "ROWS_use_16_32_64_or_128"),
     ({"head_dim": 24}, "HEAD_DIM_use_16_32_64_or_128"), ({"bits_per_cycle": 3}, "BITS_PER_CYCLE_use_1_2_4_or_8"),
