@@ -5,9 +5,9 @@
 // when is a program: operations of three queues, each of which waits for others to be complete.
 //
 // Latency:    Per operation and row as docs/baselines.md says, to the cycle.
-// Throughput: LOAD a row of cells per cycle; QK and PV a row per CYCLES_PER_INPUT cycles, or as long
-//             as its words of S or P take; SOFTMAX LANES keys per cycle.
-// Cuts:       Ports of the buffer give an address and take data a fixed cycle later; nothing stalls.
+// Throughput: LOAD a row of cells per cycle; QK and PV a row per CYCLES_PER_INPUT cycles, or as
+//             long as its words of S or P take; SOFTMAX LANES keys per cycle.
+// Cuts:       Ports of the buffer give an address and take data one cycle later; nothing stalls.
 // Numbers:    docs/baselines.md. Up to 65,536 keys of a row.
 `default_nettype none
 

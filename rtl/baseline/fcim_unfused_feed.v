@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_unfused_feed: rows of the operations QK and PV, one after the other, as inputs of the macros:
-// a row of Q for all of them, or a row of P, of which each group of COVER macros gets its keys.
+// fcim_unfused_feed: rows of the operations QK and PV, one after the other, as inputs of macros: a
+// row of Q for all of them, or a row of P, of which each group of COVER macros gets its keys.
 //
 // Latency:    P_WORDS + 2 cycles from a row's slot to its input.
 // Throughput: A row of Q per QK_SLOT cycles, of P per PV_SLOT cycles; operations without a gap.
@@ -126,8 +126,8 @@ module fcim_unfused_feed #(
     assign row_rd     = begins && values_q;
     assign row_rd_row = row_q;
 
-    // ---- what is under way: go_q[n] is high n + 1 cycles after a row's slot began. Three registers
-    // of what the row is, each held for a slot, reach from its first read to its input
+    // ---- what is under way: go_q[n] is high n + 1 cycles after a row's slot began. Three
+    // registers of what the row is, each held for a slot, reach from its first read to its input
     reg  [LEAD-1:0]     go_q;
     reg  [ROW_BITS-1:0] row1_q, row2_q, row3_q;
     reg  [KEY_BITS-1:0] base1_q, base2_q, base3_q, keys1_q, keys2_q, keys3_q, limit2_q, limit3_q;

@@ -5,7 +5,8 @@
 // Latency:    A completion counts from the next cycle on.
 // Throughput: An operation per cycle.
 // Cuts:       The count is a register; s_ready depends on s_valid, unit_ready and the waits.
-// Numbers:    Counts and waits modulo 2**16: an operation waits while count - wait is 2**15 or more.
+// Numbers:    Counts and waits modulo 2**16: an operation waits while count - wait is 2**15 or
+//             more.
 `default_nettype none
 
 module fcim_unfused_gate #(
