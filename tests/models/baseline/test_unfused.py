@@ -4,6 +4,7 @@ the page says."""
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +114,20 @@ def test_times() -> None:
     late = time_program(CFG, program, positions, [0, 0, 0, 500, 0])
     assert late.start == (0, 35, qk + 1, 500, 535)
     assert late.cycles == (softmax + 1) + 35 + (pv + DIVIDE - softmax)
+
+
+PAGE = [(256, 8, 64, 64, 16679, 27969), (512, 8, 64, 64, 33345, 76401), (2048, 8, 64, 256, 329859, 548529),
+        (8192, 8, 64, 256, 4458627, 7732881), (8192, 16, 128, 256, 2363533, 4632465), (8192, 32, 128, 512, 1990817, 3695825)]
+
+
+@pytest.mark.parametrize(("tokens", "macros", "lanes", "block", "cycles", "serial"), PAGE)
+def test_the_page_s_table(tokens: int, macros: int, lanes: int, block: int, cycles: int, serial: int) -> None:
+    cfg, positions = UnfusedConfig(macros=macros, lanes=lanes), np.arange(tokens).repeat(4)
+    one_by_one = Plan(block=block, serial=True, ahead=False, resident=False, ping_pong=False)
+    for plan, expected in ((Plan(block=block), cycles), (one_by_one, serial)):
+        assert time_program(cfg, write_program(cfg, plan, positions, tokens, 38), positions).cycles == expected
+    line = f"| {tokens:,} | {macros} | {lanes} | {block} | {cycles:,} | {serial:,} |"
+    assert line in (Path(__file__).parents[3] / "docs" / "baselines.md").read_text()
 
 
 # ---- what is refused
