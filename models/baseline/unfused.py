@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.baseline.unfused_program import COUNTERS, Load, Program, Pv, Qk, Softmax, UnfusedConfig, limits
+from models.baseline.unfused_program import COUNTERS, Load, Program, Pv, Qk, Softmax, UnfusedConfig, limits, macros_of
 from models.baseline.unfused_timing import Timing, counts_of, time_program
 from models.errors import FcimError
 from models.hardware.config import Z_FRAC
@@ -302,6 +302,35 @@ def count_program(cfg: UnfusedConfig, program: Program, positions: np.ndarray, t
         for name, count in counts_of(cfg, op, positions).items():
             counters[name] += count
     return counters | {"cycles": timing.cycles}
+
+
+def bits_of_program(cfg: UnfusedConfig, program: Program, positions: np.ndarray, q_bits: np.ndarray,
+                    p_bits: np.ndarray) -> tuple[int, int]:
+    """The counter ``input_bits`` and the bit products of a program that does attention, without doing it.
+
+    Args:
+        q_bits: set bits of each row of Q in offset binary, int64 [R]. p_bits: of each row of P, int64 [R].
+    """
+    used = np.zeros((2, cfg.macros), dtype=np.int64)
+    # every byte of P meets all elements of O once
+    bits, products = int(p_bits.sum()) * cfg.cover * cfg.parts, int(p_bits.sum()) * cfg.head_dim
+    for op in program:
+        if isinstance(op, Load):
+            for place, macro in enumerate(macros_of(cfg, op)):
+                used[op.bank, macro] = min(cfg.rows, op.count - place * cfg.rows)
+        elif isinstance(op, Qk):
+            driven, ones = -(-limits(positions, op) // cfg.rows), q_bits[op.row:op.row + op.count]
+            met = np.concatenate([[0], used[op.bank].cumsum()])
+            bits, products = bits + int((ones * driven).sum()), products + int((ones * met[driven]).sum())
+    return bits, products
+
+
+def events_of_program(cfg: UnfusedConfig, program: Program, positions: np.ndarray, q_bits: np.ndarray,
+                      p_bits: np.ndarray) -> dict[str, int]:
+    """:func:`events` of a whole head group by the model in time alone, for heads too long to compute; arguments as above."""
+    timing = time_program(cfg, program, positions, check=False)
+    products = bits_of_program(cfg, program, positions, q_bits, p_bits)[1]
+    return events(cfg, count_program(cfg, program, positions, timing), products)
 
 
 def rows_of(cfg: UnfusedConfig, result: Result, count: int) -> Tensor:

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.baseline.unfused import S_MASKED, Operands, attention, events, load_score, rows_of, run_program, store_score
+from models.baseline.unfused import (
+    S_MASKED,
+    Operands,
+    attention,
+    bits_of_program,
+    events,
+    events_of_program,
+    load_score,
+    rows_of,
+    run_program,
+    set_bits,
+    store_score,
+)
 from models.baseline.unfused_program import Load, Operation, Plan, Pv, Qk, Softmax, UnfusedConfig, write_program
 from models.baseline.unfused_timing import DIVIDE, time_program
 from models.errors import FcimError
@@ -185,6 +197,19 @@ def test_too_much() -> None:
 
 
 # ---- counts
+@pytest.mark.parametrize("kind", ["prefill", "chunk", "decode"])
+def test_events_without_values(kind: str, seed: int) -> None:
+    """From the set bits of rows alone, whatever the plan and however many parts a row of O has."""
+    for cfg in (CFG, replace(CFG, macros=1), replace(CFG, macros=32, port_bytes=64)):
+        x = operands(seed, kind)
+        program = write_program(cfg, draw_plan(np.random.default_rng([seed, 5]), cfg), x.numpy_positions, x.keys, x.shift)
+        result = golden(cfg, program, x)
+        q_bits, p_bits = (set_bits(rows).sum(-1).numpy() for rows in (x.q.long() + 128, result.p[0]))
+        given = (cfg, program, x.numpy_positions, q_bits, p_bits)
+        assert bits_of_program(*given) == (result.counters["input_bits"], result.bit_products)
+        assert events_of_program(*given) == events(cfg, result.counters, result.bit_products)
+
+
 def test_events(seed: int) -> None:
     """Counted from the definition: a decode of 4 rows over all of 75 keys, no plan keeps anything resident."""
     x = operands(seed, "decode", 4, 75)
