@@ -11,6 +11,8 @@ from models.baseline.unfused_timing import Timing
 from tb.common.coverage import BenchCoverGroup, numbers, points_of, sampler
 
 point = points_of("fcim_unfused")
+loader, limit, sums = (points_of(f"fcim_unfused_{name}") for name in ("loader", "limit", "sums"))
+softmax, of_rows = points_of("fcim_unfused_softmax"), points_of("fcim_unfused_rows")
 
 SEEN = ("none", "some", "all")
 SPANS = ("only", "first", "last", "between")     # 2 if it isn't first, and 1 if it isn't last
@@ -18,14 +20,19 @@ TOGETHER = {"load and macros": (0, 1), "load and softmax": (0, 2), "macros and s
 COVERPOINTS = (
     point("unfused.macros", "Macros", numbers(1, 2, 4, 8, 16, 32)),
     point("unfused.bits", "Bits of an input per cycle", numbers(1, 2, 4, 8)),
-    point("unfused.o_parts", "What one operation PV covers of a row of O", ("a part", "all")),
-    point("unfused.slot", "What a row waits for",
+    sums("unfused.o_parts", "What one operation PV covers of a row of O", ("a part", "all")),
+    points_of("fcim_unfused_feed")("unfused.slot", "What a row waits for",
           axes=(("operation", ("QK", "PV")), ("longest", ("the macros", "a port")))),
-    point("unfused.load", "Loads", axes=(("of", ("keys", "values")), ("bank", numbers(0, 1)), ("macros", ("some", "all")))),
-    point("unfused.seen", "Keys of a span that a row sees", axes=(("operation", ("QK", "SOFTMAX", "PV")), ("keys", SEEN))),
-    point("unfused.span", "Place of a span of PV in its rows", SPANS),
+    loader("unfused.load", "Loads", axes=(("of", ("keys", "values")), ("bank", numbers(0, 1)), ("macros", ("some", "all")))),
+    limit("unfused.seen", "Keys of a span that a row sees", axes=(("operation", ("QK", "SOFTMAX", "PV")), ("keys", SEEN))),
+    sums("unfused.span", "Place of a span of PV in its rows", SPANS),
+    of_rows("unfused.maximum", "Maxima of rows in an operation QK", ("begin", "go on")),
+    softmax("unfused.denominator", "Denominators of rows in an operation SOFTMAX", ("begin", "go on")),
+    points_of("fcim_unfused_walk")("unfused.words", "Words of S of a row of QK", ("one", "several")),
+    points_of("fcim_unfused_scores")("unfused.last_word", "Keys in the last word of a span", ("some", "all")),
+    points_of("fcim_unfused_ones")("unfused.driven", "Macros that a row of Q drives", SEEN),
     point("unfused.together", "Cycles with operations under way together", tuple(TOGETHER)),
-    point("unfused.offered", "When software offers an operation", ("before it can start", "late")),
+    points_of("fcim_unfused_gate")("unfused.offered", "When software offers an operation", ("before it can start", "late")),
     point("unfused.reset", "What goes before a program", ("nothing", "operations that a reset ended")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
@@ -37,6 +44,7 @@ def sample_config(cfg: UnfusedConfig) -> None:
     GROUP.sample("unfused.macros", str(cfg.macros))
     GROUP.sample("unfused.bits", str(cfg.bits_per_cycle))
     GROUP.sample("unfused.o_parts", "all" if cfg.parts == 1 else "a part")
+    GROUP.sample("unfused.words", "one" if cfg.s_words == 1 else "several")
     for name, slot in (("QK", cfg.qk_slot), ("PV", cfg.pv_slot)):
         GROUP.sample("unfused.slot", f"{name}, {'a port' if slot > cfg.cycles_per_input else 'the macros'}")
 
@@ -53,7 +61,14 @@ def sample_program(cfg: UnfusedConfig, program: Sequence[Operation], positions: 
         name = type(op).__name__.upper()
         for seen in limits(positions, op).tolist():
             GROUP.sample("unfused.seen", f"{name}, {SEEN[0 if not seen else 1 if seen < op.keys else 2]}")
-        if isinstance(op, Pv):
+        if isinstance(op, Qk):
+            GROUP.sample("unfused.maximum", "begin" if op.first else "go on")
+            GROUP.sample("unfused.last_word", "some" if op.keys % cfg.s_lanes else "all")
+            for macros in (-(-limits(positions, op) // cfg.rows)).tolist():
+                GROUP.sample("unfused.driven", SEEN[0 if not macros else 1 if macros < cfg.macros else 2])
+        elif isinstance(op, Softmax):
+            GROUP.sample("unfused.denominator", "begin" if op.first else "go on")
+        else:
             GROUP.sample("unfused.span", SPANS[(not op.first) * 2 + (not op.last)])
     busy = [np.zeros(max(timing.done) + 1, dtype=bool) for _ in range(3)]
     for op, start, done in zip(program, timing.start, timing.done, strict=True):
