@@ -1,4 +1,4 @@
-"""Coverpoints of ``fcim_kv_stationary`` and their samplers."""
+"""Coverpoints of ``fcim_kv_stationary`` and its parts, and their samplers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import numpy as np
 from tb.common.coverage import BenchCoverGroup, points_of, sampler
 
 point = points_of("fcim_kv_stationary")
+load, rows, keys, maximum = map(points_of, ("fcim_kvs_load", "fcim_kvs_rows", "fcim_kvs_keys", "fcim_kvs_maximum"))
 
 KINDS = ("overlapped", "serial", "row blocks", "resident", "chunk", "decode", "random", "corners")
 YES = ("no", "yes")
 COVERPOINTS = (
     point("kvs.program", "Kinds of programs", KINDS),
-    point("kvs.step", "What gives the pace of rows", ("macros", "lanes", "partial O")),
-    point("kvs.load", "Loads: how much of a span, and which port takes longer",
+    rows("kvs.step", "What gives the pace of rows", ("macros", "lanes", "partial O")),
+    load("kvs.load", "Loads: how much of a span, and which port takes longer",
           axes=(("keys", ("some", "all")), ("longer", ("K", "V", "neither")))),
     point("kvs.wait", "What waits for the other queue", axes=(("what", ("a load", "rows")), ("waits", YES))),
-    point("kvs.rows", "Operations on rows", axes=(("first", YES), ("last", YES))),
-    point("kvs.short", "Operations after which the next one waits until what is kept of a row is back", YES),
-    point("kvs.tiles", "Tiles of which a row sees a key", ("none", "some", "all")),
-    point("kvs.values", "What programs come across", ("a rescale", "a saturated score", "a row that sees nothing")),
+    rows("kvs.rows", "Operations on rows", axes=(("first", YES), ("last", YES))),
+    rows("kvs.short", "Operations after which the next one waits until what is kept of a row is back", YES),
+    keys("kvs.tiles", "Tiles of which a row sees a key", ("none", "some", "all")),
+    maximum("kvs.values", "What programs come across", ("a rescale", "a saturated score", "a row that sees nothing")),
     point("kvs.reset", "What a reset finds", ("rows on their way",)),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
