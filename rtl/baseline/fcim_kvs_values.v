@@ -104,12 +104,14 @@ module fcim_kvs_values #(
         reg [LANES*PROB_BITS-1:0] w;
         reg [PRODUCT_BITS-1:0]    product;
         integer                   l;
+        // a key that is not there has no multiplier either, whatever its word holds
         for (l = 0; l < LANES; l = l + 1) begin
             product = {{(PRODUCT_BITS-PROB_BITS){1'b0}}, p_q[l*PROB_BITS +: PROB_BITS]}
                     * ({{(PRODUCT_BITS-V_MULT_BITS){1'b0}}, v_mults[l*V_MULT_BITS +: V_MULT_BITS]}
                        + 1'b1)
                     + (1 << (V_MULT_BITS-1));
-            w[l*PROB_BITS +: PROB_BITS] = product[V_MULT_BITS +: PROB_BITS];
+            w[l*PROB_BITS +: PROB_BITS] = (p_q[l*PROB_BITS +: PROB_BITS] == 0)
+                ? {PROB_BITS{1'b0}} : product[V_MULT_BITS +: PROB_BITS];
         end
         if (w_pass_valid) begin
             w_q[w_pass*LANES*PROB_BITS +: LANES*PROB_BITS] <= w;
