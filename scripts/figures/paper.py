@@ -20,7 +20,7 @@ def accounting() -> list[Piece]:
     """Figs. 8 and 9 as two formulas each."""
     rows = [[reading.claim.where, reading.own.text, reading.other.text, *(exact(reading.saved(t), ".1f") for t in LENGTHS),
              reading.claim.text] for reading in READINGS]
-    return [Piece(PAGE, table(("figure", "its own", "the other", *(f"% less, {t:,}" for t in LENGTHS), "the paper"), rows, 2),
+    return [Piece(PAGE, table(("figure", "its own", "the other", *(f"% less, {t:,}" for t in LENGTHS), "the paper"), rows, 3),
                   "paper-accounting")]
 
 
@@ -79,7 +79,7 @@ def comparison(data: Data) -> list[Piece]:
                  near(row["integer"], ".2f", 0.01), near(row["integer_saved"], ".1f", 0.1)] for row in data["rescales"]]
     by_length = [f"{t:,}" for t in lengths]
     return [
-        Piece(PAGE, table(("claim", "paper", "by plain accounting", "here", "it hangs on"), claims, 1), "paper-claims"),
+        Piece(PAGE, table(("claim", "paper", "by plain accounting", "here", "it hangs on"), claims, 5), "paper-claims"),
         Piece(PAGE, table(("design", *by_length), _by_design(data, "times", ".2f", own="milliseconds")), "paper-time"),
         Piece(PAGE, table(("design", "tokens", *(f"{g:g} GB/s" for g in rates)), by_rate), "paper-rates"),
         Piece(PAGE, table(("assumption", *by_length), free), "paper-free"),
