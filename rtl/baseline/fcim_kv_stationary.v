@@ -37,11 +37,11 @@ module fcim_kv_stationary #(
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam SUM_BITS = 8 + $clog2(MAX_KEYS),   // sum of a row, unsigned
     localparam ACC_BITS = 32,                     // element of a partial O, signed
-    localparam O_PASSES = HEAD_DIM / O_COLUMNS,
+    localparam O_PASSES = HEAD_DIM / O_COLUMNS,  // cycles in which a row's O passes
     localparam O_ADDRESS_BITS = INDEX_BITS + $clog2(O_PASSES),  // index of a word of partial O
     localparam OUT_BITS = 16,                     // element of O, signed
-    localparam COUNTERS = 22,
-    localparam COUNTER_BITS = 48
+    localparam COUNTERS = 22,  // counters, in order of number
+    localparam COUNTER_BITS = 48  // bits of a counter
 ) (
     input  wire                             clk,
     input  wire                             rst_n,

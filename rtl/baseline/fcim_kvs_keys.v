@@ -17,14 +17,14 @@ module fcim_kvs_keys #(
     parameter  HEAD_DIM = 128, // elements of a head vector: 16, 32, 64 or 128
     parameter  POS_BITS = 14,                     // position, unsigned: 7 to 18
     parameter  BANK_BITS = 1,                     // index of a bank
-    localparam PASSES = ROWS / LANES,
+    localparam PASSES = ROWS / LANES,  // cycles in which a row's scores pass the lanes
     localparam PASS_BITS = (PASSES > 1) ? $clog2(PASSES) : 1,  // index of a pass
     localparam ROW_BITS = $clog2(ROWS),           // index of a key
     localparam COUNT_BITS = $clog2(ROWS + 1),     // number of keys
     localparam MULT_BITS = 16,                    // multiplier, unsigned
     localparam V_MULT_BITS = 4,                   // multiplier of a key's value - 1, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
-    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS
+    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS  // of a key beside its cells
 ) (
     input  wire                         clk,
 

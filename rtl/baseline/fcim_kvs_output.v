@@ -18,7 +18,7 @@ module fcim_kvs_output #(
     parameter  STEP = 8,       // cycles from a row to the next, at least
     parameter  INDEX_BITS = 15,                   // index of a row
     parameter  SUM_BITS = 21,                     // sum of a row, unsigned
-    localparam O_PASSES = HEAD_DIM / O_COLUMNS,
+    localparam O_PASSES = HEAD_DIM / O_COLUMNS,  // cycles in which a row's O passes
     localparam O_PASS_BITS = (O_PASSES > 1) ? $clog2(O_PASSES) : 1,  // index of a pass
     localparam O_ADDRESS_BITS = INDEX_BITS + $clog2(O_PASSES),  // index of a word of partial O
     localparam VP_LANE = 16 + $clog2(ROWS),       // sum over a tile, unsigned

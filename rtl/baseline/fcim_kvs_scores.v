@@ -16,7 +16,7 @@ module fcim_kvs_scores #(
     parameter  LANES = 8,      // keys of a pass: a power of two up to ROWS
     parameter  POS_BITS = 14,                     // position, unsigned: 7 to 18
     parameter  BANK_BITS = 1,                     // index of a bank
-    localparam PASSES = ROWS / LANES,
+    localparam PASSES = ROWS / LANES,  // cycles in which a row's scores pass the lanes
     localparam PASS_BITS = (PASSES > 1) ? $clog2(PASSES) : 1,  // index of a pass
     localparam ROW_BITS = $clog2(ROWS),           // index of a key
     localparam COUNT_BITS = $clog2(ROWS + 1),     // number of keys
@@ -28,7 +28,7 @@ module fcim_kvs_scores #(
     localparam Z_FRAC = 10,                       // fraction bits of a scaled score
     localparam ROW_MAX_BITS = Z_BITS - Z_FRAC,    // whole octaves, signed
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
-    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS,
+    localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS,  // of a key beside its cells
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
     localparam OPS_BITS = $clog2(8 * HEAD_DIM + 1),  // active bit-lines
     localparam PRODUCT_BITS = OPS_BITS + COUNT_BITS  // times keys

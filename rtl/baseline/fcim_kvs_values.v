@@ -18,7 +18,7 @@ module fcim_kvs_values #(
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  LANES = 8,      // keys of a pass: a power of two up to ROWS
     parameter  BANK_BITS = 1,                     // index of a bank
-    localparam PASSES = ROWS / LANES,
+    localparam PASSES = ROWS / LANES,  // cycles in which a row's scores pass the lanes
     localparam PASS_BITS = (PASSES > 1) ? $clog2(PASSES) : 1,  // index of a pass
     localparam DIM_BITS = $clog2(HEAD_DIM),       // index of an element
     localparam Z_BITS = 20,                       // scaled score, signed

@@ -19,7 +19,7 @@ module fcim_unfused #(
     parameter  LANES = 64,          // exponentials per cycle: 2, 4, ... PORT_BYTES / 2
     parameter  PORT_BYTES = 256,    // of S and of P per cycle: 4, 8, ... 256
     parameter  SLOTS = 1024,        // rows that are kept between passes: a power of two, 2 or more
-    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,
+    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,  // index of a macro
     localparam CELL_ROW_BITS = $clog2(ROWS) + MACRO_BITS + 1,  // rows of cells of all macros
     localparam WAIT_BITS = 16,      // operations of a queue, modulo
     localparam ROW_BITS = 16,       // number of a row
@@ -29,7 +29,7 @@ module fcim_unfused #(
     localparam SHIFT_BITS = 6,      // shift amount, unsigned
     localparam PART_BITS = 4,       // part of a row of O
     localparam CHUNK_BITS = PART_BITS + 3,                    // chunk of a row of O
-    localparam CYCLES_PER_INPUT = 8 / BITS_PER_CYCLE,
+    localparam CYCLES_PER_INPUT = 8 / BITS_PER_CYCLE,  // cycles of an input of a macro
     localparam COVER = (MACROS * ROWS > HEAD_DIM) ? HEAD_DIM / ROWS : MACROS,  // for a row of O
     localparam P_ROW = MACROS / COVER * HEAD_DIM,             // keys of a span of PV
     localparam P_WORD = (PORT_BYTES < P_ROW) ? PORT_BYTES : P_ROW,  // bytes of a word of P

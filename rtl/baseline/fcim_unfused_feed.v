@@ -24,7 +24,7 @@ module fcim_unfused_feed #(
     localparam SHIFT_BITS = 6,      // shift amount, unsigned
     localparam PART_BITS = 4,       // part of a row of O
     localparam SUM_BITS = 24,       // denominator
-    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + SHIFT_BITS + PART_BITS + 5
+    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + SHIFT_BITS + PART_BITS + 5  // beside a row
 ) (
     input  wire                       clk,
     input  wire                       rst_n,

@@ -14,13 +14,13 @@ module fcim_unfused_loader #(
     parameter  MACROS = 8,          // 1, 2, 4, 8, 16 or 32
     parameter  ROWS = 64,           // rows of cells of a macro
     parameter  HEAD_DIM = 128,      // cells of a row
-    localparam ROW_BITS = $clog2(ROWS),
-    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,
+    localparam ROW_BITS = $clog2(ROWS),  // index of a row of cells
+    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,  // index of a macro
     localparam CELL_ROW_BITS = ROW_BITS + MACRO_BITS + 1,   // rows of cells of all macros
     localparam KEY_BITS = 17,       // address of a row in the buffer
     localparam MULT_BITS = 16,      // multiplier, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),        // sum of HEAD_DIM bytes
-    localparam ENTRY_BITS = MULT_BITS + ELEM_SUM_BITS
+    localparam ENTRY_BITS = MULT_BITS + ELEM_SUM_BITS  // what is kept of a key beside its cells
 ) (
     input  wire                     clk,
     input  wire                     rst_n,

@@ -9,7 +9,7 @@
 
 module fcim_unfused_ones #(
     parameter  WIDTH = 8,          // bits: a power of two
-    localparam COUNT_BITS = $clog2(WIDTH + 1)
+    localparam COUNT_BITS = $clog2(WIDTH + 1)  // a count
 ) (
     input  wire [WIDTH-1:0]      bits,
     output wire [COUNT_BITS-1:0] count

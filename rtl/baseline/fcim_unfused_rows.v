@@ -10,7 +10,7 @@
 
 module fcim_unfused_rows #(
     parameter  SLOTS = 1024,        // rows: a power of two, 2 or more
-    localparam SLOT_BITS = $clog2(SLOTS),
+    localparam SLOT_BITS = $clog2(SLOTS),  // index of a slot
     localparam KEY_BITS = 17,       // position, unsigned
     localparam MAX_BITS = 8,        // running maximum, signed
     localparam SUM_BITS = 24        // denominator, unsigned

@@ -22,11 +22,11 @@ module fcim_unfused_scores #(
     localparam KEY_BITS = 17,       // position or number of keys
     localparam SHIFT_BITS = 6,      // shift amount, unsigned
     localparam MULT_BITS = 16,      // multiplier, unsigned
-    localparam ENTRY_BITS = MULT_BITS + ELEM_SUM_BITS,
+    localparam ENTRY_BITS = MULT_BITS + ELEM_SUM_BITS,  // what is kept of a key beside its cells
     localparam S_BITS = 16,         // score in S, signed
     localparam MAX_BITS = 8,        // running maximum, signed
-    localparam ROW_BITS = $clog2(ROWS),
-    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,
+    localparam ROW_BITS = $clog2(ROWS),  // index of a row of cells
+    localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,  // index of a macro
     localparam COUNT_BITS = $clog2(LANES + 1)               // lanes
 ) (
     input  wire                       clk,

@@ -20,7 +20,7 @@ module fcim_unfused_softmax #(
     localparam V_MULT_BITS = 4,     // scale of a value, unsigned
     localparam P_BITS = 8,          // probability, unsigned
     localparam SUM_BITS = 24,       // denominator, unsigned
-    localparam COUNT_BITS = $clog2(LANES + 1)
+    localparam COUNT_BITS = $clog2(LANES + 1)  // a count
 ) (
     input  wire                         clk,
     input  wire                         rst_n,

@@ -17,7 +17,7 @@ module fcim_unfused_sums #(
     parameter  COVER = 2,           // macros of a group: their rows are the elements of O here
     parameter  COLUMNS = 16,        // elements of a chunk
     parameter  WORD_BITS = 3,       // index of a word or of a chunk
-    localparam GROUPS = MACROS / COVER,
+    localparam GROUPS = MACROS / COVER,  // groups of macros with the same keys of V
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),             // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),        // sum of HEAD_DIM bytes
     localparam ROW_ID_BITS = 16,    // number of a row

@@ -14,8 +14,8 @@ module fcim_unfused_walk #(
     parameter  QK_WORDS = 4,           // words of a row of scores
     parameter  PV_WORDS = 8,           // chunks of a row of sums
     parameter  INFO_BITS = 8,          // what travels beside, bit 0: the row is of PV
-    localparam WORDS = (QK_WORDS > PV_WORDS) ? QK_WORDS : PV_WORDS,
-    localparam COUNT_BITS = (WORDS > 1) ? $clog2(WORDS) : 1
+    localparam WORDS = (QK_WORDS > PV_WORDS) ? QK_WORDS : PV_WORDS,  // words of a row
+    localparam COUNT_BITS = (WORDS > 1) ? $clog2(WORDS) : 1  // a count
 ) (
     input  wire                  clk,
     input  wire                  rst_n,

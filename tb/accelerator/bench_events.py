@@ -247,7 +247,8 @@ async def descriptor_cannot_be_read(dut: Any) -> None:
     world.bus.bad(beat)
     first, second, third = [await world.order("decode") for _ in range(3)]
     await world.judge(*first)
-    await with_timeout(world.bus.interrupt(), LIMIT * PERIOD_NS, "ns")
+    if not (await world.status())["halted"]:    # else its interrupt came with the first call's, and was taken with it
+        await with_timeout(world.bus.interrupt(), LIMIT * PERIOD_NS, "ns")
     status = await world.status()
     assert status["halted"] and not status["busy"], "the ring does not stand"
     assert await world.accelerator.read("ring_head") == 1

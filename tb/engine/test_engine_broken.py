@@ -110,7 +110,7 @@ FAULTS = {
     "scheduler-forgets-the-sink": Fault("DIAGONAL: order_q <= SINK", "DIAGONAL: order_q <= BETWEEN", ORDER, SCHEDULER),
     "scheduler-forgets-the-first-block": Fault("(order_q == ASCENDS) ? up_q : up_q + 1'b1", "up_q + 1'b1", ORDER, SCHEDULER),
     "queue-of-newest": Fault(".rd_address(rd_q[SLOT_BITS-1:0])", ".rd_address(wr_q[SLOT_BITS-1:0] - 1'b1)",
-                             "m_vreq: |asks for|cycle budget|changed|error_order|non-0/1", QUEUE),
+                             "m_vreq: |asks for|cycle budget|changed|error_order|is X", QUEUE),
     "queue-keeps-skipped": Fault("wire take  = s_decision_valid && s_decision_ready", "wire take  = m_vreq_valid && m_vreq_ready",
                                  "m_vreq: |asks for|cycle budget|changed|error_order", QUEUE),
     "queue-asks-while-full": Fault("m_kreq_valid = s_blk_valid && !full", "m_kreq_valid = s_blk_valid",

@@ -20,9 +20,9 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
 
 @pytest.mark.sample(6)
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("if (s_blk_joint) begin", "if (1'b1) begin", "running maxima|judged_zero|rescaled rows|non-0/1"),
+    ("if (s_blk_joint) begin", "if (1'b1) begin", "running maxima|judged_zero|rescaled rows|is X"),
     (".we(a_valid_q), .wr_address(a_pass_q)", ".we(a_valid_q && a_first_q), .wr_address(a_pass_q)",
-     "running maxima|rescaled rows|judged_zero|non-0/1"),
+     "running maxima|rescaled rows|judged_zero|is X"),
     ("seen || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
     ("own_visible && !(take", "!(take", "judged_zero"),
     ("$signed({{(OCTAVES_BITS+1-TAU_BITS){1'b0}}, s_blk_tau});", "$signed({(OCTAVES_BITS+1){1'b0}});", "judged_zero"),
@@ -38,5 +38,7 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
         "zero-by-the-old-maximum", "zero-by-the-candidate",
         "beyond-the-exact-limit", "no-octaves-skip-all", "octaves-ignored", "an-octave-too-few", "large-rescale-wraps"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
-    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12},
+    # with few bits of a probability the exact limit is near, so that given limits lie beyond it in any run
+    kept = (old, new) != ("s_blk_octaves != 0 && given < exact", "s_blk_octaves != 0")
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 12 if kept else 8},
                 RunOptions(seed=seed))

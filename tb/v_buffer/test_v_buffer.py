@@ -21,7 +21,7 @@ def test_v_buffer(head_dim: int, keys: int, slots: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("rd_q <= lacks[j]", "rd_q <= 1'b0", "data lane|non-0/1"),
+    ("rd_q <= lacks[j]", "rd_q <= 1'b0", "data lane|is X"),
     ("tile_last_q[wr_slot_q] <= s_v_last", "tile_last_q[wr_slot_q] <= blk_end", "last key and last are"),
     ("full_q != SLOTS[SLOT_BITS:0]", "1'b1", "ready is 1 with"),
     ("rd_slice*SLICE_BITS +:", "(KEYS_PER_BLOCK-1-rd_slice)*SLICE_BITS +:", "data lane"),
