@@ -56,7 +56,6 @@ class Reading(NamedTuple):
 
 OFF_CHIP_READING = Reading(OFF_CHIP, Linear(2, 6), Linear(5, 6))
 ON_CHIP_READING = Reading(ON_CHIP, Linear(2, 2), Linear(7, 0))
-READINGS = (OFF_CHIP_READING, ON_CHIP_READING)
 TILES = (16, 32, 64, 128)
 ON_CHIP_SEARCH, OFF_CHIP_SEARCH = 9, 11     # constants per row below these; per token 1 to 4 and 2 to 16
 

@@ -16,7 +16,7 @@ from models.comparison import accounting, linear
 from models.comparison.accelerator import NAME as OURS
 from models.comparison.accelerator import accelerator, accelerator_activity, peak, variant
 from models.comparison.chip import Layer, Memories, Outcome, layer_of
-from models.comparison.claims import CLAIMS, CLOCK_MHZ, EFFICIENCY, ENERGY, LATENCY, OFF_CHIP, ON_CHIP, RESCALES, SPEED
+from models.comparison.claims import EFFICIENCY, ENERGY, LATENCY, OFF_CHIP, ON_CHIP, RESCALES, SPEED
 from models.comparison.stationary import KvStationary, kv_stationary_chip
 from models.comparison.unfused import Unfused, unfused_chip
 from models.energy.constants import LEVELS, Constants, load_constants
@@ -253,11 +253,3 @@ def _verdict(claim: Any, account: str, simulated: str, hangs: str) -> dict[str, 
 def _ends(saved: dict[Any, float]) -> str:
     values = list(saved.values())
     return f"{values[0]:.1f} to {values[-1]:.1f} %"
-
-
-def claims() -> list[dict[str, Any]]:
-    """The claims as data."""
-    return [{**claim._asdict(), "text": claim.text} for claim in CLAIMS]
-
-
-CLOCK = f"{CLOCK_MHZ} MHz"

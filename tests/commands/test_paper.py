@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def data(folder: Path) -> dict:
 def test_every_file_is_there(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(command.NAMES)
     page = (folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 5 and "nan" not in page.lower().replace("base64", "")[:2000]
+    assert page.count("data:image/png;base64,") == 5
+    assert not re.search(r"\b(nan|inf)\b", re.sub(r'src="data:[^"]*"', "", page))
     for claim in CLAIMS:
         assert claim.where in page
 
