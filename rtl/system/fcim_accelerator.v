@@ -161,6 +161,8 @@ module fcim_accelerator #(
     reg                   resetting_q, core_rst_n_q;
     reg [SETTLE_BITS-1:0] settle_q;      // before bus_idle tells anything
     wire                  settled = &settle_q;
+    // with rst_n itself, for the bus' engines take commands from the edge after it on
+    wire                  core_rst_n = core_rst_n_q && rst_n;
     always @(posedge clk) begin
         if (!rst_n) begin
             resetting_q  <= 1'b0;
@@ -205,7 +207,7 @@ module fcim_accelerator #(
         .ENGINES(ENGINES), .ROWS(ROWS), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
         .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS)
     ) u_commands (
-        .clk(clk), .rst_n(core_rst_n_q),
+        .clk(clk), .rst_n(core_rst_n),
         .enable(enable), .ring_base(ring_base), .ring_size(ring_size), .tail(tail), .head(head),
         .busy(busy), .halted(halted), .event_done(event_done), .event_refused(event_refused),
         .event_read(event_read), .event_write(event_write), .event_engine(event_engine),
@@ -238,7 +240,7 @@ module fcim_accelerator #(
     reg  called_q;
     wire start = call_valid && !called_q;
     always @(posedge clk) begin
-        if (!core_rst_n_q) begin
+        if (!core_rst_n) begin
             called_q <= 1'b0;
         end else begin
             called_q <= call_valid && !call_done;
@@ -251,7 +253,7 @@ module fcim_accelerator #(
         .BUFFER_KEYS(BUFFER_KEYS), .DATA_BITS(DATA_BITS), .MAX_BURST(MAX_BURST),
         .OUTSTANDING(OUTSTANDING), .READ_BEATS(READ_BEATS), .O_ROWS(O_ROWS)
     ) u_call_unit (
-        .clk(clk), .rst_n(core_rst_n_q), .bus_rst_n(rst_n), .stop(resetting_q),
+        .clk(clk), .rst_n(core_rst_n), .bus_rst_n(rst_n), .stop(resetting_q),
         .bus_idle(bus_idle), .start(start), .done(call_done),
         .call_decode(call_decode), .call_streamed(call_streamed), .call_own_start(call_own_start),
         .call_fused(call_fused), .call_skip(call_skip), .call_tau(call_tau),

@@ -28,6 +28,7 @@ FAULTS = {
     "reset-does-not-stop-the-bus": (ACCELERATOR, ".stop(resetting_q)", ".stop(1'b0)", RESET),
     "reset-ends-at-once": (ACCELERATOR, "!(settled && bus_idle)", "!settled", RESET),
     "reset-of-the-registers-alone": (ACCELERATOR, "<= !soft_reset && !resetting_q;", "<= 1'b1;", RESET),
+    "bus-takes-what-is-not-reset": (ACCELERATOR, "core_rst_n_q && rst_n;", "core_rst_n_q;", WORD),
     "starts-again-and-again": (ACCELERATOR, "call_valid && !called_q;", "call_valid;", WORD),
     "counts-calls-for-cycles": (ACCELERATOR, ".count_cycle(call_valid)", ".count_cycle(call_done)", COUNTERS),
     "done-before-the-rows": (UNIT, "store_idle && tiles_empty", "tiles_empty", WRITES),
@@ -37,6 +38,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     file, old, new, test = FAULTS[fault]
