@@ -298,6 +298,7 @@ class Plan:
         resident: what a bank holds is not loaded again.
         softmax_keys: keys of an operation SOFTMAX at most, a multiple of what a word has; 0 for all.
         ping_pong: loads take both banks in turn; else bank 0 alone.
+        trim: an operation takes only rows that see keys of its span; else all rows of the block.
     """
 
     block: int = 64
@@ -306,6 +307,7 @@ class Plan:
     resident: bool = True
     softmax_keys: int = 0
     ping_pong: bool = True
+    trim: bool = True
 
 
 def _runs(states: np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -349,7 +351,7 @@ class _Writer:
         for base in range(0, max(most, 1), span):
             keys = max(1, min(most - base, span))
             bank = self._bank(False, base, min(self.keys - base, span))
-            states = (seen > base).astype(int) if base else np.ones(count, dtype=int)
+            states = (seen > base).astype(int) if base and self.plan.trim else np.ones(count, dtype=int)
             for start, rows, _ in _runs(states):
                 self._add(Qk(bank, row + start, rows, base, keys, self.shift, base == 0))
         step = self.plan.softmax_keys or max(most, 1)
@@ -359,7 +361,7 @@ class _Writer:
     def outputs(self, row: int, count: int) -> None:
         """PV of a block: a row's last span is that of the last key that it sees."""
         cfg, seen, span = self.cfg, self._seen(row, count), self.cfg.pv_span
-        last = np.maximum(seen - 1, 0) // span
+        last = np.maximum(seen - 1 if self.plan.trim else np.full(count, seen.max() - 1), 0) // span
         for number, base in enumerate(range(0, max(int(seen.max()), 1), span)):
             keys = max(1, min(int(seen.max()) - base, span))
             groups = -(-min(self.keys - base, span) // cfg.head_dim)

@@ -142,7 +142,9 @@ module fcim_unfused_softmax #(
             seen_q[n] <= reading_q && n[KEY_BITS-1:0] < more_q;
         end
     end
-    fcim_unfused_ones #(.WIDTH(LANES)) u_ones (.bits(seen_q), .count(exponentials));
+    fcim_unfused_ones #(.WIDTH(LANES)) u_ones (
+        .bits(seen_q & {LANES{valid_q[0]}}), .count(exponentials)
+    );
 
     // ---- exponentials
     reg  [LANES*Z_BITS-1:0]       z;

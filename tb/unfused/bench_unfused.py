@@ -17,7 +17,6 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from models.baseline.unfused_program import COUNTERS, QUEUES, Pv, UnfusedConfig, fields_of
 from models.baseline.unfused_timing import DIVIDE, time_program
 from tb.common.bench import Bench
-from tb.common.clock import reset
 from tb.common.rng import rng
 from tb.common.stalls import bursts
 from tb.common.stream import StreamMonitor, StreamSource
@@ -32,6 +31,8 @@ FIELDS = {"load": ("values", "bank", "macro", "base", "rows", *WAITS),
 COUNTER_BITS = 48
 SPARE_CYCLES, LONGEST_PAUSE = 2000, 40
 LONG = 30       # rows of an operation that a reset ends
+EARLY = 20      # cycles after which scores and exponentials are on their way
+ANSWERS = ("cell_data", "cell_mult", "q_data", "q_pos", "q_mult", "s_rd_data", "s_rd_v_mult", "p_rd_data", "o_rd_data")
 
 
 def config_of(dut: Any) -> UnfusedConfig:
@@ -46,7 +47,8 @@ def read_counters(dut: Any) -> dict[str, int]:
 
 
 async def disturb(dut: Any, bench: Bench) -> None:
-    """Operations of any kind are under way when a reset comes; what is asked of the buffer has no answer."""
+    """Operations of any kind are under way when a reset comes, for one edge; what is asked of the buffer is answered with
+    anything."""
     draw, edge = rng("before the reset"), RisingEdge(dut.clk)
     for name in QUEUES:
         bench.monitors[name].watching = False
@@ -55,13 +57,17 @@ async def disturb(dut: Any, bench: Bench) -> None:
             pin.value = 0 if field == "waits" else int(draw.integers(1 << min(len(pin), 30)))
         getattr(dut, f"s_{name}_rows").value = LONG
         getattr(dut, f"s_{name}_valid").value = 1
-    await ClockCycles(dut.clk, int(draw.integers(2, LONG)))
+    for name in ANSWERS:
+        pin = getattr(dut, name)
+        pin.value = int.from_bytes(draw.bytes(-(-len(pin) // 8)), "little") >> -len(pin) % 8
+    await ClockCycles(dut.clk, int(draw.integers(EARLY, LONG)))
     dut.rst_n.value = 0
     await edge
     for name in QUEUES:
         for field in ("valid", *FIELDS[name]):      # as the sources left them
             getattr(dut, f"s_{name}_{field}").value = 0
-    await reset(dut)
+    dut.rst_n.value = 1
+    await edge
     for name in QUEUES:
         bench.monitors[name].watching = True
 

@@ -50,9 +50,9 @@ def draw_positions(generator: np.random.Generator, kind: str, rows: int, keys: i
 
 def draw_plan(generator: np.random.Generator, cfg: UnfusedConfig) -> Plan:
     """Any plan."""
-    flags = generator.integers(0, 2, 4).astype(bool).tolist()
+    flags = generator.integers(0, 2, 5).astype(bool).tolist()
     return Plan(block=int(generator.integers(1, min(40, cfg.slots // 2) + 1)), serial=flags[0], ahead=flags[1], resident=flags[2],
-                ping_pong=flags[3], softmax_keys=int(generator.choice([0, 0, cfg.lanes, 3 * cfg.lanes])))
+                ping_pong=flags[3], trim=flags[4], softmax_keys=int(generator.choice([0, 0, cfg.lanes, 3 * cfg.lanes])))
 
 
 def golden(cfg: UnfusedConfig, program: Sequence[Operation], x: Operands) -> Result:

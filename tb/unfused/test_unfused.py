@@ -123,7 +123,10 @@ FAULTS = {
 }
 # found only where a reset ends something
 KEPT = ("active_q <= 1'b0;", "active_q <= (active_q === 1'bx) ? 1'b0 : active_q;", f"{ANY}|budget|index")
-RESETS = {"a-reset-leaves-rows": ("_feed", *KEPT), "a-reset-leaves-loads": ("_loader", *KEPT)}
+RESETS = {"a-reset-leaves-rows": ("_feed", *KEPT), "a-reset-leaves-loads": ("_loader", *KEPT),
+          "a-reset-leaves-scores": ("_scores", " & {LANES{valid_q[2]}};", ";", "counters:"),
+          "a-reset-leaves-clamped-scores": ("_scores", "<= valid_q[2] && seen_q", "<= seen_q", "counters:"),
+          "a-reset-leaves-exponentials": ("_softmax", "seen_q & {LANES{valid_q[0]}}", "seen_q", "counters:")}
 
 
 def fault_cases(seed: int) -> tuple[UnfusedConfig, list[Case]]:
@@ -136,12 +139,14 @@ def fault_cases(seed: int) -> tuple[UnfusedConfig, list[Case]]:
     return cfg, [planned(cfg, replace(plan, ahead=kind != 1), operands)[0] for kind, operands in enumerate(x)]
 
 
+@pytest.mark.faults
 def test_without_faults(seed: int) -> None:
     cfg, cases = fault_cases(seed)
     assert cases[1].counters["saturations"] > 0
     run_cases(cfg, cases, ("none",), RunOptions(seed=seed, sim="icarus"))
 
 
+@pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize("fault", [*FAULTS, *RESETS])
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
