@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         if code > 1:
             print(f"no coverage report: the jobs did not run to their end; {shown(jobs)} says how far they came")
             return code
-        if not any(data.glob("*.dat")) and not any(data.glob(f"*{COVER_SUFFIX}")):
+        if not any(data.rglob("*.dat")) and not any(data.rglob(f"*{COVER_SUFFIX}")):
             print(f"no coverage report: no job that passed left data; {shown(jobs)} says why")
             return 1
         whole = report(replace(INPUTS, data=data, record=jobs / FILE), new_coverage(), out)

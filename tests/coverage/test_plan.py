@@ -13,11 +13,13 @@ from models.errors import FcimError
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint, read_functional
 from scripts.flow.coverage.functional_pages import functional_page, plan_page
 from scripts.flow.coverage.plan import Block, Feature, Plan, jobs_of, load_plan, plan_problems, read_jobs, verdict_of
+from scripts.flow.coverage.ranking import rank
 from scripts.flow.coverage.report import write_functional_pages
 from tb.coverage import INPUTS, coverpoints, new_coverage
 
 PLAN, REGRESSION = INPUTS.plan, INPUTS.regression
 POINTS = coverpoints()
+NO_JOBS = rank([], {}, {}, {})
 DIVIDER = "rtl/normalizer/fcim_divider.v"
 
 
@@ -155,24 +157,25 @@ def test_a_record_of_something_else_is_refused(text: str, tmp_path: Path) -> Non
 # ---- pages and numbers of the functional coverage
 def test_holes_and_what_cannot_be_are_shown(tmp_path: Path) -> None:
     cov = full()
-    assert "COMPLETE" in functional_page(cov) and "Never hit" not in functional_page(cov)
+    assert "COMPLETE" in functional_page(cov, NO_JOBS) and "Never hit" not in functional_page(cov, NO_JOBS)
     assert cov.score().hit == cov.score().goals > 0 and not cov.problems()
     cov.counts["divider.divisor"][0] = 0
-    page = functional_page(cov)
+    page = functional_page(cov, NO_JOBS)
     assert "1 bin was never hit" in page and "Never hit" in page and page.count('class="bin hole"') == 1
     assert {name: cov.holes(name) for name in cov.points if cov.holes(name)} == {"divider.divisor": ["0"]}
     cov.sample("overlap.tiles", "0, IP-CIM")
-    page = functional_page(cov)
+    page = functional_page(cov, NO_JOBS)
     assert "IMPOSSIBLE" in page and 'class="broken"' in page and "overlap.tiles: 0, IP-CIM" in "".join(cov.problems())
     cov.save(tmp_path / "data" / "x.cover.json")
     merged = read_functional(tmp_path / "data", new_coverage())
     assert merged is not None and merged.as_dict() == cov.as_dict()
-    assert read_functional(tmp_path / "none", new_coverage()) is read_functional(tmp_path, new_coverage()) is None
+    (tmp_path / "empty").mkdir()
+    assert read_functional(tmp_path / "none", new_coverage()) is read_functional(tmp_path / "empty", new_coverage()) is None
 
 
 def test_pages_stand_alone(tmp_path: Path) -> None:
     (tmp_path / "regress.json").write_text(json.dumps({"jobs": [job("heads", "passed")]}))
-    links = write_functional_pages(tmp_path, replace(INPUTS, record=tmp_path / "regress.json"), new_coverage())
+    links = write_functional_pages(tmp_path, replace(INPUTS, record=tmp_path / "regress.json"), new_coverage(), NO_JOBS)
     assert links == [("functional coverage", "functional.html"), ("verification plan", "plan.html")]
     for _, name in links:
         text = (tmp_path / name).read_text()
@@ -181,7 +184,7 @@ def test_pages_stand_alone(tmp_path: Path) -> None:
 
 def test_pages_escape_what_they_show() -> None:
     odd = CoverPoint("toy.<b>", "fcim_divider", "<i>shows</i>", ("<bin>", 'with "quotes"'), ignored={"<bin>": "<why>"})
-    page = functional_page(CoverGroup((odd,)))
+    page = functional_page(CoverGroup((odd,)), NO_JOBS)
     for tag in ("<b>b", "<i>shows", "<bin>", "<why>"):
         assert tag not in page
     assert "&lt;bin&gt;: ignored, &lt;why&gt;" in page and "with &#34;quotes&#34;: 0 hits" in page

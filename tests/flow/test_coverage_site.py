@@ -28,7 +28,7 @@ def test_the_site_is_complete_and_escapes_the_source(bench: HandMade) -> None:
     (bench.out / "source" / "hdl.gone.v.html").write_text("an older report's page")
     assert bench.report()
     names = sorted(p.relative_to(bench.out).as_posix() for p in bench.out.rglob("*") if p.is_file())
-    assert names == ["coverage.info", "coverage.json", "index.html", "source/hdl.m.v.html"]
+    assert names == ["coverage.info", "coverage.json", "index.html", "ranking.html", "source/hdl.m.v.html"]
     page = (bench.out / "source" / "hdl.m.v.html").read_text()
     assert "&lt;script&gt;" in page and "<script" not in page and "http" not in page
     for words in ("never if true", "never a = 1 &amp;&amp; go = 1 gives 1", 'class="miss"', "never run"):

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from scripts.flow.coverage.points import USER, CodePoint, describe
+from scripts.flow.coverage.ranking import BIN, KINDS, Ranking
 from scripts.flow.coverage.results import Results, as_json, percent, short_count
 from scripts.flow.coverage.rules import FUNCTIONAL
 from scripts.flow.files import write_atomic
 from scripts.flow.html import render
 
 TEMPLATES = Path(__file__).parent / "templates"
-INDEX, INFO, SUMMARY, SOURCE_FOLDER = "index.html", "coverage.info", "coverage.json", "source"
+INDEX, INFO, SUMMARY, SOURCE_FOLDER, RANKING = "index.html", "coverage.info", "coverage.json", "source", "ranking.html"
 MARKS = ("branch", "expression", "toggle")
 TITLE_LINES = 24        # points named in a mark's tooltip
+SHARES = (90, 99, 100)  # percent of what all jobs meet, for which the page says how many jobs give it
+KIND_NAMES = {"line": "blocks", "branch": "arms", "expr": "rows", "toggle": "edges", BIN: "bins"}
 SNIPPET = 40            # characters of source that tell one ?: from another
 TOKENS = re.compile(
     r"(?P<c>//.*|/\*.*?\*/)|(?P<k>\b(?:module|endmodule|parameter|localparam|input|output|wire|reg|integer|genvar|assign|always|posedge"
@@ -45,7 +48,8 @@ def write_site(out: Path, results: Results, links: Iterable[tuple[str, str]], st
             path.unlink()
     write_atomic(out / INFO, tracefile(results.points, root))
     write_atomic(out / SUMMARY, json.dumps(as_json(results, state), indent=1) + "\n")
-    files = [("coverage.info (lcov)", INFO), ("coverage.json", SUMMARY)]
+    write_atomic(out / RANKING, ranking_page(results.ranking))
+    files = [("what each job adds", RANKING), ("coverage.info (lcov)", INFO), ("coverage.json", SUMMARY)]
     write_atomic(out / INDEX, index_page(results, [*links, *files], state))
     return out / INDEX
 
@@ -65,6 +69,15 @@ def index_page(results: Results, links: Iterable[tuple[str, str]], state: Mappin
                   runs=sorted(results.runs.items()), links_to=list(links), state=state, percent=percent)
 
 
+# ---- what each job adds
+def ranking_page(ranking: Ranking) -> str:
+    """The page as HTML: the jobs in the order in which each adds most, then those that add nothing."""
+    enough = [(share, *next((number, step.seconds) for number, step in enumerate(ranking.steps, 1) if step.reached >= share))
+              for share in SHARES if ranking.steps]
+    return render(TEMPLATES, "ranking.html.j2", ranking=ranking, kinds=KINDS, names=KIND_NAMES, enough=enough, percent=percent,
+                  seconds=sum(step.own_seconds for step in (*ranking.steps, *ranking.idle)))
+
+
 # ---- a source file
 def source_page_name(file: str) -> str:
     """Path of a source file's page, relative to the site."""
@@ -79,7 +92,8 @@ def source_page(file: str, results: Results) -> str:
     source = results.sources[file]
     reasons = {use.exclusion.number: use.exclusion.reason for use in results.uses}
     return render(TEMPLATES, "source.html.j2", file=file, holes=_hole_list(by_line, source), heads=("line", "run", *MARKS),
-                  lines=[_line(number, text, by_line.get(number, ()), reasons) for number, text in enumerate(source, 1)],
+                  lines=[_line(number, text, by_line.get(number, ()), reasons, results.ranking)
+                         for number, text in enumerate(source, 1)],
                   tallies={name: value for name, value in results.files[file].items() if name != FUNCTIONAL}, percent=percent)
 
 
@@ -93,7 +107,12 @@ def _tokens(line: str) -> Iterator[tuple[str | None, str]]:
     yield None, line[at:]
 
 
-def _mark(points: Sequence[CodePoint]) -> dict[str, str] | None:
+def _first(point: CodePoint, ranking: Ranking) -> str:
+    """Who met a point first, for a tooltip."""
+    return "" if point.first is None else f", first in {ranking.steps[point.first].job}"
+
+
+def _mark(points: Sequence[CodePoint], ranking: Ranking) -> dict[str, str] | None:
     """``hit/total`` of one type on one line (the total alone if all were hit); what the points are stands in the tooltip."""
     if not points:
         return None
@@ -102,7 +121,7 @@ def _mark(points: Sequence[CodePoint]) -> dict[str, str] | None:
     if points[0].type == "toggle":
         names = [f"{len(points) // 2 or 1:,} bits, each must rise and fall"]
     else:
-        names = [f"{short_count(p.count)} x {p.label}" + ("" if p.exclusion is None else " (excluded)")
+        names = [f"{short_count(p.count)} x {p.label}" + ("" if p.exclusion is None else " (excluded)") + _first(p, ranking)
                  for p in points[:TITLE_LINES]]
     return {"kind": "hole" if hit < len(wanted) else "full" if wanted else "", "title": "\n".join(names),
             "text": "excl." if not wanted else f"{hit:,}/{len(wanted):,}" if hit < len(wanted) else f"{hit:,}"}
@@ -139,7 +158,7 @@ def _excluded(points: Sequence[CodePoint], source: str, reasons: Mapping[int, st
     return found
 
 
-def _line(number: int, text: str, points: Sequence[CodePoint], reasons: Mapping[int, str]) -> dict[str, Any]:
+def _line(number: int, text: str, points: Sequence[CodePoint], reasons: Mapping[int, str], ranking: Ranking) -> dict[str, Any]:
     """What the page shows of one source line."""
     run = next((p for p in points if p.type == "line"), None)
     kind = ""
@@ -149,7 +168,8 @@ def _line(number: int, text: str, points: Sequence[CodePoint], reasons: Mapping[
         kind = "part"
     return {"number": number, "kind": kind, "tokens": _tokens(text),
             "ran": "" if run is None else "excl." if run.exclusion is not None else short_count(run.count),
-            "marks": [_mark([p for p in points if p.type == name]) for name in MARKS],
+            "first": "" if run is None else _first(run, ranking).removeprefix(", "),
+            "marks": [_mark([p for p in points if p.type == name], ranking) for name in MARKS],
             "holes": _sentences([p for p in points if p.hole], text), "excluded": _excluded(points, text, reasons)}
 
 

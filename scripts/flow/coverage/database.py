@@ -11,8 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from models.errors import FcimError
 
@@ -46,7 +49,8 @@ class Database:
 
     ``counts`` per point; ``labels`` the texts of expressions as they first came; ``runs`` the files read; ``foreign`` files
     of points that lie outside the design (broken copies that tests make, for example), with the number of points;
-    ``unknown`` kinds of point that are not understood.
+    ``unknown`` kinds of point that are not understood; ``hits`` numbers of the points that the runs of each folder met, as
+    ``counts`` has them in order: a regression's job has a folder of its own.
     """
 
     counts: dict[Record, int] = field(default_factory=dict)
@@ -54,6 +58,7 @@ class Database:
     runs: list[Path] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    hits: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def line_numbers(text: str) -> tuple[int, ...]:
@@ -82,10 +87,12 @@ class _Reader:
         self._design = design.resolve()
         self._names: dict[str, str | None] = {}
         self._known: dict[str, Record | None] = {}
+        self._met: dict[str, set[Record]] = {}
+        self._numbers: dict[Record, int] = {}
 
     def add(self, path: Path) -> None:
         expressions: list[tuple[str, Record, int]] = []
-        counts = self.database.counts
+        counts, met = self.database.counts, self._met.setdefault(path.parent.name, set())
         for number, line in enumerate(_lines(path), 2):
             head, _, count = line.rpartition("' ")
             try:
@@ -101,8 +108,17 @@ class _Reader:
                 expressions.append((head, record, amount))
             else:
                 counts[record] = counts.get(record, 0) + amount
-        self._add_expressions(expressions)
+                if amount:
+                    met.add(record)
+        self._add_expressions(expressions, met)
         self.database.runs.append(path)
+
+    def close(self, folder: str) -> None:
+        """All files of a folder are there: what they met, in few bytes."""
+        numbers = self._numbers
+        for record in islice(self.database.counts, len(numbers), None):
+            numbers[record] = len(numbers)
+        self.database.hits[folder] = np.fromiter((numbers[record] for record in self._met.pop(folder)), dtype=np.int32)
 
     def _understand(self, head: str) -> Record | None:
         fields = dict(part.split("\x02", 1) for part in head[3:].split("\x01") if part)
@@ -128,7 +144,7 @@ class _Reader:
             self._names[name] = path.relative_to(self._design.parent).as_posix() if inside else None
         return self._names[name]
 
-    def _add_expressions(self, found: Iterable[tuple[str, Record, int]]) -> None:
+    def _add_expressions(self, found: Iterable[tuple[str, Record, int]], met: set[Record]) -> None:
         """Rows of expressions without the widths of their build, unless two rows of one expression differ in nothing else."""
         found = list(found)
         texts: dict[tuple[object, ...], set[str]] = {}
@@ -139,6 +155,8 @@ class _Reader:
             key = record if len(texts[place]) > 1 else record._replace(comment=WIDTHS.sub("#", record.comment))
             self.database.counts[key] = self.database.counts.get(key, 0) + amount
             self.database.labels.setdefault(key, record.comment)
+            if amount:
+                met.add(key)
 
 
 def _place(head: str, record: Record) -> tuple[object, ...]:
@@ -167,17 +185,19 @@ def _lines(path: Path) -> list[str]:
 
 
 def read_folder(folder: Path, design: Path) -> Database:
-    """The sum of all ``*.dat`` of ``folder``; only points in files below the folder ``design`` count.
+    """The sum of all ``*.dat`` of ``folder`` and below; only points in files below the folder ``design`` count.
 
     Raises:
         FcimError: no data, data of another design, or a file that is damaged.
     """
-    paths = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    paths = sorted(folder.rglob(f"*{SUFFIX}")) if folder.is_dir() else []
     if not paths:
         raise FcimError(f"{folder} holds no coverage data (*{SUFFIX}); run: make coverage")
     reader = _Reader(design)
-    for path in paths:
-        reader.add(path)
+    for name, own in groupby(paths, lambda path: path.parent.name):
+        for path in own:
+            reader.add(path)
+        reader.close(name)
     if not reader.database.counts:
         names = ", ".join(list(reader.database.foreign)[:1])
         raise FcimError(f"no point of {folder} lies below {design}" + (f", but in {names}; {AGAIN}" if names else f"; {AGAIN}"))

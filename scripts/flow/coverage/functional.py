@@ -21,6 +21,7 @@ import numpy as np
 
 from models.errors import FcimError
 
+Hits = Mapping[str, Mapping[str, int]]     # of bins, by coverpoint
 FORMAT = 1
 SUFFIX = ".cover.json"
 SEPARATOR = ", "            # between the parts of a cross's bin
@@ -234,12 +235,12 @@ class CoverGroup:
         self.files.append(path.name)
 
     def merge_folder(self, folder: Path) -> CoverGroup:
-        """Add the hits of all ``*.cover.json`` in ``folder``; returns itself.
+        """Add the hits of all ``*.cover.json`` in ``folder`` and below; returns itself.
 
         Raises:
             FcimError: there is no such file, or one cannot be merged.
         """
-        files = sorted(folder.glob(f"*{SUFFIX}"))
+        files = sorted(folder.rglob(f"*{SUFFIX}"))
         if not files:
             raise FcimError(f"{folder} holds no *{SUFFIX}; run: make coverage")
         for path in files:
@@ -253,7 +254,24 @@ def read_functional(data: Path, empty: CoverGroup) -> CoverGroup | None:
     Raises:
         FcimError: a file is damaged, or older than the coverpoints.
     """
-    return empty.merge_folder(data) if data.is_dir() and any(data.glob(f"*{SUFFIX}")) else None
+    return empty.merge_folder(data) if data.is_dir() and any(data.rglob(f"*{SUFFIX}")) else None
+
+
+def read_bins(data: Path, group: CoverGroup) -> dict[str, dict[str, dict[str, int]]]:
+    """Hits of the bins that count, by the name of the folder in which runs left them.
+
+    Raises:
+        FcimError: a file is damaged.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for path in sorted(data.rglob(f"*{SUFFIX}")):
+        points = found.setdefault(path.parent.name, {})
+        for name, hits in _read(path).items():
+            own, reasons = points.setdefault(name, {}), group.point(name).reasons
+            for bin_name, n in hits.items():
+                if n and bin_name not in reasons:
+                    own[bin_name] = own.get(bin_name, 0) + n
+    return found
 
 
 def _read(path: Path) -> dict[str, dict[str, int]]:

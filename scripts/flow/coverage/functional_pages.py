@@ -23,6 +23,7 @@ from scripts.flow.coverage.plan import (
     plan_problems,
     verdict_of,
 )
+from scripts.flow.coverage.ranking import Ranking
 from scripts.flow.coverage.results import percent, short_count
 from scripts.flow.html import render
 
@@ -33,27 +34,29 @@ STYLES = {verdict: f"is-{verdict.replace(' ', '-')}" for verdict in (VERIFIED, H
 
 
 # ---- functional coverage
-def _bin(point: CoverPoint, name: str, hits: int) -> dict[str, Any]:
+def _bin(point: CoverPoint, name: str, hits: int, ranking: Ranking) -> dict[str, Any]:
     """What the page shows of a bin; ``kind`` is empty (hit), hole, out (no goal) or broken (illegal and hit)."""
-    reason = point.reasons.get(name)
+    reason, place = point.reasons.get(name), ranking.bins.get((point.name, name))
     title = f"{name}: {hits:,} hits" + (f"; {reason[0]}: {reason[1]}" if reason else "")
+    title += "" if place is None else f"; first by {ranking.steps[place].job}"
     kind = "broken" if reason and hits and reason[0] == "illegal" else "out" if reason else "" if hits else "hole"
     return {"name": name, "hits": hits, "count": short_count(hits), "kind": kind, "title": title}
 
 
-def _point(group: CoverGroup, name: str) -> dict[str, Any]:
+def _point(group: CoverGroup, name: str, ranking: Ranking) -> dict[str, Any]:
     """What the page shows of a coverpoint."""
     point = group.point(name)
     reasons: dict[tuple[str, str], list[str]] = {}
     for bin_name, reason in point.reasons.items():
         reasons.setdefault(reason, []).append(bin_name)
+    bins = [_bin(point, bin_name, hits, ranking) for bin_name, hits in group.hits(name).items()]
     return {"name": name, "shows": point.shows, "source": SOURCES[point.source], "axes": point.axes, "score": group.score([name]),
-            "holes": group.holes(name), "bins": [_bin(point, b, n) for b, n in group.hits(name).items()], "reasons": reasons}
+            "holes": group.holes(name), "bins": bins, "reasons": reasons}
 
 
-def functional_page(group: CoverGroup) -> str:
-    """The page as HTML: per block its coverpoints with the hits of every bin."""
-    blocks = [{"name": block, "score": group.score(names), "points": [_point(group, name) for name in names]}
+def functional_page(group: CoverGroup, ranking: Ranking) -> str:
+    """The page as HTML: per block its coverpoints with the hits of every bin, and the job that hit it first."""
+    blocks = [{"name": block, "score": group.score(names), "points": [_point(group, name, ranking) for name in names]}
               for block, names in group.by_block().items()]
     return render(TEMPLATES, "functional.html.j2", group=group, blocks=blocks, score=group.score(), problems=group.problems(),
                   complete=sum(not point["holes"] for block in blocks for point in block["points"]), percent=percent)

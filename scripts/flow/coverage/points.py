@@ -30,7 +30,8 @@ class CodePoint:
     """Something that can be covered.
 
     ``object`` names it within its line (what exclusions match); ``label`` is for people; ``column`` of a branch arm is its
-    decision's. ``exclusion`` is the number of the entry that excludes it: only points that were never hit have one.
+    decision's. ``exclusion`` is the number of the entry that excludes it: only points that were never hit have one. ``first``, of
+    all but toggles, is the place of the job that met it first in the order of :mod:`scripts.flow.coverage.ranking`.
     """
 
     type: str
@@ -41,6 +42,7 @@ class CodePoint:
     label: str
     count: int
     exclusion: int | None = None
+    first: int | None = None
 
     @property
     def hit(self) -> bool:
@@ -80,24 +82,30 @@ def _other(record: Record, count: int, labels: Mapping[Record, str]) -> CodePoin
     return None
 
 
-def _line_points(file: str, records: Sequence[tuple[Record, int]], source: Sequence[str]) -> list[CodePoint]:
+def _line_points(file: str, records: Sequence[tuple[Record, int]], source: Sequence[str],
+                 first: Mapping[Record, int]) -> list[CodePoint]:
     """A point per source line that a block holds; it was run if the block was, or a decision on the line was taken."""
     counts: dict[int, int] = {}
+    places: dict[int, list[int]] = {}
     for record, count in records:
         for number in record.lines:
             if not NOT_RUN.match(source[number - 1]):
                 counts[number] = max(counts.get(number, 0), count)
+                places.setdefault(number, []).extend([first[record]] if record in first else [])
     for record, count in records:   # the condition of a block that was not entered was evaluated if its other arm was taken
         if record.line in counts and record.kind == "branch":
             counts[record.line] = max(counts[record.line], count)
-    return [CodePoint("line", file, number, 0, "", "line", count) for number, count in sorted(counts.items())]
+    return [CodePoint("line", file, number, 0, "", "line", count, first=min(places[number], default=None))
+            for number, count in sorted(counts.items())]
 
 
-def file_points(database: Database, sources: Mapping[str, Sequence[str]]) -> dict[str, list[CodePoint]]:
+def file_points(database: Database, sources: Mapping[str, Sequence[str]],
+                first: Mapping[Record, int]) -> dict[str, list[CodePoint]]:
     """Points of every file in the data, in the order of the source.
 
     Args:
         sources: the lines of each file of the design.
+        first: the place of the job that met a record first.
 
     Raises:
         FcimError: the data speak of a file or line that does not exist.
@@ -105,11 +113,11 @@ def file_points(database: Database, sources: Mapping[str, Sequence[str]]) -> dic
     by_file: dict[str, list[tuple[Record, int]]] = {}
     for record, count in database.counts.items():
         by_file.setdefault(record.file, []).append((record, count))
-    return {file: _points_of(file, by_file[file], sources, database.labels) for file in sorted(by_file)}
+    return {file: _points_of(file, by_file[file], sources, database.labels, first) for file in sorted(by_file)}
 
 
 def _points_of(file: str, records: list[tuple[Record, int]], sources: Mapping[str, Sequence[str]],
-               labels: Mapping[Record, str]) -> list[CodePoint]:
+               labels: Mapping[Record, str], first: Mapping[Record, int]) -> list[CodePoint]:
     if file not in sources:
         raise FcimError(f"the coverage data speak of {file}, which does not exist; they are of another version: {AGAIN}")
     last = max(max((record.line, *record.lines)) for record, _ in records)
@@ -121,11 +129,11 @@ def _points_of(file: str, records: list[tuple[Record, int]], sources: Mapping[st
         for point in (_branch(record, count), _other(record, count, labels)):
             if point is not None:
                 key = (point.type, point.line, point.column, record.comment)
-                if key in merged:
-                    merged[key].count += count
-                else:
-                    merged[key] = point
-    points = [*_line_points(file, records, sources[file]), *merged.values()]
+                before = merged.setdefault(key, point)
+                if before is not point:
+                    before.count += count
+                before.first = min((place for place in (before.first, first.get(record)) if place is not None), default=None)
+    points = [*_line_points(file, records, sources[file], first), *merged.values()]
     return sorted(points, key=lambda p: (p.line, p.column))
 
 

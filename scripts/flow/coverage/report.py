@@ -7,14 +7,16 @@ from pathlib import Path
 
 from models.errors import FcimError
 from scripts.flow.coverage.code_pages import write_site
-from scripts.flow.coverage.functional import CoverGroup, read_functional
+from scripts.flow.coverage.functional import CoverGroup, read_bins, read_functional
 from scripts.flow.coverage.functional_pages import FUNCTIONAL_PAGE, PLAN_PAGE, functional_page, plan_page
 from scripts.flow.coverage.plan import load_plan, read_jobs
+from scripts.flow.coverage.ranking import Ranking
 from scripts.flow.coverage.results import Inputs, Results, Tally, collect, percent
 from scripts.flow.coverage.rules import write_floors
 from scripts.flow.files import write_atomic
 from scripts.flow.regress.page import FILE as JOBS_PAGE
 from scripts.flow.regress.record import NOT_RUN, Record, load_record
+from scripts.flow.regress.selection import folder_name
 from scripts.flow.simulator import require_simulator
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
@@ -52,13 +54,13 @@ def job_links(record: Path, out: Path) -> list[tuple[str, str]]:
     return [("the jobs", page.relative_to(out.resolve()).as_posix())] if inside else []
 
 
-def write_functional_pages(out: Path, inputs: Inputs, group: CoverGroup) -> list[tuple[str, str]]:
+def write_functional_pages(out: Path, inputs: Inputs, group: CoverGroup, ranking: Ranking) -> list[tuple[str, str]]:
     """Write the pages of functional coverage and of the plan into ``out``; text and address of each.
 
     Raises:
         FcimError: the plan or the regression's record cannot be read, or ``out`` cannot be written.
     """
-    write_atomic(out / FUNCTIONAL_PAGE, functional_page(group))
+    write_atomic(out / FUNCTIONAL_PAGE, functional_page(group, ranking))
     write_atomic(out / PLAN_PAGE, plan_page(load_plan(inputs.plan), group, read_jobs(inputs.record), inputs.regression))
     return [("functional coverage", FUNCTIONAL_PAGE), ("verification plan", PLAN_PAGE)]
 
@@ -84,13 +86,16 @@ def report(inputs: Inputs, empty: CoverGroup, out: Path, update_floors: bool = F
         raise FcimError(f"there is no record {inputs.record}; run: make coverage")
     group = read_functional(inputs.data, empty)
     functional = None if group is None else Tally(group.score().hit, group.score().goals, group.left_out)
-    results = collect(inputs.data, inputs.design, inputs.exclusions, inputs.floors, functional)
+    record = None if inputs.record is None else load_record(inputs.record)
+    jobs = {} if record is None else {folder_name(job.id): job for job in record.ran_jobs()}
+    bins = {} if group is None else read_bins(inputs.data, group)
+    results = collect(inputs.data, inputs.design, inputs.exclusions, inputs.floors, functional, jobs, bins)
     links = []
     if group is not None:
         results.problems += group.problems()
-        links += write_functional_pages(out, inputs, group)
-    if inputs.record is not None:
-        results.problems += job_problems(load_record(inputs.record))
+        links += write_functional_pages(out, inputs, group, results.ranking)
+    if inputs.record is not None and record is not None:
+        results.problems += job_problems(record)
         links += job_links(inputs.record, out)
     with contextlib.suppress(FcimError):    # puts the project's own Verilator on the path, if it is there
         require_simulator("verilator")

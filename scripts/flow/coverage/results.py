@@ -11,8 +11,11 @@ from typing import Any
 
 from models.errors import FcimError
 from scripts.flow.coverage.database import Database, read_folder
+from scripts.flow.coverage.functional import Hits
 from scripts.flow.coverage.points import TYPES, USER, CodePoint, file_points
+from scripts.flow.coverage.ranking import Ranking, rank
 from scripts.flow.coverage.rules import FUNCTIONAL, Floors, Use, apply_exclusions, load_exclusions, load_floors
+from scripts.flow.regress.record import JobRecord
 
 SCHEMA = 1
 SOURCES = (".v", ".vh", ".sv", ".svh")
@@ -97,7 +100,8 @@ class Results:
     """The merged coverage of a design.
 
     ``sources`` and ``points`` per file (relative path); ``files`` tallies per file and type; ``runs`` how many per bench;
-    ``functional`` bins of the functional coverage, None if none was collected; ``problems`` fail the report, ``warnings`` do not.
+    ``functional`` bins of the functional coverage, None if none was collected; ``problems`` fail the report, ``warnings`` do not;
+    ``ranking`` which job covers what.
     """
 
     sources: dict[str, list[str]]
@@ -105,6 +109,7 @@ class Results:
     uses: list[Use]
     floors: Floors
     runs: Counter[str]
+    ranking: Ranking
     functional: Tally | None = None
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -183,8 +188,25 @@ def _check_data(database: Database, design: Path, results: Results) -> None:
             results.problems.append(f"{name} is in no run's data: no test builds it")
 
 
-def collect(data: Path, design: Path, exclusions: Path, floors: Path, functional: Tally | None = None) -> Results:
+def _rank(database: Database, jobs: Mapping[str, JobRecord], bins: Mapping[str, Hits]) -> Ranking:
+    """Jobs by what they cover; a folder of data that is no job's stands for itself."""
+    def named(folder: str) -> str:
+        return jobs[folder].id if folder in jobs else folder
+
+    return rank([record.kind for record in database.counts], {named(folder): hits for folder, hits in database.hits.items()},
+                {named(folder): {(point, name) for point, found in hits.items() for name in found}
+                 for folder, hits in bins.items()},
+                {job.id: job.seconds for job in jobs.values()})
+
+
+def collect(data: Path, design: Path, exclusions: Path, floors: Path, functional: Tally | None = None,
+            jobs: Mapping[str, JobRecord] | None = None, bins: Mapping[str, Hits] | None = None) -> Results:
     """Read, merge, exclude, count.
+
+    Args:
+        functional: bins of all runs.
+        jobs: of the regression, by the name of the folder of their data.
+        bins: bins that count and that each folder's runs met.
 
     Raises:
         FcimError: any of the inputs is missing, damaged or of another version of the design.
@@ -192,9 +214,11 @@ def collect(data: Path, design: Path, exclusions: Path, floors: Path, functional
     sources = read_sources(design)
     entries, limits = load_exclusions(exclusions, sources), load_floors(floors)
     database = read_folder(data, design)
-    points = file_points(database, sources)
+    ranking = _rank(database, jobs or {}, bins or {})
+    places = zip(database.counts, ranking.first.tolist(), strict=True)
+    points = file_points(database, sources, {record: place for record, place in places if place >= 0 and record.kind != "toggle"})
     uses = apply_exclusions(entries, points, sources)
-    results = Results(sources, points, uses, limits, Counter(_bench(p) for p in database.runs), functional)
+    results = Results(sources, points, uses, limits, Counter(_bench(p) for p in database.runs), ranking, functional)
     _check_uses(uses, results)
     _check_data(database, design, results)
     return results
@@ -216,5 +240,5 @@ def as_json(results: Results, revision: Mapping[str, Any]) -> dict[str, Any]:
         "files": {file: {name: _tally_json(value) for name, value in types.items()} for file, types in results.files.items()},
         "exclusions": [{"file": use.exclusion.file, "where": use.exclusion.where(), "types": list(use.exclusion.types),
                         "reason": use.exclusion.reason, "excluded": use.excluded, "hit": use.hit} for use in results.uses],
-        "problems": results.problems, "warnings": results.warnings,
+        "ranking": results.ranking.as_json(), "problems": results.problems, "warnings": results.warnings,
     }

@@ -29,7 +29,7 @@ JOBS_FOLDER = "jobs"
 @dataclass(frozen=True)
 class Options:
     """How to run: ``workers`` jobs at a time; ``waved`` the ids of those that write waveforms; ``coverage`` the folder of the
-    coverage data; ``out`` the regression's folder.
+    coverage data, in which each job has its own; ``out`` the regression's folder.
     """
 
     out: Path
@@ -125,7 +125,7 @@ class Pool:
             raise FcimError(f"cannot write {folder} ({error.strerror}); choose another OUT") from None
         environment = {"SIM": record.sim, "SEED": str(record.seed), "WAVES": str(int(record.id in options.waved))}
         if options.coverage is not None:
-            environment["FCIM_COVERAGE"] = str(options.coverage)
+            environment["FCIM_COVERAGE"] = str(options.coverage / planned.folder_name)
         return JobProcess([sys.executable, "-m", "scripts.flow.regress.worker", str(folder / JOB_FILE)], folder / LOG,
                           f"{self._mark}-{next(self._numbers)}", environment, record.timeout)
 
