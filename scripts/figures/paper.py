@@ -10,7 +10,8 @@ from scripts.figures.text import exact, near, table
 from scripts.paper.study import OURS, USUAL, accounts
 
 PAGE = "docs/paper.md"
-REGIONS = tuple(f"paper-{name}" for name in ("claims", "time", "rates", "free", "bytes", "energy", "swings", "layer", "rescales"))
+REGIONS = tuple(f"paper-{name}" for name in ("claims", "short", "time", "rates", "free", "bytes", "energy", "swings", "layer",
+                                             "rescales"))
 MEGABYTE = 1e6
 SEED = 1        # of the random figures
 SHOWN = 8       # constants, of those that move the answer most
@@ -82,6 +83,8 @@ def comparison(data: Data) -> list[Piece]:
     by_length = [f"{t:,}" for t in lengths]
     return [
         Piece(PAGE, table(("claim", "paper", "by plain accounting", "here", "it hangs on"), claims, 5), "paper-claims"),
+        Piece("README.md", table(("claim", "paper", "here"), [[what, said, here] for what, said, _, here, _ in claims], 3),
+              "paper-short"),
         Piece(PAGE, table(("design", *by_length), _by_design(data, "times", ".2f", own="milliseconds")), "paper-time"),
         Piece(PAGE, table(("design", "tokens", *(f"{g:g} GB/s" for g in rates)), by_rate), "paper-rates"),
         Piece(PAGE, table(("assumption", *by_length), free), "paper-free"),

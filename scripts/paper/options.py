@@ -16,6 +16,7 @@ from scripts.flow.sources import ROOT
 FOLDER = ROOT / "build" / "paper"
 LENGTHS = (256, 512, 1024, 2048, 4096)
 LEAST, TILE = 64, 16
+USUAL_SEED = 1          # that of the pages' figures
 
 
 def lengths_of(text: str | None) -> list[int]:

@@ -19,7 +19,7 @@ from scripts.flow.progress import teller
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.paper import charts, study
-from scripts.paper.options import lengths_of
+from scripts.paper.options import USUAL_SEED, lengths_of
 from scripts.paper.study import OURS, USUAL, Task
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -128,4 +128,6 @@ def run(args: argparse.Namespace, seed: int) -> int:
             (folder / name).write_bytes(data)
     paths = " and ".join(shown((args.out / name).resolve()) for name in NAMES[:2])
     print(f"report: {paths}; repeat with: {command}")
+    if command == f"make paper SEED={USUAL_SEED}":
+        print("docs/paper.md and README.md have these figures if this finds nothing: make figures FIGURES=paper CHECK=1")
     return 0
