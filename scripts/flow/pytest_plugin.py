@@ -3,6 +3,9 @@ benches write waveforms; how long the tests will take, from the file that ``--du
 
 ``@pytest.mark.sample(3)`` is for a test with many parameter sets, all of which the regression runs: a run of the whole suite
 takes 3 of them, which its seed chooses, so that runs with other seeds take others. Whoever names tests or files gets all.
+
+``@pytest.mark.faults`` is for a test whose design is broken on purpose: it asks what a bench can find, not whether the design is
+right, so its numbers are the same in every run, and red says that a bench or a design has changed. ``--fault-seed`` has others.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from scripts.flow.seeds import draw_seed, parse_seed
 from scripts.flow.sources import ROOT
 from scripts.flow.variables import SIMULATORS
 
+FAULT_SEED = 1
 ANNOUNCED = pytest.StashKey[bool]()
 RECORD = ROOT / "build" / "last_seed.txt"
 
@@ -37,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-durations", action="store_true", help="take over what the tests take, for the next estimates")
     parser.addoption("--durations-file", type=Path, default=None, help="where that is kept")
     parser.addoption("--seed", default=None, help="seed of the whole run (default: the environment's SEED, else drawn)")
+    parser.addoption("--fault-seed", type=int, default=FAULT_SEED, help=f"seed of tests marked `faults` (default: {FAULT_SEED})")
     parser.addoption("--samples", choices=("all", "some"), default=None,
                      help="parameter sets of tests marked `sample` (default: some in a run of everything, else all)")
 
@@ -54,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except FcimError as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "sample(number): how many of its parameter sets a run of everything takes")
+    config.addinivalue_line("markers", "faults: its design is broken on purpose; takes the seed of --fault-seed, not the run's")
     if config.option.samples is None:
         whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and not (config.option.keyword or config.option.markexpr)
         config.option.samples = "some" if whole else "all"
@@ -132,9 +138,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def seed(request: pytest.FixtureRequest) -> int:
-    """The run's seed. Derive streams of numbers from it with ``numpy.random.default_rng([seed, ...])``."""
+def run_seed(request: pytest.FixtureRequest) -> int:
+    """The run's seed, for fixtures that several tests share."""
     return int(request.config.option.seed)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, run_seed: int) -> int:
+    """The run's seed, or that of faults. Derive streams of numbers from it with ``numpy.random.default_rng([seed, ...])``."""
+    return int(request.config.option.fault_seed) if request.node.get_closest_marker("faults") else run_seed
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

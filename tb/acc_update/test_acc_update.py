@@ -26,6 +26,7 @@ def test_acc_update(parameters: dict[str, int], seed: int) -> None:
     assert result.passed == TESTS
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     ("fcim_round_shift(old, row_shift);", "old >>> row_shift;",
      "halves_round_towards_plus_infinity", "got .*, expected"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pytest
 
 from models.hardware.schedules import TileOptions
 from models.system.call import Call
@@ -67,6 +68,7 @@ def test_random_systems(seed: int, generator: np.random.Generator) -> None:
         check(run_calls(system, calls, random_pace(generator), run=RunOptions(seed=seed)), len(calls))
 
 
+@pytest.mark.faults
 def test_what_takes_longer_is_found(seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     """One command after the other to the memory: every bit is right."""
     sources = mutated_sources(tmp_path, "rtl/system/fcim_call_unit.v", ".COMMANDS(2 * OUTSTANDING)", ".COMMANDS(1)")

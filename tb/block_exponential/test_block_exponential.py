@@ -25,6 +25,7 @@ def test_block_exponential(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
     (TOP, "(pass_q == LAST_PASS) && (key_q == last_key_q)", "(key_q == last_key_q)", "ready is 1, expected 0"),
@@ -69,6 +70,7 @@ def test_faults_are_found(module: str, old: str, new: str, message: str, seed: i
                 RunOptions(seed=seed, testcase=FINDERS))
 
 
+@pytest.mark.faults
 def test_a_sum_that_is_read_before_it_is_written_is_found(seed: int, tmp_path: Path) -> None:
     """With one pass to a key a bank's word is written in the cycle in which it is read again."""
     fault = f"rtl/softmax/{TOP}.v", "(d_valid_q && d_bank_q == c_bank_q) ?", "1'b0 ?"

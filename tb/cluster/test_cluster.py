@@ -180,7 +180,7 @@ FAULTS = {
     "does-not-wait": (call_in_buffer, "fcim_sequencer.v", "(members & ~arrived) == {ENGINES{1'b0}}",
                       "(members & arrived) != {ENGINES{1'b0}}", HANGS),
     "another-head": (call_in_buffer, "fcim_row_bus.v", "(block[BASE_BITS-1:0] & IN_SHARE) : place[",
-                     "(block[BASE_BITS-1:0] & IN_SHARE) : block[", "is X"),
+                     "(block[BASE_BITS-1:0] & IN_SHARE) : block[", f"is X|{HANGS}"),
     "skipped-rows-sent": (call_in_buffer, "fcim_row_bus.v", "promise      = take & ~head_skip", "promise      = take",
                           "error pin is up|is X"),
     "last-of-every-block": (call_in_buffer, "fcim_row_bus.v", "last_q2  <= block_end ? last_q ",
@@ -218,6 +218,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.sample(10)
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.task import Task
-from cocotb.triggers import ClockCycles, Timer
+from cocotb.triggers import ClockCycles, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 PERIOD_NS = 10
@@ -24,10 +24,17 @@ def start_clock(dut: Any) -> None:
     Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start()
 
 
-async def reset(dut: Any, cycles: int = 4) -> None:
-    """Hold the synchronous, active-low ``rst_n`` for ``cycles`` edges and let one more pass after it."""
+async def reset(dut: Any, cycles: int = 1) -> None:
+    """Hold the synchronous, active-low ``rst_n`` for ``cycles`` edges and let one more pass after it.
+
+    One edge is all that a design is promised: what is not reset by it, and what moves from there on, has to be harmless.
+    """
     dut.rst_n.value = 0
-    await ClockCycles(dut.clk, cycles)
+    begin = get_sim_time()
+    await RisingEdge(dut.clk)
+    if get_sim_time() == begin:     # the clock has begun with this edge, which came before the pin changed
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, cycles - 1)
     dut.rst_n.value = 1
     await ClockCycles(dut.clk, 1)
 

@@ -297,6 +297,7 @@ def test_a_corrupted_golden_model_fails_a_real_run(tiles: list[TileJob], seed: i
     assert not run.ok and run.mismatches.tolist() == [0, 0, 1, 0, 1]
 
 
+@pytest.mark.faults
 @pytest.mark.sample(15)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
@@ -312,6 +313,7 @@ def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:
     assert not all(run.ok for run in runs), f"not noticed: {name}"
 
 
+@pytest.mark.faults
 def test_the_provoking_tiles_pass_on_the_right_engine(seed: int) -> None:
     """The mutants fail because of the mutation, not of slow values or late answers to requests."""
     tiles = provoking_tiles(TINY, np.random.default_rng(seed))

@@ -54,6 +54,7 @@ def test_icarus_and_verilator_agree(tiles: list[TileJob], seed: int) -> None:
         assert bool((one.out == other.out).all()) and one.taken == other.taken and one.counters == other.counters
 
 
+@pytest.mark.faults
 @pytest.mark.sample(8)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_fails(name: str, seed: int, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_one_edge_of_reset(cfg: EngineConfig, seed: int, generator: np.random.Ge
     run_bench("fcim_core", SHORT, cfg.verilog_parameters(), options)
 
 
+@pytest.mark.faults
 def test_a_register_without_reset_is_found(tmp_path: Path, seed: int, generator: np.random.Generator) -> None:
     """The number of maxima that have risen, on its way to the counter."""
     options = replace(rising(BYTE, generator, tmp_path), seed=seed)

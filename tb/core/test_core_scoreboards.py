@@ -21,13 +21,13 @@ Run = tuple[EngineConfig, list[TileJob], dict[str, Record]]
 
 
 @pytest.fixture(scope="module")
-def engines(seed: int) -> list[Run]:
+def engines(run_seed: int) -> list[Run]:
     """Three engines, two of them alike, with tiles of their own; what their monitors saw without pauses and with them."""
     found = []
     for number, cfg in enumerate((TINY, BYTE, TINY)):
-        generator = np.random.default_rng([seed, number])
+        generator = np.random.default_rng([run_seed, number])
         tiles = [*flagged(generator, random_tiles(cfg, generator, 2)), *vanishing_tiles(cfg, generator, 3)]
-        options = RunOptions(seed=seed + number, sources=[*rtl_files(), *PLAYER])
+        options = RunOptions(seed=run_seed + number, sources=[*rtl_files(), *PLAYER])
         _, records = record_runs("tb_core", BENCHES["files"], cfg.verilog_parameters(), streams_to_send(cfg, tiles),
                                  ("none", "both"), 40_000, options)
         found.append((cfg, tiles, records))

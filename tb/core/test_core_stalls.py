@@ -47,6 +47,7 @@ def run_slow(bench: str, seed: int, sources: list[Path] | None = None, build_roo
     return run
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("faults", FAULTS)
 def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp_path: Path) -> None:
     run = run_slow("files", seed, faulty_sources(tmp_path, FAULTS[faults]), tmp_path / "build")
@@ -56,6 +57,7 @@ def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp
         assert all(run.counters[name] == 2 * run.predicted[name] > 0 for name in STALLS)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("bench", BENCHES)
 def test_the_right_engine_passes_where_the_faults_are_found(bench: str, seed: int) -> None:
     run = run_slow(bench, seed)
@@ -63,6 +65,7 @@ def test_the_right_engine_passes_where_the_faults_are_found(bench: str, seed: in
     assert all(run.counters[name] > 0 for name in STALLS)
 
 
+@pytest.mark.faults
 def test_a_needless_wait_that_only_slow_streams_show_is_found(seed: int, tmp_path: Path) -> None:
     """Keys wait while a row of O does: no bit is wrong, nor anything at full speed."""
     source = faulty_sources(tmp_path, [(ENGINE, "wire key_open   = loaded[key_bank_q];",

@@ -18,6 +18,7 @@ def test_counters(count: int, bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"COUNT": count, "INC_BITS": bits}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new"), [
     ("if (!rst_n || clear)", "if (!rst_n)"),
     ("if (!rst_n || clear)", "if (!rst_n || (clear && increments == 0))"),

@@ -23,6 +23,7 @@ def test_divider(parameters: dict[str, int], seed: int) -> None:
     assert result.passed == TESTS
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     (": {1'b0, in_sum}};", ": {(SUM_BITS+1){1'b0}}};", "exact_halves_round_away_from_zero", "gave .*, expected"),
     ("else if (enable) begin\n            valid_q", "else begin\n            valid_q", "enable_stops_every_stage",

@@ -120,6 +120,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.sample(8)
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
@@ -132,6 +133,7 @@ def test_faults_are_found(name: str, seed: int, tmp_path: Path) -> None:
         assert run.ok, "\n".join([f"{int((run.mismatches > 0).sum())} rows differ", *run.problems])
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("faults", STALL_FAULTS)
 def test_stall_counters_that_count_wrongly_are_found(faults: str, seed: int, tmp_path: Path) -> None:
     """In every run, also where memories answer late and all streams pause."""
@@ -151,6 +153,7 @@ STATUS_FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("name", STATUS_FAULTS)
 def test_faults_of_flags_are_found(name: str, seed: int, tmp_path: Path) -> None:
     *fault, message = STATUS_FAULTS[name]
@@ -158,6 +161,7 @@ def test_faults_of_flags_are_found(name: str, seed: int, tmp_path: Path) -> None
         run_status(tmp_path, seed, mutated_sources(tmp_path, *fault), tmp_path / "build", SIM)
 
 
+@pytest.mark.faults
 def test_the_right_top_passes_what_the_faults_fail(seed: int) -> None:
     fetches = provoking(np.random.default_rng(seed))
     for run in run_engine(TINY, fetches, ("none", "both"), RunOptions(seed=seed), ahead=AHEAD, hold=60):

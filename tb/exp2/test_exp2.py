@@ -18,6 +18,7 @@ def test_exp2(lanes: int, prob_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "PROB_BITS": prob_bits}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new"), [
     ("zero[a]  = (lane_z == MASKED);", "zero[a]  = 1'b0;"),
     ("localparam [4:0] SHIFT_ZERO = 5'd20;", "localparam [4:0] SHIFT_ZERO = 5'd19;"),

@@ -49,6 +49,7 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
     prove_equal(ROOT / ARRAY, size, PROOF_CYCLES + 8 // bits, tmp_path)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
     (ARRAY, True, "if (q_row == 0)", "if (q_row == 0 && !q_bank)", "data lane"),
     (ARRAY, False, ": (q_row == 0) ? row : used1_q | row;", ": used1_q | row;", "data lane"),

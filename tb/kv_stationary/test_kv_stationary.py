@@ -112,6 +112,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
@@ -122,6 +123,7 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
                 RunOptions(sim="icarus", seed=seed, testcase=test, extra_env=environment))
 
 
+@pytest.mark.faults
 def test_a_row_that_comes_back_too_soon_is_found(seed: int, tmp_path: Path) -> None:
     cfg = SETS["row-per-cycle"]
     environment = prepare(cfg, ("corners",), seed, tmp_path)

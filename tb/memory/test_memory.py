@@ -31,6 +31,7 @@ def test_fifo(words: int, width: int, seed: int) -> None:
     run_bench(FIFO, FIFO_BENCH, {"WORDS": words, "WIDTH": width}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("(inside_q != WORDS[COUNT_BITS-1:0])", "(inside_q != WORDS[COUNT_BITS-1:0] || m_ready)", "s_ready with"),
     ("(inside_q == 0);\n\nend", "(inside_q == valid_q);\n\nend", "empty with"),
@@ -45,6 +46,7 @@ def test_faults_of_the_fifo_are_found(old: str, new: str, message: str, seed: in
     check_fault(tmp_path, (FIFO_FILE, old, new), message, FIFO, FIFO_BENCH, {"WORDS": 3, "WIDTH": 20}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("fault", "top", "bench", "parameters"), [
     ((RAM_FILE, "if (rd) begin", "begin"), RAM, RAM_BENCH, {"WORDS": 7, "WIDTH": 20}),
     ((RAM_FILE, "word_q[wr_address] <= wr_data;", "word_q[wr_address] <= wr_data & ~(wr_address == 6);"), RAM, RAM_BENCH,
@@ -73,12 +75,14 @@ def collide(user: str, tests: str, bits: int, fault: tuple[str, str, str], seed:
         build_root=folder / "build"))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("bits", [2, 8])
 @pytest.mark.parametrize(("user", "tests"), USERS)
 def test_no_word_is_read_while_it_is_written(user: str, tests: str, bits: int, seed: int, tmp_path: Path) -> None:
     collide(user, tests, bits, SAME, seed, tmp_path)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("user", "tests"), USERS)
 def test_that_a_read_fails_is_found(user: str, tests: str, seed: int, tmp_path: Path) -> None:
     """If any write spoilt the read beside it, the benches would say so."""

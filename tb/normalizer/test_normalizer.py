@@ -25,6 +25,7 @@ def test_normalizer(values: tuple[int, ...], seed: int) -> None:
     assert result.passed == TESTS
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "testcase", "message"), [
     ("last_read ? bank_mask", "(issue && last_row) ? bank_mask", "tiles_of_any_size/pattern=none", "was released after"),
     ("end else if (enable) begin\n            divide_q <=", "end else begin\n            divide_q <=",
@@ -48,6 +49,7 @@ def test_faults_are_found(old: str, new: str, testcase: str, message: str, seed:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, FAULTY, RunOptions(seed=seed, testcase=testcase))
 
 
+@pytest.mark.faults
 def test_a_row_that_is_being_read_is_not_overtaken(seed: int, tmp_path: Path) -> None:
     """Only where a row is one chunk can it be alone on its way to the divider's register."""
     fault = (FILE, "divide_q || divide_q2 || divider_busy", "divide_q2 || divider_busy")

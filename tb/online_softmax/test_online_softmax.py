@@ -21,6 +21,7 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
     ("fcim_row_max", "(|rise[ROW_MAX_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
     ("fcim_online_softmax", ".start_tau(ztau_q[exp_buf_q])", ".start_tau(tau_q[exp_bank])",
@@ -46,6 +47,7 @@ def test_faults_are_found(module: str, old: str, new: str, message: str, seed: i
                                                 "tiles_that_fall_below_their_octaves/pattern=none"]))
 
 
+@pytest.mark.faults
 def test_a_multiplier_of_the_next_block_in_its_buffer_is_found(seed: int, tmp_path: Path) -> None:
     """With eight passes to a key the scores of the last ones are read after the next block's multiplier is written."""
     fault = "rtl/softmax/fcim_block_exponential.v", "if (pass_q == 0) begin", "if (1'b1) begin"

@@ -66,6 +66,7 @@ def test_the_two_texts_are_equal(bits: int, tmp_path: Path) -> None:
     prove_equal(ROOT / ARRAY, size, PROOF_CYCLES + 8 // bits, tmp_path)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("file", "fast", "old", "new", "message"), [
     (FILE, True, "RELEASE_LEFT = 4", "RELEASE_LEFT = 5", "slot_in_use is 00"),
     (FILE, True, "!busy_q || last_cycle;", "!busy_q;", "s_blk_ready is 0"),
@@ -80,6 +81,7 @@ def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: st
                 RunOptions(seed=seed, testcase="full_blocks_without_a_gap", fast_arrays=fast))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new"), [
     ("s_blk_rows > r[COUNT_BITS-1:0]", "s_blk_rows > r[COUNT_BITS-1:0] + 1'b1"),
     ("used_q[p*LANES];", "used_q[p*LANES + LANES-1];"),
@@ -89,6 +91,7 @@ def test_a_row_in_use_that_stands_still_is_found(old: str, new: str, seed: int, 
                 RunOptions(seed=seed, testcase="short_blocks_with_gaps"))
 
 
+@pytest.mark.faults
 def test_a_chunk_that_is_not_kept_is_found(seed: int, tmp_path: Path) -> None:
     """It would follow what the memories give, which only changes once another tile is in them."""
     fault = (ACCUMULATORS, "        if (fresh_q) begin\n            for (a", "        begin\n            for (a")

@@ -73,7 +73,7 @@ FAULTS = {
     "does-not-wait-for-blocks": ("(loaded >= most_q)", "(loaded + 1'b1 >= most_q)", "before its blocks"),
     "freed-too-early": ("closed_q & landed;", "closed_q;", "before its tiles"),
     "heads-of-one-tag": ("wire tag       = head_q[0] && resident;", "wire tag       = 1'b0;",
-                         f"base is not|{DIFFERS}|freed|waits for blocks"),
+                         f"base is not|{DIFFERS}|freed|waits for blocks|nobody is told"),
     "last-block-forgotten": ("end_q + LAST_KEY;", "end_q;", DIFFERS),
     "shares-of-too-few": ("high      = !few ?", "high      = 1'b1 ?", DIFFERS),
     "merge-all": ("(e[ENGINE_BITS-1:0] >> call_split) == group_q", "1'b1", DIFFERS),
@@ -85,6 +85,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:

@@ -42,13 +42,14 @@ FAULTS = {
                             "wire                      last = (left_q == ONE_TOKEN);", PLAIN, f"{DIFFERS}|of last is X"),
     "one-row-a-token": ("{{(ROWS_BITS-ROWS_COUNT_BITS){1'b0}}, call_group}", "{{(ROWS_BITS-1){1'b0}}, 1'b1}", PLAIN, DIFFERS),
     "token-lost-to-a-stall": ("wire                      ask = ask_valid && ask_ready;",
-                              "wire                      ask = ask_valid;", BUSY, f"{DIFFERS}|idle"),
+                              "wire                      ask = ask_valid;", BUSY, f"{DIFFERS}|idle|cycle budget"),
     "idle-too-early": ("!shifts_q && !tile_q && (inside_q == 0);", "!shifts_q && !tile_q;", PLAIN, "idle is wrong"),
     "a-pause-after-each-tile": ("assign s_tile_ready = !tile_q && !shifts_q && !start;",
                                 "assign s_tile_ready = !tile_q && !shifts_q && !start && inside_q < 2;", PLAIN, "takes t"),
 }
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]

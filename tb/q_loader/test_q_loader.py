@@ -18,6 +18,7 @@ def test_q_loader(rows: int, head_dim: int, pos_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"ROWS": rows, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("s_q_last || (index_q == ROWS[ROW_BITS-1:0] - 1'b1)", "s_q_last", "ready is|loaded is|tile_open is"),
     ("held_q & ~scaled", "held_q & ~streamed", "ready is 1, banks held"),

@@ -30,6 +30,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     old, new, testcase, message = FAULTS[fault]

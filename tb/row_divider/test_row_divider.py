@@ -21,6 +21,7 @@ def test_row_divider(parameters: dict[str, int], seed: int) -> None:
     assert run_bench(TOP, BENCH, parameters, RunOptions(seed=seed)).passed == TESTS
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "pattern", "message"), [
     ("wire enable = !(m_o_valid && !m_o_ready);", "wire enable = 1'b1;", "backpressure", "valid dropped"),
     ("if (enable && div_valid) begin", "if (enable) begin", "gaps", "beats differ"),

@@ -18,6 +18,7 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("if (s_blk_joint) begin", "if (1'b1) begin", "running maxima|judged_zero|rescaled rows|is X"),

@@ -18,6 +18,7 @@ def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> Non
     run_bench(TOP, BENCH, {"LANES": lanes, "HEAD_DIM": head_dim, "POS_BITS": pos_bits}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "testcase"), [
     ("clamped & visible_q2", "clamped", "random_keys"),
     (" || rounded == MASKED;", ";", "ends_of_the_range"),

@@ -20,6 +20,7 @@ def test_score_scaler(size: tuple[int, ...], seed: int) -> None:
     run_bench(TOP, BENCH, dict(zip(NAMES, size, strict=True)), RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "pattern", "message"), [
     ("&& (!block_first || block_free)", "&& block_free", "backpressure", "s_col_ready is 0, block_free 0"),
     ("shift_q[row_bank] <= row_shift;", "if (wr_first) shift_q[row_bank] <= row_shift;", "none", "z_data got"),

@@ -20,6 +20,7 @@ def test_v_buffer(head_dim: int, keys: int, slots: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"HEAD_DIM": head_dim, "KEYS_PER_BLOCK": keys, "SLOTS": slots}, RunOptions(seed=seed))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("rd_q <= lacks[j]", "rd_q <= 1'b0", "data lane|is X"),
     ("tile_last_q[wr_slot_q] <= s_v_last", "tile_last_q[wr_slot_q] <= blk_end", "last key and last are"),
