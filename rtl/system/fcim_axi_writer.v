@@ -146,7 +146,7 @@ module fcim_axi_writer #(
     // ---- a command is done
     reg failed_q, done_q, done_error_q;     // failed: a burst of the command did
     always @(posedge clk) begin
-        if (!rst_n || stopping) begin
+        if (!rst_n || stop || stopping) begin
             failed_q <= 1'b0;
             done_q   <= 1'b0;
         end else begin

@@ -6,7 +6,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, Timer
 
 from tb.axi_writer import coverage
 from tb.axi_writer.agents import Writer
@@ -164,6 +164,24 @@ async def stop(dut: Any, stalled: bool) -> None:
         await ClockCycles(dut.clk, 10)
         await writer.stop()
         await finish_up()
+    writer.finish()
+
+
+@cocotb.test()
+async def stop_with_the_last_answer(dut: Any) -> None:
+    """The answer that ends a command comes in the very cycle in which ``stop`` rises: there is no ``done``."""
+    writer = Writer(dut, "none", Pace((5, 10)))
+    draw, edge = rng("rows"), RisingEdge(dut.clk)
+    async with writer.bench:
+        for _ in range(6):
+            command = Command(int(draw.integers(1, 1 << 40)) * PAGE, int(draw.integers(1, min(writer.rules.most, 4) + 1)))
+            writer.append([command])
+            while dut.m_axi_bvalid.value != 1:
+                await edge
+                await Timer(1, "ns")        # the answer is there and not yet taken
+            await writer.stop()
+            writer.check_memory()
+        await writer.write([Command(PAGE, 2)])
     writer.finish()
 
 

@@ -34,7 +34,9 @@ FAULTS = {
     "error-of-the-last-burst-lost": ("done_error_q <= failed_q || m_axi_bresp[1];", "done_error_q <= failed_q;", "errors",
                                      "done"),
     "error-goes-on": ("failed_q <= !answer_ends && (", "failed_q <= (", "errors", "done"),
-    "done-while-it-stops": ("if (!rst_n || stopping) begin", "if (!rst_n) begin", STOP, "done while"),
+    "done-while-it-stops": ("if (!rst_n || stop || stopping) begin", "if (!rst_n || stop) begin", STOP, "done while"),
+    "done-of-the-cycle-of-stop": ("if (!rst_n || stop || stopping) begin", "if (!rst_n || stopping) begin",
+                                  "stop_with_the_last_answer", "done while"),
 }
 
 
