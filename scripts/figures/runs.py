@@ -272,6 +272,6 @@ def coverage(data: Data) -> list[Piece]:
     cells.append(f"{exact(verified)} of {exact(features)} features verified")
     excluded = sum(entry["excluded"] for entry in data["exclusions"])
     return [Piece(README, table(("line", "branch", "expression", "toggle", "functional", "plan"), [cells], 6), "coverage"),
-            Piece(README, f"{exact(excluded)} edges of counter increments that are tied to 0")]
+            Piece(README, f"{exact(excluded)} points are excluded, each group with its reason")]
 
 
