@@ -161,9 +161,9 @@ module fcim_unfused_scores #(
             s_q[n*S_BITS +: S_BITS] <= !seen_q[2*LANES + n] ? MASKED :
                                        !over                ? rounded[S_BITS-1:0] :
                                        rounded[Z_BITS-2]    ? -LIMIT : LIMIT;
-            clamped_q[n] <= valid_q[2] && seen_q[2*LANES + n] && (over || clamped_z[n]);
+            clamped_q[n] <= seen_q[2*LANES + n] && (over || clamped_z[n]);
         end
-        visible_q <= seen_q[2*LANES +: LANES] & {LANES{valid_q[2]}};
+        visible_q <= seen_q[2*LANES +: LANES];
     end
     wire [MORE_BITS-1:0] more3 = more_q[3*MORE_BITS +: MORE_BITS];
     assign s_we      = valid_q[3] && more3[3];
@@ -207,8 +207,12 @@ module fcim_unfused_scores #(
         end
     end
 
-    fcim_unfused_ones #(.WIDTH(LANES)) u_scores (.bits(visible_q), .count(scores));
-    fcim_unfused_ones #(.WIDTH(LANES)) u_saturated (.bits(clamped_q), .count(saturated));
+    fcim_unfused_ones #(.WIDTH(LANES)) u_scores (
+        .bits(visible_q & {LANES{valid_q[3]}}), .count(scores)
+    );
+    fcim_unfused_ones #(.WIDTH(LANES)) u_saturated (
+        .bits(clamped_q & {LANES{valid_q[3]}}), .count(saturated)
+    );
 
 endmodule
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from models.baseline.unfused_program import COUNTERS, QUEUES, Pv, UnfusedConfig, fields_of
@@ -31,6 +32,8 @@ FIELDS = {"load": ("values", "bank", "macro", "base", "rows", *WAITS),
 COUNTER_BITS = 48
 SPARE_CYCLES, LONGEST_PAUSE = 2000, 40
 LONG = 30       # rows of an operation that a reset ends
+RESETS = 16
+SETTLE = 8      # cycles, longer than what a pipeline takes
 EARLY = 20      # cycles after which scores and exponentials are on their way
 ANSWERS = ("cell_data", "cell_mult", "q_data", "q_pos", "q_mult", "s_rd_data", "s_rd_v_mult", "p_rd_data", "o_rd_data")
 
@@ -46,10 +49,10 @@ def read_counters(dut: Any) -> dict[str, int]:
     return {name: word >> COUNTER_BITS * number & (1 << COUNTER_BITS) - 1 for number, name in enumerate(COUNTERS)}
 
 
-async def disturb(dut: Any, bench: Bench) -> None:
+async def disturb(dut: Any, bench: Bench, draw: np.random.Generator) -> None:
     """Operations of any kind are under way when a reset comes, for one edge; what is asked of the buffer is answered with
     anything."""
-    draw, edge = rng("before the reset"), RisingEdge(dut.clk)
+    edge = RisingEdge(dut.clk)
     for name in QUEUES:
         bench.monitors[name].watching = False
         for field in FIELDS[name]:
@@ -67,7 +70,9 @@ async def disturb(dut: Any, bench: Bench) -> None:
         for field in ("valid", *FIELDS[name]):      # as the sources left them
             getattr(dut, f"s_{name}_{field}").value = 0
     dut.rst_n.value = 1
-    await edge
+    await ClockCycles(dut.clk, SETTLE)
+    left = {name: count for name, count in read_counters(dut).items() if count}
+    assert not left, f"counters: after a reset there are {left}"
     for name in QUEUES:
         bench.monitors[name].watching = True
 
@@ -84,7 +89,9 @@ async def play(dut: Any, cfg: UnfusedConfig, case: Case, pattern: str, budget: i
     positions = case.operands["positions"]
     async with bench:
         if pattern == "reset":
-            await disturb(dut, bench)
+            draw = rng("before the reset")
+            for _ in range(RESETS):
+                await disturb(dut, bench, draw)
         buffer = Buffer(dut, cfg, case, rng("buffer"))
         bench.scoreboards["m_o"] = (buffer.board, 1)
         for queue, name in enumerate(QUEUES):

@@ -124,8 +124,8 @@ FAULTS = {
 # found only where a reset ends something
 KEPT = ("active_q <= 1'b0;", "active_q <= (active_q === 1'bx) ? 1'b0 : active_q;", f"{ANY}|budget|index")
 RESETS = {"a-reset-leaves-rows": ("_feed", *KEPT), "a-reset-leaves-loads": ("_loader", *KEPT),
-          "a-reset-leaves-scores": ("_scores", " & {LANES{valid_q[2]}};", ";", "counters:"),
-          "a-reset-leaves-clamped-scores": ("_scores", "<= valid_q[2] && seen_q", "<= seen_q", "counters:"),
+          "a-reset-leaves-scores": ("_scores", "visible_q & {LANES{valid_q[3]}}", "visible_q", "counters:"),
+          "a-reset-leaves-clamped-scores": ("_scores", "clamped_q & {LANES{valid_q[3]}}", "clamped_q", "counters:"),
           "a-reset-leaves-exponentials": ("_softmax", "seen_q & {LANES{valid_q[0]}}", "seen_q", "counters:")}
 
 
