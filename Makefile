@@ -49,7 +49,7 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth power paper registers figures test lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers figures test lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -118,6 +118,9 @@ head-stats: $(STAMP) ## what the heads of a checkpoint attend to
 
 synth: $(STAMP) ## every block as gates of a cell library: cells, area, longest path; fails on latches or below the floors
 	@$(PY) -m scripts.synth $(call flag,CONFIG,--config) $(call flag,TOP,--top) $(call flag,LIB,--lib) $(call flag,FLOORS,--floors) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
+
+prove: $(STAMP) ## properties of blocks proven by a solver, with counterexamples as waves; report in build/prove
+	@$(PY) -m scripts.prove $(call flag,BLOCK,--block) $(call flag,JOBS,--jobs)
 
 power: $(STAMP) ## fJ per operation from gates on real operands: arrays, softmax lanes, accumulator update, divider
 	@$(PY) -m scripts.power $(call flag,CONFIG,--config) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TOKENS,--tokens) $(call flag,TOP,--top) $(call flag,LIB,--lib) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)

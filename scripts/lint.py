@@ -126,7 +126,7 @@ def lint_readers() -> bool:
 
 def lint_columns() -> bool:
     """No line of Verilog is longer than ``COLUMNS`` or holds a tab."""
-    files = [path for folder in (ROOT / "rtl", ROOT / "tb" / "hdl") for path in sorted(folder.rglob("*.v*"))]
+    files = [path for folder in (ROOT / "rtl", ROOT / "tb" / "hdl", ROOT / "formal") for path in sorted(folder.rglob("*.v*"))]
     findings = [f"{path.relative_to(ROOT)}:{number}: {len(line)} columns, at most {COLUMNS} are allowed, and no tab"
                 for path in files for number, line in enumerate(path.read_text().splitlines(), 1)
                 if len(line) > COLUMNS or "\t" in line]

@@ -15,6 +15,7 @@ from scripts.flow.coverage.functional_pages import functional_page, plan_page
 from scripts.flow.coverage.plan import Block, Feature, Plan, jobs_of, load_plan, plan_problems, read_jobs, verdict_of
 from scripts.flow.coverage.ranking import rank
 from scripts.flow.coverage.report import write_functional_pages
+from scripts.flow.proofs import load_proofs
 from tb.coverage import INPUTS, coverpoints, new_coverage
 
 PLAN, REGRESSION = INPUTS.plan, INPUTS.regression
@@ -28,8 +29,9 @@ def the_plan() -> Plan:
     return load_plan(PLAN)
 
 
-def feature(points: tuple[str, ...] = ("divider.reset",), tests: tuple[str, ...] = ("tb/divider/test_divider.py",)) -> Feature:
-    return Feature("reset", "It empties the stages.", points, tests)
+def feature(points: tuple[str, ...] = ("divider.reset",), tests: tuple[str, ...] = ("tb/divider/test_divider.py",),
+            proofs: tuple[str, ...] = ()) -> Feature:
+    return Feature("reset", "It empties the stages.", points, tests, proofs)
 
 
 def plan_of(*features: Feature, module: str = "fcim_divider", file: str = DIVIDER) -> Plan:
@@ -61,6 +63,7 @@ def test_every_feature_has_points_and_tests() -> None:
     (plan_of(feature(tests=("tb/divider/bench_divider.py",))), "bench_divider.py: there is no such file of tests"),
     (plan_of(feature(tests=("tb/divider/test_divider.py::test_gone",))), "the file has no such test"),
     (plan_of(feature(tests=("regress:gone",))), "regression.yaml has no entry of that name"),
+    (plan_of(feature(proofs=("fifo.gone",))), "fifo.gone: formal/proofs.yaml has no such block and property"),
     (plan_of(feature(), module="fcim_gone"), f"{DIVIDER} has no module fcim_gone"),
     (plan_of(feature(), file="rtl/divider.v"), "rtl/divider.v has no module fcim_divider"),
     (plan_of(feature()), "module fcim_core (rtl/core/fcim_core.v) is not in the plan"),
@@ -68,6 +71,21 @@ def test_every_feature_has_points_and_tests() -> None:
 ])
 def test_an_untrue_plan_is_seen(plan: Plan, message: str) -> None:
     assert message in "\n".join(plan_problems(plan, new_coverage(), REGRESSION))
+
+
+def test_every_proof_belongs_to_a_feature_of_its_block() -> None:
+    """Named as a whole or property by property, and nowhere else."""
+    named = {(block.module, name) for block in the_plan().blocks for feature in block.features for name in feature.proofs}
+    for proof in load_proofs().values():
+        mine = {name for module, name in named if module == proof.module}
+        assert proof.name in mine or set(proof.statements) <= mine, f"{proof.module}: {sorted(set(proof.statements) - mine)}"
+    proofs = {proof.module: {proof.name, *proof.statements} for proof in load_proofs().values()}
+    assert all(name in proofs.get(module, ()) for module, name in named)
+
+
+def test_what_is_proven_is_on_the_page() -> None:
+    block = Block("fcim_fifo", "rtl/memory/fcim_fifo.v", (feature(proofs=("fifo.order",)),))
+    assert "fifo.order" in plan_page(Plan((block,)), full(), [], REGRESSION)
 
 
 def test_names_of_tests_that_exist_are_no_problem() -> None:

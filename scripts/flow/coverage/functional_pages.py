@@ -75,6 +75,7 @@ def plan_page(plan: Plan, group: CoverGroup, jobs: Sequence[Job], regression: Pa
 
     def shown(feature: Feature) -> dict[str, Any]:
         return {"name": feature.name, "shows": feature.shows, "points": feature.points, "tests": feature.tests,
+                "proofs": feature.proofs,
                 "verdict": feature_verdict(feature, group, tests)}
 
     blocks = []

@@ -19,6 +19,7 @@ from models.errors import FcimError
 from scripts.flow.coverage.functional import CoverGroup
 from scripts.flow.coverage.rules import load_yaml
 from scripts.flow.processes import shown
+from scripts.flow.proofs import LIST, load_proofs
 from scripts.flow.sources import ROOT, rtl_files
 
 REGRESS = "regress:"
@@ -30,12 +31,14 @@ _MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: what must hold (``shows``), the coverpoints that show it was exercised, the tests that check it."""
+    """One feature: what must hold (``shows``), the coverpoints that show it was exercised, the tests that check it, and, as
+    ``block.property`` or as a whole block, what is proven of it."""
 
     name: str
     shows: str
     points: tuple[str, ...]
     tests: tuple[str, ...]
+    proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Plan:
 
 
 def _fields(data: Any, keys: Mapping[str, type], where: str, path: Path) -> list[Any]:
+    if isinstance(data, dict) and "proofs" in data and "points" in keys:
+        keys = {**keys, "proofs": list}
     if not isinstance(data, dict) or set(data) != set(keys):
         raise FcimError(f"{path}: {where} must have the keys {', '.join(keys)} and no others")
     for key, kind in keys.items():
         if not isinstance(data[key], kind) or not data[key]:
             raise FcimError(f"{path}: {where}: {key} must be {'a list' if kind is list else 'a text'} that is not empty")
-        if kind is list and key in ("points", "tests") and (not all(isinstance(item, str) for item in data[key])
+        if kind is list and key in ("points", "tests", "proofs") and (not all(isinstance(item, str) for item in data[key])
                                                             or len(set(data[key])) < len(data[key])):
             raise FcimError(f"{path}: {where}: {key} must be texts, each once")
     return [data[key] for key in keys]
@@ -72,9 +77,9 @@ def _fields(data: Any, keys: Mapping[str, type], where: str, path: Path) -> list
 
 def _feature(data: Any, where: str, path: Path) -> Feature:
     name = data.get("name") if isinstance(data, dict) else None
-    name, shows, points, tests = _fields(data, {"name": str, "shows": str, "points": list, "tests": list},
-                                         f"{where}, feature '{name}'", path)
-    return Feature(name, shows, tuple(points), tuple(tests))
+    name, shows, points, tests, *proofs = _fields(data, {"name": str, "shows": str, "points": list, "tests": list},
+                                                  f"{where}, feature '{name}'", path)
+    return Feature(name, shows, tuple(points), tuple(tests), tuple(proofs[0]) if proofs else ())
 
 
 def load_plan(path: Path) -> Plan:
@@ -138,6 +143,7 @@ def plan_problems(plan: Plan, group: CoverGroup, regression: Path) -> list[str]:
         regression: the list of the regression's entries.
     """
     problems, design, entries = [], modules(), regression_entries(regression)
+    proven = {name for proof in load_proofs().values() for name in (proof.name, *proof.statements)}
     planned = {block.module: block.file for block in plan.blocks}
     problems += [f"module {name} ({file}) is not in the plan" for name, file in design.items() if name not in planned]
     used: set[str] = set()
@@ -147,6 +153,8 @@ def plan_problems(plan: Plan, group: CoverGroup, regression: Path) -> list[str]:
         for feature in block.features:
             where = f"{block.module}, '{feature.name}'"
             problems += [f"{where}: there is no coverpoint '{name}'" for name in feature.points if name not in group.points]
+            problems += [f"{where}: {name}: {shown(LIST)} has no such block and property" for name in feature.proofs
+                         if name not in proven]
             used |= set(feature.points)
             for test in feature.tests:
                 problem = _test_problem(test, regression, entries)
