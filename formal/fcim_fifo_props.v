@@ -46,7 +46,7 @@ module fcim_fifo_props #(
         .clk(clk), .rst_n(rst_n), .valid(m_valid), .ready(m_ready), .data(m_data), .ok(kept)
     );
 
-    reg late_q;                        // a beat is inside, and in the cycle before none was offered
+    reg late_q;                        // in the cycle before a beat was inside, and none offered
     always @(posedge clk) begin
         late_q <= rst_n && count != 0 && !m_valid;
     end
@@ -71,13 +71,15 @@ module fcim_fifo_props #(
             lemma_places:  assert (dut.rd_q < WORDS && dut.wr_q < WORDS);
             lemma_end:     assert (dut.wr_q == ((end_of >= WORDS) ? end_of - WORDS : end_of));
             lemma_watched: assert (!watches || (ahead < count));
-            lemma_word:    assert (!watches || (m_valid && due) || dut.u_words.word_q[place] == word);
+            lemma_word:    assert (!watches || (m_valid && due)
+                                   || dut.u_words.word_q[place] == word);
         end
     end
 
     always @* begin
         full_and_followed: cover (begun_q && rst_n && !s_ready && watches && ahead == WORDS - 1);
-        followed_leaves:   cover (begun_q && rst_n && m_valid && m_ready && due && count == WORDS - 1);
+        followed_leaves:   cover (begun_q && rst_n && m_valid && m_ready && due
+                                  && count == WORDS - 1);
     end
 
 endmodule

@@ -29,7 +29,8 @@ module fcim_watch #(
             count_q   <= {COUNT_BITS{1'b0}};
             watches_q <= 1'b0;
         end else begin
-            count_q <= count_q + {{(COUNT_BITS-1){1'b0}}, enters} - {{(COUNT_BITS-1){1'b0}}, leaves};
+            count_q <= count_q + {{(COUNT_BITS-1){1'b0}}, enters}
+                               - {{(COUNT_BITS-1){1'b0}}, leaves};
             if (enters && pick && !watches_q) begin
                 watches_q <= 1'b1;
                 ahead_q   <= count_q - {{(COUNT_BITS-1){1'b0}}, leaves};
