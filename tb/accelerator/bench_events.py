@@ -450,6 +450,7 @@ async def soft_reset(dut: Any, name: str) -> None:
 
 
 @cocotb.test()
-async def hard_reset(dut: Any) -> None:
+@cocotb.parametrize(name=KINDS)
+async def hard_reset(dut: Any, name: str) -> None:
     """In the middle of a call."""
-    await reset_in(dut, str(rng("kind").choice(KINDS)), False)
+    await reset_in(dut, name, False)

@@ -28,7 +28,7 @@ BENCH = "tb.accelerator.bench_events"
 SYSTEM = SystemConfig("events", small(8, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=4, outstanding=4,
                       read_beats=32, o_rows=1)
 ROOM, RANGES = 1 << 18, 8        # bytes of memory; regions that may be written
-TESTS = 14
+TESTS = 16
 
 
 def known_calls(generator: np.random.Generator) -> dict[str, Known]:

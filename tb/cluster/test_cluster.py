@@ -85,7 +85,7 @@ def test_blocks_that_engines_skip(own_start: bool, seed: int, generator: np.rand
 
 @pytest.mark.sample(2)
 @pytest.mark.parametrize(("engines", "group", "tokens", "first"), [
-    (1, 4, 13, 0), (2, 3, 37, 0), (3, 16, 9, 5), (4, 1, 70, 0), (4, 8, 9, 20)])
+    (1, 4, 13, 0), (2, 3, 37, 0), (3, 16, 9, 5), (4, 1, 70, 0), (4, 8, 9, 20), (4, 16, 9, 0)])
 def test_shapes(engines: int, group: int, tokens: int, first: int, seed: int, generator: np.random.Generator) -> None:
     """Tiles that end anywhere in a block, waves that leave engines idle, tokens that follow a cache."""
     check(run_prefill(TINY, engines, groups_of(TINY, generator, 2, group, tokens, first), first,

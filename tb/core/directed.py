@@ -230,6 +230,7 @@ def partials(cfg: EngineConfig, g: np.random.Generator) -> Tiles:
         "skipped by octaves": replace(levels_tile(cfg, g, [0, -1, -2, -4], skip=True), octaves=1),
         "fused, the second block is larger": levels_tile(cfg, g, [0, 4, 4], fused=True),
         "fused, the first block is skipped": levels_tile(cfg, g, [low, 0, low], 1, fused=True, skip=True),
+        "fused, the first is skipped by octaves": replace(levels_tile(cfg, g, [-3, 0, -3], fused=True, skip=True), octaves=1),
         "fused, both are padding": levels_tile(cfg, g, [None, None], fused=True, skip=True),
         "rescaled": levels_tile(cfg, g, [-5, -4, 3, 9, 80]),
         "lazy": levels_tile(cfg, g, [-5, cfg.max_tau() - 5, cfg.max_tau() - 4, 2 * cfg.max_tau() - 4], tau=cfg.max_tau()),

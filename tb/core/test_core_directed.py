@@ -116,7 +116,8 @@ def test_corners_hit_what_they_promise(generator: np.random.Generator) -> None:
     blind = partial["half of the rows see no key"].row_max == -512
     assert blind.sum() == TINY.rows // 2 and torch.equal(blind, partial["half of the rows see no key"].row_sum == 0)
     for name, level in (("the last blocks are skipped", 2), ("the last blocks run for nothing", 2), ("skipped by octaves", 0),
-                        ("fused, the second block is larger", 4), ("fused, the first block is skipped", 0), ("rescaled", 80),
+                        ("fused, the second block is larger", 4), ("fused, the first block is skipped", 0),
+                        ("fused, the first is skipped by octaves", 0), ("rescaled", 80),
                         ("lazy", TINY.max_tau() - 4), ("the lowest maximum and the highest", 511)):
         assert (partial[name].row_max == level).all() and (partial[name].row_sum > 0).all(), name
 

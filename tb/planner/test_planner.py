@@ -18,6 +18,7 @@ from tb.planner.model import DECODE, RESIDENT, STREAMED, Call, beats
 TOP, FILE, BENCH = "fcim_planner", "rtl/system/fcim_planner.v", "tb.planner.bench_planner"
 PATTERNS = 4
 SMALL = replace(TINY, max_keys=1024)
+SMALLEST = replace(TINY, max_keys=128)
 
 
 def parameters(cfg: EngineConfig, engines: int, buffer_keys: int) -> dict[str, int]:
@@ -57,6 +58,17 @@ def planned(cfg: EngineConfig, engines: int, calls: list[Call], file: Path) -> d
 def test_planner(engines: int, seed: int, generator: np.random.Generator, tmp_path: Path) -> None:
     environment = planned(SMALL, engines, some_calls(SMALL, engines, generator, 12), tmp_path / "calls.json")
     result = run_bench(TOP, BENCH, parameters(SMALL, engines, 256), RunOptions(seed=seed, extra_env=environment))
+    assert result.passed == PATTERNS
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(("cfg", "engines"), [(SMALLEST, 2), (SMALL, 2), (SMALL, 4)])
+def test_decodes_of_every_length(cfg: EngineConfig, engines: int, seed: int, tmp_path: Path) -> None:
+    """A head of 1, 2, 4 ... blocks up to all that there may be, for one engine and shared by all."""
+    calls = [Call(DECODE, False, 4, 1, (cfg.keys_per_block << power) - 1, engines + 1, split) for split in (1, engines)
+             for power in range((cfg.max_keys // cfg.keys_per_block).bit_length())]
+    environment = planned(cfg, engines, calls, tmp_path / "calls.json")
+    result = run_bench(TOP, BENCH, parameters(cfg, engines, 128), RunOptions(seed=seed, extra_env=environment))
     assert result.passed == PATTERNS
 
 

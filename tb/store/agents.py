@@ -19,6 +19,7 @@ from tb.store import coverage
 from tb.store.model import WORD_BYTES, Call, Job, Model
 
 JOBS = 4        # that wait per slot
+OPEN = 511      # rows without an answer, at most
 JOB_FIELDS = ("slot", "q_head", "token", "tokens")
 FIRST_COMMAND, FIRST_BEAT = 5, 2    # cycles after the row
 
@@ -34,6 +35,7 @@ class Store:
     Attributes:
         latency: least and most cycles from a command and its beats to its answer.
         errors: of how many commands one is answered with an error, beside the first row and the first word; 0 for none.
+        answers: some come.
     """
 
     def __init__(self, dut: Any, pattern: str = "none", latency: tuple[int, int] = (0, 20), errors: int = 6, words: bool = True,
@@ -60,7 +62,7 @@ class Store:
         self.call = Call(1, 0, 0, 0)
         self.accepted = self.beats = 0          # commands and beats that the writer has taken
         self.taken: list[int] = []              # beats of each command that the writer has taken
-        self.answered = 0
+        self.answered, self.answers = 0, True
         self.failed: set[str] = set()           # of what there was an error already
         self.changed_at = 0                     # the last edge at which something was accepted or answered
         self.slot: int | None = None            # of the row that was taken last
@@ -119,7 +121,7 @@ class Store:
                 beats, self.answered, self.beats = 0, 0, 0
                 self.taken.clear()
                 continue
-            if self.answered == len(self.taken) or self.beats < beats + self.taken[self.answered]:
+            if not self.answers or self.answered == len(self.taken) or self.beats < beats + self.taken[self.answered]:
                 continue
             beats += self.taken[self.answered]
             self.answered += 1

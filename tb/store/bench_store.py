@@ -12,7 +12,7 @@ from tb.common.clock import cycle, reset
 from tb.common.rng import rng
 from tb.common.stalls import each_pattern
 from tb.store import coverage
-from tb.store.agents import FIRST_BEAT, FIRST_COMMAND, JOBS, Store
+from tb.store.agents import FIRST_BEAT, FIRST_COMMAND, JOBS, OPEN, Store
 from tb.store.model import Call, Job
 
 WRITER_LATENCY = 6      # cycles from a command to the first beat that fcim_axi_writer takes
@@ -87,6 +87,25 @@ async def four_jobs_wait(dut: Any) -> None:
         assert len(store.bench.monitors["s_job"].beats) == JOBS * store.slots, "a slot takes a fifth job"
         for slot in [0, *range(store.slots), *range(store.slots), *range(store.slots), *range(store.slots)]:
             await store.rows.send([store.row(slot, last) for last in (False, True)])
+        await store.quiet()
+
+
+@cocotb.test()
+async def answers_that_do_not_come(dut: Any) -> None:
+    """Rows go on until 511 are without an answer, and again when answers come."""
+    store = Store(dut, words=False, errors=0, latency=(0, 0))
+    store.answers = False
+    async with store.bench:
+        store.set_call(Call(1, 0, store.width, store.width))
+        for number in range(OPEN + 3):
+            if number % 8 == 0:
+                store.jobs.append([store.job_beat(0, Job(0, 0, min(8, OPEN + 3 - number)))])
+            store.rows.append([store.row(0, number % 8 == 7 or number == OPEN + 2)])
+        while len(store.taken) < OPEN:
+            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 40)
+        assert len(store.taken) == OPEN, f"{len(store.taken)} rows are without an answer, not {OPEN}"
+        store.answers = True
         await store.quiet()
 
 

@@ -11,7 +11,7 @@ from tb.common.legal import refusals
 from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_store", "rtl/system/fcim_store.v", "tb.store.bench_store"
-TESTS = 11
+TESTS = 12
 NAMES = ("ENGINES", "HEAD_DIM", "MAX_KEYS", "DATA_BITS")
 SETS = [(1, 16, 64, 128), (4, 64, 1024, 128), (2, 128, 131072, 1024)]
 
@@ -30,7 +30,8 @@ def test_a_row_of_o_is_two_beats_at_least() -> None:
 # ---- faults
 SMALL = {"ENGINES": 2, "HEAD_DIM": 32, "MAX_KEYS": 64, "DATA_BITS": 128}     # rows of four beats
 PLAIN, RATE, FOUR, LAST = "calls/pattern=none", "full_rate/slots=one", "four_jobs_wait", "last_rows_are_checked"
-WAIT, WITH, RESET = "words_wait", "rows_that_come_with_a_word", "reset_in_the_middle"
+WAIT, WITH, SILENT = "words_wait", "rows_that_come_with_a_word", "answers_that_do_not_come"
+RESET = "reset_in_the_middle"
 DIFFER, EARLY = "beats differ|beats came that were not|is X in an accepted", "a word is taken before all rows"
 FAULTS = {
     "jobs-of-one-slot-for-all": (".rd_address({s_o_engine, row_rd[JOB_BITS-1:0]})",
@@ -56,6 +57,8 @@ FAULTS = {
     "a-cycle-lost": ("(asked_q || row_goes) && (pushed_q || push_end);", "(asked_q || row_goes) && pushed_q;", RATE,
                      "cycles apart"),
     "buffer-too-small": ("2 * O_BEATS : 16;", "2 * O_BEATS : 8;", RATE, "cycles apart"),
+    "no-end-of-open-rows": ("&& row_wr != row_rd && open_q != {OPEN_BITS{1'b1}};", "&& row_wr != row_rd;", SILENT,
+                            "without an answer|idle is"),
     "never-idle-again": ("- {{(OPEN_BITS-1){1'b0}}, done};", ";", PLAIN, "idle is|budget"),
     "reset-keeps-the-place": ("begun_q <= {SLOTS{1'b0}};", "begun_q <= (begun_q[0] === 1'bx) ? {SLOTS{1'b0}} : begun_q;", RESET,
                               f"{DIFFER}|has no|error_rows is|budget"),

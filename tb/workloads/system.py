@@ -1,9 +1,9 @@
 """Attention calls through the whole accelerator, memory in and memory out, larger than its tests have.
 
 Parameters: ``what``: "random" (calls of every kind on a system and a memory that the seed chooses), "slow" (calls on a memory
-that gives two beats in seven cycles, 200 cycles late), "decode" (a token behind 4,095 others on eight small engines, ``split`` of
-them to a KV head), "sixteen" (a call of each kind on sixteen small engines), "events" (what happens around calls: all of
-``tb/accelerator/bench_events.py``).
+that gives two beats in seven cycles, 200 cycles late), "quick" (the same calls on a memory that never waits), "decode" (a token
+behind 4,095 others on eight small engines, ``split`` of them to a KV head), "sixteen" (a call of each kind on sixteen small
+engines), "events" (what happens around calls: all of ``tb/accelerator/bench_events.py``).
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call
     if what == "random":
         system = random_system(draw)
         return system, [random_call(system, draw) for _ in range(6)], random_pace(draw), int(draw.choice([1, 2, 3, 6]))
-    if what == "slow":
+    if what in ("slow", "quick"):
         system = SystemConfig("slow", small(8, head_dim=32, max_keys=128), engines=2, buffer_keys=32, data_bits=128, max_burst=8,
                               outstanding=4, read_beats=32)
         rows = system.engine.rows
         shapes = [(2, 4, rows, 0, None), (2, 3, rows + 1, 11, None), (2, 4, rows + 1, 32, None), (1, 4, 3, 125, None),
                   (3, 4, 1, 60, 1), (5, 2, 3, 77, 2)]
-        return system, list(_calls_for(system, draw, shapes)), Pace(200, 2, 7), 1
+        return system, list(_calls_for(system, draw, shapes)), Pace(200, 2, 7) if what == "slow" else Pace(2), 1
     if what == "sixteen":
         system = SystemConfig("sixteen", small(8, max_keys=512), engines=16, buffer_keys=256, data_bits=128, outstanding=8)
         shapes = [(1, 1, 160, 0, None), (1, 1, 128, 200, None), (2, 2, 1, 420, 16)]
@@ -97,7 +97,7 @@ def _calls(job: Job, draw: np.random.Generator) -> tuple[SystemConfig, list[Call
         system = SystemConfig("decode", small(8, max_keys=KEYS), engines=8, buffer_keys=256, data_bits=128, outstanding=16)
         groups = [random_group(system.engine, draw, 4, 1, KEYS, kind="peaked") for _ in range(3)]
         return system, [Call(groups, options, split=int(str(job.parameters["split"])))], Pace(60), 1
-    raise FcimError(f"what = '{what}' is unknown; use random, slow, sixteen, decode or events")
+    raise FcimError(f"what = '{what}' is unknown; use random, slow, quick, sixteen, decode or events")
 
 
 def _events(job: Job) -> Outcome:
