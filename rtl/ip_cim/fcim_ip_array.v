@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_ip_array: the array of the IP-CIM macro. The cells of two tiles of Q, the register that
-// drives a key's bits onto them, MSB first, and a tree of adders for every row.
+// fcim_ip_array: the array of the IP-CIM macro. The cells of BANKS tiles of Q, the register
+// that drives a key's bits onto them, MSB first, and a tree of adders for every row.
 //
 // Latency:    A key's column is there one cycle after its last step.
 // Throughput: BITS_PER_CYCLE bit-planes of a key per step.
@@ -21,6 +21,8 @@ module fcim_ip_array #(
     parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  BANKS = 2,                         // tiles that are held: 2, 4 or 8
+    localparam BANK_BITS = $clog2(BANKS),         // index of a bank
     localparam ROW_BITS = $clog2(ROWS),           // index of a row
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
@@ -30,13 +32,13 @@ module fcim_ip_array #(
 
     // write port of the cells: one row per cycle; row 0 clears the other rows of its bank
     input  wire                     q_we,
-    input  wire                     q_bank,
+    input  wire [BANK_BITS-1:0]     q_bank,
     input  wire [ROW_BITS-1:0]      q_row,
     input  wire [HEAD_DIM*8-1:0]    q_data,
 
     // a key and the bank that it meets; it is in the array from the next cycle on
     input  wire                     load,
-    input  wire                     load_bank,
+    input  wire [BANK_BITS-1:0]     load_bank,
     input  wire [HEAD_DIM*8-1:0]    load_data,
 
     // take the next bit-planes; a key's first step, and its last
@@ -55,7 +57,7 @@ module fcim_ip_array #(
 
     wire [HEAD_DIM*8-1:0] load_key = load_data ^ SIGN_BITS;
     reg  [HEAD_DIM*8-1:0] key_q;
-    reg                   bank_q;
+    reg  [BANK_BITS-1:0]  bank_q;
     reg  [OPS_BITS-1:0]   ops_q;
     always @(posedge clk) begin
         if (load) begin
@@ -77,7 +79,7 @@ module fcim_ip_array #(
     end
 
     // ---- cells: word {bank, d} holds element d of every row, zero-extended to a lane of the sums
-    reg [ROWS*IP_LANE-1:0] cell_q [0:2*HEAD_DIM-1];
+    reg [ROWS*IP_LANE-1:0] cell_q [0:BANKS*HEAD_DIM-1];
     reg [ROWS*IP_LANE-1:0] acc_q, col_q;
     reg [ELEM_SUM_BITS-1:0] ksum_q, col_ksum_q;
     genvar w;
@@ -177,11 +179,60 @@ module fcim_ip_array #(
     reg  [ROWS-1:0]   used0_q, used1_q, chosen0_q, chosen1_q, live_q;
     reg  [GROUPS-1:0] groups_q, groups;
     wire [ROWS-1:0]   row       = ROW_0 << q_row;
-    wire [1:0]        writes    = {q_we && q_bank, q_we && !q_bank};
+    wire [BANKS-1:0]  writes;
     wire [ROWS-1:0]   used0     = !writes[0] ? used0_q : (q_row == 0) ? row : used0_q | row;
     wire [ROWS-1:0]   used1     = !writes[1] ? used1_q : (q_row == 0) ? row : used1_q | row;
-    wire              next_bank = load ? load_bank : bank_q;
-    wire [ROWS-1:0]   choice    = next_bank ? used1 : used0;
+    wire [BANK_BITS-1:0]      next_bank = load ? load_bank : bank_q;
+    wire [ROWS-1:0]           choice;
+    wire                      next_is_1;
+    wire [(BANKS-1)*ROWS-1:0] others;           // rows chosen in all banks but the first
+    wire [ROWS-1:0]           other;            // in any of these
+    genvar t;
+    generate
+        if (BANKS > 2) begin : g_more
+            localparam MORE = BANKS - 2;
+            reg  [MORE*ROWS-1:0]     used_q, chosen_q;
+            reg  [(2*MORE+1)*ROWS-1:0] any;         // the banks', then either of each two
+            wire [MORE*ROWS-1:0]     used;
+            wire [BANKS*ROWS-1:0]    all = {used, used1, used0};
+            for (t = 0; t < BANKS; t = t + 1) begin : g_write
+                assign writes[t] = q_we && q_bank == t[BANK_BITS-1:0];
+            end
+            for (t = 0; t < MORE; t = t + 1) begin : g_bank
+                localparam BANK = t + 2;
+                wire [ROWS-1:0] own = used_q[t*ROWS +: ROWS];
+                assign used[t*ROWS +: ROWS] = !writes[BANK] ? own :
+                                              (q_row == 0)  ? row : own | row;
+                always @(posedge clk) begin
+                    if (writes[BANK]) begin
+                        used_q[t*ROWS +: ROWS] <= used[t*ROWS +: ROWS];
+                    end
+                    if (load || q_we) begin
+                        chosen_q[t*ROWS +: ROWS] <=
+                            (next_bank == BANK[BANK_BITS-1:0]) ? choice : {ROWS{1'b0}};
+                    end
+                end
+            end
+            always @* begin : gather
+                integer m;
+                any[0 +: (MORE+1)*ROWS] = others;
+                for (m = 0; m < MORE; m = m + 1) begin
+                    any[(MORE + 1 + m)*ROWS +: ROWS] = any[2*m*ROWS +: ROWS]
+                                                     | any[(2*m + 1)*ROWS +: ROWS];
+                end
+            end
+            assign choice    = all[next_bank*ROWS +: ROWS];
+            assign next_is_1 = next_bank == {{(BANK_BITS-1){1'b0}}, 1'b1};
+            assign others    = {chosen_q, chosen1_q};
+            assign other     = any[2*MORE*ROWS +: ROWS];
+        end else begin : g_two
+            assign writes    = {q_we && q_bank, q_we && !q_bank};
+            assign choice    = next_bank ? used1 : used0;
+            assign next_is_1 = next_bank;
+            assign others    = chosen1_q;
+            assign other     = chosen1_q;
+        end
+    endgenerate
     always @* begin : group
         integer n;
         groups = {GROUPS{1'b0}};
@@ -197,12 +248,12 @@ module fcim_ip_array #(
             used1_q <= used1;
         end
         if (load || q_we) begin
-            chosen0_q <= next_bank ? {ROWS{1'b0}} : choice;
-            chosen1_q <= next_bank ? choice : {ROWS{1'b0}};
+            chosen0_q <= (|next_bank) ? {ROWS{1'b0}} : choice;
+            chosen1_q <= next_is_1 ? choice : {ROWS{1'b0}};
             groups_q  <= groups;
         end
         if (step && last) begin
-            live_q <= chosen0_q | chosen1_q;
+            live_q <= chosen0_q | other;
         end
     end
 
@@ -215,10 +266,17 @@ module fcim_ip_array #(
             wire                  own_step  = step && groups_q[g];
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
-            fcim_ip_row #(.HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)) u_row (
+            wire [BANKS-1:0] chosen;
+            assign chosen[0] = chosen0_q[r];
+            for (t = 1; t < BANKS; t = t + 1) begin : g_bank
+                assign chosen[t] = others[(t-1)*ROWS + r];
+            end
+            fcim_ip_row #(
+                .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .BANKS(BANKS)
+            ) u_row (
                 .clk(clk),
-                .we(writes & {2{row[r]}}), .wr_data(q_data ^ SIGN_BITS),
-                .chosen({chosen1_q[r], chosen0_q[r]}), .live(live_q[r]),
+                .we(writes & {BANKS{row[r]}}), .wr_data(q_data ^ SIGN_BITS),
+                .chosen(chosen), .live(live_q[r]),
                 .step(g_group[r/GROUP].own_step), .first(g_group[r/GROUP].own_first),
                 .last(last), .planes(g_group[r/GROUP].own),
                 .product(col[r*IP_LANE +: IP_LANE])

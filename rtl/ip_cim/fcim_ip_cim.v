@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// fcim_ip_cim: inner-product CIM macro. Stores two tiles of Q (ping-pong), takes a key
-// bit-serially, MSB first, and gives the inner products of that key with all rows of a tile.
+// fcim_ip_cim: inner-product CIM macro. Stores BANKS tiles of Q, of which one is
+// written while another works, takes a key bit-serially, MSB first, and gives the inner products
+// of that key with all rows of a tile.
 //
 // Latency:    A column is valid CYCLES_PER_KEY + 1 cycles after its key is accepted.
 // Throughput: A key per CYCLES_PER_KEY cycles.
@@ -14,7 +15,9 @@ module fcim_ip_cim #(
     parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
+    parameter  BANKS = 2,                         // tiles that are held: 2, 4 or 8
     parameter  USER_BITS = 1,                     // what travels beside a key: 1 bit or more
+    localparam BANK_BITS = $clog2(BANKS),         // index of a bank
     localparam ROW_BITS = $clog2(ROWS),           // index of a row
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
@@ -25,14 +28,14 @@ module fcim_ip_cim #(
 
     // write port of the cells: one row per cycle; row 0 clears the other rows of its bank
     input  wire                     q_we,
-    input  wire                     q_bank,
+    input  wire [BANK_BITS-1:0]     q_bank,
     input  wire [ROW_BITS-1:0]      q_row,
     input  wire [HEAD_DIM*8-1:0]    q_data,
 
     // keys
     input  wire                     s_key_valid,
     output wire                     s_key_ready,
-    input  wire                     s_key_bank,
+    input  wire [BANK_BITS-1:0]     s_key_bank,
     input  wire [HEAD_DIM*8-1:0]    s_key_data,
     input  wire [USER_BITS-1:0]     s_key_user,
 
@@ -47,6 +50,13 @@ module fcim_ip_cim #(
     output wire                     active,
     output wire [OPS_BITS-1:0]      bit_ops
 );
+
+    // ---- an illegal parameter stops elaboration: the missing module's name says which
+    generate
+        if (BANKS != 2 && BANKS != 4 && BANKS != 8) begin : g_check_banks
+            fcim_illegal_BANKS_use_2_4_or_8 illegal_banks();
+        end
+    endgenerate
 
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE;
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1;
@@ -97,7 +107,7 @@ module fcim_ip_cim #(
 
     // ---- cells and adders
     fcim_ip_array #(
-        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .BANKS(BANKS)
     ) u_array (
         .clk(clk),
         .q_we(q_we), .q_bank(q_bank), .q_row(q_row), .q_data(q_data),

@@ -33,10 +33,11 @@ def driver(text: str, top: str) -> str:
     ports = _PORT.findall(header)
     shown = ",\n".join(f"    {way} wire {width} {name}" for way, width, name in ports if name not in DRIVEN)
     parameters = header[header.index("#("):header.index("\n) (") + 2]
+    widths = {name: width for _, width, name in ports}
     own = re.findall(r"^ {4}parameter +(\w+)", header, re.M)
     kept = {"used": "    reg [ROWS-1:0] chosen;\n    wire steps_now = step;\n"
                     "    always @(posedge clk) if (steps == 0) chosen <= used;\n",
-            "load": "    reg bank, there;\n    wire steps_now = step && there;\n"
+            "load": f"    reg {widths.get('load_bank', '')} bank;\n    reg there;\n    wire steps_now = step && there;\n"
                     "    wire loads = load && (steps_now ? steps == STEPS - 1 : steps == 0);\n"
                     "    always @(posedge clk) if (loads) {there, bank} <= {1'b1, load_bank};\n"
                     "        else if (steps_now && steps == STEPS - 1) there <= 1'b0;\n"}

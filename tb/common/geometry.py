@@ -8,7 +8,7 @@ from models.hardware.config import TAU_MAX
 from tb.common import spec
 
 OCTAVE = 1 << spec.Z_FRAC       # scaled scores one power of two apart
-PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS",
+PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "BANKS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS",
               "LANES", "POS_BITS", "SUM_BITS", "ACC_BITS")      # these count only where what they follow from is missing
 
 
@@ -24,6 +24,7 @@ class Geometry:
     cpk: int                # CYCLES_PER_KEY, which is also the number of passes
     head_dim: int
     bits_per_cycle: int
+    banks: int              # tiles that a macro holds
     keys_per_block: int
     prob_bits: int
     max_keys: int           # keys of a tile

@@ -14,11 +14,15 @@ from tb.ip_cim.checker import Checker
 
 
 class TileDriver:
-    """Writes rows, with gaps between them if the pattern has gaps, and sends keys as early as the banks allow."""
+    """Writes rows, with gaps between them if the pattern has gaps, and sends keys as early as the banks allow.
+
+    Tiles take the banks in turn, in an order that the seed draws.
+    """
 
     def __init__(self, checker: Checker) -> None:
         self.dut, self.checker = checker.dut, checker
         self.user_top = 1 << len(self.dut.s_key_user)
+        self.order = [int(bank) for bank in rng("order of banks").permutation(checker.size.banks)]
         self.gaps = rng("write gaps") if checker.bench.pattern in ("gaps", "both") else None
         self.dut.q_we.value = 0
 
@@ -30,8 +34,8 @@ class TileDriver:
                 await edge
         self._port(1, bank, row, pack(values, 8))
         await edge
-        # an idle port names row 0 of the other bank, which must not clear anything
-        self._port(0, 1 - bank, 0, (1 << len(self.dut.q_data)) - 1)
+        # an idle port names row 0 of another bank, which must not clear anything
+        self._port(0, (bank + 1) % self.checker.size.banks, 0, (1 << len(self.dut.q_data)) - 1)
 
     def _port(self, we: int, bank: int, row: int, data: int) -> None:
         self.dut.q_we.value, self.dut.q_bank.value, self.dut.q_row.value, self.dut.q_data.value = we, bank, row, data
@@ -42,26 +46,27 @@ class TileDriver:
         return [{"bank": bank, "data": pack(k, 8), "user": u} for k, u in zip(keys, user, strict=True)]
 
     async def send(self, tiles: list[tuple[np.ndarray, np.ndarray]], early: bool = False) -> None:
-        """Tiles of (rows, keys), ping-pong: each tile is written as early as the one before last allows it.
+        """Tiles of (rows, keys): each is written as early as the last one in its bank allows it.
 
         ``early``: an idle source offers the first key in the cycle after the tile's last row, which is the first one in which
         the bank may be read. A source that is still busy with the tile before must not be given keys so early.
         """
-        edge, checker = RisingEdge(self.dut.clk), self.checker
+        edge, checker, banks = RisingEdge(self.dut.clk), self.checker, self.checker.size.banks
         last_column: list[int] = []
         for tile, (rows, keys) in enumerate(tiles):
             coverage.sample_rows(len(rows), checker.size.rows)
-            if tile >= 2:
+            bank = self.order[tile % banks]
+            if tile >= banks:
                 # A bank is free again CYCLES_PER_KEY + 1 cycles after its last column; its first row is written a cycle later.
-                while len(checker.given) < last_column[tile - 2]:
+                while len(checker.given) < last_column[tile - banks]:
                     await edge
-                free = checker.given[last_column[tile - 2] - 1] + checker.size.cpk + 2
+                free = checker.given[last_column[tile - banks] - 1] + checker.size.cpk + 2
                 while cycle() < free - 1:
                     await edge
             for row, values in enumerate(rows):
                 if early and row == len(rows) - 1:
-                    checker.source.append(self.beats(tile % 2, keys))
-                await self.write(tile % 2, row, values)
+                    checker.source.append(self.beats(bank, keys))
+                await self.write(bank, row, values)
             if not early:
-                checker.source.append(self.beats(tile % 2, keys))
+                checker.source.append(self.beats(bank, keys))
             last_column.append(sum(len(k) for _, k in tiles[:tile + 1]))

@@ -1,4 +1,4 @@
-"""IP-CIM macro: exact columns, both banks, the cycle of every handshake, and the activity it reports."""
+"""IP-CIM macro: exact columns, all banks, the cycle of every handshake, and the activity it reports."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from tb.ip_cim.agents import TileDriver
 from tb.ip_cim.checker import Checker
 
 
-def tile_shapes(generator: np.random.Generator, rows: int) -> list[int]:
-    """Rows of eight tiles: in each bank a full tile and then shorter ones, which must not see what it left."""
-    return [rows, rows, 1, rows - 1, int(generator.integers(2, rows)), 2, rows, int(generator.integers(1, rows + 1))]
+def tile_shapes(generator: np.random.Generator, rows: int, banks: int) -> list[int]:
+    """Rows of eight tiles, or more: in each bank a full tile and then shorter ones, which must not see what it left."""
+    shapes = [*[rows] * banks, 1, rows - 1, int(generator.integers(2, rows)), 2, rows, int(generator.integers(1, rows + 1))]
+    return shapes + generator.integers(1, rows, max(2 * banks - len(shapes), 0)).tolist()
 
 
 @cocotb.test()
 @each_pattern()
 async def streams(dut: Any, pattern: str) -> None:
-    """Tiles of all kinds of operands, both banks in turn, rows written while keys of the other bank stream."""
+    """Tiles of all kinds of operands, all banks in turn, rows written while keys of another bank stream."""
     checker = Checker(dut, pattern, budget=20_000)
     driver = TileDriver(checker)
     draw, head_dim = checker.bench.rng, checker.size.head_dim
     kinds = ["random", "extremes", "random", "uniform", "planes", "random", "onehot", "extremes"]
+    shapes = tile_shapes(draw, checker.size.rows, checker.size.banks)
+    kinds += draw.choice(kinds, len(shapes) - len(kinds)).tolist()
     counts = [12, *draw.integers(1, 13, len(kinds) - 1).tolist()]       # keys of each tile
     tiles = [(operands(draw, kind, rows, head_dim), operands(draw, str(draw.choice(kinds)), count, head_dim))
-             for kind, rows, count in zip(kinds, tile_shapes(draw, checker.size.rows), counts, strict=True)]
+             for kind, rows, count in zip(kinds, shapes, counts, strict=True)]
     watcher = cocotb.start_soon(checker.watch())
     async with checker.bench:
         await driver.send(tiles)

@@ -24,9 +24,12 @@ class Checker:
     def __init__(self, dut: Any, pattern: str, budget: int) -> None:
         self.dut, self.size = dut, Geometry(dut)
         assert len(dut.q_data) == 8 * self.size.head_dim and len(dut.m_col_data) == self.size.rows * self.size.ip_bits
-        self.cells = np.zeros((2, self.size.rows, self.size.head_dim), dtype=np.int64)  # offset binary, 0 where unused
-        self.used = [0, 0]                          # rows of the tile in each bank,
-        self.most = [0, 0]                          # and of the largest one so far
+        banks = self.size.banks
+        assert len(dut.q_bank) == len(dut.s_key_bank) == (banks - 1).bit_length()
+        # offset binary, 0 where unused
+        self.cells = np.zeros((banks, self.size.rows, self.size.head_dim), dtype=np.int64)
+        self.used = [0] * banks                     # rows of the tile in each bank,
+        self.most = [0] * banks                     # and of the largest one so far
         self.bench = Bench(dut, pattern, budget)
         self.board = self.bench.output("m_col", COLUMN_FIELDS, lanes={"data": (self.size.ip_bits, False)})
         self.source = self.bench.input("s_key", KEY_FIELDS, callback=self._expect)
@@ -43,6 +46,7 @@ class Checker:
         self.keys.append(key)
         bank = beat["bank"]
         coverage.sample_key(key, self.cells[bank][:self.used[bank]])
+        coverage.sample_bank(bank, self.size.banks)
         coverage.sample_unused(self.used[bank], self.most[bank], self.size.rows)
         self.board.expect([{"data": pack(self.cells[bank] @ key, self.size.ip_bits), "ksum": int(key.sum()),
                             "user": beat["user"]}])

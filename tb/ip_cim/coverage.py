@@ -21,6 +21,8 @@ from tb.common.coverage import (
 
 point, array = points_of("fcim_ip_cim"), points_of("fcim_ip_array")
 
+BANKS = tuple(f"{bank} of {banks}" for banks in (2, 4, 8) for bank in range(banks))
+
 COVERPOINTS = (
     point("ip_cim.write", "Rows are written while the array rests and while it works; row 0 clears its bank",
           axes=(("row", ("0", "another")), ("array", ("rests", "works")))),
@@ -31,12 +33,13 @@ COVERPOINTS = (
     point("ip_cim.key", "When a key is accepted", ("into an idle array", "as the one before leaves")),
     point("ip_cim.column", "A finished column is taken at once, or waits, and the key behind it then waits in the array",
           ("taken at once", "waits", "waits, next key finished too")),
-    point("ip_cim.bank", "Neighbouring keys in one bank and in both",
-          ("the same bank", "the other bank", "the other bank, no cycle lost")),
+    point("ip_cim.bank", "Neighbouring keys in one bank and in two",
+          ("the same bank", "another bank", "another bank, no cycle lost")),
+    point("ip_cim.banks", "Each bank of macros of 2, 4 and 8 meets a key", BANKS),
     point("ip_cim.reset", "A reset drops what is in flight", ("key in the array, column waits",)),
     array("ip_array.row_plane", "Bit-planes of rows in offset binary", axes=(("plane", PLANES), ("state", PLANE_STATES))),
     array("ip_array.write", "What the array does in a cycle in which a row is written",
-          axes=(("row", ("0", "another")), ("array", ("rests", "adds the other bank", "adds the same bank"))),
+          axes=(("row", ("0", "another")), ("array", ("rests", "adds another bank", "adds the same bank"))),
           illegal={"*, adds the same bank": "a tile's rows are written before its first key and after its last one"}),
     array("ip_array.unused", "What a key finds in the rows that its tile lacks",
           ("the tile lacks none", "cells not written in this test", "a row of an earlier tile")),
@@ -61,10 +64,16 @@ def sample_unused(used: int, most: int, rows: int) -> None:
 
 
 @sampler
+def sample_bank(bank: int, banks: int) -> None:
+    """A key meets a bank of so many."""
+    GROUP.sample("ip_cim.banks", f"{bank} of {banks}")
+
+
+@sampler
 def sample_array(writes: Sequence[tuple[int, int, int]], adds: Mapping[int, int], cpk: int) -> None:
     """Cycle, bank and row of all writes of a run, and the bank that the array adds in a cycle in which it does."""
     for cycle, bank, row in writes:
-        state = "rests" if cycle not in adds else "adds the same bank" if adds[cycle] == bank else "adds the other bank"
+        state = "rests" if cycle not in adds else "adds the same bank" if adds[cycle] == bank else "adds another bank"
         GROUP.sample("ip_array.write", f"{'another' if row else '0'}, {state}")
     GROUP.sample("ip_array.steps", str(cpk))
 
@@ -94,7 +103,7 @@ def sample_cycles(accepted: Sequence[int], given: Sequence[int], shown: Sequence
                      "waits, next key finished too" if k + 1 < len(accepted) and accepted[k + 1] + cpk < given[k] else "waits")
         if k:
             GROUP.sample("ip_cim.bank", "the same bank" if banks[k] == banks[k - 1] else
-                         "the other bank, no cycle lost" if accept == before else "the other bank")
+                         "another bank, no cycle lost" if accept == before else "another bank")
 
 
 @sampler
