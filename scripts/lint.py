@@ -53,7 +53,8 @@ OTHER_TOPS += [("fcim_planner", f"ENGINES {engines}", {"ENGINES": engines, "KEYS
                for engines, keys in ((1, 64), (4, 1024), (16, 131072))]
 OTHER_TOPS += [("fcim_kv_stationary", f"MACROS {macros}", {
     "MACROS": macros, "ROWS": rows, "HEAD_DIM": 16, "BITS_PER_CYCLE": 2, "LANES": lanes, "O_COLUMNS": columns, "V_TILES": tiles,
-    "MAX_KEYS": 64, "MAX_ROWS": 16}) for macros, rows, lanes, columns, tiles in ((1, 32, 32, 16, 1), (2, 16, 4, 4, 2))]
+    "MAX_KEYS": 64, "MAX_ROWS": 16, "BANKS": banks})
+    for macros, rows, lanes, columns, tiles, banks in ((1, 32, 32, 16, 1, 2), (2, 16, 4, 4, 2, 8))]
 OTHER_TOPS += [("fcim_unfused", f"MACROS {macros}", {"MACROS": macros, "ROWS": rows, "HEAD_DIM": dim, "BITS_PER_CYCLE": bits,
                                                      "LANES": lanes, "PORT_BYTES": port, "SLOTS": slots})
                for macros, rows, dim, bits, lanes, port, slots in (

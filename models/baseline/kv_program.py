@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from models.baseline.banks import plan_banks
 from models.errors import FcimError
 
 WAIT_BITS = 16          # of a count of completed operations, modulo 2**16
@@ -41,7 +42,7 @@ class KvConfig:
         o_columns: elements of a row's partial O that are read, and written, per cycle.
         v_tiles: V macros that a word of the V port has a row of cells for.
         max_keys: keys that the buffer holds. max_rows: rows of Q that it holds.
-        banks: tiles that a macro holds.
+        banks: tiles that a macro holds, of which it works on one.
 
     Raises:
         FcimError: the set is illegal; the message names the parameter and its legal values.
@@ -60,7 +61,7 @@ class KvConfig:
 
     PARAMETERS: ClassVar[Mapping[str, str]] = {
         "macros": "MACROS", "rows": "ROWS", "head_dim": "HEAD_DIM", "bits_per_cycle": "BITS_PER_CYCLE", "lanes": "LANES",
-        "o_columns": "O_COLUMNS", "v_tiles": "V_TILES", "max_keys": "MAX_KEYS", "max_rows": "MAX_ROWS",
+        "o_columns": "O_COLUMNS", "v_tiles": "V_TILES", "max_keys": "MAX_KEYS", "max_rows": "MAX_ROWS", "banks": "BANKS",
     }
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class KvConfig:
                       f"a power of two from {least} to 65536")
         self._require(16 <= self.max_rows <= 65536 and _power_of_two(self.max_rows), "max_rows",
                       "a power of two from 16 to 65536")
-        self._require(self.banks == 2, "banks", "2")
+        self._require(self.banks in (2, 4, 8), "banks", "2, 4 or 8")
 
     def _require(self, ok: bool, field: str, legal: str) -> None:
         if not ok:
@@ -308,8 +309,8 @@ def causal_program(cfg: KvConfig, positions: Sequence[int], keys: int, row_block
     Args:
         positions: of each row, ascending.
         keys: how many there are.
-        row_block: rows that go through all spans before others begin; 0 takes all. Where the spans that a block sees are no
-            more than the banks, they stay for the blocks after it.
+        row_block: rows that go through all spans before others begin; 0 takes all. Spans stay in banks for the blocks after it as
+            :func:`models.baseline.banks.plan_banks` has it: all of them where they are no more than the banks.
         overlap: load a bank while another is read; False does one thing after the other.
 
     Raises:
@@ -321,26 +322,24 @@ def causal_program(cfg: KvConfig, positions: Sequence[int], keys: int, row_block
         raise FcimError(f"keys = {keys} is illegal; use 1 or more")
     loads: list[Load] = []
     rows: list[Rows] = []
-    holds: dict[int, int] = {}      # the span that each bank holds
+    written: dict[int, int] = {}    # loads after which each bank holds what it should
     used: dict[int, int] = {}       # operations after which each bank is free
     block = row_block or len(positions)
-    for begin in range(0, len(positions), block):
-        end = min(begin + block, len(positions))
-        spans = -(-min(keys, positions[end - 1] + 1) // cfg.span)
-        for span in range(spans):
-            start = span * cfg.span
-            from_row = next(r for r in range(begin, end) if positions[r] >= start)
-            bank = span % cfg.banks
-            if holds.get(bank) != span:
-                wait = used.get(bank, 0) if overlap else len(rows)
-                loads.append(Load(bank, start, min(cfg.span, keys - start), wait))
-                holds[bank] = span
-            ends = start + cfg.span >= keys
-            split = end if ends else next((r for r in range(from_row, end) if positions[r] >= start + cfg.span), end)
-            for first_row, end_row, last in ((from_row, split, True), (split, end, False)):
-                if first_row < end_row:
-                    rows.append(Rows(bank, first_row, end_row - first_row, span == 0, last, len(loads)))
-            used[bank] = len(rows)
+    blocks = [(begin, min(begin + block, len(positions))) for begin in range(0, len(positions), block)]
+    met = [(begin, end, span) for begin, end in blocks for span in range(-(-min(keys, positions[end - 1] + 1) // cfg.span))]
+    places = plan_banks([span for _, _, span in met], cfg.banks, overlap)
+    for (begin, end, span), (bank, loaded) in zip(met, places, strict=True):
+        start = span * cfg.span
+        from_row = next(r for r in range(begin, end) if positions[r] >= start)
+        if loaded:
+            loads.append(Load(bank, start, min(cfg.span, keys - start), used.get(bank, 0) if overlap else len(rows)))
+            written[bank] = len(loads)
+        ends = start + cfg.span >= keys
+        split = end if ends else next((r for r in range(from_row, end) if positions[r] >= start + cfg.span), end)
+        for first_row, end_row, last in ((from_row, split, True), (split, end, False)):
+            if first_row < end_row:
+                rows.append(Rows(bank, first_row, end_row - first_row, span == 0, last, written[bank]))
+        used[bank] = len(rows)
     return Program(tuple(loads), tuple(rows))
 
 

@@ -23,7 +23,8 @@ module fcim_kv_stationary #(
     parameter  V_TILES = 2,        // tiles that a word of V is for: a power of two up to MACROS
     parameter  MAX_KEYS = 8192,    // keys of the buffer: a power of two, a span up to 65536
     parameter  MAX_ROWS = 32768,   // rows of the buffer: a power of two, 16 to 65536
-    localparam BANK_BITS = 1,                     // index of a bank
+    parameter  BANKS = 2,          // tiles that a macro holds: 2, 4 or 8
+    localparam BANK_BITS = $clog2(BANKS),         // index of a bank
     localparam KEY_BITS = $clog2(MAX_KEYS),       // index of a key
     localparam SPAN_BITS = $clog2(MACROS * ROWS + 1),  // number of keys of a bank
     localparam V_BITS = $clog2(MAX_KEYS / (V_TILES * ROWS) * HEAD_DIM),  // index of a word of V
@@ -148,6 +149,9 @@ module fcim_kv_stationary #(
         if (MAX_ROWS < 16 || MAX_ROWS > 65536 ||
             (1 << $clog2(MAX_ROWS)) != MAX_ROWS) begin : g_check_max_rows
             fcim_illegal_MAX_ROWS_use_a_power_of_two_from_16_to_65536 illegal_max_rows();
+        end
+        if (BANKS != 2 && BANKS != 4 && BANKS != 8) begin : g_check_banks
+            fcim_illegal_BANKS_use_2_4_or_8 illegal_banks();
         end
     endgenerate
 

@@ -108,7 +108,8 @@ module fcim_kvs_scores #(
     wire [ROWS*IP_LANE-1:0]  col;
     wire [ELEM_SUM_BITS-1:0] ksum;
     fcim_ip_cim #(
-        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .USER_BITS(1)
+        .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .BANKS(1 << BANK_BITS), .USER_BITS(1)
     ) u_macro (
         .clk(clk), .rst_n(rst_n),
         .q_we(k_we), .q_bank(k_bank), .q_row(k_row), .q_data(k_data),

@@ -122,7 +122,8 @@ module fcim_kvs_values #(
     wire                active;
     wire [OPS_BITS-1:0] bit_ops;
     fcim_ip_cim #(
-        .ROWS(HEAD_DIM), .HEAD_DIM(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE), .USER_BITS(1)
+        .ROWS(HEAD_DIM), .HEAD_DIM(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE),
+        .BANKS(1 << BANK_BITS), .USER_BITS(1)
     ) u_macro (
         .clk(clk), .rst_n(rst_n),
         .q_we(v_we), .q_bank(v_bank), .q_row(v_row), .q_data(v_data),

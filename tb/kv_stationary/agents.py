@@ -236,6 +236,7 @@ class Cluster:
         for op in program.rows:
             written = {load.bank: i for i, load in enumerate(program.loads[:op.wait])}
             load = program.loads[written[op.bank]]
+            coverage.sample_bank(op.bank, cfg.banks)
             coverage.sample_rows(op.first, op.last, cfg.step < HAZARD)
             visible = x["k_pos"][None, load.start:load.start + load.keys] <= x["q_pos"][op.start:op.start + op.rows, None]
             tiles = np.add.reduceat(visible, range(0, load.keys, cfg.rows), axis=1) > 0

@@ -16,7 +16,7 @@ import torch
 from models.baseline.kv_program import KvConfig, Load, Program, Rows, causal_program
 from models.baseline.kv_stationary import Operands, run
 
-KINDS = ("overlapped", "serial", "row blocks", "resident", "chunk", "decode", "random", "corners")
+KINDS = ("overlapped", "serial", "row blocks", "resident", "chunk", "decode", "random", "corners", "banks")
 SPREADS = (0.3, 3.0, 40.0, 700.0)    # of the scaled scores, in octaves; the last one saturates some
 
 
@@ -52,8 +52,10 @@ def draw_case(cfg: KvConfig, kind: str, draw: np.random.Generator) -> Case:
         return _random_case(cfg, draw)
     if kind == "corners":
         return _corner_case(cfg, draw)
+    if kind == "banks":
+        return _bank_case(cfg, draw)
     heads = int(draw.integers(1, 5))
-    most = min(cfg.max_keys, 2 * cfg.span if kind == "resident" else 4 * cfg.span)
+    most = min(cfg.max_keys, cfg.banks * cfg.span if kind == "resident" else 4 * cfg.span)
     keys = int(draw.integers(1, most + 1))
     tokens = 1 if kind == "decode" else int(draw.integers(1, min(keys, cfg.max_rows // heads, 40) + 1))
     begin = 0 if kind in ("overlapped", "serial") else keys - tokens
@@ -74,7 +76,7 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
     read: dict[int, int] = {}           # operations after which each bank is free
     begun: set[int] = set()
     given: set[int] = set()
-    for _ in range(int(draw.integers(4, 16))):
+    for _ in range(int(draw.integers(4, 8 * cfg.banks))):
         bank = int(draw.integers(cfg.banks))
         if bank not in written or draw.random() < 0.4:
             start = group * int(draw.integers(-(-keys // group)))
@@ -98,6 +100,21 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
     scale = int(draw.choice([2, keys + 1, top]))
     program = Program(tuple(loads), tuple(rows))
     return Case("random", program, draw_operands(cfg, draw, draw.integers(0, scale, n), draw.integers(0, scale, keys)))
+
+
+def _bank_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
+    """Every bank gets keys of its own once; rows meet all banks, in another order."""
+    group = cfg.v_tiles * cfg.rows
+    n, keys = int(draw.integers(1, 6)), min(cfg.max_keys, cfg.banks * cfg.span)
+    loads = []
+    for bank in draw.permutation(cfg.banks).tolist():
+        start = group * int(draw.integers(keys // group))
+        loads.append(Load(bank, start, int(draw.integers(1, min(cfg.span, keys - start, 2 * group) + 1))))
+    order = draw.permutation(cfg.banks).tolist()
+    rows = [Rows(bank, 0, n, i == 0, i == cfg.banks - 1, 1 + [load.bank for load in loads].index(bank))
+            for i, bank in enumerate(order)]
+    return Case("banks", Program(tuple(loads), tuple(rows)),
+                draw_operands(cfg, draw, draw.integers(keys // 2, keys, n), draw.permutation(keys)))
 
 
 def _corner_case(cfg: KvConfig, draw: np.random.Generator) -> Case:

@@ -9,7 +9,7 @@ from tb.common.coverage import BenchCoverGroup, points_of, sampler
 point = points_of("fcim_kv_stationary")
 load, rows, keys, maximum = map(points_of, ("fcim_kvs_load", "fcim_kvs_rows", "fcim_kvs_keys", "fcim_kvs_maximum"))
 
-KINDS = ("overlapped", "serial", "row blocks", "resident", "chunk", "decode", "random", "corners")
+KINDS = ("overlapped", "serial", "row blocks", "resident", "chunk", "decode", "random", "corners", "banks")
 YES = ("no", "yes")
 COVERPOINTS = (
     point("kvs.program", "Kinds of programs", KINDS),
@@ -20,6 +20,8 @@ COVERPOINTS = (
     rows("kvs.rows", "Operations on rows", axes=(("first", YES), ("last", YES))),
     rows("kvs.short", "Operations after which the next one waits until what is kept of a row is back", YES),
     keys("kvs.tiles", "Tiles of which a row sees a key", ("none", "some", "all")),
+    keys("kvs.banks", "Rows meet each bank of 2, of 4 and of 8",
+         tuple(f"{bank} of {banks}" for banks in (2, 4, 8) for bank in range(banks))),
     maximum("kvs.values", "What programs come across", ("a rescale", "a saturated score", "a row that sees nothing")),
     point("kvs.reset", "What a reset finds", ("rows on their way",)),
 )
@@ -51,6 +53,12 @@ def sample_rows(first: bool, last: bool, short: bool) -> None:
     """An operation on rows."""
     GROUP.sample("kvs.rows", f"{YES[first]}, {YES[last]}")
     GROUP.sample("kvs.short", YES[short])
+
+
+@sampler
+def sample_bank(bank: int, banks: int) -> None:
+    """An operation on rows meets a bank of so many."""
+    GROUP.sample("kvs.banks", f"{bank} of {banks}")
 
 
 @sampler

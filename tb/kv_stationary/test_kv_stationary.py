@@ -19,16 +19,18 @@ from tb.kv_stationary.cases import KINDS, draw_case, write_cases
 TOP, BENCH = "fcim_kv_stationary", "tb.kv_stationary.bench_kv_stationary"
 TESTS = 3
 SMALL = KvConfig(macros=2, rows=16, head_dim=16, bits_per_cycle=2, lanes=4, o_columns=4, v_tiles=2, max_keys=128, max_rows=64)
-# each part gives the pace once; a row per cycle; most macros; words of V for one tile and for four
+BANKED = replace(SMALL, banks=8, max_keys=512)
+# each part gives the pace once; a row per cycle; most macros; words of V for one tile and for four; 2, 4 and 8 banks
 SETS = {
     "small": SMALL,
     "one-pair": KvConfig(macros=1, rows=32, head_dim=16, bits_per_cycle=4, lanes=8, o_columns=16, v_tiles=1, max_keys=64,
-                         max_rows=64),
-    "row-per-cycle": replace(SMALL, bits_per_cycle=8, lanes=16, o_columns=16, v_tiles=1),
+                         max_rows=64, banks=8),
+    "row-per-cycle": replace(SMALL, bits_per_cycle=8, lanes=16, o_columns=16, v_tiles=1, banks=4),
     "one-lane": replace(SMALL, macros=4, head_dim=32, lanes=1, v_tiles=4),
+    "many-banks": BANKED,
     "one-column": replace(SMALL, head_dim=64, bits_per_cycle=8, lanes=8, o_columns=1, v_tiles=1),
     "most-pairs": KvConfig(macros=16, rows=16, head_dim=16, bits_per_cycle=1, lanes=2, o_columns=2, v_tiles=4, max_keys=1024,
-                           max_rows=64),
+                           max_rows=64, banks=4),
 }
 
 
@@ -60,7 +62,7 @@ def test_kv_stationary_as_synthesized(seed: int, tmp_path: Path) -> None:
     ({"lanes": 32}, "LANES_use_a_power_of_two_up_to_ROWS"), ({"o_columns": 32}, "O_COLUMNS_use_a_power_of_two_up_to_HEAD_DIM"),
     ({"v_tiles": 4}, "V_TILES_use_a_power_of_two_up_to_MACROS"),
     ({"max_keys": 32}, "MAX_KEYS_use_a_power_of_two_from_64_and_a_span_to_65536"),
-    ({"max_rows": 100}, "MAX_ROWS_use_a_power_of_two_from_16_to_65536"),
+    ({"max_rows": 100}, "MAX_ROWS_use_a_power_of_two_from_16_to_65536"), ({"banks": 6}, "BANKS_use_2_4_or_8"),
 ])
 def test_illegal_parameters_are_refused(given: dict[str, int], message: str) -> None:
     parameters = SMALL.verilog_parameters() | {KvConfig.PARAMETERS[name]: value for name, value in given.items()}
@@ -121,6 +123,25 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     environment = prepare(SMALL, ("corners", *KINDS), seed, tmp_path)
     check_fault(tmp_path, (file, old, new), message, TOP, BENCH, SMALL.verilog_parameters(),
                 RunOptions(sim="icarus", seed=seed, testcase=test, extra_env=environment))
+
+
+BANK_FAULTS = {
+    "loads-into-even-banks": (LOAD, "<= s_load_bank;", "<= s_load_bank & 3'd6;"),
+    "rows-meet-half-of-the-banks": (ROWS, "<= s_rows_bank;", "<= s_rows_bank & 3'd3;"),
+    "entries-of-half-of-the-banks": (KEYS, "= {entry_bank, entry_row", "= {entry_bank[1:0], entry_row"),
+    "counts-of-half-of-the-banks": (KEYS, "assign q_keys = count_q[q_bank*", "assign q_keys = count_q[q_bank[1:0]*"),
+    "fewer-banks-of-k": (SCORES, ".BANKS(1 << BANK_BITS)", ".BANKS(4)"),
+    "fewer-banks-of-v": (VALUES, ".BANKS(1 << BANK_BITS)", ".BANKS(4)"),
+}
+
+
+@pytest.mark.faults
+@pytest.mark.sample(2)
+@pytest.mark.parametrize("fault", BANK_FAULTS)
+def test_faults_of_many_banks_are_found(fault: str, seed: int, tmp_path: Path) -> None:
+    environment = prepare(BANKED, ("banks", "banks"), seed, tmp_path)
+    check_fault(tmp_path, BANK_FAULTS[fault], f"{VALUE}|{CYCLE}", TOP, BENCH, BANKED.verilog_parameters(),
+                RunOptions(sim="icarus", seed=seed, testcase="programs/pattern=none", extra_env=environment))
 
 
 @pytest.mark.faults

@@ -53,11 +53,12 @@ def plain(x: Operands, program: Program, met: list[int]) -> dict[int, tuple[spec
     return rows
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_golden_model_is_the_plain_specification(kind: str, seed: int) -> None:
-    case = draw_case(CFG, kind, np.random.default_rng(seed))
-    result = run(CFG, case.program, case.operands)
-    rows = plain(case.operands, case.program, check(CFG, case.program))
+@pytest.mark.parametrize(("kind", "banks"), [*((kind, 2) for kind in KINDS), ("random", 4), ("resident", 8), ("banks", 8)])
+def test_the_golden_model_is_the_plain_specification(kind: str, banks: int, seed: int) -> None:
+    cfg = replace(CFG, banks=banks)
+    case = draw_case(cfg, kind, np.random.default_rng(seed))
+    result = run(cfg, case.program, case.operands)
+    rows = plain(case.operands, case.program, check(cfg, case.program))
     assert rows
     for r, (row, given) in rows.items():
         assert bool(result.given[r]) == given
@@ -81,6 +82,17 @@ def test_what_a_program_does_to_a_row_does_not_depend_on_its_kind(seed: int) -> 
         assert {name: other.counts[name] for name in same} == {name: results[0].counts[name] for name in same}
     assert results[1].counts["cycles"] > results[0].counts["cycles"]
     assert results[2].counts["k_reads"] > results[0].counts["k_reads"]
+
+
+def test_more_banks_need_fewer_loads_and_change_nothing_else() -> None:
+    """Over 8 spans: with 2 banks each is loaded for each block of rows, with 8 once; the operations on rows are the same."""
+    positions = list(range(128, 256))
+    programs = {banks: causal_program(replace(CFG, banks=banks, max_keys=256), positions, 256, 32) for banks in (2, 4, 8)}
+    met = [5, 6, 7, 8]          # spans of each block of 32 rows
+    assert len(programs[2].loads) == sum(met) and len(programs[8].loads) == 8
+    assert 8 < len(programs[4].loads) < sum(met)
+    for program in programs.values():
+        assert [replace(op, bank=0, wait=0) for op in program.rows] == [replace(op, bank=0, wait=0) for op in programs[2].rows]
 
 
 # ---- accuracy
