@@ -56,9 +56,10 @@ OTHER_TOPS += [("fcim_kv_stationary", f"MACROS {macros}", {
     "MAX_KEYS": 64, "MAX_ROWS": 16, "BANKS": banks})
     for macros, rows, lanes, columns, tiles, banks in ((1, 32, 32, 16, 1, 2), (2, 16, 4, 4, 2, 8))]
 OTHER_TOPS += [("fcim_unfused", f"MACROS {macros}", {"MACROS": macros, "ROWS": rows, "HEAD_DIM": dim, "BITS_PER_CYCLE": bits,
-                                                     "LANES": lanes, "PORT_BYTES": port, "SLOTS": slots})
-               for macros, rows, dim, bits, lanes, port, slots in (
-                   (1, 8, 128, 1, 2, 4, 2), (4, 16, 32, 2, 8, 64, 64), (32, 8, 16, 8, 32, 128, 65536))]
+                                                     "LANES": lanes, "PORT_BYTES": port, "SLOTS": slots,
+                                                     "BANKS": banks})
+               for macros, rows, dim, bits, lanes, port, slots, banks in (
+                   (1, 8, 128, 1, 2, 4, 2, 8), (4, 16, 32, 2, 8, 64, 64, 4), (32, 8, 16, 8, 32, 128, 65536, 2))]
 # yosys takes minutes for all blocks together, and reads each of them by itself anyway
 JOINED = [("fcim_accelerator", f"ENGINES {engines}", load_system("tiny").with_engines(engines).verilog_parameters())
           for engines in (1, 2, 4)] + [("fcim_unfused", "as it is", {})]

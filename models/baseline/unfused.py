@@ -153,9 +153,9 @@ class _Machine:
         padded = torch.zeros(groups * cfg.head_dim, cfg.head_dim, dtype=torch.long)
         padded[:keys] = x.v.long()
         self.transposed = padded.reshape(groups, cfg.head_dim, cfg.head_dim).transpose(1, 2).reshape(-1, cfg.head_dim)
-        self.cells = torch.zeros(2, cfg.macros, cfg.rows, cfg.head_dim, dtype=torch.long)
-        self.mult = torch.zeros(2, cfg.macros, cfg.rows, dtype=torch.long)
-        self.used = torch.zeros(2, cfg.macros, dtype=torch.long)            # rows of cells
+        self.cells = torch.zeros(cfg.banks, cfg.macros, cfg.rows, cfg.head_dim, dtype=torch.long)
+        self.mult = torch.zeros(cfg.banks, cfg.macros, cfg.rows, dtype=torch.long)
+        self.used = torch.zeros(cfg.banks, cfg.macros, dtype=torch.long)            # rows of cells
         self.kind: dict[tuple[int, int], bool] = {}
         self.owner = torch.full((cfg.slots,), -1)
         self.maximum = torch.full((rows,), LOWEST_MAX)
@@ -311,7 +311,7 @@ def bits_of_program(cfg: UnfusedConfig, program: Program, positions: np.ndarray,
     Args:
         q_bits: set bits of each row of Q in offset binary, int64 [R]. p_bits: of each row of P, int64 [R].
     """
-    used = np.zeros((2, cfg.macros), dtype=np.int64)
+    used = np.zeros((cfg.banks, cfg.macros), dtype=np.int64)
     # every byte of P meets all elements of O once
     bits, products = int(p_bits.sum()) * cfg.cover * cfg.parts, int(p_bits.sum()) * cfg.head_dim
     for op in program:

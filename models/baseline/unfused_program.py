@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.baseline.banks import plan_banks
 from models.errors import FcimError
 
 QUEUES = ("load", "macro", "softmax")
@@ -40,6 +41,7 @@ class UnfusedConfig:
     lanes: int = 64
     port_bytes: int = 256
     slots: int = 1024
+    banks: int = 2
 
     def __post_init__(self) -> None:
         for ok, name, legal in (
@@ -50,6 +52,7 @@ class UnfusedConfig:
             (_power_of_two(self.port_bytes, 4, 256), "port_bytes", "a power of two from 4 to 256"),
             (_power_of_two(self.lanes, 2, self.port_bytes // 2), "lanes", "a power of two from 2 to half of port_bytes"),
             (_power_of_two(self.slots, 2, 65536), "slots", "a power of two from 2 to 65536"),
+            (_power_of_two(self.banks, 2, 8), "banks", "2, 4 or 8"),
         ):
             if not ok:
                 raise FcimError(f"baseline 'unfused': {name} = {getattr(self, name)} is illegal; use {legal}")
@@ -58,7 +61,7 @@ class UnfusedConfig:
     def verilog_parameters(self) -> dict[str, int]:
         """By the names that the RTL has for them."""
         return {name.upper(): getattr(self, name) for name in ("macros", "rows", "head_dim", "bits_per_cycle", "lanes",
-                                                               "port_bytes", "slots")}
+                                                               "port_bytes", "slots", "banks")}
 
     @property
     def cycles_per_input(self) -> int:
@@ -228,8 +231,8 @@ class _Waits:
     def __init__(self, cfg: UnfusedConfig, serial: bool) -> None:
         self.cfg, self.serial = cfg, serial
         self.issued = [0, 0, 0]
-        self.loaded = np.zeros((2, cfg.macros), dtype=np.int64)     # operations that are to be complete, by bank and macro
-        self.read = np.zeros((2, cfg.macros), dtype=np.int64)
+        self.loaded = np.zeros((cfg.banks, cfg.macros), dtype=np.int64)     # operations to be complete, by bank and macro
+        self.read = np.zeros((cfg.banks, cfg.macros), dtype=np.int64)
         self.rows = {kind: np.zeros(cfg.slots, dtype=np.int64) for kind in (Qk, Softmax, Pv)}
         self.recent: list[Qk | Pv] = []
 
@@ -295,9 +298,9 @@ class Plan:
         block: rows that are taken together: their S and P lie in the buffer at a time.
         serial: every operation waits for all before it.
         ahead: QK of the next block before PV of this one, so that SOFTMAX has time.
-        resident: what a bank holds is not loaded again.
+        resident: what a bank holds is not loaded again, and banks keep what :func:`models.baseline.banks.plan_banks` says.
         softmax_keys: keys of an operation SOFTMAX at most, a multiple of what a word has; 0 for all.
-        ping_pong: loads take both banks in turn; else bank 0 alone.
+        banks: that loads take, the first ones; 0 for all.
         trim: an operation takes only rows that see keys of its span; else all rows of the block.
     """
 
@@ -306,8 +309,12 @@ class Plan:
     ahead: bool = True
     resident: bool = True
     softmax_keys: int = 0
-    ping_pong: bool = True
+    banks: int = 0
     trim: bool = True
+
+
+Tile = tuple[bool, int, int]
+"""What a load writes: whether it is of V, its first row and how many."""
 
 
 def _runs(states: np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -325,32 +332,48 @@ class _Writer:
         self.cfg, self.plan, self.positions, self.keys, self.shift = cfg, plan, positions, keys, shift
         self.ops: list[Operation] = []
         self.waits = _Waits(cfg, plan.serial)
-        self.banks: list[tuple[bool, int, int] | None] = [None, None]
-        self.bank = 1
+        self.places: Iterator[tuple[int, bool]] = iter(())
 
     def _add(self, op: Operation) -> None:
         values = {name: getattr(op, name) for name in op.__dataclass_fields__ if name != "waits"}
         self.ops.append(type(op)(**values, waits=self.waits.of(op)))
 
-    def _bank(self, values: bool, base: int, count: int) -> int:
-        wanted = (values, base, count)
-        if self.plan.resident and wanted in self.banks:
-            return self.banks.index(wanted)
-        self.bank = 1 - self.bank if self.plan.ping_pong else 0
-        self.banks[self.bank] = wanted
-        self._add(Load(values, self.bank, 0, base, count))
-        return self.bank
+    def place(self, steps: Sequence[tuple[bool, int, int]]) -> None:
+        """Choose a bank for every tile of these steps, each ``(whether it is PV, row, count)``."""
+        tiles = [tile for values, row, count in steps for tile in (self._value_tiles if values else self._key_tiles)(row, count)]
+        banks = self.plan.banks or self.cfg.banks
+        self.places = iter(plan_banks(tiles, banks, not self.plan.serial) if self.plan.resident
+                           else [(number % banks, True) for number in range(len(tiles))])
+
+    def _bank(self, tile: Tile) -> int:
+        bank, loaded = next(self.places)
+        if loaded:
+            values, base, count = tile
+            self._add(Load(values, bank, 0, base, count))
+        return bank
 
     def _seen(self, row: int, count: int) -> np.ndarray:
         return np.minimum(self.positions[row:row + count] + 1, self.keys)
+
+    def _key_tiles(self, row: int, count: int) -> list[Tile]:
+        """Of a block's QK, span by span."""
+        span, most = self.cfg.qk_span, max(int(self._seen(row, count).max()), 1)
+        return [(False, base, min(self.keys - base, span)) for base in range(0, most, span)]
+
+    def _value_tiles(self, row: int, count: int) -> list[Tile]:
+        """Of a block's PV, span by span and part by part."""
+        cfg, span, most = self.cfg, self.cfg.pv_span, max(int(self._seen(row, count).max()), 1)
+        width = cfg.cover * cfg.rows
+        return [(True, base + part * width, -(-min(self.keys - base, span) // cfg.head_dim) * width)
+                for base in range(0, most, span) for part in range(cfg.parts)]
 
     def scores(self, row: int, count: int) -> None:
         """QK and SOFTMAX of a block."""
         seen, span = self._seen(row, count), self.cfg.qk_span
         most = int(seen.max())
-        for base in range(0, max(most, 1), span):
+        for tile in self._key_tiles(row, count):
+            base, bank = tile[1], self._bank(tile)
             keys = max(1, min(most - base, span))
-            bank = self._bank(False, base, min(self.keys - base, span))
             states = (seen > base).astype(int) if base and self.plan.trim else np.ones(count, dtype=int)
             for start, rows, _ in _runs(states):
                 self._add(Qk(bank, row + start, rows, base, keys, self.shift, base == 0))
@@ -362,15 +385,13 @@ class _Writer:
         """PV of a block: a row's last span is that of the last key that it sees."""
         cfg, seen, span = self.cfg, self._seen(row, count), self.cfg.pv_span
         last = np.maximum(seen - 1 if self.plan.trim else np.full(count, seen.max() - 1), 0) // span
-        for number, base in enumerate(range(0, max(int(seen.max()), 1), span)):
+        for index, tile in enumerate(self._value_tiles(row, count)):
+            number, part = divmod(index, cfg.parts)
+            base, bank = number * span, self._bank(tile)
             keys = max(1, min(int(seen.max()) - base, span))
-            groups = -(-min(self.keys - base, span) // cfg.head_dim)
             states = np.where(last == number, 2, np.where(last > number, 1, 0))
-            for part in range(cfg.parts):
-                width = cfg.cover * cfg.rows
-                bank = self._bank(True, base + part * width, groups * width)
-                for start, rows, state in _runs(states):
-                    self._add(Pv(bank, row + start, rows, base, keys, part, base == 0, state == 2))
+            for start, rows, state in _runs(states):
+                self._add(Pv(bank, row + start, rows, base, keys, part, base == 0, state == 2))
 
 
 def write_program(cfg: UnfusedConfig, plan: Plan, positions: np.ndarray, keys: int, shift: int) -> list[Operation]:
@@ -388,15 +409,12 @@ def write_program(cfg: UnfusedConfig, plan: Plan, positions: np.ndarray, keys: i
         raise FcimError(f"baseline 'unfused': blocks of {plan.block} rows do not fit into {cfg.slots} slots; use smaller ones")
     writer = _Writer(cfg, plan, positions, keys, shift)
     blocks = [(row, min(plan.block, len(positions) - row)) for row in range(0, len(positions), plan.block)]
-    behind: tuple[int, int] | None = None
-    for block in blocks:
-        writer.scores(*block)
-        if not plan.ahead:
-            writer.outputs(*block)
-            continue
-        if behind:
-            writer.outputs(*behind)
-        behind = block
-    if behind:
-        writer.outputs(*behind)
+    late = int(plan.ahead)      # blocks of QK ahead of PV
+    steps: list[tuple[bool, int, int]] = []
+    for number in range(len(blocks) + late):
+        steps += [(False, *block) for block in blocks[number:number + 1]]
+        steps += [(True, *block) for block in blocks[number - late:number - late + 1] if number >= late]
+    writer.place(steps)
+    for values, row, count in steps:
+        (writer.outputs if values else writer.scores)(row, count)
     return writer.ops

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from models.baseline import kv_stationary
 from models.baseline.kv_program import COUNTERS, KvConfig, Program, causal_program, events_of, program_counts, timeline
+from models.comparison.cells import banks_text
 from models.comparison.chip import PARTIAL_BYTES, Layer, Memories, Outcome, Traffic
 from models.comparison.claims import ENGINES
 from models.energy.baseline import KV_STATIONARY, baseline_events, group_pairs
@@ -22,18 +23,20 @@ class KvStationary:
     Attributes:
         macros: pairs of macros on one KV head, 1 to :data:`~models.comparison.claims.ENGINES`; 0 takes the quickest.
         row_block: rows that pass before K and V are written anew; 0 takes as many as the buffer holds partial rows of.
-        overlap: K and V are written into one bank while the other works.
+        overlap: K and V are written into one bank while another works.
+        banks: of cells in each macro.
     """
 
     macros: int = 0
     row_block: int = 0
     overlap: bool = True
+    banks: int = 2
 
     @property
     def name(self) -> str:
         """What it is called in tables."""
         block = f"written anew for every {self.row_block} rows" if self.row_block else "kept as long as the buffer allows"
-        return f"KV-stationary, {block}, {'written beside' if self.overlap else 'written between'}"
+        return f"KV-stationary, {block}, {'written beside' if self.overlap else 'written between'}{banks_text(self.banks)}"
 
 
 PARTIAL_SHARE = 0.6     # of the buffer, for partial rows of O
@@ -43,8 +46,6 @@ def _kv_block(design: KvStationary, cfg: KvConfig, layer: Layer, memories: Memor
     """Rows of a block: as asked for, or of as many partial rows as the buffer holds for all clusters at work."""
     if design.row_block:
         return design.row_block
-    if layer.tokens <= cfg.span * cfg.banks:
-        return 0
     clusters = min(ENGINES // cfg.macros, layer.heads)
     held = int(PARTIAL_SHARE * memories.buffer) // (clusters * cfg.head_dim * PARTIAL_BYTES)
     step = layer.group
@@ -75,12 +76,14 @@ def kv_stationary_chip(design: KvStationary, layer: Layer, memories: Memories, c
     if ENGINES % design.macros:
         raise FcimError(f"{design.macros} pairs of macros do not divide the chip's {ENGINES}; use 1, 2, 4, 8 or 16")
     rows = layer.tokens * layer.group
-    cfg = KvConfig(macros=design.macros, v_tiles=min(2, design.macros),
+    cfg = KvConfig(macros=design.macros, v_tiles=min(2, design.macros), banks=design.banks,
                    max_keys=max(1024, 1 << (layer.tokens - 1).bit_length()), max_rows=1 << (rows - 1).bit_length())
     block = _kv_block(design, cfg, layer, memories)
     program, cycles = _kv_program(cfg, layer.group, layer.tokens, block, design.overlap)
     clusters = ENGINES // design.macros
-    shared = bool(block) and rows >= clusters * block      # clusters take blocks of rows of one KV head, else a head each
+    # a head that stays as a whole is one cluster's; of others clusters take blocks of rows, all of one KV head
+    stays = not design.row_block and layer.tokens <= cfg.span * cfg.banks
+    shared = not stays and rows >= clusters * block
     inside = cycles * layer.heads / clusters if shared else cycles * max(1.0, layer.heads / clusters)
     counts = events_of(cfg, dict.fromkeys(COUNTERS, 0) | program_counts(cfg, program))
     loaded = counts["buffer_read_bytes:K"] + counts["buffer_read_bytes:V"]

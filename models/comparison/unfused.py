@@ -12,6 +12,7 @@ import numpy as np
 from models.baseline.unfused import count_program, events
 from models.baseline.unfused_program import Plan, UnfusedConfig, write_program
 from models.baseline.unfused_timing import time_program
+from models.comparison.cells import banks_text
 from models.comparison.chip import OUT_BYTES, Layer, Memories, Outcome, Traffic
 from models.comparison.claims import ENGINES
 from models.energy.baseline import UNFUSED, baseline_events, group_pairs
@@ -33,17 +34,19 @@ class Unfused:
         spill: a head's rows pass together, and S and P that do not fit the buffer go to the memory outside. Otherwise rows pass
             in blocks whose S and P fit, and K and V are written anew for each.
         overlap: softmax runs beside the products of other rows, and macros are written while they work.
+        banks: of cells in each macro.
     """
 
     macros: int = 0
     spill: bool = True
     overlap: bool = False
+    banks: int = 2
 
     @property
     def name(self) -> str:
         """What it is called in tables."""
         where = "S and P outside where a head's do not fit" if self.spill else "S and P in the buffer, by blocks of rows"
-        return f"unfused, {where}, {'all beside one another' if self.overlap else 'one after the other'}"
+        return f"unfused, {where}, {'all beside one another' if self.overlap else 'one after the other'}{banks_text(self.banks)}"
 
 
 @lru_cache(maxsize=64)
@@ -72,9 +75,9 @@ def unfused_chip(design: Unfused, layer: Layer, memories: Memories, counted: boo
     block = max(layer.group, min(most, rows // BLOCKS if design.overlap else rows) // layer.group * layer.group)
     port = PORT if math.isinf(memories.port) else PORT // clusters
     cfg = UnfusedConfig(macros=design.macros, lanes=LANES // clusters, port_bytes=port,
-                        slots=1 << (block * (1 + design.overlap) - 1).bit_length())
-    counts = _head(cfg, Plan(block=block, serial=not design.overlap, ahead=design.overlap, ping_pong=design.overlap), layer.group,
-                   layer.tokens)
+                        slots=1 << (block * (1 + design.overlap) - 1).bit_length(), banks=design.banks)
+    plan = Plan(block=block, serial=not design.overlap, ahead=design.overlap)
+    counts = _head(cfg, plan, layer.group, layer.tokens)
     inside = counts["cycles"] * max(1.0, layer.heads / clusters)
     scores = counts["buffer_written_bytes:S"] + counts["buffer_written_bytes:P"]
     spilled = design.spill and at_once * scores > SCORE_SHARE * memories.buffer

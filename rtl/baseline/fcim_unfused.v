@@ -19,8 +19,10 @@ module fcim_unfused #(
     parameter  LANES = 64,          // exponentials per cycle: 2, 4, ... PORT_BYTES / 2
     parameter  PORT_BYTES = 256,    // of S and of P per cycle: 4, 8, ... 256
     parameter  SLOTS = 1024,        // rows that are kept between passes: a power of two, 2 or more
+    parameter  BANKS = 2,           // tiles that a macro holds: 2, 4 or 8
     localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,  // index of a macro
     localparam CELL_ROW_BITS = $clog2(ROWS) + MACRO_BITS + 1,  // rows of cells of all macros
+    localparam BANK_BITS = $clog2(BANKS),              // index of a bank
     localparam WAIT_BITS = 16,      // operations of a queue, modulo
     localparam ROW_BITS = 16,       // number of a row
     localparam KEY_BITS = 17,       // position or number of keys
@@ -52,7 +54,7 @@ module fcim_unfused #(
     input  wire                         s_load_valid,
     output wire                         s_load_ready,
     input  wire                         s_load_values,   // rows of V^T, not of K
-    input  wire                         s_load_bank,
+    input  wire [BANK_BITS-1:0]         s_load_bank,
     input  wire [MACRO_BITS-1:0]        s_load_macro,    // the first
     input  wire [KEY_BITS-1:0]          s_load_base,     // the first row's address
     input  wire [CELL_ROW_BITS-1:0]     s_load_rows,     // 1 or more
@@ -60,7 +62,7 @@ module fcim_unfused #(
     input  wire                         s_macro_valid,
     output wire                         s_macro_ready,
     input  wire                         s_macro_values,  // PV, not QK
-    input  wire                         s_macro_bank,
+    input  wire [BANK_BITS-1:0]         s_macro_bank,
     input  wire [ROW_BITS-1:0]          s_macro_row,     // the first
     input  wire [ROW_BITS-1:0]          s_macro_rows,    // 1 or more
     input  wire [KEY_BITS-1:0]          s_macro_base,    // position of the span's first key
@@ -145,7 +147,7 @@ module fcim_unfused #(
     localparam QK_SLOT = (S_WORDS > PV_SLOT) ? S_WORDS : PV_SLOT;
     localparam WORDS = (S_WORDS > CYCLES_PER_INPUT) ? S_WORDS : CYCLES_PER_INPUT;
     localparam WORD_BITS = (WORDS > 1) ? $clog2(WORDS) : 1;
-    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + SHIFT_BITS + PART_BITS + 5;
+    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + SHIFT_BITS + PART_BITS + BANK_BITS + 4;
     localparam WALK_BITS = MACROS + KEY_BITS + MULT_BITS + SUM_BITS + INFO_BITS;
     localparam INC_BITS = 16;
 
@@ -178,6 +180,9 @@ module fcim_unfused #(
         if (SLOTS < 2 || SLOTS > 65536 || (1 << $clog2(SLOTS)) != SLOTS) begin : g_check_slots
             fcim_illegal_SLOTS_use_a_power_of_two_from_2_to_65536 illegal_slots();
         end
+        if (BANKS != 2 && BANKS != 4 && BANKS != 8) begin : g_check_banks
+            fcim_illegal_BANKS_use_2_4_or_8 illegal_banks();
+        end
     endgenerate
 
     // ---- queues
@@ -201,12 +206,15 @@ module fcim_unfused #(
 
     // ---- LOAD
     wire [MACROS-1:0]          cell_we;
-    wire                       cell_bank, entry_we, entry_bank;
+    wire                       entry_we;
+    wire [BANK_BITS-1:0]       cell_bank, entry_bank;
     wire [CELL_INDEX_BITS-1:0] cell_row, entry_row;
     wire [HEAD_DIM*8-1:0]      cell_word;
     wire [MACRO_BITS-1:0]      entry_macro;
     wire [ENTRY_BITS-1:0]      entry;
-    fcim_unfused_loader #(.MACROS(MACROS), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM)) u_loader (
+    fcim_unfused_loader #(
+        .MACROS(MACROS), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BANK_BITS(BANK_BITS)
+    ) u_loader (
         .clk(clk), .rst_n(rst_n), .start(s_load_ready), .ready(ready[0]),
         .op_values(s_load_values), .op_bank(s_load_bank), .op_macro(s_load_macro),
         .op_base(s_load_base), .op_rows(s_load_rows), .done(done[0]),
@@ -236,7 +244,8 @@ module fcim_unfused #(
     );
 
     // ---- QK and PV: inputs
-    wire                         in_valid, in_bank, slot_used;
+    wire                         in_valid, slot_used;
+    wire [BANK_BITS-1:0]         in_bank;
     wire [MACROS-1:0]            drive;
     wire [MACROS*HEAD_DIM*8-1:0] in_data;
     wire [INFO_BITS-1:0]         in_info;
@@ -245,7 +254,7 @@ module fcim_unfused #(
     wire [SUM_BITS-1:0]          in_sum;
     fcim_unfused_feed #(
         .MACROS(MACROS), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .COVER(COVER), .P_WORD(P_WORD),
-        .P_WORDS(P_WORDS), .QK_SLOT(QK_SLOT), .PV_SLOT(PV_SLOT)
+        .P_WORDS(P_WORDS), .QK_SLOT(QK_SLOT), .PV_SLOT(PV_SLOT), .BANK_BITS(BANK_BITS)
     ) u_feed (
         .clk(clk), .rst_n(rst_n), .start(s_macro_ready), .ready(ready[1]),
         .op_values(s_macro_values), .op_bank(s_macro_bank), .op_row(s_macro_row),
@@ -268,7 +277,7 @@ module fcim_unfused #(
     generate
         for (m = 0; m < MACROS; m = m + 1) begin : g_macro
             fcim_ip_cim #(
-                .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE)
+                .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .BANKS(BANKS)
             ) u_macro (
                 .clk(clk), .rst_n(rst_n),
                 .q_we(cell_we[m]), .q_bank(cell_bank), .q_row(cell_row), .q_data(cell_word),
@@ -292,7 +301,8 @@ module fcim_unfused #(
     wire [ROW_BITS-1:0]   walk_row;
     wire [SHIFT_BITS-1:0] walk_shift;
     wire [PART_BITS-1:0]  walk_part;
-    wire                  walk_first, walk_last_span, walk_end, walk_bank, walk_values;
+    wire                  walk_first, walk_last_span, walk_end, walk_values;
+    wire [BANK_BITS-1:0]  walk_bank;
     fcim_unfused_walk #(
         .CYCLES_PER_INPUT(CYCLES_PER_INPUT), .QK_WORDS(S_WORDS), .PV_WORDS(CYCLES_PER_INPUT),
         .INFO_BITS(WALK_BITS)
@@ -310,7 +320,8 @@ module fcim_unfused #(
     wire [SCORE_BITS-1:0] scores, saturated;
     wire                  qk_done, pv_done;
     fcim_unfused_scores #(
-        .MACROS(MACROS), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .LANES(S_LANES), .WORD_BITS(WORD_BITS)
+        .MACROS(MACROS), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .LANES(S_LANES), .WORD_BITS(WORD_BITS),
+        .BANK_BITS(BANK_BITS)
     ) u_scores (
         .clk(clk), .rst_n(rst_n),
         .entry_we(entry_we), .entry_bank(entry_bank), .entry_macro(entry_macro),

@@ -18,13 +18,15 @@ module fcim_unfused_feed #(
     parameter  P_WORDS = 2,         // words of P of a row
     parameter  QK_SLOT = 8,         // cycles of a row of Q
     parameter  PV_SLOT = 8,         // cycles of a row of P
+    parameter  BANK_BITS = 1,       // index of a bank
     localparam ROW_BITS = 16,       // number of a row
     localparam KEY_BITS = 17,       // position or number of keys
     localparam MULT_BITS = 16,      // multiplier, unsigned
     localparam SHIFT_BITS = 6,      // shift amount, unsigned
     localparam PART_BITS = 4,       // part of a row of O
     localparam SUM_BITS = 24,       // denominator
-    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + SHIFT_BITS + PART_BITS + 5  // beside a row
+    localparam MORE_BITS = SHIFT_BITS + PART_BITS + BANK_BITS + 4,
+    localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + MORE_BITS  // beside a row
 ) (
     input  wire                       clk,
     input  wire                       rst_n,
@@ -32,7 +34,7 @@ module fcim_unfused_feed #(
     input  wire                       start,
     output wire                       ready,
     input  wire                       op_values,    // PV, not QK
-    input  wire                       op_bank,
+    input  wire [BANK_BITS-1:0]       op_bank,
     input  wire [ROW_BITS-1:0]        op_row,
     input  wire [ROW_BITS-1:0]        op_rows,
     input  wire [KEY_BITS-1:0]        op_base,
@@ -63,7 +65,7 @@ module fcim_unfused_feed #(
     // inputs
     output wire                       m_valid,
     output wire [MACROS-1:0]          m_drive,
-    output wire                       m_bank,
+    output wire [BANK_BITS-1:0]       m_bank,
     output wire [MACROS*HEAD_DIM*8-1:0] m_data,
     // {row, base, keys that it sees, shift, part, first, last, end of its operation, bank, values}
     output wire [INFO_BITS-1:0]       m_info,
@@ -82,7 +84,8 @@ module fcim_unfused_feed #(
     localparam PV_LAST = PV_SLOT - 1;
 
     // ---- slots of the operation's rows
-    reg                  active_q, values_q, bank_q, first_q, last_q;
+    reg                  active_q, values_q, first_q, last_q;
+    reg [BANK_BITS-1:0]  bank_q;
     reg [ROW_BITS-1:0]   row_q, left_q;
     reg [KEY_BITS-1:0]   base_q, keys_q;
     reg [SHIFT_BITS-1:0] shift_q;
@@ -131,7 +134,7 @@ module fcim_unfused_feed #(
     reg  [LEAD-1:0]     go_q;
     reg  [ROW_BITS-1:0] row1_q, row2_q, row3_q;
     reg  [KEY_BITS-1:0] base1_q, base2_q, base3_q, keys1_q, keys2_q, keys3_q, limit2_q, limit3_q;
-    reg  [SHIFT_BITS+PART_BITS+4:0] more1_q, more2_q, more3_q;
+    reg  [MORE_BITS-1:0] more1_q, more2_q, more3_q;
     reg  [SUM_BITS-1:0] sum2_q, sum3_q;
     wire [KEY_BITS-1:0] pv_limit, qk_limit;
     always @(posedge clk) begin
@@ -238,7 +241,7 @@ module fcim_unfused_feed #(
         end
     endgenerate
     assign m_valid = valid;
-    assign m_bank  = more3_q[1];
+    assign m_bank  = more3_q[1 +: BANK_BITS];
     assign m_info  = {row3_q, base3_q, limit, more3_q};
     assign m_pos   = q_pos;
     assign m_mult  = q_mult;

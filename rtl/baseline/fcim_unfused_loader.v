@@ -14,6 +14,7 @@ module fcim_unfused_loader #(
     parameter  MACROS = 8,          // 1, 2, 4, 8, 16 or 32
     parameter  ROWS = 64,           // rows of cells of a macro
     parameter  HEAD_DIM = 128,      // cells of a row
+    parameter  BANK_BITS = 1,       // index of a bank
     localparam ROW_BITS = $clog2(ROWS),  // index of a row of cells
     localparam MACRO_BITS = (MACROS > 1) ? $clog2(MACROS) : 1,  // index of a macro
     localparam CELL_ROW_BITS = ROW_BITS + MACRO_BITS + 1,   // rows of cells of all macros
@@ -28,7 +29,7 @@ module fcim_unfused_loader #(
     input  wire                     start,
     output wire                     ready,
     input  wire                     op_values,
-    input  wire                     op_bank,
+    input  wire [BANK_BITS-1:0]     op_bank,
     input  wire [MACRO_BITS-1:0]    op_macro,
     input  wire [KEY_BITS-1:0]      op_base,
     input  wire [CELL_ROW_BITS-1:0] op_rows,
@@ -43,19 +44,20 @@ module fcim_unfused_loader #(
 
     // the cells
     output wire [MACROS-1:0]        we,
-    output wire                     we_bank,
+    output wire [BANK_BITS-1:0]     we_bank,
     output wire [ROW_BITS-1:0]      we_row,
     output wire [HEAD_DIM*8-1:0]    we_data,
 
     // the entries
     output wire                     entry_we,
-    output wire                     entry_bank,
+    output wire [BANK_BITS-1:0]     entry_bank,
     output wire [MACRO_BITS-1:0]    entry_macro,
     output wire [ROW_BITS-1:0]      entry_row,
     output wire [ENTRY_BITS-1:0]    entry
 );
 
-    reg                     active_q, values_q, bank_q;
+    reg                     active_q, values_q;
+    reg [BANK_BITS-1:0]     bank_q;
     reg [MACRO_BITS-1:0]    macro_q;
     reg [ROW_BITS-1:0]      row_q;
     reg [KEY_BITS-1:0]      address_q;
@@ -92,7 +94,8 @@ module fcim_unfused_loader #(
     end
 
     // ---- a row of cells
-    reg                  read_q, read_last_q, read_bank_q;
+    reg                  read_q, read_last_q;
+    reg [BANK_BITS-1:0]  read_bank_q;
     reg [MACRO_BITS-1:0] read_macro_q;
     reg [ROW_BITS-1:0]   read_row_q;
     always @(posedge clk) begin
@@ -129,7 +132,8 @@ module fcim_unfused_loader #(
             sum = sum + $signed({{(ELEM_SUM_BITS-8){cell_data[d*8 + 7]}}, cell_data[d*8 +: 8]});
         end
     end
-    reg                  entry_q, entry_last_q, entry_bank_q;
+    reg                  entry_q, entry_last_q;
+    reg [BANK_BITS-1:0]  entry_bank_q;
     reg [MACRO_BITS-1:0] entry_macro_q;
     reg [ROW_BITS-1:0]   entry_row_q;
     reg [ENTRY_BITS-1:0] value_q;

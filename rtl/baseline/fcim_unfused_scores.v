@@ -16,6 +16,7 @@ module fcim_unfused_scores #(
     parameter  HEAD_DIM = 128,      // cells of a row
     parameter  LANES = 64,          // scores of a word: MACROS * ROWS or a part of it
     parameter  WORD_BITS = 3,       // index of a word or of a chunk
+    parameter  BANK_BITS = 1,       // index of a bank
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),             // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),        // sum of HEAD_DIM bytes
     localparam ROW_ID_BITS = 16,    // number of a row
@@ -34,7 +35,7 @@ module fcim_unfused_scores #(
 
     // entries of rows of cells
     input  wire                       entry_we,
-    input  wire                       entry_bank,
+    input  wire [BANK_BITS-1:0]       entry_bank,
     input  wire [MACRO_BITS-1:0]      entry_macro,
     input  wire [ROW_BITS-1:0]        entry_row,
     input  wire [ENTRY_BITS-1:0]      entry,
@@ -45,7 +46,7 @@ module fcim_unfused_scores #(
     input  wire                       s_last,       // of the row
     input  wire                       s_end,        // with it: of the operation
     input  wire                       s_first,      // the row's maximum begins with it
-    input  wire                       s_bank,
+    input  wire [BANK_BITS-1:0]       s_bank,
     input  wire [ROW_ID_BITS-1:0]     s_row,
     input  wire [KEY_BITS-1:0]        s_base,
     input  wire [KEY_BITS-1:0]        s_limit,      // keys of the span that the row sees
@@ -79,7 +80,8 @@ module fcim_unfused_scores #(
     localparam WORDS = MACROS * ROWS / LANES;
     localparam LANE_BITS = (LANES > 1) ? $clog2(LANES) : 1;
     localparam TABLE_BITS = (WORDS > 1) ? $clog2(WORDS) : 1;
-    localparam ADDRESS_BITS = $clog2(2 * WORDS);
+    localparam BANK_WORDS = WORDS << BANK_BITS;     // of all banks
+    localparam ADDRESS_BITS = $clog2(BANK_WORDS);
     localparam LEVELS = $clog2(LANES);
     localparam Z_BITS = 20;
     localparam POS_BITS = 7;                        // positions are compared here
@@ -88,9 +90,9 @@ module fcim_unfused_scores #(
     localparam [S_BITS-1:0]   MASKED = {1'b1, {(S_BITS-1){1'b0}}};
     localparam [S_BITS-1:0]   LIMIT  = {1'b0, {(S_BITS-1){1'b1}}};
 
-    // ---- entries by lane: the words of both banks
+    // ---- entries by lane: the words of all banks
     wire [MACRO_BITS+ROW_BITS-1:0] place = {entry_macro, entry_row};
-    wire [TABLE_BITS:0]            entry_address, read_address;
+    wire [TABLE_BITS+BANK_BITS-1:0] entry_address, read_address;
     wire [LANES*ENTRY_BITS-1:0] entries;
     wire [LANES*LANE_ENTRY-1:0] lane_entries;
     wire [LANES-1:0]            used;
@@ -106,7 +108,7 @@ module fcim_unfused_scores #(
             assign read_address  = {1'b0, s_bank};
         end
         for (l = 0; l < LANES; l = l + 1) begin : g_lane
-            fcim_register_file #(.WORDS(2*WORDS), .WIDTH(ENTRY_BITS)) u_entries (
+            fcim_register_file #(.WORDS(BANK_WORDS), .WIDTH(ENTRY_BITS)) u_entries (
                 .clk(clk),
                 .we(entry_we && (LANES == 1 || place[LANE_BITS-1:0] == l[LANE_BITS-1:0])),
                 .wr_address(entry_address[ADDRESS_BITS-1:0]), .wr_data(entry),

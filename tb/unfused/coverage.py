@@ -23,7 +23,10 @@ COVERPOINTS = (
     sums("unfused.o_parts", "What one operation PV covers of a row of O", ("a part", "all")),
     points_of("fcim_unfused_feed")("unfused.slot", "What a row waits for",
           axes=(("operation", ("QK", "PV")), ("longest", ("the macros", "a port")))),
-    loader("unfused.load", "Loads", axes=(("of", ("keys", "values")), ("bank", numbers(0, 1)), ("macros", ("some", "all")))),
+    loader("unfused.load", "Loads",
+           axes=(("of", ("keys", "values")), ("bank", ("0", "1", "above")), ("macros", ("some", "all")))),
+    loader("unfused.banks", "Loads into each bank of 2, of 4 and of 8",
+           tuple(f"{bank} of {banks}" for banks in (2, 4, 8) for bank in range(banks))),
     limit("unfused.seen", "Keys of a span that a row sees", axes=(("operation", ("QK", "SOFTMAX", "PV")), ("keys", SEEN))),
     sums("unfused.span", "Place of a span of PV in its rows", SPANS),
     of_rows("unfused.maximum", "Maxima of rows in an operation QK", ("begin", "go on")),
@@ -55,7 +58,9 @@ def sample_program(cfg: UnfusedConfig, program: Sequence[Operation], positions: 
     for op in program:
         if isinstance(op, Load):
             some = "all" if len(macros_of(cfg, op)) == cfg.macros else "some"
-            GROUP.sample("unfused.load", f"{'values' if op.values else 'keys'}, {op.bank}, {some}")
+            bank = str(op.bank) if op.bank < 2 else "above"
+            GROUP.sample("unfused.load", f"{'values' if op.values else 'keys'}, {bank}, {some}")
+            GROUP.sample("unfused.banks", f"{op.bank} of {cfg.banks}")
             continue
         assert isinstance(op, Qk | Softmax | Pv)
         name = type(op).__name__.upper()

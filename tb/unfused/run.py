@@ -50,9 +50,10 @@ def draw_positions(generator: np.random.Generator, kind: str, rows: int, keys: i
 
 def draw_plan(generator: np.random.Generator, cfg: UnfusedConfig) -> Plan:
     """Any plan."""
-    flags = generator.integers(0, 2, 5).astype(bool).tolist()
+    flags = generator.integers(0, 2, 4).astype(bool).tolist()
     return Plan(block=int(generator.integers(1, min(40, cfg.slots // 2) + 1)), serial=flags[0], ahead=flags[1], resident=flags[2],
-                ping_pong=flags[3], trim=flags[4], softmax_keys=int(generator.choice([0, 0, cfg.lanes, 3 * cfg.lanes])))
+                banks=int(generator.choice([0, 0, 1, cfg.banks // 2])), trim=flags[3],
+                softmax_keys=int(generator.choice([0, 0, cfg.lanes, 3 * cfg.lanes])))
 
 
 def golden(cfg: UnfusedConfig, program: Sequence[Operation], x: Operands) -> Result:
@@ -92,7 +93,7 @@ def draw_config(generator: np.random.Generator) -> UnfusedConfig:
     rows = choice(*[size for size in (8, 16, 32, 64) if size <= head_dim])
     macros = choice(*[count for count in (1, 2, 4, 8, 16, 32) if count * rows * head_dim <= 8192])
     return UnfusedConfig(macros, rows, head_dim, choice(1, 2, 4, 8), choice(*[n for n in (2, 4, 8, 32, 128) if n <= port // 2]),
-                         port, choice(32, 64, 128))
+                         port, choice(32, 64, 128), choice(2, 4, 8))
 
 
 def random_cases(cfg: UnfusedConfig, generator: np.random.Generator, kinds: Sequence[str] = KINDS) -> list[Case]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.baseline.unfused_program import Plan, UnfusedConfig
+from models.baseline.unfused_program import Load, Plan, UnfusedConfig
 from scripts.flow.simulator import BenchFailed, RunOptions
 from tb.common.legal import refusals
 from tb.common.mutation import faulty_sources
@@ -27,9 +27,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-# macros, rows, head_dim, bits per cycle, lanes, bytes of a port, slots
-SETS = [(1, 8, 16, 1, 2, 4, 64), (1, 16, 16, 4, 2, 8, 128), (2, 8, 32, 2, 4, 8, 64), (4, 16, 32, 2, 8, 64, 64),
-        (8, 8, 16, 8, 16, 128, 32), (16, 8, 32, 1, 16, 32, 64), (32, 8, 16, 8, 32, 128, 64)]
+# macros, rows, head_dim, bits per cycle, lanes, bytes of a port, slots, banks
+SETS = [(1, 8, 16, 1, 2, 4, 64, 8), (1, 16, 16, 4, 2, 8, 128, 4), (2, 8, 32, 2, 4, 8, 64, 2), (4, 16, 32, 2, 8, 64, 64, 2),
+        (8, 8, 16, 8, 16, 128, 32, 8), (16, 8, 32, 1, 16, 32, 64, 4), (32, 8, 16, 8, 32, 128, 64, 2)]
+BANKED = UnfusedConfig(4, 8, 16, 2, 4, 8, 64, 8)
 
 
 @pytest.mark.sample(3)
@@ -40,6 +41,20 @@ def test_unfused(values: tuple[int, ...], seed: int) -> None:
         run_cases(cfg, random_cases(cfg, generator), ("none", "gaps"), RunOptions(seed=seed))
     else:       # so many take a simulator of events minutes; nothing but their number is new
         run_cases(cfg, random_cases(cfg, generator, kinds=("chunk", "decode")), ("gaps",), RunOptions(seed=seed))
+
+
+def bank_case(cfg: UnfusedConfig, generator: np.random.Generator) -> Case:
+    """Five spans of K and five of V, which come again for each block of rows: each of up to eight banks holds some of them."""
+    x = draw_operands(generator, cfg.head_dim, draw_positions(generator, "chunk", 8, 5 * cfg.qk_span), 5 * cfg.qk_span, 34)
+    case, _ = planned(cfg, Plan(block=4, ahead=bool(generator.integers(2))), x)
+    assert {op.bank for op in case.program if isinstance(op, Load)} == set(range(cfg.banks))
+    return case
+
+
+@pytest.mark.parametrize("banks", [2, 4, 8])
+def test_every_bank(banks: int, seed: int) -> None:
+    cfg = replace(BANKED, banks=banks)
+    run_cases(cfg, [bank_case(cfg, np.random.default_rng([seed, banks]))], ("none", "gaps"), RunOptions(seed=seed))
 
 
 def test_unfused_as_synthesized(seed: int) -> None:
@@ -69,7 +84,7 @@ REFUSED = {
     ("HEAD_DIM", 48): {"HEAD_DIM_use_16_32_64_or_128"}, ("ROWS", 32): {"ROWS_use_8_16_32_64_or_128_and_at_most_HEAD_DIM"},
     ("LANES", 8): {"LANES_use_a_power_of_two_from_2_to_half_of_PORT_BYTES"},
     ("PORT_BYTES", 512): {"PORT_BYTES_use_a_power_of_two_from_4_to_256"},
-    ("SLOTS", 1): {"SLOTS_use_a_power_of_two_from_2_to_65536"},
+    ("SLOTS", 1): {"SLOTS_use_a_power_of_two_from_2_to_65536"}, ("BANKS", 6): {"BANKS_use_2_4_or_8"},
 }
 
 
@@ -129,6 +144,14 @@ RESETS = {"a-reset-leaves-rows": ("_feed", *KEPT), "a-reset-leaves-loads": ("_lo
           "a-reset-leaves-exponentials": ("_softmax", "seen_q & {LANES{valid_q[0]}}", "seen_q", "counters:")}
 
 
+BANK_FAULTS = {
+    "cells-of-fewer-banks": ("", ".BANKS(BANKS)", ".BANKS(4)"),
+    "multipliers-of-fewer-banks": ("_scores", "= WORDS << BANK_BITS;", "= WORDS << (BANK_BITS - 1);"),
+    "loads-into-even-banks": ("_loader", "<= op_bank;", "<= op_bank & 3'd6;"),
+    "rows-meet-other-banks": ("_feed", "= more3_q[1 +: BANK_BITS];", "= {1'b0, more3_q[1 +: BANK_BITS-1]};"),
+}
+
+
 def fault_cases(seed: int) -> tuple[UnfusedConfig, list[Case]]:
     """Small, and with all that a fault may need: spans, both banks, clamped scores, rows that see few keys, SOFTMAX in pieces."""
     cfg, generator = UnfusedConfig(4, 8, 16, 2, 4, 8, 64), np.random.default_rng([seed, 3])
@@ -144,6 +167,17 @@ def test_without_faults(seed: int) -> None:
     cfg, cases = fault_cases(seed)
     assert cases[1].counters["saturations"] > 0
     run_cases(cfg, cases, ("none",), RunOptions(seed=seed, sim="icarus"))
+
+
+@pytest.mark.faults
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("fault", BANK_FAULTS)
+def test_faults_of_many_banks_are_found(fault: str, seed: int, tmp_path: Path) -> None:
+    file, old, new = BANK_FAULTS[fault]
+    options = RunOptions(sim="icarus", seed=seed, sources=faulty_sources(tmp_path, [(f"{FOLDER}{file}.v", old, new)]),
+                         build_root=tmp_path / "build")
+    with pytest.raises(BenchFailed, match=ANY):
+        run_cases(BANKED, [bank_case(BANKED, np.random.default_rng(seed))], ("none",), options)
 
 
 @pytest.mark.faults

@@ -25,7 +25,7 @@ from tb.unfused.run import draw_config, planned, random_cases, run_cases
 from tb.workloads.attention import FIXTURE, model_layer
 from tb.workloads.engine import generator
 
-PLANS = {"overlapped": Plan(), "serial": Plan(serial=True, ahead=False, resident=False, ping_pong=False),
+PLANS = {"overlapped": Plan(), "serial": Plan(serial=True, ahead=False, resident=False, banks=1),
          "reload": Plan(resident=False)}
 Metrics = dict[str, int | float | str]
 
