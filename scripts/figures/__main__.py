@@ -85,6 +85,7 @@ def all_figures() -> dict[str, Figure]:
         "registers": Figure(registers.registers, ("registers",)),
         "descriptor": Figure(registers.descriptor, ("descriptor", "statuses")),
         "paper-accounting": Figure(paper.accounting, ("paper-accounting",)),
+        "paper-cells": Figure(paper.cells, ("paper-cells",)),
         "paper": Figure(paper.comparison, paper.REGIONS, reports.PAPER),
         "jobs": Figure(engine.jobs),
         "bench-sim": Figure(runs.bench_sim, ("bench-sim",), reports.BENCH_SIM, True),

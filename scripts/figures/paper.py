@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from models.comparison.accounting import LENGTHS
+from models.comparison.cells import bank_cells, equal_banks, own_cells
 from models.energy.constants import LEVELS
+from models.system.config import load_system
 from scripts.figures.pages import Piece
 from scripts.figures.reports import Data
 from scripts.figures.text import exact, near, table
@@ -25,6 +27,17 @@ def accounting() -> list[Piece]:
     columns = ("figure", "its own", "the other", *(f"% less, {t:,}" for t in LENGTHS), "the paper", "formulas that fit",
                "% of random figures that some fit")
     return [Piece(PAGE, table(columns, rows, 3), "paper-accounting")]
+
+
+def cells() -> list[Piece]:
+    """Bit cells of all engines, and the banks of a baseline's macros that have as many."""
+    system = load_system("default")
+    own, bank, banks = own_cells(system), bank_cells(system), equal_banks(system)
+    rows = [[f"this project: {name}", exact(bits), exact(bits / bank, ".2f")] for name, bits in own.items()]
+    rows += [["this project: all", exact(sum(own.values())), exact(sum(own.values()) / bank, ".2f")],
+             ["a bank of all macros of a baseline", exact(bank), exact(1, ".2f")],
+             [f"a baseline with {banks} banks", exact(banks * bank), exact(banks, ".2f")]]
+    return [Piece(PAGE, table(("what", "bits", "in banks"), rows), "paper-cells")]
 
 
 def _by_design(data: Data, key: str, form: str, scale: float = 1.0, own: str = "") -> list[list[str]]:

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from models.comparison.cells import banks_text
 from models.energy.formula import DRAM, PARTS
-from scripts.paper.study import OURS, USUAL
+from scripts.paper.study import BANKS, OURS, USUAL, equal_cells
 from scripts.studies.charts import DPI, GREY, INK, WIDTH_IN, style, title
 
 SHADES = ("#1f6f8b", "#8a4f1d", "#c8702a", "#e0a26b", "#f0cfae", "#3d5a3a", "#4f8a3c", "#86b573", "#bcd9b0")
@@ -36,18 +37,20 @@ def _png(figure: Figure) -> bytes:
 
 
 def ratios(times: Sequence[dict[str, Any]], key: str, what: str) -> bytes:
-    """Bars by length: each baseline's ``key`` over this project's, at the usual memory."""
+    """Bars by length: each baseline's ``key`` over this project's, at the usual memory; hatched: with equal bit cells."""
     usual = [row for row in times if row["gbs"] == USUAL]
     lengths = sorted({row["tokens"] for row in usual})
     designs = [name for name in dict.fromkeys(row["design"] for row in usual) if not name.startswith(OURS)]
     figure = Figure(figsize=(WIDTH_IN, 3.6), layout="constrained")
     axes = figure.subplots()
+    usual_cells = [design for design in designs if not equal_cells(design)]
     width = 0.8 / len(designs)
     for number, design in enumerate(designs):
         own = {row["tokens"]: row[key] for row in usual if row["design"] == OURS}
         heights = [next(row[key] for row in usual if row["design"] == design and row["tokens"] == t) / own[t] for t in lengths]
         axes.bar(np.arange(len(lengths)) + (number - (len(designs) - 1) / 2) * width, heights, width * 0.92,
-                 color=SHADES[number + 1], label=short(design))
+                 color=SHADES[1 + usual_cells.index(design.removesuffix(banks_text(BANKS)))],
+                 hatch="/////" if equal_cells(design) else None, edgecolor="white", linewidth=0, label=short(design))
     axes.axhline(1, color=SHADES[0], linewidth=1.4)
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

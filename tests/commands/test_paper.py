@@ -100,6 +100,8 @@ def test_the_pages_regions_come_from_the_report(data: dict) -> None:
     assert {piece.region for piece in pieces if piece.page != figures.PAGE} == {"paper-short"}
     accounting, = figures.accounting()
     assert accounting.region == "paper-accounting"
+    cells, = figures.cells()
+    assert cells.region == "paper-cells"
 
 
 @pytest.mark.parametrize(("tokens", "constants", "message"), [
