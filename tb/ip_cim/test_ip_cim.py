@@ -76,6 +76,7 @@ def test_faults_are_found(file: str, fast: bool, old: str, new: str, message: st
                 RunOptions(seed=seed, testcase="streams/pattern=both", fast_arrays=fast))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("file", "fast", "old", "new"), [
     (ARRAY, True, "bank_q <= load_bank;", "bank_q <= load_bank & ~{{(BANK_BITS-1){1'b0}}, 1'b1};"),
     (ARRAY, True, "cell_q[{q_bank, w[DIM_BITS-1:0]}] <=", "cell_q[{1'b0, q_bank[BANK_BITS-2:0], w[DIM_BITS-1:0]}] <="),
