@@ -147,12 +147,12 @@ module fcim_kvs_scores #(
         .used(used_q), .entries(entries_q), .shift(shift_q), .z(z), .saturated(saturated)
     );
 
-    reg [3:0] valid_q;          // of the lanes' results: bit 3
+    reg [4:0] valid_q;          // of the lanes' results: bit 3; of what is found of them: bit 4
     always @(posedge clk) begin
         if (!rst_n) begin
-            valid_q <= 4'd0;
+            valid_q <= 5'd0;
         end else begin
-            valid_q <= {valid_q[2:0], pass_valid};
+            valid_q <= {valid_q[3:0], pass_valid};
         end
     end
 
@@ -180,12 +180,12 @@ module fcim_kvs_scores #(
         if (valid_q[3]) begin
             top_q <= tops[(2*LANES-2)*ROW_MAX_BITS +: ROW_MAX_BITS];
         end
-        visible_q     <= valid_q[3] ? visible : {LANE_COUNT_BITS{1'b0}};
-        saturations_q <= valid_q[3] ? clamped : {LANE_COUNT_BITS{1'b0}};
+        visible_q     <= visible;
+        saturations_q <= clamped;
     end
     assign top            = top_q;
-    assign ev_visible     = visible_q;
-    assign ev_saturations = saturations_q;
+    assign ev_visible     = visible_q & {LANE_COUNT_BITS{valid_q[4]}};
+    assign ev_saturations = saturations_q & {LANE_COUNT_BITS{valid_q[4]}};
 
     // ---- events of the macro: it tells of a step in the cycle after it, so keys wait as long
     reg                    input_q;

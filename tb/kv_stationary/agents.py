@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from models.baseline.kv_program import (
     timeline,
 )
 from tb.common.bench import Bench
-from tb.common.clock import cycle, reset
+from tb.common.clock import cycle
 from tb.common.pack import pack, pack_rows, unpack
 from tb.common.rng import rng
 from tb.kv_stationary import coverage
@@ -54,6 +55,12 @@ class Case:
         padded = np.zeros((-(-len(v) // group) * group, cfg.head_dim), np.int64)
         padded[:len(v)] = v
         self.words["v"] = [(word,) for g in range(0, len(padded), group) for word in pack_rows(padded[g:g + group].T, 8)]
+
+    def beginning(self, operations: int) -> Case:
+        """Its first operations on rows, and the loads that they wait for; without any its first load alone."""
+        begun, rows = copy.copy(self), self.program.rows[:operations]
+        begun.program = Program(self.program.loads[:max((op.wait for op in rows), default=1)], rows)
+        return begun
 
 
 def read_cases(path: str) -> tuple[KvConfig, list[Case]]:
@@ -149,16 +156,20 @@ class Cluster:
         assert not self.board.pending(), f"rows of O do not come: {self.board}"
 
     async def break_off(self, case: Case, cycles: int) -> None:
-        """A reset so many cycles after a program's last operation was accepted: what is on its way does not come."""
+        """A reset of one edge so many cycles after a program's last operation was accepted: what is on its way does not come,
+        and nothing of it is counted."""
         done = await self.begin(case)
         await ClockCycles(self.dut.clk, cycles)
-        coverage.sample_reset(self.dut.idle.value == 0)
+        coverage.sample_reset(self.dut.idle.value == 0, bool(case.program.rows))
         self.dut.rst_n.value = 0
         at = cycle()
         await RisingEdge(self.dut.clk)
         begin, _, _, times = self._times(case, done)
         self._expect(case, begin, [(after, row) for after, row in times.given if begin + after <= at])
-        await reset(self.dut)
+        self.dut.rst_n.value = 1
+        await ClockCycles(self.dut.clk, self.cfg.given + SETTLE)
+        left = {name: count for name, count in self.counters().items() if count}
+        assert not left, f"counters: after a reset there are {left}"
         self.before = [len(monitor.beats) for monitor in self.monitors]
 
     async def begin(self, case: Case) -> list[int]:

@@ -23,7 +23,7 @@ COVERPOINTS = (
     keys("kvs.banks", "Rows meet each bank of 2, of 4 and of 8",
          tuple(f"{bank} of {banks}" for banks in (2, 4, 8) for bank in range(banks))),
     maximum("kvs.values", "What programs come across", ("a rescale", "a saturated score", "a row that sees nothing")),
-    point("kvs.reset", "What a reset finds", ("rows on their way",)),
+    point("kvs.reset", "What a reset finds", ("rows on their way", "a load")),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
@@ -76,6 +76,6 @@ def sample_counts(rescales: int, saturations: int, empty: int) -> None:
 
 
 @sampler
-def sample_reset(busy: bool) -> None:
-    """A reset, ``busy``: before it was done."""
-    GROUP.sample("kvs.reset", "rows on their way", int(busy))
+def sample_reset(busy: bool, rows: bool) -> None:
+    """A reset, ``busy``: before it was done; of a program with operations on rows, or of a load alone."""
+    GROUP.sample("kvs.reset", "rows on their way" if rows else "a load", int(busy))

@@ -109,7 +109,9 @@ FAULTS = {
     "a-cycle-less": (DELAY, "out_valid = valid_q[CYCLES-1];", "out_valid = valid_q[CYCLES-2];",
                      f"{VALUE}|idle after|nobody|{CYCLE}"),
     "a-reset-forgets-less": (DELAY, "valid_q <= {CYCLES{1'b0}};", "valid_q <= (valid_q[0] === 1'bx) ? {CYCLES{1'b0}} : valid_q;",
-                             f"{VALUE}|nobody|not idle|beats came"),
+                             f"{VALUE}|nobody|not idle|beats came|counters: after a reset"),
+    "a-reset-leaves-scores": (SCORES, "valid_q <= 5'd0;", "valid_q <= {valid_q[3] === 1'b1, 4'd0};",
+                              "counters: after a reset there are .*visible"),
     "a-pass-less": (PASSES, "LAST_NUMBER = PASSES - 1;", "LAST_NUMBER = PASSES - 2;", f"{VALUE}|idle after|budget|{CYCLE}"),
 }
 
@@ -136,7 +138,6 @@ BANK_FAULTS = {
 
 
 @pytest.mark.faults
-@pytest.mark.sample(2)
 @pytest.mark.parametrize("fault", BANK_FAULTS)
 def test_faults_of_many_banks_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     environment = prepare(BANKED, ("banks", "banks"), seed, tmp_path)
