@@ -212,7 +212,8 @@ def check(cfg: KvConfig, program: Program) -> list[int]:
 
     Raises:
         FcimError: the program is illegal: what does not fit, a bank that may be written while it is read or was never
-            written, rows that are begun or given out twice, or never begun, waits for what does not come.
+            written, rows that are begun or given out twice, or never begun, a row that meets more keys than its sums hold,
+            waits for what does not come.
     """
     for number, load in enumerate(program.loads):
         what = f"load {number}"
@@ -225,6 +226,7 @@ def check(cfg: KvConfig, program: Program) -> list[int]:
         _within(what, "wait", load.wait, 0, len(program.rows))
     open_rows: set[int] = set()
     given: set[int] = set()
+    keys = [0] * cfg.max_rows           # that each row has met since it began
     met = []
     for number, op in enumerate(program.rows):
         what = f"rows operation {number}"
@@ -245,6 +247,11 @@ def check(cfg: KvConfig, program: Program) -> list[int]:
         if not before:
             raise FcimError(f"{what} reads bank {op.bank}, which no load that it waits for has written; raise its wait")
         met.append(before[-1])
+        for row in own:
+            keys[row] = program.loads[before[-1]].keys + (0 if op.first else keys[row])
+            if keys[row] > cfg.max_keys:
+                raise FcimError(f"{what} brings row {row} to {keys[row]} keys, more than max_keys, for which its sums are made; "
+                                "let it meet each key once")
         for i, load in enumerate(program.loads[op.wait:], op.wait):
             if load.bank == op.bank and load.wait <= number:
                 raise FcimError(f"load {i} may write bank {op.bank} while {what} reads it; "

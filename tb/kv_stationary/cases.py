@@ -76,6 +76,7 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
     read: dict[int, int] = {}           # operations after which each bank is free
     begun: set[int] = set()
     given: set[int] = set()
+    met: dict[int, int] = {}            # keys of each row
     for _ in range(int(draw.integers(4, 8 * cfg.banks))):
         bank = int(draw.integers(cfg.banks))
         if bank not in written or draw.random() < 0.4:
@@ -84,10 +85,12 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
             loads.append(Load(bank, start, count, int(draw.integers(read.get(bank, 0), len(rows) + 1))))
             written[bank] = len(loads)
         else:
-            if len(given) == n:
+            more = loads[written[bank] - 1].keys
+            fit = [r for r in range(n) if r not in given and met.get(r, 0) + more <= cfg.max_keys]
+            if not fit:
                 break
-            first_row = int(draw.choice(sorted(set(range(n)) - given)))
-            same = [r for r in range(first_row, n) if (r in begun) == (first_row in begun) and r not in given]
+            first_row = int(draw.choice(fit))
+            same = [r for r in fit if r >= first_row and (r in begun) == (first_row in begun)]
             run_length = next((i for i, r in enumerate(same) if r != first_row + i), len(same))
             count = int(draw.integers(1, run_length + 1))
             last = bool(draw.random() < 0.4)
@@ -95,6 +98,7 @@ def _random_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
                              int(draw.integers(written[bank], len(loads) + 1))))
             own = set(range(first_row, first_row + count))
             begun, given = begun | own, given | (own if last else set())
+            met |= {row: met.get(row, 0) + more for row in own}
             read[bank] = len(rows)
     top = 2 * cfg.max_keys - 1          # the position that nobody has
     scale = int(draw.choice([2, keys + 1, top]))
@@ -109,7 +113,8 @@ def _bank_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
     loads = []
     for bank in draw.permutation(cfg.banks).tolist():
         start = group * int(draw.integers(keys // group))
-        loads.append(Load(bank, start, int(draw.integers(1, min(cfg.span, keys - start, 2 * group) + 1))))
+        most = min(cfg.span, keys - start, 2 * group, cfg.max_keys // cfg.banks)
+        loads.append(Load(bank, start, int(draw.integers(1, most + 1))))
     order = draw.permutation(cfg.banks).tolist()
     rows = [Rows(bank, 0, n, i == 0, i == cfg.banks - 1, 1 + [load.bank for load in loads].index(bank))
             for i, bank in enumerate(order)]
@@ -123,8 +128,9 @@ def _corner_case(cfg: KvConfig, draw: np.random.Generator) -> Case:
     span, n = cfg.span, 8
     keys = min(2 * span, cfg.max_keys)
     begin = keys - span
-    loads = (Load(0, 0, span), Load(0, 0, 1, 1), Load(1, begin, span, 0), Load(0, 0, span - 1, 3),
-             Load(1, 0, cfg.rows, 4))
+    twice = min(span, (cfg.max_keys - 1 - cfg.rows) // 2)       # so that no row meets more than max_keys
+    often = min(span - 1, (cfg.max_keys - 1 - twice) // 4)
+    loads = (Load(0, 0, span), Load(0, 0, 1, 1), Load(1, begin, twice, 0), Load(0, 0, often, 3), Load(1, 0, cfg.rows, 4))
     rows = (Rows(0, n, n, True, True, 1), Rows(0, 0, n, True, False, 2), Rows(1, 0, n, False, False, 3),
             Rows(1, n - 1, 1, False, False, 3), *(Rows(0, 2, 1, False, False, 4) for _ in range(3)),
             Rows(0, 0, n - 2, False, True, 4),

@@ -115,6 +115,12 @@ LOADS = (Load(0, 0, 32), Load(1, 32, 32), Load(0, 64, 32, 1))
 OPS = (Rows(0, 0, 4, True, False, 1), Rows(1, 0, 4, False, False, 2), Rows(0, 0, 4, False, True, 3))
 
 
+def test_a_row_may_meet_all_keys_that_there_are() -> None:
+    """Four spans of 32 keys, of 128."""
+    again = (replace(OPS[0], start=1, rows=1, first=False) for _ in range(3))
+    assert check(CFG, Program(LOADS[:1], (OPS[0], *again))) == [0] * 4
+
+
 def test_a_legal_program_tells_which_load_each_operation_meets() -> None:
     assert check(CFG, Program(LOADS, OPS)) == [0, 1, 2]
 
@@ -134,6 +140,8 @@ def test_a_legal_program_tells_which_load_each_operation_meets() -> None:
     (LOADS[:1], (replace(OPS[0], start=61),), "start = 61 is illegal; use 0 to 60"),
     (LOADS[:1], (replace(OPS[0], wait=2),), "wait = 2 is illegal; use 0 to 1"),
     ((replace(LOADS[0], wait=1),), OPS[:1], "wait for each other"),
+    (LOADS[:1], (OPS[0], *(replace(OPS[0], start=1, rows=1, first=False) for _ in range(4))),
+     "operation 4 brings row 1 to 160 keys, more than max_keys"),
 ])
 def test_illegal_programs_are_refused(loads: tuple[Load, ...], ops: tuple[Rows, ...], message: str) -> None:
     with pytest.raises(FcimError, match=message):
