@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from models.errors import FcimError
 from scripts.flow.bench_environment import machine, own_environment
+from scripts.flow.coverage.database import APART, SUFFIX
 from scripts.flow.processes import ELSEWHERE, check_not_ending
 from scripts.flow.seeds import choose_seed
 from scripts.flow.sources import ROOT, rtl_files
@@ -65,6 +66,7 @@ class RunOptions:
         build_root: a relative path counts from the project root.
         build_args: the simulator's options for the build instead of the usual ones.
         samples_only: of coverage take the bench's samples alone, also where sources are not the RTL's own files.
+        apart: of code coverage keep the instances of a module apart, which makes a large design's data many times as large.
         fast_arrays: the macros' arrays in the text that is quick to simulate; False takes the text for synthesis.
         testcase: name or names of the tests to run; None means all. Each of them must have run.
         extra_env: environment variables for the bench (for example the path of its vectors).
@@ -79,6 +81,7 @@ class RunOptions:
     build_root: Path | str = "build/rtl"
     build_args: Sequence[str] | None = None
     samples_only: bool = False
+    apart: bool = False
     fast_arrays: bool = True
     testcase: str | Sequence[str] | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
@@ -212,7 +215,8 @@ def _run_arguments(sim: str, seed: int, wave: Path | None, coverage: Path | None
     initial = 0 if coverage else 2      # a random initial value would count as a toggle and choose branches
     return {"plusargs": [f"+verilator+rand+reset+{initial}", f"+verilator+seed+{seed % (2**31 - 2) + 1}",
                          *([f"+verilator+coverage+file+{coverage}"] if coverage else [])],
-            "test_args": ["--trace-file", str(wave)] if wave else []}
+            "test_args": [*(["--trace-file", str(wave)] if wave else []),
+                          *(["--coverage-per-instance"] if coverage and coverage.name.endswith(APART) else [])]}
 
 
 def _short(path: Path) -> str:
@@ -352,7 +356,8 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
             covered.mkdir(parents=True, exist_ok=True)
             data = covered / f"{run_dir.name}-{_digest(run_key, seed)[:8]}"
             environment["FCIM_COVER_FILE"] = f"{data}.cover.json"
-        arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}.dat") if counted else None)
+        suffix = APART if options.apart else SUFFIX
+        arguments = _run_arguments(sim, seed, wave if waves else None, Path(f"{data}{suffix}") if counted else None)
         # A simulator that crashes makes the runner exit; a run whose tests fail returns normally. The results file decides.
         with contextlib.suppress(SystemExit, RuntimeError, subprocess.SubprocessError):
             runner.test(test_module=[test_module, ROLL_CALL], hdl_toplevel=top, hdl_toplevel_lang="verilog", seed=seed,
@@ -362,8 +367,8 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
         result = BenchResult(passed, failed, xml, log, seed, wave if wave.is_file() else None, failures, built - begin,
                              time.monotonic() - built)
         if data and not result.ok:
-            for suffix in (".dat", ".cover.json"):
-                Path(f"{data}{suffix}").unlink(missing_ok=True)
+            for ending in (suffix, ".cover.json"):
+                Path(f"{data}{ending}").unlink(missing_ok=True)
     if options.check and not result.ok:
         raise BenchFailed(_report(result, top, test, parameters, sim, repeat), result)
     return result

@@ -125,7 +125,7 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
         sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
         run = replace(run, samples_only=True)
     elif run.sim == "verilator" and coverage_folder():
-        sources, arguments = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS]
+        sources, arguments, run = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS], replace(run, apart=True)
     # a power of two, so that calls of about the same size share a build; where one takes minutes, nearly all do
     bits = (room // system.beat_bytes).bit_length()
     words = 1 << (next((size for size in SHARED_BITS if size >= bits), bits) if by_block else bits)

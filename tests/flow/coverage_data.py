@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.flow.coverage.database import APART, SUFFIX
 from scripts.flow.coverage.functional import CoverGroup
 from scripts.flow.coverage.report import report
 from scripts.flow.coverage.results import Inputs, Results, collect
@@ -38,15 +39,16 @@ class HandMade:
     def write(self, name: str, text: str) -> None:
         (self.design / name).write_text(text)
 
-    def run(self, name: str, counts: dict[Entry, int], file: str = "m.v", module: str = "m", instance: str = "top") -> None:
-        """Data of one run, as Verilator writes them."""
+    def run(self, name: str, counts: dict[Entry, int], file: str = "m.v", module: str = "m", instance: str = "top",
+            apart: bool = False) -> None:
+        """Data of one run, as Verilator writes them; ``apart``: of one that keeps instances apart."""
         folder = "" if file.startswith("/") else f"{self.design}/"
         lines = []
         for (kind, line, column, comment, spans), n in counts.items():
             fields = {"f": folder + file, "l": line, "n": column, "t": kind, "page": f"v_{kind}/{module}", "o": comment,
                       **({"S": spans} if spans else {}), "h": instance}
             lines.append("C '" + "".join(f"\x01{key}\x02{value}" for key, value in fields.items()) + f"' {n}\n")
-        data = self.data / f"bench_{name}-0-0.dat"
+        data = self.data / f"bench_{name}-0-0{APART if apart else SUFFIX}"
         before = data.read_text() if data.exists() else "# SystemC::Coverage-3\n"
         data.write_text(before + "".join(lines))
 

@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from scripts.flow.coverage.instances import TYPES as INSTANCE_TYPES
+from scripts.flow.coverage.instances import InstanceCover
 from scripts.flow.coverage.points import USER, CodePoint, describe
 from scripts.flow.coverage.ranking import BIN, KINDS, Ranking
 from scripts.flow.coverage.results import Results, as_json, percent, short_count
@@ -18,6 +20,7 @@ from scripts.flow.html import render
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX, INFO, SUMMARY, SOURCE_FOLDER, RANKING = "index.html", "coverage.info", "coverage.json", "source", "ranking.html"
+INSTANCES = "instances.html"
 MARKS = ("branch", "expression", "toggle")
 TITLE_LINES = 24        # points named in a mark's tooltip
 SHARES = (90, 99, 100)  # percent of what all jobs meet, for which the page says how many jobs give it
@@ -49,7 +52,12 @@ def write_site(out: Path, results: Results, links: Iterable[tuple[str, str]], st
     write_atomic(out / INFO, tracefile(results.points, root))
     write_atomic(out / SUMMARY, json.dumps(as_json(results, state), indent=1) + "\n")
     write_atomic(out / RANKING, ranking_page(results.ranking))
-    files = [("what each job adds", RANKING), ("coverage.info (lcov)", INFO), ("coverage.json", SUMMARY)]
+    apart = [("instance by instance", INSTANCES)] if results.instances else []
+    if apart:
+        write_atomic(out / INSTANCES, instances_page(results.instances))
+    else:
+        (out / INSTANCES).unlink(missing_ok=True)
+    files = [("what each job adds", RANKING), *apart, ("coverage.info (lcov)", INFO), ("coverage.json", SUMMARY)]
     write_atomic(out / INDEX, index_page(results, [*links, *files], state))
     return out / INDEX
 
@@ -76,6 +84,14 @@ def ranking_page(ranking: Ranking) -> str:
               for share in SHARES if ranking.steps]
     return render(TEMPLATES, "ranking.html.j2", ranking=ranking, kinds=KINDS, names=KIND_NAMES, enough=enough, percent=percent,
                   seconds=sum(step.own_seconds for step in (*ranking.steps, *ranking.idle)))
+
+
+# ---- instance by instance
+def instances_page(instances: Sequence[InstanceCover]) -> str:
+    """The page as HTML: what each instance met by itself, and what others met and it did not."""
+    return render(TEMPLATES, "instances.html.j2", instances=instances, types=INSTANCE_TYPES, page=source_page_name,
+                  modules=len({instance.file for instance in instances}),
+                  complete=sum(not instance.missed for instance in instances))
 
 
 # ---- a source file

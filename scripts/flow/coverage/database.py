@@ -2,7 +2,8 @@
 
 A data file has one line per point: fields of key and value between control characters, then the count. Two lines mean the
 same point if they agree on file, line, column, kind and comment. The hierarchy is left out, so all instances of a module,
-and all builds with other parameters, are one. A build with wide signals has points that a narrow one lacks: the union counts.
+and all builds with other parameters, are one; runs that keep instances apart say what each met besides. A build with wide
+signals has points that a narrow one lacks: the union counts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from models.errors import FcimError
 
 HEADER = "# SystemC::Coverage"
 SUFFIX = ".dat"
+APART = f".apart{SUFFIX}"       # of a run that kept the instances of a module apart
 KINDS = ("line", "branch", "expr", "toggle", "user")
+KINDS_APART = ("line", "branch", "expr")     # what is told of each instance by itself
 AGAIN = "delete the folder of the data and run: make coverage"
 
 # Verilator writes the bytes of a character beyond ASCII as signed ones: \xc3 is %FFFFFFC3.
@@ -44,13 +47,22 @@ class Record(NamedTuple):
 
 
 @dataclass
+class Instance:
+    """One instance of a module: its points, but for toggles, and those of them that were met."""
+
+    points: set[Record] = field(default_factory=set)
+    met: set[Record] = field(default_factory=set)
+
+
+@dataclass
 class Database:
     """The sum of all runs.
 
     ``counts`` per point; ``labels`` the texts of expressions as they first came; ``runs`` the files read; ``foreign`` files
     of points that lie outside the design (broken copies that tests make, for example), with the number of points;
     ``unknown`` kinds of point that are not understood; ``hits`` numbers of the points that the runs of each folder met, as
-    ``counts`` has them in order: a regression's job has a folder of its own.
+    ``counts`` has them in order: a regression's job has a folder of its own; ``instances`` of the runs that kept them apart, by
+    path.
     """
 
     counts: dict[Record, int] = field(default_factory=dict)
@@ -59,6 +71,7 @@ class Database:
     foreign: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     hits: dict[str, np.ndarray] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
 
 
 def line_numbers(text: str) -> tuple[int, ...]:
@@ -93,6 +106,7 @@ class _Reader:
     def add(self, path: Path) -> None:
         expressions: list[tuple[str, Record, int]] = []
         counts, met = self.database.counts, self._met.setdefault(path.parent.name, set())
+        apart = path.name.endswith(APART)
         for number, line in enumerate(_lines(path), 2):
             head, _, count = line.rpartition("' ")
             try:
@@ -110,7 +124,9 @@ class _Reader:
                 counts[record] = counts.get(record, 0) + amount
                 if amount:
                     met.add(record)
-        self._add_expressions(expressions, met)
+                if apart and record.kind in KINDS_APART:
+                    self._add_apart(head, record, amount)
+        self._add_expressions(expressions, met, apart)
         self.database.runs.append(path)
 
     def close(self, folder: str) -> None:
@@ -144,7 +160,13 @@ class _Reader:
             self._names[name] = path.relative_to(self._design.parent).as_posix() if inside else None
         return self._names[name]
 
-    def _add_expressions(self, found: Iterable[tuple[str, Record, int]], met: set[Record]) -> None:
+    def _add_apart(self, head: str, record: Record, amount: int) -> None:
+        instance = self.database.instances.setdefault(_field(head, "h"), Instance())
+        instance.points.add(record)
+        if amount:
+            instance.met.add(record)
+
+    def _add_expressions(self, found: Iterable[tuple[str, Record, int]], met: set[Record], apart: bool) -> None:
         """Rows of expressions without the widths of their build, unless two rows of one expression differ in nothing else."""
         found = list(found)
         texts: dict[tuple[object, ...], set[str]] = {}
@@ -157,12 +179,18 @@ class _Reader:
             self.database.labels.setdefault(key, record.comment)
             if amount:
                 met.add(key)
+            if apart:
+                self._add_apart(head, key, amount)
+
+
+def _field(head: str, name: str) -> str:
+    """A field of a point's line."""
+    return head.partition(f"\x01{name}\x02")[2].partition("\x01")[0]
 
 
 def _place(head: str, record: Record) -> tuple[object, ...]:
     """What two rows of one expression in one module of a build have in common if only widths tell them apart."""
-    module = head.partition("\x01page\x02")[2].partition("\x01")[0]
-    return module, record.file, record.line, record.column, WIDTHS.sub("#", record.comment)
+    return _field(head, "page"), record.file, record.line, record.column, WIDTHS.sub("#", record.comment)
 
 
 def _lines(path: Path) -> list[str]:

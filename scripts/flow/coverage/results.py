@@ -12,6 +12,7 @@ from typing import Any
 from models.errors import FcimError
 from scripts.flow.coverage.database import Database, read_folder
 from scripts.flow.coverage.functional import Hits
+from scripts.flow.coverage.instances import InstanceCover, covers
 from scripts.flow.coverage.points import TYPES, USER, CodePoint, file_points
 from scripts.flow.coverage.ranking import Ranking, rank
 from scripts.flow.coverage.rules import FUNCTIONAL, Floors, Use, apply_exclusions, load_exclusions, load_floors
@@ -101,7 +102,7 @@ class Results:
 
     ``sources`` and ``points`` per file (relative path); ``files`` tallies per file and type; ``runs`` how many per bench;
     ``functional`` bins of the functional coverage, None if none was collected; ``problems`` fail the report, ``warnings`` do not;
-    ``ranking`` which job covers what.
+    ``ranking`` which job covers what; ``instances`` what each met by itself, where runs kept them apart.
     """
 
     sources: dict[str, list[str]]
@@ -113,6 +114,7 @@ class Results:
     functional: Tally | None = None
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    instances: Sequence[InstanceCover] = ()
     files: dict[str, dict[str, Tally]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -218,7 +220,8 @@ def collect(data: Path, design: Path, exclusions: Path, floors: Path, functional
     places = zip(database.counts, ranking.first.tolist(), strict=True)
     points = file_points(database, sources, {record: place for record, place in places if place >= 0 and record.kind != "toggle"})
     uses = apply_exclusions(entries, points, sources)
-    results = Results(sources, points, uses, limits, Counter(_bench(p) for p in database.runs), ranking, functional)
+    results = Results(sources, points, uses, limits, Counter(_bench(p) for p in database.runs), ranking, functional,
+                      instances=covers(database, sources, points))
     _check_uses(uses, results)
     _check_data(database, design, results)
     return results
@@ -240,5 +243,6 @@ def as_json(results: Results, revision: Mapping[str, Any]) -> dict[str, Any]:
         "files": {file: {name: _tally_json(value) for name, value in types.items()} for file, types in results.files.items()},
         "exclusions": [{"file": use.exclusion.file, "where": use.exclusion.where(), "types": list(use.exclusion.types),
                         "reason": use.exclusion.reason, "excluded": use.excluded, "hit": use.hit} for use in results.uses],
-        "ranking": results.ranking.as_json(), "problems": results.problems, "warnings": results.warnings,
+        "ranking": results.ranking.as_json(), "instances": [instance.as_json() for instance in results.instances],
+        "problems": results.problems, "warnings": results.warnings,
     }
