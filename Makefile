@@ -49,7 +49,7 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers figures test lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers figures test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -136,6 +136,9 @@ figures: $(STAMP) ## write the figures of README and docs into the pages; CHECK=
 
 test: $(STAMP) ## run the tests
 	@$(PY) -m scripts.call test $(run_flags) $(call flag,TEST,--test) $(call flag,WAVES,--waves)
+
+mutate: $(STAMP) ## try deliberate faults in the RTL; fails on one that no bench notices; report in build/mutate
+	@$(PY) -m scripts.mutate $(call flag,MUTANTS,--mutants) $(call flag,BLOCK,--block) $(call flag,SEED,--seed) $(call flag,JOBS,--jobs)
 
 lint: $(STAMP) ## Verilator and yosys on every configuration, line widths, ruff, the layers, unseeded random numbers; any finding fails
 	@$(PY) -m scripts.lint

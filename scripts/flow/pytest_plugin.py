@@ -29,7 +29,7 @@ from scripts.flow.processes import shown
 from scripts.flow.regress.console import duration
 from scripts.flow.regress.durations import Durations
 from scripts.flow.seeds import draw_seed, parse_seed
-from scripts.flow.sources import ROOT
+from scripts.flow.sources import REPLACED, ROOT, replacements
 from scripts.flow.variables import SIMULATORS
 
 FAULT_SEED = 1
@@ -72,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"seed: {config.option.seed} (repeat this run with SEED={config.option.seed})"
+    said = f"seed: {config.option.seed} (repeat this run with SEED={config.option.seed})"
+    return f"{said}; files of {shown(folder)} stand for those of the RTL ({REPLACED})" if (folder := replacements()) else said
 
 
 def _say_how_long(config: pytest.Config, ids: Sequence[str]) -> None:

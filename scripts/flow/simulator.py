@@ -26,7 +26,7 @@ from scripts.flow.bench_environment import machine, own_environment
 from scripts.flow.coverage.database import APART, SUFFIX
 from scripts.flow.processes import ELSEWHERE, check_not_ending
 from scripts.flow.seeds import choose_seed
-from scripts.flow.sources import ROOT, rtl_files
+from scripts.flow.sources import ROOT, replacements, rtl_files
 
 TOOL_BIN = ROOT / ".tools" / "verilator" / "bin"
 TIMESCALE = ("1ns", "1ps")
@@ -121,6 +121,10 @@ class BenchFailed(AssertionError):
         self.result = result
 
 
+class BuildFailed(FcimError):
+    """The simulator does not take the design."""
+
+
 @functools.cache
 def _check_version(sim: str, program: str) -> None:
     """Raise :class:`FcimError` if ``program`` is older than what the benches need; one that prints no version is taken."""
@@ -201,7 +205,7 @@ def _build(runner: Runner, sim: str, tool: str, top: str, sources: Sequence[Path
     except (RuntimeError, SystemExit):
         tail = log.read_text().splitlines()[-LOG_TAIL:] if log.is_file() else []
         message = f"{sim} could not build {top} with {dict(parameters)}; see {_short(log)}"
-        raise FcimError("\n".join([message, *tail])) from None
+        raise BuildFailed("\n".join([message, *tail])) from None
     if sim == "icarus" and (ignored := NOT_SET.findall(log.read_text())):   # which is no more than a warning to Icarus
         names = ", ".join(sorted(set(ignored)))
         raise FcimError(f"icarus cannot set {names} of {top}: unknown, or it follows from others; see {_short(log)}")
@@ -320,7 +324,8 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     current = os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0]
     test = current or test_module
     repeat = options.repeat or repeat_command(test, seed, sim, waves)
-    root = (ROOT / options.build_root).resolve()
+    replaced = replacements()     # a design that is not the project's own leaves nothing beside those that are
+    root = replaced / "build" if replaced else (ROOT / options.build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
     own = all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files)
     covered = coverage_folder() if own or options.samples_only else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from models.errors import FcimError
@@ -9,6 +10,7 @@ from models.errors import FcimError
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LIST = ROOT / "fusioncim.f"
 INCLUDE = "+incdir+"
+REPLACED = "FCIM_RTL"     # in the environment: a folder; what lies in it under the name of a listed file stands for that file
 
 
 def _entries() -> list[str]:
@@ -23,8 +25,14 @@ def _entries() -> list[str]:
     return [line for line in lines if line]
 
 
+def replacements() -> Path | None:
+    """The folder whose files stand for those of the list, which the environment names while a fault is tried; else None."""
+    folder = os.environ.get(REPLACED)
+    return Path(folder).resolve() if folder else None
+
+
 def rtl_files() -> list[Path]:
-    """The Verilog files of ``fusioncim.f``, in order; its paths are relative to the project root.
+    """The Verilog files of ``fusioncim.f``, in order; its paths are relative to the project root. See :func:`replacements`.
 
     Raises:
         FcimError: the list is missing, empty, or names a file that does not exist.
@@ -35,7 +43,11 @@ def rtl_files() -> list[Path]:
     for path in files:
         if not path.is_file():
             raise FcimError(f"fusioncim.f names {path.relative_to(ROOT)}, which does not exist; mend the list")
-    return files
+    folder = replacements()
+    if folder is None:
+        return files
+    there = [folder / path.relative_to(ROOT) for path in files]
+    return [new if new.is_file() else path for new, path in zip(there, files, strict=True)]
 
 
 def include_folders() -> list[Path]:

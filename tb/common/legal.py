@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 
 from scripts.flow.simulator import require_simulator
-from scripts.flow.sources import ROOT
+from scripts.flow.sources import ROOT, include_folders, rtl_files
 
 
 def refusals(top: str, parameters: Mapping[str, int]) -> set[str]:
@@ -19,7 +19,8 @@ def refusals(top: str, parameters: Mapping[str, int]) -> set[str]:
     """
     program = require_simulator("icarus")
     given = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
-    done = subprocess.run([program, "-g2012", "-t", "null", "-s", top, *given, "-f", "fusioncim.f"], cwd=ROOT,
+    done = subprocess.run([program, "-g2012", "-t", "null", "-s", top, *given,
+                           *(f"-I{folder}" for folder in include_folders()), *map(str, rtl_files())], cwd=ROOT,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     found = set(re.findall(r"Unknown module type: fcim_illegal_(\w+)", done.stdout))
     assert bool(done.returncode) == bool(found), done.stdout
