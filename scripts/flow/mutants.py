@@ -19,6 +19,7 @@ from pyslang.parsing import PreprocessorOptions, Token
 from pyslang.syntax import SyntaxKind, SyntaxNode, SyntaxTree
 
 from models.errors import FcimError
+from scripts.flow.sources import include_folders
 
 OPERATORS = {
     "arithmetic": "+ becomes -, - becomes +",
@@ -226,14 +227,14 @@ def _members(root: SyntaxNode) -> list[SyntaxNode]:
 
 
 def parsed(text: str, path: Path) -> SyntaxTree:
-    """The syntax tree of a file's text as the benches build it; headers are looked for beside ``path``.
+    """The syntax tree of a file's text as the benches build it; headers lie beside ``path`` or where the list of files says.
 
     Raises:
         FcimError: it holds no module, or is not legal Verilog.
     """
     options = PreprocessorOptions()
     options.predefines = [FAST_SIM]
-    options.additionalIncludePaths = [path.parent, path.parent.parent / "softmax"]
+    options.additionalIncludePaths = [path.parent, *include_folders()]
     manager = SourceManager()
     tree = SyntaxTree.fromText(text, manager, path.name, str(path), Bag([options]))
     errors = [d for d in tree.diagnostics if d.isError()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -130,7 +131,8 @@ def test_the_digest_follows_what_the_bench_depends_on(design: Design, tmp_path: 
 def by_hand(old: str, new: str) -> Mutant:
     text = (ROOT / "rtl/core/fcim_counters.v").read_text()
     assert text.count(old) == 1
-    return Mutant(f"{abs(hash(new)):x}", "fcim_counters", "rtl/core/fcim_counters.v", "by hand", text.index(old), 1, old, new)
+    name = f"{zlib.crc32(new.encode()):08x}"
+    return Mutant(name, "fcim_counters", "rtl/core/fcim_counters.v", "by hand", text.index(old), 1, old, new)
 
 
 def test_end_to_end(design: Design, tmp_path: Path) -> None:
