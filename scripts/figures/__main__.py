@@ -21,6 +21,7 @@ from scripts.figures import (
     engine,
     gates,
     memories,
+    mutation,
     paper,
     power,
     proofs,
@@ -108,6 +109,7 @@ def all_figures() -> dict[str, Figure]:
         "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"),
                             reports.SYNTHESIS),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
+        "mutation": Figure(mutation.mutation, ("mutation",), reports.MUTATION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),
     }
 

@@ -213,4 +213,5 @@ REAL_ABLATION = Report("ablation", "build/ablation-smollm2/ablation.json", _real
 REGRESSION = Report("regress", "build/regress/regress.json", _whole, True)
 GATES = Report("regress", "build/gates-regress/regress.json", lambda d: d["passed"] and "TAGS=gates" in d["command"], True,
                ("TAGS=gates", "OUT=build/gates-regress"))
+MUTATION = Report("mutate", "build/mutate/report.json", lambda d: "SEED=1" in d["command"] and "BLOCK=" not in d["command"], True)
 COVERAGE = Report("coverage", "build/coverage/coverage.json", lambda d: "totals" in d, True)

@@ -90,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mutants = choose(design, modules, args.mutants, args.seed)
     command = " ".join(["make mutate", f"MUTANTS={args.mutants}", f"SEED={args.seed}",
                         *([f"BLOCK={shlex.quote(args.block)}"] if args.block else [])])
-    say(f"{len(mutants)} of {sum(len(design.mutants[m]) for m in modules)} mutants of {len(modules)} modules; repeat: {command}")
+    made = sum(len(design.mutants[m]) for m in modules)
+    say(f"{len(mutants)} of {made} mutants of {len(modules)} modules; repeat: {command}")
     if without := [m for m in design.files if not chains[m]]:
         say(f"{len(without)} modules have no bench in tb/benches.yaml, of their own or above them, and are left out")
     began = time.monotonic()
@@ -115,8 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "operator": v.mutant.operator, "difference": difference(v, design),
                     "repeat": f"make mutate BLOCK={v.mutant.module.removeprefix('fcim_')} MUTANTS={args.mutants} {seeded}",
                     "asked": list(v.asked)} for v in survivors]
-    data = {"command": command, "facts": facts, "score": share, "rows": [*rows, total], "alive": shown_alive,
-            "operators": OPERATORS, "wrong_verdicts": [v.mutant.id for v in wrong],
+    data = {"command": command, "made": made, "modules": len(modules), "invalid": invalid, "facts": facts,
+            "score": share, "rows": [*rows, total], "alive": shown_alive, "operators": OPERATORS,
+            "wrong_verdicts": [v.mutant.id for v in wrong],
             "verdicts": [{"id": v.mutant.id, "module": v.mutant.module, "operator": v.mutant.operator, "state": v.state,
                           "by": v.by, "why": v.why} for v in verdicts]}
     write_atomic(FOLDER / "report.json", json.dumps(data, indent=1) + "\n")

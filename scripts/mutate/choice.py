@@ -140,11 +140,18 @@ def _python_of(bench: Bench) -> set[Path]:
     return found
 
 
+def tops(bench: Bench, design: Design) -> set[str]:
+    """The module and those that its tests build: a folder of ``tb`` is named like the module in it."""
+    folders = {f"fcim_{Path(node.split('::')[0]).parent.name}" for node in bench.nodes}
+    return {bench.module} | (folders & set(design.files))
+
+
 def digest(bench: Bench, design: Design) -> str:
-    """Changes with whatever the bench's outcome depends on: its tests, what they import, the RTL of its module."""
+    """Changes with whatever the bench's outcome depends on: its tests, what they import, and the RTL of its module
+    and of what they build."""
     def parts() -> Iterator[bytes]:
         yield "\0".join(bench.nodes).encode()
-        files = {design.files[name] for name in design.closure(bench.module)}
+        files = {design.files[name] for top in tops(bench, design) for name in design.closure(top)}
         headers = {header for path in design.files.values() for header in path.parent.glob("*.vh")}
         for path in sorted(files | headers | _python_of(bench)):
             yield str(path).encode() + path.read_bytes()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from models.errors import FcimError
 from scripts.flow.mutants import Mutant
@@ -96,6 +97,7 @@ class Runner:
     def __init__(self, design: Design, work: Path, kept: Kept, asked: Ask = ask) -> None:
         self.design, self.work, self.kept, self.ask = design, work, kept, asked
         self.digests: dict[str, str] = {}
+        self.locks: dict[str, Lock] = {}
         self.runs = 0
 
     def key(self, bench: Bench, mutant: Mutant | None) -> str:
@@ -124,13 +126,26 @@ class Runner:
             self.kept.add(entry)
         return entry
 
+    def check(self, bench: Bench) -> None:
+        """The bench passes on the RTL as it is; asked once, before the first mutant.
+
+        Raises:
+            FcimError: it is red, or cannot be run.
+        """
+        with self.locks.setdefault(bench.module, Lock()):
+            said = self.outcome(bench, None)
+        if said["outcome"] != "passed":
+            raise FcimError(f"the tests of {bench.module} are red without a fault ({said['why']}); "
+                            f"run: make test TEST='{said['test'] or bench.nodes[0]}' SEED={BENCH_SEED}")
+
     def judge(self, mutant: Mutant, benches: Sequence[Bench]) -> Verdict:
         """Ask bench after bench until one is red.
 
         Raises:
-            FcimError: a bench could not be run.
+            FcimError: a bench could not be run, or is red without a fault.
         """
         for bench in benches:
+            self.check(bench)
             found = self.outcome(bench, mutant)
             if found["outcome"] == "error":
                 raise FcimError(f"the tests of {bench.module} could not be run on mutant {mutant.id}: {found['why']}")
@@ -142,21 +157,16 @@ class Runner:
         return Verdict(mutant, ALIVE, asked=tuple(node for bench in benches for node in bench.nodes))
 
     def run(self, mutants: Sequence[Mutant], chains: Mapping[str, Sequence[Bench]], jobs: int, told: Told) -> list[Verdict]:
-        """All of them, ``jobs`` at a time, after each bench has passed on the RTL as it is.
+        """All of them, ``jobs`` at a time.
 
         Raises:
             FcimError: a bench is red, or cannot be run, without any fault.
         """
-        benches = {bench.module: bench for mutant in mutants for bench in chains[mutant.module]}
         found: dict[str, Verdict] = {}
         total, done = len(mutants), 0
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                told("the benches on the RTL as it is", 0, total)
-                for bench, said in zip(benches.values(), pool.map(lambda b: self.outcome(b, None), benches.values())):
-                    if said["outcome"] != "passed":
-                        raise FcimError(f"the tests of {bench.module} are red without a fault ({said['why']}); "
-                                        f"run: make test TEST='{said['test'] or bench.nodes[0]}' SEED={BENCH_SEED}")
+                told("starting", 0, total)
                 waiting = {pool.submit(self.judge, mutant, chains[mutant.module]): mutant for mutant in mutants}
                 for future in as_completed(waiting):
                     verdict = future.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cocotb
@@ -24,10 +24,14 @@ def start_clock(dut: Any) -> None:
     Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start()
 
 
-async def reset(dut: Any, cycles: int = 1) -> None:
+async def reset(dut: Any, cycles: int = 1, quiet: Sequence[str] = ()) -> None:
     """Hold the synchronous, active-low ``rst_n`` for ``cycles`` edges and let one more pass after it.
 
     One edge is all that a design is promised: what is not reset by it, and what moves from there on, has to be harmless.
+    ``quiet`` names outputs that must be 0 in the first cycle after it, which lies before the edge that this returns at.
+
+    Raises:
+        AssertionError: one of them is not.
     """
     dut.rst_n.value = 0
     begin = get_sim_time()
@@ -37,6 +41,9 @@ async def reset(dut: Any, cycles: int = 1) -> None:
     await ClockCycles(dut.clk, cycles - 1)
     dut.rst_n.value = 1
     await ClockCycles(dut.clk, 1)
+    for name in quiet:
+        bits = str(getattr(dut, name).value)
+        assert set(bits) == {"0"}, f"{name} is {bits} in the first cycle after a reset"
 
 
 def start_watchdog(budget: int, describe: Callable[[], str] = lambda: "") -> Task[None]:

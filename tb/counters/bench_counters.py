@@ -39,7 +39,7 @@ class Counters:
         await self.edge
         coverage.sample_reset()
         self.dut.increments.value = 0
-        await reset(self.dut)
+        await reset(self.dut, quiet=("counters",))
 
     async def step(self, increments: list[int], clear: int = 0) -> None:
         """One cycle with these inputs, and the comparison of the outputs that were there during it."""

@@ -102,7 +102,7 @@ class Checker:
         if clock:
             start_clock(self.dut)
         self.watchdog = start_watchdog(BUDGET, lambda: f"{len(self.softmax.starts)} blocks taken, {self.done} tiles done")
-        await reset(self.dut)
+        await reset(self.dut, quiet=("active", "finish", "v_rd", "slot_in_use"))
 
     async def step(self, now: int) -> None:
         """One cycle."""

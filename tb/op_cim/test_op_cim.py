@@ -92,6 +92,13 @@ def test_a_row_in_use_that_stands_still_is_found(old: str, new: str, seed: int, 
 
 
 @pytest.mark.faults
+def test_activity_that_outlives_a_reset_is_found(seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FILE, "            active_q <= 1'b0;\n", "            active_q <= active_q;\n"),
+                "active is [1X] in the first cycle after a reset", TOP, BENCH, FAULTY,
+                RunOptions(seed=seed, testcase="reset_in_a_block"))
+
+
+@pytest.mark.faults
 def test_a_chunk_that_is_not_kept_is_found(seed: int, tmp_path: Path) -> None:
     """It would follow what the memories give, which only changes once another tile is in them."""
     fault = (ACCUMULATORS, "        if (fresh_q) begin\n            for (a", "        begin\n            for (a")

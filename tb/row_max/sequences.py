@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -10,7 +12,8 @@ from models.hardware.config import TAU_MAX
 from tb.common import spec
 from tb.common.geometry import OCTAVE
 
-BLOCKS = 150
+BLOCKS = 160
+RISES = ((1023,), (511, 512), (62, 63, 64, 65, 127, 128))     # octaves; 1,023 lie between the maxima' ends
 
 
 @dataclass
@@ -81,9 +84,22 @@ def falling_tile(number: int, rows: int, octaves: int, prob_bits: int) -> list[B
     return tile
 
 
+def rising_tile(number: int, rows: int, rises: Sequence[int], prob_bits: int) -> list[Block]:
+    """Blocks whose rows all rise at once, by so many octaves from the lowest maximum on; ``number`` of the first."""
+    tile: list[Block] = []
+    row_max: list[int | None] = [None] * rows
+    for index, octave in enumerate(accumulate(rises, initial=-512)):
+        tile.append(Block(number + index, index == 0, False, 0, 0, [[octave * OCTAVE + 1]] * rows))
+        row_max = judge(tile[-1], tile, row_max, prob_bits)
+    return tile
+
+
 def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int) -> list[Block]:
-    """Tiles that fall, without octaves and below theirs, then tiles of one block to six, with what the scalar rules give."""
+    """Tiles that fall, without octaves and below theirs, tiles in which all rows rise as far as there are maxima, or to either
+    side of the largest shift, then tiles of one block to six, with what the scalar rules give."""
     blocks = [block for octaves in range(3) for block in falling_tile(6 * octaves, rows, octaves, prob_bits)]
+    for rises in RISES:
+        blocks += rising_tile(len(blocks), rows, rises, prob_bits)
     while len(blocks) < BLOCKS:
         tau, count = int(g.integers(0, min(TAU_MAX, prob_bits - 2) + 1)), int(g.integers(1, 7))
         octaves = draw_octaves(g, tau, prob_bits)

@@ -35,9 +35,12 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     ("s_blk_octaves != 0 && given < exact", "1'b0", "judged_zero"),
     ("(s_blk_octaves != 0 && given < exact) ? given", "(s_blk_octaves != 0 && given < exact) ? given - 1'b1", "judged_zero"),
     ("SHIFT_BITS]) ? {SHIFT_BITS{1'b1}}", "SHIFT_BITS]) ? {SHIFT_BITS{1'b0}}", "shifts"),
+    ("reg [AMOUNT_BITS-1:0]     moved_sum;", "reg [RISE_BITS-1:0]     moved_sum;", "rescaled rows and amount"),
+    ("            a_valid_q <= 1'b0;\n", "            a_valid_q <= a_valid_q;\n", "judged is X in the first cycle after a reset"),
 ], ids=["always-joint", "wrong-buffer", "seen-not-kept", "a-row-without-a-key-counts", "zero-without-tau", "zero-if-any-lane",
         "zero-by-the-old-maximum", "zero-by-the-candidate",
-        "beyond-the-exact-limit", "no-octaves-skip-all", "octaves-ignored", "an-octave-too-few", "large-rescale-wraps"])
+        "beyond-the-exact-limit", "no-octaves-skip-all", "octaves-ignored", "an-octave-too-few", "large-rescale-wraps",
+        "sum-of-rises-wraps", "judged-before-anything"])
 def test_faults_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     # with few bits of a probability the exact limit is near, so that given limits lie beyond it in any run
     bits = 8 if (old, new) == ("s_blk_octaves != 0 && given < exact", "s_blk_octaves != 0") else 12

@@ -22,7 +22,7 @@ async def run(dut: Any, pattern: str, tiles: list[TileStimulus]) -> Checker:
     columns, start = sum(len(t.keys) for t in tiles), cycle()
     start_clock(dut)
     start_watchdog(columns * (checker.size.cpk + 40) + 3000, lambda: f"{checker.compared} passes came of {columns} columns")
-    await reset(dut)
+    await reset(dut, quiet=("z_valid", "z_saturations", "tile_scaled"))
     watcher = cocotb.start_soon(checker.watch())
     await checker.driver.send(tiles)
     await checker.source.drain()

@@ -13,7 +13,7 @@ TOP, FILE, BENCH = "fcim_tile_tracker", "rtl/core/fcim_tile_tracker.v", "tb.tile
 
 
 def test_tile_tracker(seed: int) -> None:
-    assert run_bench(TOP, BENCH, {}, RunOptions(seed=seed)).passed == 2
+    assert run_bench(TOP, BENCH, {}, RunOptions(seed=seed)).passed == 3
 
 
 @pytest.mark.faults
@@ -26,3 +26,10 @@ def test_tile_tracker(seed: int) -> None:
 def test_faults_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), "done_valid is|done_bank is|pulses", TOP, BENCH, {},
                 RunOptions(seed=seed, testcase="every_tile_once"))
+
+
+@pytest.mark.faults
+def test_a_pulse_that_outlives_a_reset_is_found(seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FILE, "            done_q <= 1'b0;\n", "            done_q <= done_q;\n"),
+                "done_valid is [1X] in the first cycle after a reset", TOP, BENCH, {},
+                RunOptions(seed=seed, testcase="a_reset_drops_the_pulse"))

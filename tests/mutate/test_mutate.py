@@ -124,8 +124,10 @@ def test_the_digest_follows_what_the_bench_depends_on(design: Design, tmp_path: 
     moved = Design({**design.files, "fcim_counters": copy}, design.mutants, design.below)
     first = digest(COUNTERS, moved)
     assert digest(COUNTERS, moved) == first and digest(Bench("fcim_counters", EXP2.nodes), moved) != first
+    inner = Bench("fcim_ram", COUNTERS.nodes)   # asked for through a bench whose top is another module
+    second = digest(inner, moved)
     copy.write_text(copy.read_text() + "\n")
-    assert digest(COUNTERS, moved) != first
+    assert digest(COUNTERS, moved) != first and digest(inner, moved) != second
 
 
 def by_hand(old: str, new: str) -> Mutant:
