@@ -42,5 +42,5 @@ def test_only_legal_parameters_elaborate(name: str) -> None:
 
 @pytest.mark.parametrize("top", ["fcim_axi_reader", "fcim_axi_writer"])
 def test_the_ends_of_what_is_legal_elaborate(top: str) -> None:
-    for bits, burst, outstanding, beats in ((128, 1, 1, 1), (1024, 256, 16, 256)):
+    for bits, burst, outstanding, beats in ((128, 1, 1, 1), (512, 2, 2, 4), (1024, 256, 256, 256)):
         assert not elaborate(top, DATA_BITS=bits, MAX_BURST=burst, OUTSTANDING=outstanding, BUFFER_BEATS=beats)

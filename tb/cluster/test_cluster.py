@@ -19,7 +19,8 @@ from models.system.plan import Wave
 from scripts.flow.simulator import USUAL, BenchFailed, RunOptions
 from tb.cluster.phases import PLAIN, Phase, decode, prefill
 from tb.cluster.run import ClusterRun, run_cluster
-from tb.common.mutation import faulty_sources
+from tb.common.legal import check_limits
+from tb.common.mutation import faulty_sources, mutated_sources
 from tb.core.configs import BYTE, TINY
 from tb.core.sequences import random_group
 
@@ -172,6 +173,21 @@ def test_calls(call: Callable[[np.random.Generator], Call], seed: int, generator
     check(run_cluster(TINY, phases, pages, ("none" if late else "both",), RunOptions(seed=seed), late=late), 1)
 
 
+# keys of a buffer for two engines, legal ones and others; engines that share the smallest buffer for 16
+LIMITS = ((0, "BUFFER_KEYS", (4 * TINY.keys_per_block, TINY.max_keys), (2 * TINY.keys_per_block, 6 * TINY.keys_per_block,
+                                                                         2 * TINY.max_keys)),
+          (smallest(16) * TINY.keys_per_block, "ENGINES", (1, 3, 16), (0, 17)))
+
+
+def check_all_limits(files: list[Path] | None = None) -> None:
+    """The engines that a cluster may have, and its buffers."""
+    for keys, *limits in LIMITS:
+        check_limits("fcim_cluster", {**TINY.verilog_parameters(), "ENGINES": 2, "BUFFER_KEYS": keys}, *limits, files)
+
+
+def test_only_legal_parameters_elaborate() -> None:
+    check_all_limits()
+
 
 HANGS = "cycle budget"
 FAULTS = {
@@ -232,3 +248,15 @@ def test_faults_are_found(name: str, seed: int, generator: np.random.Generator, 
     except BenchFailed as error:
         found = str(error)
     assert re.search(message, found), found
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("ENGINES > 16", "ENGINES >= 16", "16 refused"), ("ENGINES < 1 ", "ENGINES <= 1 ", "1 refused"),
+    ("BUFFER_KEYS > MAX_KEYS", "BUFFER_KEYS >= MAX_KEYS", f"{TINY.max_keys} refused"),
+    ("BUFFER_KEYS < 2 * SLOTS", "BUFFER_KEYS <= 2 * SLOTS", f"{4 * TINY.keys_per_block} refused"),
+    ("BUFFER_KEYS < 2 * SLOTS", "BUFFER_KEYS < SLOTS", f"{2 * TINY.keys_per_block} taken"),
+], ids=["most-engines", "one-engine", "all-keys", "smallest-buffer", "a-smaller-one"])
+def test_limits_that_are_moved_are_found(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_all_limits(mutated_sources(tmp_path, "rtl/system/fcim_cluster.v", old, new))

@@ -23,6 +23,7 @@ def test_kv_loader(sizes: tuple[int, ...], seed: int) -> None:
 
 @pytest.mark.parametrize(("changes", "refused"), [
     ({}, set()), ({"ENGINES": 2, "BUFFER_KEYS": 32}, set()), ({"BUFFER_KEYS": 512}, set()),
+    ({"ENGINES": 1, "BUFFER_KEYS": 32}, set()), ({"ENGINES": 8}, set()), ({"ENGINES": 16, "BUFFER_KEYS": 256}, set()),
     ({"ENGINES": 3}, {"ENGINES_use_1_2_4_8_or_16"}), ({"ENGINES": 32, "BUFFER_KEYS": 512}, {"ENGINES_use_1_2_4_8_or_16"}),
     *(({"ENGINES": engines, "BUFFER_KEYS": keys}, {"BUFFER_KEYS_use_a_power_of_two_of_blocks_up_to_MAX_KEYS"})
       for engines, keys in ((1, 16), (4, 32), (2, 48), (2, 1024))),

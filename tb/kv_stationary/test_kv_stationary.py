@@ -12,8 +12,8 @@ import pytest
 from models.baseline.kv_program import KvConfig
 from models.errors import FcimError
 from scripts.flow.simulator import RunOptions, run_bench
-from tb.common.legal import refusals
-from tb.common.mutation import check_fault
+from tb.common.legal import check_limits, refusals
+from tb.common.mutation import check_fault, mutated_sources
 from tb.kv_stationary.cases import KINDS, draw_case, write_cases
 
 TOP, BENCH = "fcim_kv_stationary", "tb.kv_stationary.bench_kv_stationary"
@@ -69,6 +69,34 @@ def test_illegal_parameters_are_refused(given: dict[str, int], message: str) -> 
     assert message in refusals(TOP, parameters)
     with pytest.raises(FcimError, match=f"{next(iter(given))} = "):
         replace(SMALL, **given)
+
+
+# values of each parameter that are legal beside the others of this set, and some that are not
+BASE = replace(SMALL, v_tiles=1, max_keys=1024)
+LIMITS = {
+    "macros": ((1, 2, 4, 8, 16), (0, 3, 32)), "rows": ((16, 32, 64, 128), (8, 24, 256)),
+    "head_dim": ((16, 32, 64, 128), (8, 48, 256)), "bits_per_cycle": ((1, 2, 4, 8), (3, 16)),
+    "lanes": ((1, 2, 16), (0, 3, 32)), "o_columns": ((1, 2, 16), (0, 3, 32)), "v_tiles": ((1, 2), (0, 3, 4)),
+    "max_keys": ((64, 128, 65536), (32, 96, 131072)), "max_rows": ((16, 32, 65536), (8, 48, 131072)),
+}
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_models_and_the_verilog_take_the_same_values(name: str) -> None:
+    legal, illegal = LIMITS[name]
+    check_limits(TOP, BASE.verilog_parameters(), KvConfig.PARAMETERS[name], legal, illegal)
+    for value in legal:
+        replace(BASE, **{name: value})
+    for value in illegal:
+        with pytest.raises(FcimError, match=f"{name} = {value} is illegal"):
+            replace(BASE, **{name: value})
+
+
+def test_the_buffer_holds_a_span_of_keys() -> None:
+    check_limits(TOP, replace(BASE, macros=16).verilog_parameters(), "MAX_KEYS", (256,), (128,))
+    with pytest.raises(FcimError, match="a power of two from 256"):
+        replace(BASE, macros=16, max_keys=128)
 
 
 # ---- faults
@@ -152,3 +180,14 @@ def test_a_row_that_comes_back_too_soon_is_found(seed: int, tmp_path: Path) -> N
     check_fault(tmp_path, (ROWS, "(turn || pads_q) && (age == AGE_END);", "(turn || pads_q);"), CYCLE
                 + "|in which it is written|nobody has written|kept of row", TOP, BENCH, cfg.verilog_parameters(),
                 RunOptions(sim="icarus", seed=seed, testcase="programs/pattern=none", extra_env=environment))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("name", "old", "new", "message"), [
+    ("macros", "MACROS != 16)", "MACROS != 17)", "16 refused"), ("lanes", "LANES > ROWS", "LANES >= ROWS", "16 refused"),
+    ("max_rows", "MAX_ROWS < 16", "MAX_ROWS <= 16", "16 refused"), ("max_keys", "MAX_KEYS < 64", "MAX_KEYS < 32", "32 taken"),
+], ids=["most-macros", "a-lane-a-row", "fewest-rows", "fewer-keys"])
+def test_limits_that_are_moved_are_found(name: str, old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_limits(TOP, BASE.verilog_parameters(), KvConfig.PARAMETERS[name], *LIMITS[name],
+                     mutated_sources(tmp_path, f"rtl/baseline/{TOP}.v", old, new))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts.flow.simulator import RunOptions, run_bench
-from scripts.flow.sources import ROOT
-from tb.common.mutation import check_fault
+from tb.common.legal import check_limits
+from tb.common.mutation import check_fault, mutated_sources
 
 TOP, FILE, BENCH = "fcim_merge", "rtl/system/fcim_merge.v", "tb.merge.bench_merge"
 TESTS = 11
@@ -27,14 +24,11 @@ def test_merge(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS
 
 
-@pytest.mark.parametrize("parts", [0, 1, 2, 16, 17])
-def test_only_legal_numbers_of_parts_elaborate(parts: int) -> None:
-    program = shutil.which("iverilog")
-    assert program, "iverilog is not on PATH; run: make setup"
-    done = subprocess.run([program, "-g2012", "-t", "null", "-s", TOP, f"-P{TOP}.PARTS={parts}", "-f", "fusioncim.f"], cwd=ROOT,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert (done.returncode == 0) == (2 <= parts <= 16), done.stdout
-    assert done.returncode == 0 or re.search("fcim_illegal_PARTS_use_2_to_16", done.stdout), done.stdout
+PARTS = ((2, 3, 16), (0, 1, 17))      # legal ones and others
+
+
+def test_only_legal_numbers_of_parts_elaborate() -> None:
+    check_limits(TOP, SMALL, "PARTS", *PARTS)
 
 
 # ---- faults
@@ -77,3 +71,12 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
     parameters = ONE_CHUNK if testcase == "rows_that_wait" else SMALL
     options = RunOptions(sim="icarus", seed=seed, testcase=testcase)
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, parameters, options)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("PARTS > 16", "PARTS >= 16", "16 refused"), ("PARTS < 2", "PARTS < 1", "1 taken"), ("PARTS > 16", "PARTS > 17", "17 taken"),
+], ids=["most-refused", "one-taken", "one-more-taken"])
+def test_limits_that_are_moved_are_found(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_limits(TOP, SMALL, "PARTS", *PARTS, mutated_sources(tmp_path, FILE, old, new))

@@ -11,7 +11,8 @@ import pytest
 
 from models.hardware.config import EngineConfig
 from scripts.flow.simulator import RunOptions, run_bench
-from tb.common.mutation import check_fault
+from tb.common.legal import check_limits
+from tb.common.mutation import check_fault, mutated_sources
 from tb.core.configs import TINY
 from tb.planner.model import DECODE, RESIDENT, STREAMED, Call, beats
 
@@ -72,6 +73,13 @@ def test_decodes_of_every_length(cfg: EngineConfig, engines: int, seed: int, tmp
     assert result.passed == PATTERNS
 
 
+ENGINES = ((1, 2, 4, 8, 16), (0, 3, 5, 6, 12, 17, 32))      # legal ones and others
+
+
+def test_only_legal_numbers_of_engines_elaborate() -> None:
+    check_limits(TOP, parameters(SMALL, 1, 256), "ENGINES", *ENGINES)
+
+
 # ---- faults
 DIFFERS = "m_.* beat|has not said all|unexpected|cycle budget"
 FAULTS = {
@@ -105,3 +113,12 @@ def test_faults_are_found(fault: str, seed: int, generator: np.random.Generator,
     environment = planned(SMALL, 4, some_calls(SMALL, 4, generator, 0), tmp_path / "calls.json")
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, parameters(SMALL, 4, 256),
                 RunOptions(sim="icarus", seed=seed, testcase="calls/pattern=both", extra_env=environment))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("&& ENGINES != 16)", "&& ENGINES != 17)", "16 refused.*17 taken"), ("ENGINES != 1 &&", "", "1 refused"),
+], ids=["most-refused", "one-refused"])
+def test_limits_that_are_moved_are_found(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_limits(TOP, parameters(SMALL, 1, 256), "ENGINES", *ENGINES, mutated_sources(tmp_path, FILE, old, new))

@@ -22,7 +22,8 @@ def test_score_lanes(lanes: int, head_dim: int, pos_bits: int, seed: int) -> Non
 @pytest.mark.parametrize(("old", "new", "testcase"), [
     ("clamped & visible_q2", "clamped", "random_keys"),
     (" || rounded == MASKED;", ";", "ends_of_the_range"),
-], ids=["masked-counts-as-clamped", "reserved-code-given"])
+    ("{score[IP_LANE-1]}", "{score[IP_LANE-2]}", "random_keys"),     # which differs in the largest score alone, of -128s
+], ids=["masked-counts-as-clamped", "reserved-code-given", "largest-score-is-negative"])
 def test_faults_are_found(old: str, new: str, testcase: str, seed: int, tmp_path: Path) -> None:
     message = "got .* expected|saturated [01]*X"        # a masked score that is not computed may be unknown
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH, {"LANES": 3, "HEAD_DIM": 32, "POS_BITS": 11},

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from models.baseline.unfused_program import Load, Plan, UnfusedConfig
+from models.errors import FcimError
 from scripts.flow.simulator import BenchFailed, RunOptions
-from tb.common.legal import refusals
-from tb.common.mutation import faulty_sources
+from tb.common.legal import check_limits, refusals
+from tb.common.mutation import faulty_sources, mutated_sources
 from tb.unfused.cases import Case
 from tb.unfused.run import TOP, draw_operands, draw_positions, planned, random_cases, run_cases
 
@@ -92,6 +93,27 @@ REFUSED = {
 def test_illegal_parameters_stop_elaboration(name: str, value: int) -> None:
     assert refusals(TOP, LEGAL) == set()
     assert refusals(TOP, LEGAL | {name: value}) >= REFUSED[name, value]
+
+
+# values of each parameter that are legal beside the others of this set, and some that are not
+BASE = UnfusedConfig(4, 8, 128, 2, 2, 8, 64)
+LIMITS = {
+    "macros": ((1, 2, 4, 8, 16, 32), (0, 3, 64)), "rows": ((8, 16, 32, 64, 128), (4, 24, 256)),
+    "head_dim": ((16, 32, 64, 128), (8, 48, 256)), "bits_per_cycle": ((1, 2, 4, 8), (3, 16)), "lanes": ((2, 4), (1, 3, 8)),
+    "port_bytes": ((4, 8, 256), (2, 12, 512)), "slots": ((2, 4, 65536), (1, 3, 131072)),
+}
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_models_and_the_verilog_take_the_same_values(name: str) -> None:
+    legal, illegal = LIMITS[name]
+    check_limits(TOP, BASE.verilog_parameters, name.upper(), legal, illegal)
+    for value in legal:
+        replace(BASE, **{name: value})
+    for value in illegal:
+        with pytest.raises(FcimError, match="is illegal"):
+            replace(BASE, **{name: value})
 
 
 # ---- faults
@@ -190,3 +212,15 @@ def test_faults_are_found(fault: str, seed: int, tmp_path: Path) -> None:
                          build_root=tmp_path / "build")
     with pytest.raises(BenchFailed, match=message):
         run_cases(cfg, cases, ("reset",) if fault in RESETS else ("none",), options)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("name", "old", "new", "message"), [
+    ("macros", "&& MACROS != 32)", "&& MACROS != 33)", "32 refused"),
+    ("rows", "|| ROWS > HEAD_DIM", "|| ROWS >= HEAD_DIM", "128 refused"), ("slots", "SLOTS < 2", "SLOTS <= 2", "2 refused"),
+    ("port_bytes", "PORT_BYTES > 256", "PORT_BYTES > 512", "512 taken"),
+], ids=["most-macros", "square-macros", "fewest-slots", "a-wider-port"])
+def test_limits_that_are_moved_are_found(name: str, old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_limits(TOP, BASE.verilog_parameters, name.upper(), *LIMITS[name],
+                     mutated_sources(tmp_path, f"rtl/baseline/{TOP}.v", old, new))
