@@ -29,10 +29,11 @@ class Bench:
         dut: has ``clk`` and ``rst_n``.
         pattern: stall pattern of all streams, see :mod:`tb.common.stalls`.
         budget: cycles after which the test fails.
+        quiet: outputs beside the streams that must be 0 in the first cycle after a reset, see :func:`tb.common.clock.reset`.
     """
 
-    def __init__(self, dut: Any, pattern: str = "none", budget: int = 10_000) -> None:
-        self.dut, self.pattern, self.budget = dut, pattern, budget
+    def __init__(self, dut: Any, pattern: str = "none", budget: int = 10_000, quiet: Sequence[str] = ()) -> None:
+        self.dut, self.pattern, self.budget, self.quiet = dut, pattern, budget, quiet
         self.rng = rng("stimulus")
         self.sources: dict[str, StreamSource] = {}
         self.monitors: dict[str, StreamMonitor] = {}
@@ -77,7 +78,7 @@ class Bench:
     async def __aenter__(self) -> Bench:
         start_clock(self.dut)
         self._watchdog = start_watchdog(self.budget, self.state)
-        await reset(self.dut)
+        await reset(self.dut, quiet=self.quiet)
         return self
 
     def state(self) -> str:

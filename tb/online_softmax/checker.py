@@ -20,6 +20,7 @@ from tb.score_scaler.sequences import TileStimulus
 
 BLOCK_FIELDS = ("slot", "last_key", "first", "last", "bank")
 DECISION_FIELDS = ("skip", "last", "bank", "zero")
+QUIET = ("p_we", "tile_scaled", "ev_saturations", "ev_rescaled", "ev_amount", "ev_wait_slot", "ev_wait_bank")
 EVENT_DELAY = 3  # from a pass of a judgement to its events
 WRITE_DELAY = 4  # from the exponential phase's first cycle to the first write
 
@@ -32,7 +33,7 @@ class Checker:
 
     def __init__(self, dut: Any, pattern: str, budget: int) -> None:
         self.dut, self.size = dut, Geometry(dut)
-        self.bench = Bench(dut, pattern, budget)
+        self.bench = Bench(dut, pattern, budget, QUIET)
         self.model = SoftmaxModel(self.size, self._expect)
         source = self.bench.input("s_col", COLUMN_FIELDS, lambda beat: self.model.column(beat, cycle()))
         self.board = self.bench.output("m_blk", BLOCK_FIELDS)

@@ -38,9 +38,11 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
      "m_decision|a write before any block"),
     ("fcim_online_softmax", "<= zpartial_q[exp_buf_q]", "<= partial_q[exp_bank]", "bank_partial of bank"),
     ("fcim_online_softmax", "exp_ready || (rd_buf != judge_buf_q)", "exp_ready", "rescales after|the request comes"),
+    ("fcim_score_scaler", "            valid_q4 <= 1'b0;\n", "            valid_q4 <= valid_q4;\n",
+     "ev_saturations is [01X]+ in the first cycle after a reset"),
 ], ids=["large-rescale-wraps", "tau-of-a-later-tile", "no-block-is-zero", "tau-of-the-next-block", "multiplier-of-another-block",
         "multiplier-of-the-next-column", "octaves-of-the-next-block", "octaves-of-the-other-tile", "partial-as-a-later-tile",
-        "judged-too-late"])
+        "judged-too-late", "scores-before-anything"])
 def test_faults_are_found(module: str, old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (f"rtl/softmax/{module}.v", old, new), message, TOP, BENCH, dict(zip(NAMES, SIZES[0], strict=True)),
                 RunOptions(seed=seed, testcase=["directed_tiles/pattern=none", "random_tiles/pattern=none",
