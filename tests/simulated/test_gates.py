@@ -119,7 +119,7 @@ def test_every_block_with_a_bench_has_its_gates_in_the_regression() -> None:
 
 def test_the_workload_tells_what_the_gates_are(seed: int, tmp_path: Path) -> None:
     outcome = benches.run(replace(job(tmp_path, "tile_tracker"), seed=seed))
-    assert outcome.passed and outcome.tests == 2 and outcome.metrics["flip-flops"] == 8
+    assert outcome.passed and outcome.tests == 3 and outcome.metrics["flip-flops"] == 8
     outcome = proofs.run(job(tmp_path, "tile_tracker"))
     assert outcome.passed and outcome.metrics["equal"] == RTL and outcome.metrics["registers"] == 8
     with pytest.raises(FcimError, match="block = 'nothing' has no gates here; use acc_update, "):
