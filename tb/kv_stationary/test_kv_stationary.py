@@ -81,7 +81,6 @@ LIMITS = {
 }
 
 
-@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_models_and_the_verilog_take_the_same_values(name: str) -> None:
     legal, illegal = LIMITS[name]
