@@ -47,7 +47,7 @@ system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(cal
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
-regress_flags = $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
+regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
 TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers figures test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
@@ -81,7 +81,7 @@ regress: $(STAMP) ## run the regression on Verilator, parts of it on both simula
 	@$(PY) -m scripts.regress $(regress_flags) $(call flag,TAGS,--tags) $(call flag,SIM,--sim) $(call flag,OUT,--out) $(call flag,WAVES,--waves) $(call flag,LIST,--list)
 
 rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, with waves
-	@$(PY) -m scripts.regress --rerun $(or $(call flag,JOBS,--jobs),--jobs=2) $(call flag,OUT,--out)
+	@$(PY) -m scripts.regress --rerun $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
 
 coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors or if a job does
 	@$(PY) -m scripts.coverage.run $(regress_flags)
@@ -144,7 +144,7 @@ lint: $(STAMP) ## Verilator and yosys on every configuration, line widths, ruff,
 	@$(PY) -m scripts.lint
 
 waves: $(STAMP) ## run a short simulation with waveforms and open them
-	@$(PY) -m scripts.call waves $(if $(strip $(call value_of,TOKENS)),,--tokens=16) $(if $(strip $(foreach v,HEADS CHECKPOINT MODEL TENSORS,$(call value_of,$(v)))),,--heads=0-3) $(sim_flags) --waves --out build/waves
+	@$(PY) -m scripts.call waves $(sim_flags)
 	@$(PY) -m scripts.open_waves
 
 doctor: ## what is installed, what is missing and how to mend it

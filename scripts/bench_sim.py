@@ -13,16 +13,16 @@ import torch
 
 from models.errors import run_cli
 from models.hardware.config import load_config
+from models.place import BUILD, FRONT, PLACE
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
 from scripts.flow.processes import locked, of_its_own
 from scripts.flow.seeds import choose_seed
 from scripts.flow.simulator import BUILD_ARGS, FASTEST_ARGS, require_simulator
-from scripts.flow.sources import ROOT
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies.speed import FULL, SHORT, Line, alone, in_numpy, speed_table, under_cocotb
 
-RESULT = ROOT / "build" / "bench-sim" / "bench-sim.json"
+RESULT = BUILD / "bench-sim" / "bench-sim.json"
 
 
 def main() -> int:
@@ -49,12 +49,12 @@ def main() -> int:
             lines.append(step())
             print(f"{lines[-1].name}: {lines[-1].seconds:.2f} CPU s", flush=True)
     speed_table(lines).show()
-    record = {"command": f"make bench-sim TOKENS={args.tokens}", "seed": seed, "config": cfg.verilog_parameters(),
+    record = {"command": f"{FRONT} bench-sim TOKENS={args.tokens}", "seed": seed, "config": cfg.verilog_parameters(),
               "git": git_state(), "versions": tool_versions("verilator"), "settings": {"verilator": BUILD_ARGS["verilator"],
               "fastest": list(FASTEST_ARGS)},
               "lines": [{**asdict(line), "seconds": line.seconds, "macs_per_second": line.macs_per_second} for line in lines]}
     write_atomic(RESULT, json.dumps(record, indent=2) + "\n")
-    print(f"record: {RESULT.relative_to(ROOT)}")
+    print(f"record: {RESULT.relative_to(PLACE)}")
     return 0
 
 

@@ -6,12 +6,14 @@ import os
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 from models.errors import FcimError, run_cli
-from scripts.flow.sources import ROOT
+from models.place import BUILD, CHECKOUT, FRONT, PLACE, ROOT
 
-VIEWERS = {"gtkwave": ("gtkwave", "{wave}", "docs/waves/engine.gtkw"),
-           "surfer": ("surfer", "{wave}", "--command-file", "docs/waves/engine.sucl")}
+VIEWS = Path("docs", "waves") if CHECKOUT else ROOT / "docs" / "waves"
+VIEWERS = {"gtkwave": ("gtkwave", "{wave}", str(VIEWS / "engine.gtkw")),
+           "surfer": ("surfer", "{wave}", "--command-file", str(VIEWS / "engine.sucl"))}
 VIEWED = "fcim_core.fst"      # the waveforms whose signals the saved views name
 
 
@@ -27,13 +29,13 @@ def main() -> int:
     Raises:
         FcimError: there is none.
     """
-    files = sorted((ROOT / "build").rglob("*.fst"), key=lambda p: p.stat().st_mtime)
+    files = sorted(BUILD.rglob("*.fst"), key=lambda p: p.stat().st_mtime)
     if not files:
-        raise FcimError("no waveform below build/; run: make waves")
-    wave, viewed = str(files[-1].relative_to(ROOT)), files[-1].name == VIEWED
+        raise FcimError(f"no waveform below build/; run: {FRONT} waves")
+    wave, viewed = str(files[-1].relative_to(PLACE)), files[-1].name == VIEWED
     viewer = next((name for name in VIEWERS if shutil.which(name)), None)
     if viewer and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        subprocess.Popen(command(viewer, wave, viewed), cwd=ROOT, start_new_session=True)
+        subprocess.Popen(command(viewer, wave, viewed), cwd=PLACE, start_new_session=True)
         return 0
     print("no screen to show it on; where there is one, type" if viewer else
           "no viewer found; install gtkwave or surfer, then type")

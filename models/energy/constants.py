@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from models.errors import FcimError
+from models.place import ROOT
 
-ENERGY_DIR = Path(__file__).resolve().parents[2] / "config" / "energy"
+ENERGY_DIR = ROOT / "config" / "energy"
 DEFAULT = "28nm"
 LEVELS = ("low", "typical", "high")
 

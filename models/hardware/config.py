@@ -10,8 +10,9 @@ from typing import ClassVar
 import yaml
 
 from models.errors import FcimError
+from models.place import ROOT
 
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "config" / "engine"
+CONFIG_DIR = ROOT / "config" / "engine"
 
 # Number formats that no configuration changes; docs/numbers.md says what each means.
 OPERAND_BITS = 8

@@ -11,9 +11,10 @@ import yaml
 
 from models.errors import FcimError
 from models.hardware.config import EngineConfig, load_config
+from models.place import ROOT
 from models.system.descriptor import Limits
 
-SYSTEM_DIR = Path(__file__).resolve().parents[2] / "config" / "system"
+SYSTEM_DIR = ROOT / "config" / "system"
 OPERAND_BYTES, OUT_BYTES = 1, 2
 
 

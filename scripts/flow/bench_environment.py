@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 
+from models.place import BUILD
 from scripts.flow import strays
 from scripts.flow.sources import ROOT
 
@@ -73,7 +74,7 @@ def compiler_cache() -> dict[str, str]:
     """
     if not shutil.which("ccache"):
         return {}
-    folder = {} if "CCACHE_DIR" in os.environ else {"CCACHE_DIR": str(ROOT / "build" / "ccache")}
+    folder = {} if "CCACHE_DIR" in os.environ else {"CCACHE_DIR": str(BUILD / "ccache")}
     return {"OBJCACHE": os.environ.get("OBJCACHE", "ccache"), "CCACHE_NAMESPACE": machine(), **folder}
 
 

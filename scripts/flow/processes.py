@@ -21,8 +21,8 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from models.errors import FcimError
+from models.place import PLACE
 from scripts.flow import strays
-from scripts.flow.sources import ROOT
 
 LOCK = ".lock"
 ELSEWHERE = "work in a copy of the project that you may write to"
@@ -44,8 +44,8 @@ _ending: Ended | None = None
 
 
 def shown(path: Path) -> str:
-    """A path as the user would type it from the project's root."""
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+    """A path as the user would type it, in a checkout from its root."""
+    return str(path.relative_to(PLACE) if path.is_relative_to(PLACE) else path)
 
 
 def new_mark() -> str:

@@ -22,6 +22,7 @@ from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from filelock import FileLock
 
 from models.errors import FcimError
+from models.place import BUILD, CHECKOUT, PLACE
 from scripts.flow.bench_environment import machine, own_environment
 from scripts.flow.coverage.database import APART, SUFFIX
 from scripts.flow.processes import ELSEWHERE, check_not_ending
@@ -45,7 +46,7 @@ FASTEST_ARGS = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast"
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 # Without a width Verilator gives signals of more than 256 bits no toggle points at all.
 COVERAGE_ARGS = ["--coverage-line", "--coverage-expr", "--coverage-toggle", "--coverage-max-width", "2048"]
-COPIES = ROOT / "build"    # where temporary folders may lie within the project
+COPIES = BUILD    # where temporary folders may lie within the project
 LOG_TAIL = 25
 NOT_SET = re.compile(r"warning: parameter (\w+) not found in")
 ROLL_CALL, ROLL = "scripts.flow.roll_call", "tests.json"   # the module that lists a bench's tests, and the file that it writes
@@ -63,7 +64,7 @@ class RunOptions:
         seed: None means the environment's SEED, else a new one.
         waves: write a waveform; None means what a test run was asked for, see ``waves_by_default``.
         sources: Verilog files; None means all of ``fusioncim.f``.
-        build_root: a relative path counts from the project root.
+        build_root: a relative path counts from where ``build`` is: the root of a checkout.
         build_args: the simulator's options for the build instead of the usual ones.
         samples_only: of coverage take the bench's samples alone, also where sources are not the RTL's own files.
         apart: of code coverage keep the instances of a module apart, which makes a large design's data many times as large.
@@ -133,7 +134,8 @@ def _check_version(sim: str, program: str) -> None:
     found = re.search(r"(?:Verilator|version) (\d+)\.(\d+)", done.stdout)
     if found and tuple(map(int, found.groups())) < tuple(map(int, oldest.split("."))):
         raise FcimError(f"{program} is version {found[1]}.{found[2]}; the benches need {oldest} or later; "
-                        + ("run: make setup, which puts one into .tools" if sim == "verilator" else "install a later one"))
+                        + ("run: make setup, which puts one into .tools" if sim == "verilator" and CHECKOUT
+                           else "install a later one"))
 
 
 def require_simulator(sim: str) -> str:
@@ -148,7 +150,8 @@ def require_simulator(sim: str) -> str:
         os.environ["PATH"] = f"{TOOL_BIN}{os.pathsep}{os.environ['PATH']}"
     found = shutil.which(PROGRAM[sim])
     if found is None:
-        raise FcimError(f"the simulator '{sim}' is not installed ({PROGRAM[sim]} is not on PATH); run: make setup")
+        raise FcimError(f"the simulator '{sim}' is not installed ({PROGRAM[sim]} is not on PATH); "
+                        + ("run: make setup" if CHECKOUT else "install it"))
     _check_version(sim, found)
     return found
 
@@ -224,7 +227,7 @@ def _run_arguments(sim: str, seed: int, wave: Path | None, coverage: Path | None
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    return str(path.relative_to(PLACE)) if path.is_relative_to(PLACE) else str(path)
 
 
 def _wanted(run_dir: Path, module: str, testcase: str | Sequence[str] | None) -> list[str]:
@@ -325,7 +328,7 @@ def run_bench(top: str, test_module: str, parameters: Mapping[str, object] | Non
     test = current or test_module
     repeat = options.repeat or repeat_command(test, seed, sim, waves)
     replaced = replacements()     # a design that is not the project's own leaves nothing beside those that are
-    root = replaced / "build" if replaced else (ROOT / options.build_root).resolve()
+    root = replaced / "build" if replaced else (PLACE / options.build_root).resolve()
     # what a broken copy of the RTL goes through covers nothing
     own = all(f.is_relative_to(ROOT) and not f.is_relative_to(COPIES) for f in files)
     covered = coverage_folder() if own or options.samples_only else None

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from models.errors import FcimError
+from models.place import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE_LIST = ROOT / "fusioncim.f"
 INCLUDE = "+incdir+"
 REPLACED = "FCIM_RTL"     # in the environment: a folder; what lies in it under the name of a listed file stands for that file

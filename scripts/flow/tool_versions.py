@@ -7,10 +7,10 @@ import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from models.place import CHECKOUT, ROOT
+
 PACKAGES = ("torch", "transformers", "cocotb", "cocotb-bus", "cocotbext-axi", "numpy")
 SIMULATORS = {"icarus": ["iverilog", "-V"], "verilator": ["verilator", "--version"]}
 TIMEOUT_S = 20
@@ -44,6 +44,9 @@ def tool_versions(simulator: str | None) -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any]:
-    """``revision`` (40 digits, or "none") and ``dirty`` (tracked files changed, or files not yet tracked)."""
+    """``revision`` (40 digits, or "none") and ``dirty`` (tracked files changed, or files not yet tracked);
+    none of an installed copy."""
+    if not CHECKOUT:        # git would tell of a repository that the environment happens to lie in
+        return {"revision": "none", "dirty": False}
     revision = _first_line(["git", "rev-parse", "--verify", "HEAD"])
     return {"revision": revision or "none", "dirty": bool(_first_line(["git", "status", "--porcelain"]))}

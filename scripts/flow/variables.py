@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.errors import FcimError, run_cli  # noqa: E402
+from models.place import FRONT, PLACE, ROOT  # noqa: E402
 from models.tensors.checkpoint_folder import checkpoint_path  # noqa: E402
 from models.tensors.geometry import GEOMETRIES  # noqa: E402
 from models.tensors.packaged import MODELS  # noqa: E402
@@ -33,6 +33,7 @@ from models.values import (  # noqa: E402
 )
 
 MOST_JOBS, WIDTH = 256, 130
+SEE = f"{FRONT} {'help' if FRONT == 'make' else '--help'}"
 CONFIG_DIR = ROOT / "config" / "engine"
 SYSTEM_DIR = ROOT / "config" / "system"
 ENERGY_DIR = ROOT / "config" / "energy"
@@ -166,7 +167,7 @@ def check_may_write(path: Path, variable: str | None) -> None:
     """
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     mend = f"choose another {variable}" if variable else "change its permissions, or work in a copy of the project elsewhere"
-    shown = os.path.relpath(path) if ROOT in path.absolute().parents else path
+    shown = os.path.relpath(path) if PLACE in path.absolute().parents else path
     if not there.is_dir():
         raise FcimError(f"cannot write to {shown} ({there} is a file); {mend}")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -325,12 +326,12 @@ def check_names(goals: Sequence[str], given: Sequence[str]) -> None:
     if not wrong:
         return
     hints = [near(name, taken) for name in wrong]
-    text = f"{listed(wrong)} {'is not a variable' if len(wrong) == 1 else 'are not variables'} of make {' '.join(goals)}"
+    text = f"{listed(wrong)} {'is not a variable' if len(wrong) == 1 else 'are not variables'} of {FRONT} {' '.join(goals)}"
     if all(hints):
-        raise FcimError(f"{text}; did you mean {listed(list(dict.fromkeys(hints)))}? (make help lists them all)")
+        raise FcimError(f"{text}; did you mean {listed(list(dict.fromkeys(hints)))}? ({SEE} lists them all)")
     elsewhere = [target for row in TABLE if row.name == wrong[0] for target in row.targets.split()]
     if len(wrong) == 1 and elsewhere:
-        text += f", only of make {listed(elsewhere)}"
+        text += f", only of {FRONT} {listed(elsewhere)}"
     raise FcimError(f"{text}; it takes {listed(taken) if taken else 'none'}")
 
 

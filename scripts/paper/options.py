@@ -8,12 +8,12 @@ from pathlib import Path
 
 from models.energy.constants import DEFAULT, load_constants
 from models.errors import FcimError
+from models.place import BUILD
 from models.values import parse_wholes
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
-from scripts.flow.sources import ROOT
 
-FOLDER = ROOT / "build" / "paper"
+FOLDER = BUILD / "paper"
 LENGTHS = (256, 512, 1024, 2048, 4096)
 LEAST, TILE = 64, 16
 USUAL_SEED = 1          # that of the pages' figures

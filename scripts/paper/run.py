@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.energy.constants import DEFAULT
+from models.place import FRONT
 from models.tensors.source import load_tensors
 from scripts.flow.files import replaced
 from scripts.flow.html import render
@@ -111,7 +112,8 @@ def run(args: argparse.Namespace, seed: int) -> int:
     found = work(args, seed)
     given = [("TOKENS", args.tokens), ("MODEL", args.model), ("CHECKPOINT", None if args.model else args.checkpoint),
              ("CONSTANTS", None if args.constants == DEFAULT else args.constants), ("SEED", seed)]
-    command = " ".join(["make paper", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
+    command = " ".join([f"{FRONT} paper",
+                        *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
     for table in tables(found):
         table.show()
         print()

@@ -8,13 +8,13 @@ import shlex
 from pathlib import Path
 
 from models.errors import run_cli
+from models.place import BUILD, FRONT
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.seeds import choose_seed
-from scripts.flow.sources import ROOT
 
 DEFAULT_TOKENS = 256
-FOLDER = ROOT / "build" / "sim"
+FOLDER = BUILD / "sim"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +32,7 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
               ("ORDERS", args.orders), ("SKIP", 1 if args.skip else None),
               ("OCTAVES", args.octaves or None)]
     given += [("SIM", args.sim if args.sim != "icarus" else None), ("SEED", seed)]
-    return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
+    return " ".join([f"{FRONT} sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given if value not in (None, ""))])
 
 
 def main() -> int:

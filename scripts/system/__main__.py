@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Sequence
 
 from models.errors import FcimError, run_cli
+from models.place import BUILD, FRONT
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.seeds import choose_seed
-from scripts.flow.sources import ROOT
 
-FOLDER = ROOT / "build" / "system"
+FOLDER = BUILD / "system"
 TOKENS, GBS, LATENCY = 512, 51.2, 100
 VARIABLES = ("system", "engines", "model", "checkpoint", "layer", "text", "geometry", "heads", "tokens", "phase", "split",
              "dram_gbs", "dram_latency", "skip", "octaves", "tau")
@@ -37,7 +37,7 @@ def repeat_command(args: argparse.Namespace, seed: int) -> str:
     names = [name for name in VARIABLES if not (name == "checkpoint" and args.model)]
     given = [(name.upper(), getattr(args, name)) for name in names] + [("FUSED", None if args.fused is None else int(args.fused))]
     shown = [(name, 1 if value is True else value) for name, value in given if value not in (None, "", False)]
-    return " ".join(["make system", *(f"{name}={shlex.quote(str(value))}" for name, value in shown), f"SEED={seed}"])
+    return " ".join([f"{FRONT} system", *(f"{name}={shlex.quote(str(value))}" for name, value in shown), f"SEED={seed}"])
 
 
 def main() -> int:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from models.hardware.schedules import TileOptions
+from models.place import BUILD
 from models.system.call import Call, golden
 from models.system.config import SystemConfig
 from models.system.layout import lay_out
 from scripts.flow.processes import WORK
 from scripts.flow.simulator import BenchResult, RunOptions, run_bench
-from scripts.flow.sources import ROOT
 from tb.accelerator.job import Events, Known
 from tb.accelerator.run import TOP, simulation
 from tb.core.configs import small
@@ -43,7 +43,7 @@ def known_calls(generator: np.random.Generator) -> dict[str, Known]:
 @contextmanager
 def _environment(generator: np.random.Generator) -> Iterator[dict[str, str]]:
     """The bench's, as long as it runs."""
-    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
+    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or BUILD)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="accelerator-") as folder:
         file = Path(folder) / "events.pickle"

@@ -17,6 +17,7 @@ import numpy as np
 
 from models.hardware.interface import COUNTERS
 from models.hardware.progress import TIMING_COUNTERS
+from models.place import BUILD, PLACE
 from models.system.call import Call, Placed, golden
 from models.system.config import SystemConfig
 from models.system.layout import lay_out
@@ -122,7 +123,7 @@ def simulation(system: SystemConfig, room: int, ranges: int, run: RunOptions,
     sources = list(run.sources) if run.sources is not None else rtl_files()
     arguments = list(run.build_args or BUILD_ARGS[run.sim or "icarus"])
     if by_block:
-        sources, arguments = sources_by_block(system.engine, ROOT / run.build_root), [*arguments, "--hierarchical"]
+        sources, arguments = sources_by_block(system.engine, PLACE / run.build_root), [*arguments, "--hierarchical"]
         run = replace(run, samples_only=True)
     elif run.sim == "verilator" and coverage_folder():
         sources, arguments, run = [COVERED, *sources], [*arguments, *SMALL_FUNCTIONS], replace(run, apart=True)
@@ -157,7 +158,7 @@ def run_calls(system: SystemConfig, calls: Sequence[Call], pace: Pace = QUICK, a
     wanted = _meanwhile(lambda: _models(system, calls, pace))
     job = Job(system, layouts, pace.latency, pace.rate_beats, pace.rate_cycles, at_once, stalls, sample_cycles,
               budget or cycle_budget(system, keys))
-    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
+    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or BUILD)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="accelerator-") as folder:
         file, record = Path(folder) / "job.pickle", Path(folder) / "record.npz"

@@ -16,6 +16,7 @@ from models.hardware.config import EngineConfig
 from models.hardware.golden import check_tile
 from models.hardware.tile import TileJob
 from models.hardware.timeline import predict_cycles
+from models.place import BUILD
 from scripts.flow.processes import WORK
 from scripts.flow.simulator import USUAL, BenchResult, RunOptions, coverage_folder, run_bench
 from scripts.flow.sources import ROOT, rtl_files
@@ -51,7 +52,7 @@ def record_runs(top: str, bench: str, parameters: Mapping[str, int], streams: Ma
     Raises:
         FcimError: no simulator. BenchFailed: the bench itself failed (protocol, X, hang).
     """
-    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or ROOT / "build")
+    place = Path(os.environ.get("FCIM_RUNS") or os.environ.get(WORK) or BUILD)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="engine-") as folder:
         file = Path(folder) / "streams.npz"

@@ -13,8 +13,8 @@ import torch
 
 from models.baseline.unfused import Operands, Result, attention, rows_of, run_program
 from models.baseline.unfused_program import Operation, Plan, UnfusedConfig, write_program
+from models.place import BUILD
 from scripts.flow.simulator import USUAL, BenchResult, RunOptions, run_bench
-from scripts.flow.sources import ROOT
 from tb.unfused.cases import Case, save_cases
 
 TOP, BENCH = "fcim_unfused", "tb.unfused.bench_unfused"
@@ -113,7 +113,7 @@ def run_cases(cfg: UnfusedConfig, cases: Sequence[Case], patterns: Sequence[str]
     Raises:
         BenchFailed: something differs from the models.
     """
-    place = Path(os.environ.get("FCIM_RUNS") or ROOT / "build")
+    place = Path(os.environ.get("FCIM_RUNS") or BUILD)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix="unfused-") as folder:
         file, cycles = Path(folder) / "cases.npz", Path(folder) / "cycles.txt"

@@ -51,7 +51,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tree")
     for name in ("Makefile", "requirements.txt", "models/__init__.py", "models/tensors/checkpoint_folder.py",
                  "models/tensors/geometry.py", "models/tensors/gguf_file.py", "models/tensors/packaged.py", "models/errors.py",
-                 "models/values.py", "scripts/doctor.py", "scripts/flow/variables.py", "scripts/setup_verilator.sh",
+                 "models/place.py", "models/values.py", "pyproject.toml", "scripts/doctor.py", "scripts/flow/variables.py",
+                 "scripts/setup_verilator.sh",
                  "config/engine/tiny.yaml", "config/system/tiny.yaml", "config/energy/28nm.yaml"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, root / name)

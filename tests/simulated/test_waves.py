@@ -80,7 +80,8 @@ def test_the_page_names_the_signals_of_the_views_and_no_others(tmp_path: Path) -
 def test_make_waves_says_how_to_look(viewers: tuple[str, ...], screen: str, says: list[str], tmp_path: Path,
                                      monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(open_waves, "ROOT", tmp_path)
+    monkeypatch.setattr(open_waves, "PLACE", tmp_path)
+    monkeypatch.setattr(open_waves, "BUILD", tmp_path / "build")
     monkeypatch.setattr(open_waves.subprocess, "Popen", lambda words, **_: started.append(words))
     monkeypatch.setattr(open_waves.shutil, "which", lambda name: name if name in viewers else None)
     monkeypatch.setenv("DISPLAY", screen)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import os
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ class Project:
 
 
 def parse_args(project: Project, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=os.cpu_count() or 1)
+    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=2)
     parser.add_argument("--file", type=Path, default=project.entries,
                         help=f"the list of entries (default: {shown(project.entries)})")
     parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")

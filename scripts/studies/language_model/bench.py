@@ -19,15 +19,15 @@ from models.hf_attention.quantiser import quantise_sequence
 from models.hf_attention.settings import Quantisation
 from models.hf_attention.statistics import layer_statistics
 from models.hf_attention.tiles import torch_attention
+from models.place import BUILD
 from models.values import parse_wholes
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table
 from scripts.studies.language_model.loaded import device_of, peak_memory
 
 LENGTHS = (512, 1024, 2048, 4096, 8192)
-RESULT = ROOT / "build" / "bench-attention" / "bench-attention.json"
+RESULT = BUILD / "bench-attention" / "bench-attention.json"
 GROUP = 4           # query heads on the one KV head that is run
 THREADS = 2         # of PyTorch
 

@@ -18,17 +18,17 @@ from transformers import GenerationConfig, LogitsProcessor
 import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.hf_attention.forward import counted
+from models.place import BUILD
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.source import open_checkpoint, tell_first_token
 from models.tensors.token_ids import TokenIds, quiet_transformers, token_ids
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.studies.language_model.loaded import Loaded, add_device, conditions, load, output_folder, skipping, text_ids
 
-FOLDER = ROOT / "build" / "generate"
+FOLDER = BUILD / "generate"
 TOKENS, NEW = 320, 200
 QUESTION = "Why is the sky blue? Explain it to a child."
 

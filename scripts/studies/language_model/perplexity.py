@@ -18,13 +18,13 @@ import models.hf_attention as ha
 from models.errors import FcimError, run_cli
 from models.hf_attention.forward import counted, observed
 from models.hf_attention.kernel import Skipped
+from models.place import BUILD, PLACE
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.source import open_checkpoint, parse_indices, tell_first_token
 from models.tensors.token_ids import TokenIds
 from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies.language_model.loaded import (
@@ -50,7 +50,7 @@ from scripts.studies.language_model.loss import (
     windows,
 )
 
-FOLDER = ROOT / "build" / "perplexity"
+FOLDER = BUILD / "perplexity"
 CONTEXT = 1024
 TOKENS_OF_TWO = 16384   # of a model that is judged on prose and code, half of each
 COMPARED = 2            # windows whose layers are compared with float attention
@@ -223,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
     environment = {**tool_versions(None), **git_state()}
     write_atomic(path, json.dumps({"conditions": facts, **result, "environment": environment}, indent=1, allow_nan=False) + "\n")
     shown = path.resolve()
-    say(f"written: {shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else path}")
+    say(f"written: {shown.relative_to(PLACE) if shown.is_relative_to(PLACE) else path}")
     return 0
 
 

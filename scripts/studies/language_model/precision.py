@@ -24,10 +24,10 @@ from models.hardware.schedules import TileOptions
 from models.hf_attention import Quantisation
 from models.hf_attention.calibrate import V_ROOM
 from models.hf_attention.forward import observed
+from models.place import BUILD
 from models.tensors.source import tell_first_token
 from scripts.flow.arguments import Parser
 from scripts.flow.files import replaced
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies import charts
@@ -37,7 +37,7 @@ from scripts.studies.language_model.loss import LayerDistances, Window, bits_per
 from scripts.studies.language_model.mends import MENDS, OperandLine, Operands, gaussian_operands, operands_table
 from scripts.studies.language_model.perplexity import plus_minus
 
-FOLDER = ROOT / "build" / "precision"
+FOLDER = BUILD / "precision"
 CONTEXT = 512
 FILES = ("precision.json", "precision.svg", "precision.png")
 

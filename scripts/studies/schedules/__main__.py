@@ -20,6 +20,7 @@ from models.errors import run_cli
 from models.hardware.config import EngineConfig
 from models.hardware.orders import Orders, load_orders
 from models.hardware.tiling import tokens_per_tile
+from models.place import BUILD
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import choose_config, fit_note, fit_tensors
@@ -31,7 +32,6 @@ from scripts.flow.arguments import Parser
 from scripts.flow.files import check_writable, replaced
 from scripts.flow.processes import of_its_own, shown
 from scripts.flow.simulator import require_simulator
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import say
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.studies.schedules import goals as gl
@@ -46,7 +46,7 @@ from scripts.studies.schedules.skipping import measure_skipping, skipping_layers
 from scripts.studies.schedules.sources import GAUSSIAN_HEADS, gaussian, store_layer
 from scripts.studies.schedules.tables import all_sheets, goals_sheet, rtl_sheet, shown_tokens
 
-FOLDER = ROOT / "build" / "ablation"
+FOLDER = BUILD / "ablation"
 SEED = 1            # fixed, so that every run prints the same table
 OWN_SINKS = 0.25    # a model with more of its heads resting on the first token gets no planted ones beside them
 

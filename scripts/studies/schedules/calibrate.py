@@ -23,6 +23,7 @@ from models.hardware.config import EngineConfig
 from models.hardware.orders import Effect, Orders
 from models.hardware.schedules import TileOptions
 from models.hardware.tiling import tokens_per_tile
+from models.place import BUILD
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.checkpoint import Checkpoint
 from models.tensors.fit import choose_config, fit_note, fit_tensors
@@ -33,14 +34,13 @@ from scripts.checks import check_call
 from scripts.flow.arguments import Parser
 from scripts.flow.files import check_writable, write_atomic
 from scripts.flow.processes import of_its_own, shown
-from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.studies.schedules.budget import Offer, Picked, pick
 from scripts.studies.schedules.costs import CANDIDATES, CHECK_TILES, TILES, HeadCosts, all_costs, layer_costs, together
 from scripts.studies.schedules.report import number, percent
 from scripts.studies.schedules.settings import NATURAL
 
-FILE = ROOT / "build" / "calibrate" / "orders.json"
+FILE = BUILD / "calibrate" / "orders.json"
 TOKENS = 2048       # of each text
 BUDGET_DB = 0.04    # SQNR that query heads may lose on average against natural order; another text loses up to 0.01 dB more
 LIMIT_DB = 0.3      # that one of them may; on another text up to twice as much
