@@ -31,10 +31,9 @@ _EXPRESSIONS = {"index_bits": "log2(MAX_KEYS)", "count_bits": "log2(KEYS_PER_BLO
 class Field(NamedTuple):
     """One signal of a stream.
 
-    Attributes:
-        bits: of the number, or of each lane: a number, or the attribute of :class:`EngineConfig` that holds it.
-        lanes: the attribute that says how many signed lanes lie side by side, lane 0 in the low bits; empty for one unsigned
-            number.
+    ``bits`` are those of the number, or of each lane: a number, or the attribute of :class:`EngineConfig` that holds it.
+    ``lanes`` is the attribute that says how many signed lanes lie side by side, lane 0 in the low bits; empty for one unsigned
+    number.
     """
 
     name: str

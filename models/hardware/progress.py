@@ -13,8 +13,8 @@ from models.hardware.config import EngineConfig
 from models.hardware.interface import COUNTERS
 from models.hardware.pace import EARLY
 
-# those that depend on when the streams are ready
 TIMING_COUNTERS = ("cycles", *(name for name in COUNTERS if name.startswith("stall_")))
+"""The counters that depend on when the streams are ready."""
 
 BUFFERS = 3         # blocks of scores between the scaling and the exponentials
 PIPE_SCALE = 4      # from the last pass's turn in the scaler until the block counts as scaled

@@ -108,6 +108,7 @@ def all_figures() -> dict[str, Figure]:
         "gates": Figure(gates.gates, ("gates", "gates-core"), reports.GATES),
         "synthesis": Figure(synthesis.synthesis, ("synth-tiny", "synth-default", "synth-macros", "synth-summary"),
                             reports.SYNTHESIS),
+        "waveforms": Figure(list),
         "regression": Figure(lambda data: [], (), reports.REGRESSION),
         "mutation": Figure(mutation.mutation, ("mutation",), reports.MUTATION),
         "coverage": Figure(runs.coverage, ("coverage",), reports.COVERAGE),

@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from scripts.figures import waveforms
+from scripts.flow.files import write_atomic
 from scripts.flow.sources import ROOT
 from scripts.studies.schedules.report import FIGURES
 
@@ -30,6 +32,9 @@ def take_pictures(figure: str) -> list[str]:
             lines.append(f"docs/images/{name} is {source}")
         else:
             lines.append(f"docs/images/{name} stays as it is: there is no {source}")
+    if figure == "waveforms":
+        write_atomic(IMAGES / waveforms.PICTURE, waveforms.drawn(waveforms.tile()))
+        lines.append(f"docs/images/{waveforms.PICTURE} is drawn from the model in time")
     if figure in SCREENSHOTS:
         source, name = SCREENSHOTS[figure]
         lines.append(_screenshot(ROOT / source, IMAGES / name))

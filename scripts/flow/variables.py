@@ -276,6 +276,7 @@ TABLE = (
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "calibrate", "file to write (default: build/calibrate/orders.json)", new_file),
     Row("OUT", "system ablation regress rerun perplexity generate precision synth power paper", "folder of the reports", folder),
+    Row("OUT", "docs", "folder to write to (default: build/docs)", folder),
     Row("PYTHON", "setup doctor", "interpreter to use", free),
     Row("PIP_ARGS", "setup", "more arguments for pip install", free),
 )

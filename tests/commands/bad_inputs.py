@@ -153,6 +153,8 @@ TABLE = [
     Bad("head-stats CHECKPOINT=@nowhere.gguf", "CHECKPOINT file '"),
     Bad("sim CHECKPOINT=@file.txt", "is a file, but not a GGUF; give one, or the directory"),
     Bad("sim MODEL=gpt2", "MODEL = 'gpt2' is unknown; use smollm2"),
+    Bad("docs OUT=@file.txt", "is a file); choose another OUT"),
+    Bad("docs TOKENS=3", "TOKENS is not a variable of make docs, only of make sim"),
     Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
     Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
     Bad("capture OUT=@folder", "is a directory; give the name of a file"),

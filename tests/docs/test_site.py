@@ -1,0 +1,116 @@
+"""``make docs``: all pages are in the site, every link of its HTML leads somewhere, nothing comes from a network; faults fail."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from scripts import docs
+from scripts.flow.sources import ROOT
+
+FETCHED = {("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src"), ("object", "data"), ("source", "src")}
+
+
+class Page(HTMLParser):
+    """Anchors and links of a page, and what a browser fetches for it by itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take from a tag what counts."""
+        for name, value in attrs:
+            if name in ("id", "name") and value:
+                self.anchors.add(value)
+            elif (tag, name) == ("a", "href") and value:
+                self.links.append(value)
+            elif (tag, name) in FETCHED and value:
+                self.fetched.append(value)
+
+
+def lead_nowhere(site: Path) -> list[str]:
+    """Links of all pages to files or anchors that are not there, and whatever is fetched from elsewhere."""
+    pages = {path: Page(path.read_text()) for path in site.rglob("*.html")}
+    bad = []
+    for path, page in pages.items():
+        for link in [*page.links, *page.fetched]:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                bad += [f"{path.name}: {link} is fetched"] if link in page.fetched and parts.scheme != "data" else []
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            known = pages.get(target)
+            if not target.exists() or (parts.fragment and known and unquote(parts.fragment) not in known.anchors):
+                bad.append(f"{path.name}: {link}")
+    return bad
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole site."""
+    folder = tmp_path_factory.mktemp("docs")
+    docs.gather(folder / "source")
+    assert docs.build(folder / "source", folder / "html") == 0
+    return folder / "html"
+
+
+def test_all_pages_are_in_it(site: Path) -> None:
+    wanted = {str(page.with_suffix(".html")) for page in docs.pages()} | {f"api/{name}.html" for name in docs.modules()}
+    there = {str(path.relative_to(site)) for path in site.rglob("*.html")}
+    assert wanted <= there and len(wanted) > 80
+    assert {"docs/numbers.html", "api/models.hardware.golden.html", "api/models.system.driver.html"} <= wanted
+    text = (site / "api" / "models.hardware.golden.html").read_text()
+    assert 'id="models.hardware.golden.run_tile"' in text
+
+
+def test_every_link_leads_somewhere(site: Path) -> None:
+    assert lead_nowhere(site) == []
+
+
+def test_every_page_is_reached_from_the_first(site: Path) -> None:
+    """By the list of pages at its side."""
+    found, left = set(), [site / "README.html"]
+    while left:
+        path = left.pop()
+        if path in found:
+            continue
+        found.add(path)
+        links = [urlsplit(link).path for link in Page(path.read_text()).links if not urlsplit(link).scheme]
+        targets = [(path.parent / unquote(link)).resolve() for link in links if link.endswith(".html")]
+        left += [target for target in targets if target.exists()]
+    assert {site / page.with_suffix(".html") for page in docs.pages()} <= found
+    assert {site / "api" / f"{name}.html" for name in docs.modules()} <= found
+
+
+def test_the_list_names_each_page_once() -> None:
+    placed = [name for names in docs.ORDER.values() for name in names]
+    assert len(placed) == len(set(placed)) and {f"docs/{name}.md" for name in placed} <= {str(page) for page in docs.pages()}
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("# A\n\n[b](other.md)", "other.md"), ("# A\n\n[b](#none)", "none"), ("# A\n\n![b](none.png)", "none.png"),
+    ("# A\n\n[b](path:none.yaml)", "none.yaml"),
+    ("# A\n\n```{eval-rst}\n:func:`models.values.parse_nothing`\n```", "parse_nothing"),
+    ("# A\n\n[good](#a)", "")])
+def test_what_leads_nowhere_fails(text: str, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    docs.write(tmp_path / "source" / "README.md", f"{text}\n")
+    code = docs.build(tmp_path / "source", tmp_path / "html")
+    assert bool(code) == bool(says) and says in capfd.readouterr().err
+
+
+def test_what_becomes_of_links() -> None:
+    files: set[Path] = set()
+    text = ("[page](numbers.md#x) [plan](verification_plan.yaml) [`rtl`](../rtl) ![core](images/core.svg) <a@b.c> "
+            "[host](https://x.org/a.yaml)\n```mermaid\n[plan](verification_plan.yaml)\n```\n")
+    assert docs.linked(text, Path("docs/engine.md"), files) == (
+        "[page](numbers.md#x) [plan](path:verification_plan.yaml) `rtl` ![core](images/core.svg) <a@b.c> "
+        "[host](https://x.org/a.yaml)\n```text\n[plan](verification_plan.yaml)\n```\n")
+    assert files == {Path("docs/verification_plan.yaml"), Path("docs/images/core.svg")}
+    assert all((ROOT / path).is_file() for path in files)
