@@ -49,7 +49,7 @@ in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDUL
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
 
-TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers figures docs test mutate lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers cores figures docs test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -130,6 +130,9 @@ paper: $(STAMP) ## the paper's claims beside what this project gives: time, byte
 
 registers: $(STAMP) ## write the C header and the Python model of the accelerator's registers from config/system/registers.rdl
 	@$(PY) -m scripts.registers
+
+cores: $(STAMP) ## write fusioncim.core (FuseSoC), Bender.yml and CITATION.cff from fusioncim.f and pyproject.toml
+	@$(PY) -m scripts.cores
 
 figures: $(STAMP) ## write the figures of README and docs into the pages; CHECK=1 only compares
 	@$(PY) -m scripts.figures $(call flag,FIGURES,--figures) $(call flag,CHECK,--check) $(call flag,RUN,--run)

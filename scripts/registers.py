@@ -1,11 +1,13 @@
-"""Write what is made from config/system/registers.rdl: the C header and the Python model of the accelerator's registers."""
+"""Write what is made from config/system/registers.rdl: the accelerator's registers for C, for Python and as IP-XACT."""
 
 from __future__ import annotations
 
 import tempfile
+import tomllib
 from pathlib import Path
 
 from peakrdl_cheader.exporter import CHeaderExporter
+from peakrdl_ipxact import IPXACTExporter, Standard
 from systemrdl import RDLCompileError, RDLCompiler
 from systemrdl.messages import MessagePrinter
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
@@ -17,6 +19,7 @@ from scripts.flow.sources import ROOT
 
 SOURCE = ROOT / "config" / "system" / "registers.rdl"
 HEADER = ROOT / "config" / "system" / "fcim_registers.h"
+IPXACT = ROOT / "config" / "system" / "fcim_registers.xml"
 MODEL = ROOT / "models" / "system" / "registers.py"
 LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
 MODEL_HEAD = '''"""The accelerator's registers by name, written by ``make registers`` from config/system/registers.rdl."""
@@ -92,6 +95,16 @@ def header_text(top: AddrmapNode) -> str:
         return LICENCE + path.read_text()
 
 
+def ipxact_text(top: AddrmapNode) -> str:
+    """The component of IEEE 1685-2014, whose version is the package's."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / IPXACT.name
+        IPXACTExporter(standard=Standard.IEEE_1685_2014, vendor="fusioncim", library="fusioncim", version=version).export(
+            top, str(path))
+        return path.read_text()
+
+
 def outputs() -> dict[Path, str]:
     """Every file that is made, and its text.
 
@@ -99,7 +112,7 @@ def outputs() -> dict[Path, str]:
         FcimError: see :func:`compile_registers`.
     """
     top = compile_registers()
-    return {HEADER: header_text(top), MODEL: model_text(top)}
+    return {HEADER: header_text(top), IPXACT: ipxact_text(top), MODEL: model_text(top)}
 
 
 def main() -> int:

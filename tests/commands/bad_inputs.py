@@ -154,6 +154,7 @@ TABLE = [
     Bad("sim CHECKPOINT=@file.txt", "is a file, but not a GGUF; give one, or the directory"),
     Bad("sim MODEL=gpt2", "MODEL = 'gpt2' is unknown; use smollm2"),
     Bad("docs OUT=@file.txt", "is a file); choose another OUT"),
+    Bad("cores OUT=x", "OUT is not a variable of make cores"),
     Bad("docs TOKENS=3", "TOKENS is not a variable of make docs, only of make sim"),
     Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
     Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
