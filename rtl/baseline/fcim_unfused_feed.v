@@ -25,7 +25,7 @@ module fcim_unfused_feed #(
     localparam SHIFT_BITS = 6,      // shift amount, unsigned
     localparam PART_BITS = 4,       // part of a row of O
     localparam SUM_BITS = 24,       // denominator
-    localparam MORE_BITS = SHIFT_BITS + PART_BITS + BANK_BITS + 4,
+    localparam MORE_BITS = SHIFT_BITS + PART_BITS + BANK_BITS + 4,  // beside a row, but for these
     localparam INFO_BITS = ROW_BITS + 2*KEY_BITS + MORE_BITS  // beside a row
 ) (
     input  wire                       clk,

@@ -62,3 +62,10 @@ def test_the_regression_runs_all_of_what_is_sampled() -> None:
                for name in re.findall(r"^@pytest\.mark\.sample\(\d+\)$.*?^def (\w+)", file.read_text(), re.DOTALL | re.MULTILINE)}
     assert len(sampled) > 10
     assert not {test for test in sampled if not {test, test.split("::")[0]} & modules}
+
+
+def test_the_regression_names_tests_and_cases_that_there_are() -> None:
+    named = sorted({entry.module for entry in read_entries(LIST) if "::" in entry.module})
+    done = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named], cwd=ROOT,
+                          capture_output=True, text=True, check=False, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
