@@ -227,9 +227,9 @@ async def writes_fail(dut: Any) -> None:
     def both(layout: Layout) -> Region:
         return Region(layout.descriptor.h_table, layout.o.base + 1 - layout.descriptor.h_table)
 
-    for spoil in (last, some, both):
-        # the last row of a decode is written last: its error comes as the call ends
-        name, job = await world.order("decode" if spoil is last else str(world.draw.choice(KINDS)), spoil=spoil)
+    # the last row of a decode is written last: its error comes as the call ends
+    for spoil, name in ((last, "decode"), *((some, kind) for kind in KINDS), (both, str(world.draw.choice(KINDS)))):
+        name, job = await world.order(name, spoil=spoil)
         await world.judge(name, job, Status.READ if spoil is both else Status.WRITE)
         found = await world.address("write")
         assert job.layout.o.base <= found < job.layout.o.end, f"{found:#x}, which is told, is not in O"

@@ -15,7 +15,7 @@ import torch
 from models.hardware.config import EngineConfig
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import QuantisedGroup
-from models.system.plan import Wave
+from models.system.plan import Prefill, Wave
 from scripts.flow.simulator import USUAL, BenchFailed, RunOptions
 from tb.cluster.phases import PLAIN, Phase, decode, prefill
 from tb.cluster.run import ClusterRun, run_cluster
@@ -86,11 +86,18 @@ def test_blocks_that_engines_skip(own_start: bool, seed: int, generator: np.rand
 
 @pytest.mark.sample(2)
 @pytest.mark.parametrize(("engines", "group", "tokens", "first"), [
-    (1, 4, 13, 0), (2, 3, 37, 0), (3, 16, 9, 5), (4, 1, 70, 0), (4, 8, 9, 20), (4, 16, 9, 0)])
+    (1, 4, 13, 0), (2, 3, 37, 0), (3, 16, 9, 5), (4, 1, 70, 0), (4, 8, 9, 20)])
 def test_shapes(engines: int, group: int, tokens: int, first: int, seed: int, generator: np.random.Generator) -> None:
     """Tiles that end anywhere in a block, waves that leave engines idle, tokens that follow a cache."""
     check(run_prefill(TINY, engines, groups_of(TINY, generator, 2, group, tokens, first), first,
                       TileOptions(fused=True, tau=1), bool(generator.integers(2)), ("both",), RunOptions(seed=seed)), 1)
+
+
+def test_a_head_that_begins_upwards(seed: int, generator: np.random.Generator) -> None:
+    """A head alone of three waves: the first goes up, of one tile with one block, with a start of its own."""
+    first = Prefill(TINY, 4, 1, 16, 9, 0).waves()[0]
+    assert first.ascending and len(first.tiles) == 1
+    check(run_prefill(TINY, 4, groups_of(TINY, generator, 1, 16, 9), run=RunOptions(seed=seed)), 1)
 
 
 def test_a_key_per_cycle(seed: int, generator: np.random.Generator) -> None:

@@ -44,18 +44,19 @@ def draw_blocks(generator: np.random.Generator, size: Geometry, lengths: list[in
 
     Args:
         style: "mixed", or "largest" or "smallest" for the ends of the accumulators' range, then without rescales.
-        full: every block has all its keys; else the number is drawn, ends included.
+        full: every block has all its keys; else the number is drawn, ends included, and the first tile of one block has one key.
         gaps: random idle cycles before a block.
         part: tiles use all of the rows, some, one, then some or all; the others have probabilities as well, which nobody reads.
     """
     blocks: list[Block] = []
+    shortest = lengths.index(1) if 1 in lengths else None
     for tile, length in enumerate(lengths):
         acc = np.zeros((size.rows, size.head_dim), dtype=np.int64)
         some = int(generator.choice([size.lanes, generator.integers(2, size.rows)]))
         rows = (size.rows, some, 1, int(generator.choice([some, size.rows])))[tile % 4] if part else size.rows
         for i in range(length):
             drawn = int(generator.choice([1, size.keys_per_block, int(generator.integers(1, size.keys_per_block + 1))]))
-            keys = size.keys_per_block if full else drawn
+            keys = size.keys_per_block if full else 1 if tile == shortest else drawn
             shift = draw_shift(generator, size) if style == "mixed" else np.zeros(size.rows, dtype=np.int64)
             gap = int(generator.integers(0, 3) * generator.integers(0, 2 * size.cpk * size.keys_per_block)) if gaps else 0
             block = Block(len(blocks), tile, i == 0, i == length - 1, draw_p(generator, size, keys, style),
