@@ -97,11 +97,11 @@ def draw_config(generator: np.random.Generator) -> UnfusedConfig:
 
 
 def random_cases(cfg: UnfusedConfig, generator: np.random.Generator, kinds: Sequence[str] = KINDS) -> list[Case]:
-    """A case of each kind by any plan; rows of a decode see as many keys as a simulator may have, and drive all macros."""
+    """A case of each kind by any plan; rows of a decode see many keys, a span at least, and so drive all macros."""
     cases, most_keys = [], min(3 * cfg.qk_span, MOST_KEYS)
     for kind in kinds:
         drawn, rows = (int(generator.integers(1, most + 1)) for most in (most_keys, MOST_ROWS))
-        keys = most_keys if kind == "decode" else drawn
+        keys = max(most_keys, cfg.qk_span) if kind == "decode" else drawn
         x = draw_operands(generator, cfg.head_dim, draw_positions(generator, kind, rows, keys), keys)
         cases.append(planned(cfg, draw_plan(generator, cfg), x)[0])
     return cases
