@@ -47,9 +47,9 @@ system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(cal
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
-regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast)
+regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast) $(call flag,HISTORY,--history)
 
-TARGETS := help setup sim system regress rerun coverage bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers cores figures docs test mutate lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage history bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers cores figures docs test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -85,6 +85,9 @@ rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, wi
 
 coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors or if a job does
 	@$(PY) -m scripts.coverage.run $(regress_flags)
+
+history: $(STAMP) ## pass rate, coverage, cycles and seconds of regressions and coverage runs over commits; page in build/history
+	@$(PY) -m scripts.history $(call flag,HISTORY,--history)
 
 bench-sim: $(STAMP) ## cycles and MACs per second of the simulators, beside the same attention in NumPy
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m scripts.call bench-sim $(call flag,TOKENS,--tokens) $(call flag,SEED,--seed)

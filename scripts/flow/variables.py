@@ -151,10 +151,16 @@ def folder(text: str, variable: str) -> Path:
     return Path(text)
 
 
-def new_file(text: str, variable: str) -> str:
-    """A file that can be written."""
+def no_folder(text: str, variable: str) -> str:
+    """A file, there or not."""
     if Path(text).is_dir():
         raise FcimError(f"{variable} = '{text}' is a directory; give the name of a file")
+    return text
+
+
+def new_file(text: str, variable: str) -> str:
+    """A file that can be written."""
+    no_folder(text, variable)
     check_may_write(Path(text).absolute().parent, variable)
     return text
 
@@ -273,6 +279,9 @@ TABLE = (
     Row("FIGURES", "figures", "only these, separated by commas", names),
     Row("CHECK", "figures", "1 compares with the pages instead of writing them", switch),
     Row("RUN", "figures", "1 runs long commands too whose report in build is missing or older than the sources", switch),
+    Row("HISTORY", "regress coverage", "file to add a line about the run to, on a shared disk for instance (default: "
+        "build/history.jsonl)", new_file),
+    Row("HISTORY", "history", "file of the runs to tell of (default: build/history.jsonl)", no_folder),
     Row("OUT", "capture", "file to write, .safetensors or .npz", new_file),
     Row("OUT", "calibrate", "file to write (default: build/calibrate/orders.json)", new_file),
     Row("OUT", "system ablation regress rerun perplexity generate precision synth power paper", "folder of the reports", folder),

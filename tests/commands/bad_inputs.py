@@ -159,6 +159,11 @@ TABLE = [
     Bad("ablation OUT=@file.txt", "is a file); choose another OUT"),
     Bad("regress OUT=@file.txt/deeper", "is a file); choose another OUT"),
     Bad("capture OUT=@folder", "is a directory; give the name of a file"),
+    Bad("regress HISTORY=@folder", "is a directory; give the name of a file"),
+    Bad("coverage HISTORY=@file.txt/deeper", "is a file); choose another HISTORY"),
+    Bad("history HISTORY=@folder", "is a directory; give the name of a file"),
+    Bad("history TAGS=smoke", "TAGS is not a variable of make history, only of make regress"),
+    Bad("rerun HISTORY=x", "HISTORY is not a variable of make rerun, only of make regress, coverage and history"),
     # the environment
     Bad("sim", "SEED = 'abc' is not a seed", environment={"SEED": "abc"}),
     Bad("test", "JOBS = '-j4' is not a whole number; use 1 to 256 (the value comes from the environment)",

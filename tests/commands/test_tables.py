@@ -23,6 +23,7 @@ from scripts.flow.coverage.ranking import rank
 from scripts.flow.coverage.report import numbers_table
 from scripts.flow.coverage.results import Results, Tally
 from scripts.flow.coverage.rules import Floors
+from scripts.flow.history.changes import Group
 from scripts.flow.regress.command import jobs_table
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.entries import read_entries
@@ -30,6 +31,7 @@ from scripts.flow.regress.selection import select_jobs
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table, say
 from scripts.head_stats import stats_table
+from scripts.history import runs_table
 from scripts.sim.table import print_table
 from scripts.studies.language_model.bench import Timing, timing_table
 from scripts.studies.language_model.decode import DecodeLine, decode_table
@@ -43,6 +45,7 @@ from scripts.studies.speed import Line as SpeedLine
 from scripts.studies.speed import share_table, speed_table
 from tb.workloads import LIST
 from tests.commands.test_report import made_up
+from tests.flow.history_data import covered, job, made
 
 WIDTHS = (60, 80, 100, 160)
 HIDDEN = "not shown at this width: "
@@ -127,6 +130,7 @@ def tables() -> dict[str, Table]:
         "efficiency": share_table(load_config("default"), 1024), "head-stats": stats_table(heads, "the heads of the fixture"),
         "bench-sim": speed_table(speeds), "coverage": coverage_numbers(),
         "regress LIST": jobs_table(select_jobs(read_entries(LIST), 1, [], None, None, None), Estimate({})),
+        "history": runs_table(Group([made(day, {"a@icarus": job(cycles=2**40)}, coverage=covered(990, 999)) for day in (9, 3)])),
         **{f"ablation: {i}": sheet for i, sheet in enumerate(ablation_sheets())},
     }
 

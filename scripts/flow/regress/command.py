@@ -16,6 +16,7 @@ from pathlib import Path
 
 from models.errors import FcimError
 from scripts.flow.arguments import Parser
+from scripts.flow.history import store
 from scripts.flow.processes import Stop, locked, shown
 from scripts.flow.regress import page
 from scripts.flow.regress.console import duration, make_display, summary
@@ -220,8 +221,10 @@ def make_record(project: Project, args: argparse.Namespace, chosen: Chosen, dura
     rerun = project.command(path, seed, None, rerun="1", out=shown(base))
     whole = rerun if args.rerun else project.command(path, seed, args.test, **again)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    selection = {"tags": sorted(_tags(args.tags)), "test": (args.test or "").strip() or None, "iterations": args.iterations,
+                 "sim": args.sim, "waves": bool(args.waves)}
     return Record(seed, shown(path), whole, started, args.jobs, records, rerun, versions=versions, git=git_state(),
-                  durations=durations, coverage=args.coverage is not None)
+                  durations=durations, coverage=args.coverage is not None, selection=selection)
 
 
 def check_folder(out: Path) -> None:
@@ -234,7 +237,16 @@ def check_folder(out: Path) -> None:
         raise FcimError(f"{shown(out)} holds a folder '{JOBS_FOLDER}' that is not of a regression; choose another OUT")
 
 
-def run(args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Estimate) -> int:
+def remember(project: Project, args: argparse.Namespace, chosen: Chosen, record: Record) -> Path | None:
+    """Add the run to the history and give the history's file; None where it is not added.
+
+    A rerun is a part of a run that stands there already, and a coverage run is added by who starts it, with its coverage.
+    """
+    path = None if args.rerun or args.coverage else store.place(args.history, chosen.list == project.entries.resolve())
+    return path if store.remember(path, record) else None
+
+
+def run(project: Project, args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Estimate) -> int:
     """Run the jobs and report; gives the exit code."""
     jobs, out = chosen.jobs, chosen.out
     coverage = args.coverage.resolve() if args.coverage else None
@@ -251,8 +263,9 @@ def run(args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Esti
             Pool(jobs, record, options, estimate, display, write_reports, stop).run()
         finally:
             display.close()
+    history = remember(project, args, chosen, record)
     with contextlib.suppress(OSError):      # nobody reads any more; the reports and the exit code say it all
-        for line in summary(record, out, page.FILE):
+        for line in [*summary(record, out, page.FILE), *([f"history {shown(history)} (make history)"] if history else [])]:
             say(line)
     if record.passed:
         return 0
@@ -284,4 +297,4 @@ def main(project: Project, arguments: Sequence[str] | None = None) -> int:
     check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
     for sim in dict.fromkeys(job.sim for job in jobs):
         require_simulator(sim)
-    return run(args, chosen, make_record(project, args, chosen, durations), estimate)
+    return run(project, args, chosen, make_record(project, args, chosen, durations), estimate)

@@ -19,6 +19,8 @@ STATUSES = (PASSED, FAILED, TIMEOUT, SKIPPED, NOT_RUN)
 BAD = (FAILED, TIMEOUT)
 WORDS = {PASSED: "passed", FAILED: "failed", TIMEOUT: "timed out", SKIPPED: "skipped", NOT_RUN: "not run"}
 
+LATER = ("coverage", "selection")      # keys that records of before do not have
+
 UNDER_WAY = "was under way when this was written"
 
 
@@ -85,7 +87,8 @@ class Record:
     ``state`` is "running" (also after a kill that left no time to say so), "finished", or why it ended early. ``jobs`` holds a
     record per job, and one more per pair of simulators that disagreed (``sim`` is "agreement" there); ``pairs`` counts the
     compared pairs; ``durations`` holds the seconds of each job's last pass, also of jobs that were not selected this time;
-    ``coverage`` says that the builds had coverage counters.
+    ``coverage`` says that the builds had coverage counters; ``selection`` what of the list was chosen: tags, test, iterations,
+    simulator, waveforms.
     """
 
     seed: int
@@ -102,6 +105,7 @@ class Record:
     git: dict[str, Any] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     coverage: bool = False
+    selection: dict[str, Any] = field(default_factory=dict)
 
     def count(self, *statuses: str) -> int:
         """How many jobs have one of the statuses; disagreements are no jobs, see :meth:`disagreements`."""
@@ -186,7 +190,7 @@ def load_record(path: Path) -> Record:
         if data["schema"] != SCHEMA:
             raise FcimError(f"{path} has schema {data['schema']}, this runner writes {SCHEMA}; run the regression again")
         jobs = [JobRecord(**job) for job in data["jobs"]]
-        given = {f.name: data[f.name] for f in fields(Record) if f.name != "jobs" and (f.name in data or f.name != "coverage")}
+        given = {f.name: data[f.name] for f in fields(Record) if f.name != "jobs" and (f.name in data or f.name not in LATER)}
         return Record(**given, jobs=jobs)
     except FileNotFoundError:
         raise FcimError(f"there is no record of a regression at {path}; run one first (make regress)") from None
