@@ -28,7 +28,7 @@ module fcim_block_credits #(
     always @* begin : look
         integer s;
         for (s = 0; s < SLOTS; s = s + 1) begin
-            some[s] = |count_q[s*COUNT_BITS +: COUNT_BITS];
+            some[s] = (count_q[s*COUNT_BITS +: COUNT_BITS] != {COUNT_BITS{1'b0}});
         end
     end
 
@@ -40,11 +40,9 @@ module fcim_block_credits #(
         end else begin
             for (s = 0; s < SLOTS; s = s + 1) begin
                 more = loaded && (loaded_slot == s[SLOT_BITS-1:0]);
-                if (more && !take[s]) begin
-                    count_q[s*COUNT_BITS +: COUNT_BITS] <=
-                        count_q[s*COUNT_BITS +: COUNT_BITS] + 1'b1;
-                end else if (take[s] && !more) begin
-                    count_q[s*COUNT_BITS +: COUNT_BITS] <=
+                if (more != take[s]) begin
+                    count_q[s*COUNT_BITS +: COUNT_BITS] <= more ?
+                        count_q[s*COUNT_BITS +: COUNT_BITS] + 1'b1 :
                         count_q[s*COUNT_BITS +: COUNT_BITS] - 1'b1;
                 end
             end

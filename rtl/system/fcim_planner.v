@@ -252,7 +252,7 @@ module fcim_planner #(
     always @* begin : of_group
         integer e;
         for (e = 0; e < ENGINES; e = e + 1) begin
-            members[e] = (|wave_blocks_q[e*BLOCKS_BITS +: BLOCKS_BITS]) &&
+            members[e] = (wave_blocks_q[e*BLOCKS_BITS +: BLOCKS_BITS] != {BLOCKS_BITS{1'b0}}) &&
                          (e[ENGINE_BITS-1:0] >> call_split) == group_q;
         end
     end
