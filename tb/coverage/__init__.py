@@ -14,7 +14,8 @@ from scripts.flow.sources import ROOT
 BENCHES = ROOT / "tb"
 INPUTS = Inputs(data=ROOT / "build" / "coverage" / "data", design=ROOT / "rtl",
                 exclusions=BENCHES / "coverage" / "exclusions.yaml", floors=BENCHES / "coverage" / "floors.yaml",
-                plan=ROOT / "docs" / "verification_plan.yaml", regression=BENCHES / "workloads" / "regression.yaml")
+                plan=ROOT / "docs" / "verification_plan.yaml", regression=BENCHES / "workloads" / "regression.yaml",
+                proofs=ROOT / "build" / "prove" / "report.json", mutants=ROOT / "build" / "mutate" / "report.json")
 ATTRIBUTE = "COVERPOINTS"
 
 

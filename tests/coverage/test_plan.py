@@ -12,7 +12,23 @@ import pytest
 from models.errors import FcimError
 from scripts.flow.coverage.functional import CoverGroup, CoverPoint, read_functional
 from scripts.flow.coverage.functional_pages import functional_page, plan_page
-from scripts.flow.coverage.plan import Block, Feature, Plan, jobs_of, load_plan, plan_problems, read_jobs, verdict_of
+from scripts.flow.coverage.plan import (
+    FAILED,
+    NOT_RUN,
+    PASSED,
+    Beside,
+    Block,
+    Feature,
+    Mutants,
+    Plan,
+    jobs_of,
+    load_plan,
+    plan_problems,
+    read_jobs,
+    read_mutants,
+    read_proofs,
+    verdict_of,
+)
 from scripts.flow.coverage.ranking import rank
 from scripts.flow.coverage.report import write_functional_pages
 from scripts.flow.proofs import load_proofs
@@ -170,6 +186,39 @@ def test_a_record_of_something_else_is_refused(text: str, tmp_path: Path) -> Non
     with pytest.raises(FcimError, match="is no record of a regression"):
         read_jobs(tmp_path / "regress.json")
     assert read_jobs(None) == read_jobs(tmp_path / "none.json") == []
+
+
+def test_proofs_and_faults_are_joined_with_their_blocks(tmp_path: Path) -> None:
+    states = [{"name": "fifo", "state": "proven"}, {"name": "o_stage", "state": "false"}]
+    (tmp_path / "prove.json").write_text(json.dumps({"blocks": states}))
+    row = {"mutants": 9, "by its own bench": 5, "by one above": 1, "equivalent": 1, "alive": 2}
+    (tmp_path / "mutate.json").write_text(json.dumps({"rows": [{"module": "fcim_fifo", **row}, {"module": "all", **row}]}))
+    beside = Beside(read_proofs(tmp_path / "prove.json"), read_mutants(tmp_path / "mutate.json"))
+    assert [beside.proof(name) for name in ("fifo", "fifo.order", "o_stage", "q_loader")] == [PASSED, PASSED, FAILED, NOT_RUN]
+    assert beside.mutants["fcim_fifo"] == Mutants(9, 5, 1, 1, 2)
+
+    def page_of(name: str, beside: Beside) -> str:
+        block = Block("fcim_fifo", "rtl/memory/fcim_fifo.v", (feature(proofs=(name,)),))
+        return plan_page(Plan((block,)), full(), [job("divider", "passed", "tb/divider")], REGRESSION, beside)
+
+    page = page_of("fifo.order", beside)
+    assert 'title="passed"></span><span class="small">proof' in page and "1 of 1 made" in page and ">6/8</td>" in page
+    assert 'class="is-verified">verified' in page and "which was not run here" not in page
+    assert 'class="is-failed">failed' in page_of("o_stage.order", beside), "a proof that fails fails its feature"
+    nothing = page_of("fifo.order", Beside())
+    assert 'class="is-verified">verified' in nothing and "0 of 1 made" in nothing and "which was not run here" in nothing
+
+
+@pytest.mark.parametrize("text", [
+    "{", "[]", '{"blocks": [1], "rows": [1]}', '{"blocks": [{}], "rows": [{"module": "fcim_fifo"}]}'])
+def test_reports_of_something_else_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(FcimError, match="is no report of proofs; delete it, or run: make prove"):
+        read_proofs(path)
+    with pytest.raises(FcimError, match="is no report of mutants; delete it, or run: make mutate"):
+        read_mutants(path)
+    assert read_proofs(None) == read_mutants(tmp_path / "none.json") == {}
 
 
 # ---- pages and numbers of the functional coverage

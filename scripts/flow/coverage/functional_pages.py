@@ -12,9 +12,11 @@ from scripts.flow.coverage.plan import (
     FAILED,
     HOLES,
     NOT_RUN,
+    NOTHING,
     PARTLY,
     PASSED,
     VERIFIED,
+    Beside,
     Feature,
     Job,
     Plan,
@@ -63,33 +65,37 @@ def functional_page(group: CoverGroup, ranking: Ranking) -> str:
 
 
 # ---- verification plan
-def plan_page(plan: Plan, group: CoverGroup, jobs: Sequence[Job], regression: Path) -> str:
-    """The page as HTML: features, their coverpoints and tests, joined with what the last runs gave.
+def plan_page(plan: Plan, group: CoverGroup, jobs: Sequence[Job], regression: Path, beside: Beside = NOTHING) -> str:
+    """The page as HTML: features, their coverpoints, tests and proofs, joined with what the last runs gave.
 
     Args:
         jobs: of the last regression.
         regression: the list of the regression's entries.
+        beside: of the last proofs and mutants.
     """
     ran = {test: jobs_of(test, jobs) for test in plan.tests()}
     tests = {test: verdict_of(found) for test, found in ran.items()}
 
     def shown(feature: Feature) -> dict[str, Any]:
         return {"name": feature.name, "shows": feature.shows, "points": feature.points, "tests": feature.tests,
-                "proofs": feature.proofs,
-                "verdict": feature_verdict(feature, group, tests)}
+                "proofs": [(name, beside.proof(name)) for name in feature.proofs],
+                "verdict": feature_verdict(feature, group, tests, beside)}
 
     blocks = []
     for block in plan.blocks:
         features = [shown(feature) for feature in block.features]
         names = list(dict.fromkeys(name for feature in block.features for name in feature.points))
         blocks.append({"module": block.module, "file": block.file, "features": features, "score": group.score(names),
-                       "verdicts": Counter(feature["verdict"] for feature in features)})
+                       "verdicts": Counter(feature["verdict"] for feature in features),
+                       "mutants": beside.mutants.get(block.module)})
     failed = [f"{block['module']}: {feature['name']}" for block in blocks for feature in block["features"]
               if feature["verdict"] == FAILED]
+    proofs = {name for block in plan.blocks for feature in block.features for name in feature.proofs}
     points = {name: {"score": group.score([name]), "holes": group.holes(name)} for name in group.points}
     return render(TEMPLATES, "plan.html.j2", blocks=blocks, wrong=[*plan_problems(plan, group, regression), *failed],
                   verdicts=sum((block["verdicts"] for block in blocks), Counter()), score=group.score(), points=points,
                   features=sum(len(block.features) for block in plan.blocks), kinds=(VERIFIED, HOLES, NOT_RUN, FAILED),
                   tests={test: {"verdict": verdict, "jobs": len(ran[test])} for test, verdict in tests.items()}, styles=STYLES,
-                  passed=sum(verdict == PASSED for verdict in tests.values()),
+                  passed=sum(verdict == PASSED for verdict in tests.values()), mutants=beside.mutants.get("all"),
+                  proven=sum(beside.proof(name) == PASSED for name in proofs), proofs=len(proofs),
                   complete=sum(not point["holes"] for point in points.values()))

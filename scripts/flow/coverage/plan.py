@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from scripts.flow.sources import ROOT, rtl_files
 REGRESS = "regress:"
 PASSED, FAILED, PARTLY, SKIPPED, NOT_RUN = "passed", "failed", "partly run", "skipped", "not run"
 VERIFIED, HOLES = "verified", "holes"
+PROVEN = "proven"       # a block's state in the report of the proofs
 Job = Mapping[str, Any]
 _MODULE = re.compile(r"^module\s+(\w+)", re.MULTILINE)
 
@@ -185,6 +186,71 @@ def read_jobs(path: Path | None) -> list[Job]:
     return jobs
 
 
+@dataclass(frozen=True)
+class Mutants:
+    """What ``make mutate`` last found of a module: faults that the simulator takes, how many of these its own benches noticed,
+    how many those of the modules around it, how many nothing can notice, and how many are alive."""
+
+    mutants: int
+    own: int
+    above: int
+    equivalent: int
+    alive: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What other commands last gave: the state of each proven block by its name in the list of proofs, mutants by module."""
+
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    mutants: Mapping[str, Mutants] = field(default_factory=dict)
+
+    def proof(self, name: str) -> str:
+        """passed, failed or not run, of ``block`` or ``block.property``; a block is proven with all of its properties or not."""
+        state = self.proofs.get(name.partition(".")[0])
+        return NOT_RUN if state is None else PASSED if state == PROVEN else FAILED
+
+
+NOTHING = Beside()
+
+
+def _report(path: Path | None, what: str, key: str, command: str) -> list[Mapping[str, Any]]:
+    """The dictionaries below ``key`` of a report; none where it was not made."""
+    if path is None or not path.is_file():
+        return []
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))[key]
+        return [dict(row) for row in data]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FcimError(f"{path} is no report of {what}; delete it, or run: {command}") from None
+
+
+def read_proofs(path: Path | None) -> dict[str, str]:
+    """The state of each block that ``make prove`` last tried; none if ``path`` is None or there is no such file.
+
+    Raises:
+        FcimError: the file is no report of proofs.
+    """
+    try:
+        return {str(row["name"]): str(row["state"]) for row in _report(path, "proofs", "blocks", "make prove")}
+    except KeyError:
+        raise FcimError(f"{path} is no report of proofs; delete it, or run: make prove") from None
+
+
+def read_mutants(path: Path | None) -> dict[str, Mutants]:
+    """What ``make mutate`` last found, by module; none if ``path`` is None or there is no such file.
+
+    Raises:
+        FcimError: the file is no report of mutants.
+    """
+    names = ("mutants", "by its own bench", "by one above", "equivalent", "alive")
+    try:
+        return {str(row["module"]): Mutants(*(int(row[name]) for name in names))
+                for row in _report(path, "mutants", "rows", "make mutate")}
+    except (KeyError, ValueError):
+        raise FcimError(f"{path} is no report of mutants; delete it, or run: make mutate") from None
+
+
 def jobs_of(test: str, jobs: Sequence[Job]) -> list[Job]:
     """The jobs that ran a test of the plan, or all or part of its file."""
     if test.startswith(REGRESS):
@@ -207,10 +273,10 @@ def verdict_of(jobs: Sequence[Job]) -> str:
     return PARTLY if statuses[NOT_RUN] else PASSED
 
 
-def feature_verdict(feature: Feature, group: CoverGroup, tests: Mapping[str, str]) -> str:
-    """failed before not run before holes before verified; partly run counts as not run."""
+def feature_verdict(feature: Feature, group: CoverGroup, tests: Mapping[str, str], beside: Beside = NOTHING) -> str:
+    """failed before not run before holes before verified; partly run counts as not run. A proof that was not run does not."""
     found = {tests[test] for test in feature.tests}
-    if FAILED in found or group.score(feature.points).illegal:
+    if FAILED in found | {beside.proof(name) for name in feature.proofs} or group.score(feature.points).illegal:
         return FAILED
     if found != {PASSED}:
         return NOT_RUN

@@ -9,7 +9,7 @@ from models.errors import FcimError
 from scripts.flow.coverage.code_pages import write_site
 from scripts.flow.coverage.functional import CoverGroup, read_bins, read_functional
 from scripts.flow.coverage.functional_pages import FUNCTIONAL_PAGE, PLAN_PAGE, functional_page, plan_page
-from scripts.flow.coverage.plan import load_plan, read_jobs
+from scripts.flow.coverage.plan import Beside, load_plan, read_jobs, read_mutants, read_proofs
 from scripts.flow.coverage.ranking import Ranking
 from scripts.flow.coverage.results import Inputs, Results, Tally, collect, percent
 from scripts.flow.coverage.rules import write_floors
@@ -58,10 +58,12 @@ def write_functional_pages(out: Path, inputs: Inputs, group: CoverGroup, ranking
     """Write the pages of functional coverage and of the plan into ``out``; text and address of each.
 
     Raises:
-        FcimError: the plan or the regression's record cannot be read, or ``out`` cannot be written.
+        FcimError: the plan, the regression's record or a report of proofs or mutants cannot be read, or ``out`` cannot be
+            written.
     """
     write_atomic(out / FUNCTIONAL_PAGE, functional_page(group, ranking))
-    write_atomic(out / PLAN_PAGE, plan_page(load_plan(inputs.plan), group, read_jobs(inputs.record), inputs.regression))
+    beside = Beside(read_proofs(inputs.proofs), read_mutants(inputs.mutants))
+    write_atomic(out / PLAN_PAGE, plan_page(load_plan(inputs.plan), group, read_jobs(inputs.record), inputs.regression, beside))
     return [("functional coverage", FUNCTIONAL_PAGE), ("verification plan", PLAN_PAGE)]
 
 

@@ -35,6 +35,7 @@ class Inputs:
         plan: YAML file of the verification plan.
         regression: YAML list of the regression's entries, which the plan may name.
         record: record of the regression, for the verification plan's page; without one every test counts as not run.
+        proofs, mutants: reports of ``make prove`` and ``make mutate``, for the same page, which does without.
     """
 
     data: Path
@@ -44,6 +45,8 @@ class Inputs:
     plan: Path
     regression: Path
     record: Path | None = None
+    proofs: Path | None = None
+    mutants: Path | None = None
 
 
 @dataclass(frozen=True)
