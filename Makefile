@@ -46,8 +46,9 @@ sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_
 system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(call flag,PHASE,--phase) $(call flag,SPLIT,--split) $(call flag,DRAM_GBS,--dram-gbs) $(call flag,DRAM_LATENCY,--dram-latency) $(model_flags) $(call flag,GEOMETRY,--geometry) $(head_flags) $(call flag,FUSED,--fused) $(skip_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed)
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
+place_flags = $(call flag,FARM,--farm) $(call flag,LAUNCH,--launch)
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
-regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast) $(call flag,HISTORY,--history)
+regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast) $(call flag,HISTORY,--history) $(place_flags)
 
 TARGETS := help setup sim system regress rerun coverage history bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers cores figures docs test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
@@ -81,7 +82,7 @@ regress: $(STAMP) ## run the regression on Verilator, parts of it on both simula
 	@$(PY) -m scripts.regress $(regress_flags) $(call flag,TAGS,--tags) $(call flag,SIM,--sim) $(call flag,OUT,--out) $(call flag,WAVES,--waves) $(call flag,LIST,--list)
 
 rerun: $(STAMP) ## repeat what failed in the last regression, with its seeds, with waves
-	@$(PY) -m scripts.regress --rerun $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
+	@$(PY) -m scripts.regress --rerun $(call flag,JOBS,--jobs) $(call flag,OUT,--out) $(place_flags)
 
 coverage: $(STAMP) ## code and functional coverage, the verification plan's page; fails below the floors or if a job does
 	@$(PY) -m scripts.coverage.run $(regress_flags)

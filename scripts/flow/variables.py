@@ -9,6 +9,7 @@ Only the standard library is needed and any Python from 3.8 on, since it runs be
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -132,6 +133,14 @@ def named(folder: Path) -> Kind:
         return text
 
     return checked
+
+
+def scheduler(text: str, variable: str) -> str:
+    """The address of a scheduler of Dask."""
+    found = re.fullmatch(r"(?:tcp|tls)://(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", text.strip())
+    if found is None or not 0 < int(found[1]) < 65536:
+        raise FcimError(f"{variable} = '{text}' is no address of a scheduler; use tcp://HOST:PORT")
+    return text.strip()
 
 
 def positive(text: str, variable: str) -> float:
@@ -269,6 +278,9 @@ TABLE = (
     Row("ITERATIONS", "regress coverage", "iterations of every entry instead of the list's", whole(1)),
     Row("FAIL_FAST", "regress coverage", "1 stops at the first failure", switch),
     Row("LIST", "regress", "1 lists the jobs and stops", switch),
+    Row("FARM", "regress rerun coverage", "tcp://HOST:PORT of a Dask scheduler on whose workers the jobs run", scheduler),
+    Row("LAUNCH", "regress rerun coverage",
+        "a command in front of each job's, as in 'srun -n1', for machines that share this folder", free),
     Row("JOBS", "sim waves ablation calibrate test regress rerun coverage prove synth power paper mutate",
         "how many run at a time (default: 2)", whole(1, MOST_JOBS)),
     Row("TOP", "synth", "blocks to synthesize with what is in them, as in exp2,divider (default: all)", names),

@@ -257,6 +257,14 @@ TABLE = [
     Bad("regress TAGS=smoke,wrong", "no entry has the tag 'wrong'", COMMAND),
     Bad("regress TEST=hedas", "TEST = 'hedas' fits no job; the nearest is", COMMAND),
     Bad("rerun OUT=@folder", "there is no", COMMAND),
+    Bad("regress FARM=farm:8786", "FARM = 'farm:8786' is no address of a scheduler; use tcp://HOST:PORT"),
+    Bad("coverage FARM=tcp://farm", "FARM = 'tcp://farm' is no address of a scheduler"),
+    Bad("rerun FARM=tcp://farm:99999", "FARM = 'tcp://farm:99999' is no address of a scheduler"),
+    Bad("test FARM=tcp://farm:8786", "FARM is not a variable of make test, only of make regress, rerun and coverage"),
+    Bad("regress FARM=tcp://127.0.0.1:1 LAUNCH=env", "FARM and LAUNCH are both given; give one of them", COMMAND),
+    Bad("regress LAUNCH=srun1", "LAUNCH = 'srun1': there is no program 'srun1'; install it or give its path", COMMAND),
+    Bad("regress LAUNCH='srun", "LAUNCH = ''srun' is no command (no closing quotation)", COMMAND),
+    Bad("rerun FARM=tcp://127.0.0.1:1 LAUNCH=env", "FARM and LAUNCH are both given; give one of them", COMMAND),
 ]
 
 

@@ -38,7 +38,8 @@ SAMPLES = {
     "CONTEXT": "9", "STRIDE": "9", "NEW": "5", "PROMPT": "why?  it's $x", "SEED": "7",
     "WAVES": "1", "SIM": "verilator", "TEST": "a  b", "TAGS": "smoke", "ITERATIONS": "2", "FAIL_FAST": "1", "LIST": "1",
     "JOBS": "3", "OUT": "new.npz", "PYTHON": "python9", "PIP_ARGS": "-q  -q", "FIGURES": "sim,heads", "TOP": "exp2,divider",
-    "LIB": "it's.lib", "MUTANTS": "9", "BLOCK": "exp2,divider", "FLOORS": "1", "CHECK": "1", "RUN": "0", "HISTORY": "new.jsonl"}
+    "LIB": "it's.lib", "MUTANTS": "9", "BLOCK": "exp2,divider", "FLOORS": "1", "CHECK": "1", "RUN": "0", "HISTORY": "new.jsonl",
+    "FARM": "tcp://farm:8786", "LAUNCH": "srun  -n1"}
 RECORDER = """#!{shell}
 case "$1" in -I) shift 2; exec {python} -I -S "$@";; esac
 {{ printf '%s\\n' "$@"; env; }} >>calls.txt

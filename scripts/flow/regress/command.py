@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from scripts.flow.regress import page
 from scripts.flow.regress.console import duration, make_display, summary
 from scripts.flow.regress.durations import Durations, Estimate
 from scripts.flow.regress.entries import Entry, read_entries
+from scripts.flow.regress.launch import Launcher, parse_launch
+from scripts.flow.regress.place import Here, Place
 from scripts.flow.regress.pool import JOBS_FOLDER, Options, Pool
 from scripts.flow.regress.record import FILE, NOT_RUN, Record, load_record, old_durations, planned_record
 from scripts.flow.regress.reports import write_reports
@@ -35,6 +37,7 @@ from scripts.flow.variables import check_may_write
 
 FOLDER = ROOT / "build" / "regress"
 ONE_FOLDER = "test"     # below the folder: what ran apart, so that the record of the whole regression stays
+JOBS = 2                # at a time, on this machine
 RERUN_FOLDER = "rerun"  # below a run's folder: its record stays
 BASES = (FOLDER, FOLDER / ONE_FOLDER, ROOT / "build" / "coverage" / "regress")  # where the last run may have been
 
@@ -63,7 +66,7 @@ class Project:
 
 
 def parse_args(project: Project, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = Parser("regress", "Run the regression: many jobs, one verdict.", jobs=2)
+    parser = Parser("regress", "Run the regression: many jobs, one verdict.")
     parser.add_argument("--file", type=Path, default=project.entries,
                         help=f"the list of entries (default: {shown(project.entries)})")
     parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
@@ -72,7 +75,10 @@ def parse_args(project: Project, arguments: Sequence[str] | None = None) -> argp
                         help="repeat what failed in the last run, with its seeds, with waves, and run what it did not come to")
     parser.add_argument("--record-durations", action="store_true",
                         help=f"take over what the last run's jobs took into {shown(project.durations)}, and stop")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.farm and args.launch:
+        raise FcimError("FARM and LAUNCH are both given; give one of them")
+    return args
 
 
 def _scale(text: str) -> float:
@@ -206,7 +212,7 @@ def print_list(jobs: Sequence[PlannedJob], entries: Sequence[Entry], estimate: E
         say(f"not selected: {', '.join(left)}")
 
 
-def make_record(project: Project, args: argparse.Namespace, chosen: Chosen, durations: dict[str, float]) -> Record:
+def make_record(project: Project, args: argparse.Namespace, chosen: Chosen, durations: dict[str, float], workers: int) -> Record:
     """The record before anything ran."""
     path, seed, jobs = chosen.list, chosen.seed, chosen.jobs
     records = [planned_record(job, project.command(path, seed, job.id), round(job.entry.timeout * args.timeout_scale, 3))
@@ -223,7 +229,7 @@ def make_record(project: Project, args: argparse.Namespace, chosen: Chosen, dura
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     selection = {"tags": sorted(_tags(args.tags)), "test": (args.test or "").strip() or None, "iterations": args.iterations,
                  "sim": args.sim, "waves": bool(args.waves)}
-    return Record(seed, shown(path), whole, started, args.jobs, records, rerun, versions=versions, git=git_state(),
+    return Record(seed, shown(path), whole, started, workers, records, rerun, versions=versions, git=git_state(),
                   durations=durations, coverage=args.coverage is not None, selection=selection)
 
 
@@ -246,7 +252,30 @@ def remember(project: Project, args: argparse.Namespace, chosen: Chosen, record:
     return path if store.remember(path, record) else None
 
 
-def run(project: Project, args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Estimate) -> int:
+@contextlib.contextmanager
+def opened_place(args: argparse.Namespace, sims: Sequence[str]) -> Iterator[Place]:
+    """Where the jobs run, which need these simulators: workers of a farm, machines behind a prefix, or here.
+
+    Raises:
+        FcimError: there is no such place, or a simulator is missing.
+    """
+    for sim in sims:
+        require_simulator(sim)
+    if args.farm:
+        from scripts.flow.regress.farm import Farm  # late: few need it
+
+        place: Place = Farm(args.farm, sims, args.jobs)
+    elif args.launch:
+        place = Launcher(parse_launch(args.launch), args.jobs or JOBS)
+    else:
+        place = Here(args.jobs or JOBS)
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def run(project: Project, args: argparse.Namespace, chosen: Chosen, record: Record, estimate: Estimate, place: Place) -> int:
     """Run the jobs and report; gives the exit code."""
     jobs, out = chosen.jobs, chosen.out
     coverage = args.coverage.resolve() if args.coverage else None
@@ -258,9 +287,9 @@ def run(project: Project, args: argparse.Namespace, chosen: Chosen, record: Reco
         write_reports(record, out)      # first, so that the reports never speak of logs that are gone
         shutil.rmtree(out / JOBS_FOLDER, ignore_errors=True)
         display = make_display(record, out, stop)
-        options = Options(out, args.jobs, chosen.waved, args.fail_fast, coverage)
+        options = Options(out, chosen.waved, args.fail_fast, coverage)
         try:
-            Pool(jobs, record, options, estimate, display, write_reports, stop).run()
+            Pool(jobs, record, options, place, estimate, display, write_reports, stop).run()
         finally:
             display.close()
     history = remember(project, args, chosen, record)
@@ -288,13 +317,13 @@ def main(project: Project, arguments: Sequence[str] | None = None) -> int:
     durations = old_durations(chosen.out.parent / FILE) | old_durations(chosen.out / FILE)
     estimate = Estimate(durations, known.jobs(args.coverage is not None))
     if args.list:
-        print_list(jobs, chosen.entries, estimate, args.jobs)
+        print_list(jobs, chosen.entries, estimate, args.jobs or JOBS)
         return 0
     if chosen.note:
         print(chosen.note)
-    left = duration(estimate.left(jobs, [], args.jobs))
-    print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {args.jobs} at a time, about {left}; seed {chosen.seed}", flush=True)
     check_may_write(ROOT / "build", None)   # builds lie there whatever OUT is
-    for sim in dict.fromkeys(job.sim for job in jobs):
-        require_simulator(sim)
-    return run(project, args, chosen, make_record(project, args, chosen, durations), estimate)
+    with opened_place(args, list(dict.fromkeys(job.sim for job in jobs))) as place:
+        left = duration(estimate.left(jobs, [], place.workers))
+        print(f"{len(jobs)} job{'s' * (len(jobs) != 1)}, {place.workers} at a time, about {left}; seed {chosen.seed}", flush=True)
+        record = make_record(project, args, chosen, durations, place.workers)
+        return run(project, args, chosen, record, estimate, place)

@@ -1,4 +1,4 @@
-"""Runs the jobs: several at a time, each in a process of its own, with the record rewritten whenever one ends."""
+"""Runs the jobs: several at a time, wherever its place starts them, with the record rewritten whenever one ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -18,22 +17,21 @@ from models.errors import FcimError
 from scripts.flow.processes import Stop, guard, new_mark
 from scripts.flow.regress.durations import Estimate
 from scripts.flow.regress.job import JOB_FILE, LOG, is_pytest_path
-from scripts.flow.regress.process import HEADER, JobProcess, ending, settle
+from scripts.flow.regress.place import POLL_S, Place, Running, Task
+from scripts.flow.regress.process import HEADER, ending, settle
 from scripts.flow.regress.record import NOT_RUN, PASSED, UNDER_WAY, JobRecord, Record, compare, disagreement
 from scripts.flow.regress.selection import PlannedJob
 
-POLL_S = 0.05
 JOBS_FOLDER = "jobs"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: ``workers`` jobs at a time; ``waved`` the ids of those that write waveforms; ``coverage`` the folder of the
-    coverage data, in which each job has its own; ``out`` the regression's folder.
+    """How to run: ``waved`` the ids of the jobs that write waveforms; ``coverage`` the folder of the coverage data, in which each
+    job has its own; ``out`` the regression's folder.
     """
 
     out: Path
-    workers: int
     waved: frozenset[str] = frozenset()
     fail_fast: bool = False
     coverage: Path | None = None
@@ -59,23 +57,23 @@ class Writer(Protocol):
 
 
 @dataclass
-class _Running:
+class _Started:
     planned: PlannedJob
     record: JobRecord
-    process: JobProcess
+    process: Running
     slot: int
 
 
 class Pool:
     """One regression under way."""
 
-    def __init__(self, jobs: Sequence[PlannedJob], record: Record, options: Options, estimate: Estimate, display: Display,
-                 write: Writer, stop: Stop) -> None:
-        self.record, self.options, self.estimate = record, options, estimate
+    def __init__(self, jobs: Sequence[PlannedJob], record: Record, options: Options, place: Place, estimate: Estimate,
+                 display: Display, write: Writer, stop: Stop) -> None:
+        self.record, self.options, self.place, self.estimate = record, options, place, estimate
         self.display, self.write, self.stop = display, write, stop
         self._records = {job.id: job for job in record.jobs}
         self._waiting = deque(estimate.long_first(jobs))
-        self._running: list[_Running] = []
+        self._running: list[_Started] = []
         self._begun = time.monotonic()
         self._mark, self._numbers = new_mark(), itertools.count()
         self._left, self._left_at = 0.0, -math.inf
@@ -88,6 +86,8 @@ class Pool:
                 while (self._waiting or self._running) and not self.stop.reason:
                     if self._poll() | self._start():
                         self._save()
+                    if self.place.problem:
+                        self.stop.request(self.place.problem)
                     self.display.tick(self._seconds_left())
                     time.sleep(POLL_S)
             except BaseException as error:
@@ -102,16 +102,16 @@ class Pool:
     def _start(self) -> bool:
         """Fill the free slots; whether any job began."""
         before = len(self._waiting)
-        while self._waiting and len(self._running) < self.options.workers and not self.stop.reason:
+        while self._waiting and len(self._running) < self.place.workers and self.place.free() and not self.stop.reason:
             planned = self._waiting.popleft()
             record = self._records[planned.id]
-            slot = min(set(range(self.options.workers)) - {r.slot for r in self._running})
+            slot = min(set(range(len(self._running) + 1)) - {r.slot for r in self._running})
             record.slot, record.start, record.message = slot, round(time.monotonic() - self._begun, 3), UNDER_WAY
-            self._running.append(_Running(planned, record, self._launch(planned, record), slot))
+            self._running.append(_Started(planned, record, self._launch(planned, record), slot))
             self.display.started(record)
         return len(self._waiting) < before
 
-    def _launch(self, planned: PlannedJob, record: JobRecord) -> JobProcess:
+    def _launch(self, planned: PlannedJob, record: JobRecord) -> Running:
         out, options = self.options.out, self.options
         folder = out / JOBS_FOLDER / planned.folder_name
         record.log = f"{JOBS_FOLDER}/{planned.folder_name}/{LOG}"
@@ -124,10 +124,8 @@ class Pool:
         except OSError as error:
             raise FcimError(f"cannot write {folder} ({error.strerror}); choose another OUT") from None
         environment = {"SIM": record.sim, "SEED": str(record.seed), "WAVES": str(int(record.id in options.waved))}
-        if options.coverage is not None:
-            environment["FCIM_COVERAGE"] = str(options.coverage / planned.folder_name)
-        return JobProcess([sys.executable, "-m", "scripts.flow.regress.worker", str(folder / JOB_FILE)], folder / LOG,
-                          f"{self._mark}-{next(self._numbers)}", environment, record.timeout)
+        coverage = options.coverage / planned.folder_name if options.coverage is not None else None
+        return self.place.start(Task(folder, f"{self._mark}-{next(self._numbers)}", environment, record.timeout, coverage))
 
     def _poll(self) -> bool:
         """Whether any job ended."""
@@ -136,7 +134,7 @@ class Pool:
             self.stop.request("stopped after the first failure")
         return any(ended)
 
-    def _ended(self, running: _Running, interrupted: bool = False) -> bool:
+    def _ended(self, running: _Started, interrupted: bool = False) -> bool:
         """Whether the job ended; then it is settled and shown."""
         end = running.process.poll()
         if end is None:
@@ -180,7 +178,7 @@ class Pool:
         """The estimate, made anew once a second."""
         if (now := time.monotonic()) > self._left_at + 1:
             running = [(r.planned, r.process.seconds) for r in self._running]
-            self._left, self._left_at = self.estimate.left(self._waiting, running, self.options.workers), now
+            self._left, self._left_at = self.estimate.left(self._waiting, running, self.place.workers), now
         return self._left
 
     def _save(self) -> None:

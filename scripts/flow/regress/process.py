@@ -27,6 +27,7 @@ LOG_LIMIT = 256 * 2**20         # bytes; a job that logs in an endless loop must
 # would reach makefiles, and take the asserts out of tests
 DROPPED = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES", "PYTHONOPTIMIZE")
 HEADER = ("job     ", "seed    ", "repeat  ")     # what the runner puts in front of a job's output
+WORKER = "worker  "             # the same, of a job on another machine
 TAIL_LINES, BENCH_LINES = 15, 60
 TAIL_BYTES = 32_768
 STACK = "Current thread 0x"     # how faulthandler begins
@@ -154,7 +155,7 @@ def _outcome(folder: Path) -> dict[str, Any] | None:
 
 def _with_tail(problem: str, folder: Path) -> str:
     """The problem and the log's end, which after a time-out or a crash shows where Python stood."""
-    tail = [line for line in log_tail(folder / LOG, STACK_LINES) if line.strip() and not line.startswith(HEADER)]
+    tail = [line for line in log_tail(folder / LOG, STACK_LINES) if line.strip() and not line.startswith((*HEADER, WORKER))]
     stacks = [i for i, line in enumerate(tail) if STACK in line]
     # A stack begins with where it stood; what follows is only how the job was started.
     tail = tail[max(0, stacks[-1] - FRAMES // 2):stacks[-1] + 1 + FRAMES] if stacks else tail[-TAIL_LINES:]
