@@ -18,6 +18,7 @@ from scripts.flow.regress.page import alike, number, render_page
 from scripts.flow.regress.record import JobRecord, Record, load_record
 from scripts.flow.regress.reports import render_junit
 from scripts.flow.sources import ROOT
+from tests.commands.report_schema import documented_keys
 from tests.flow.junit_schema import violations
 from tests.flow.regress_lists import WORKLOAD, by_id, entry, load, regress, write_list
 
@@ -53,6 +54,7 @@ def test_all_passed(tmp_path: Path) -> None:
     assert record["passed"] and record["state"] == "finished" and record["totals"]["tests"] == 6
     assert "PASS: 3 of 3 jobs passed" in done.stdout and f"seed {record['seed']}" in done.stdout
     assert len({job["seed"] for job in record["jobs"]}) == 3
+    assert all(set(job) == documented_keys("The record of make regress") for job in record["jobs"])
     assert by_id(record)["good[do=pass]#1@icarus"]["metrics"]["seed"] == record["jobs"][1]["seed"]
 
 

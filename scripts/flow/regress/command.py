@@ -23,7 +23,7 @@ from scripts.flow.regress.console import duration, make_display, summary
 from scripts.flow.regress.durations import Durations, Estimate
 from scripts.flow.regress.entries import Entry, read_entries
 from scripts.flow.regress.launch import Launcher, parse_launch
-from scripts.flow.regress.place import Here, Place
+from scripts.flow.regress.place import LEASE_S, LEAST_LEASE_S, Here, Place
 from scripts.flow.regress.pool import JOBS_FOLDER, Options, Pool
 from scripts.flow.regress.record import FILE, NOT_RUN, Record, load_record, old_durations, planned_record
 from scripts.flow.regress.reports import write_reports
@@ -70,6 +70,8 @@ def parse_args(project: Project, arguments: Sequence[str] | None = None) -> argp
     parser.add_argument("--file", type=Path, default=project.entries,
                         help=f"the list of entries (default: {shown(project.entries)})")
     parser.add_argument("--timeout-scale", type=_scale, default=1.0, help="multiplies every time-out, for slow machines")
+    parser.add_argument("--lease", type=_lease, default=LEASE_S,
+                        help=f"seconds without a sign of the runner after which jobs elsewhere end (default: {LEASE_S:g})")
     parser.add_argument("--coverage", type=Path, help="collect coverage data in this folder")
     parser.add_argument("--rerun", action="store_true",
                         help="repeat what failed in the last run, with its seeds, with waves, and run what it did not come to")
@@ -86,6 +88,13 @@ def _scale(text: str) -> float:
         if 0 < float(text) < 1e6:
             return float(text)
     raise FcimError(f"--timeout-scale {text!r} is illegal; use a number above 0")
+
+
+def _lease(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if LEAST_LEASE_S <= float(text) < 1e6:
+            return float(text)
+    raise FcimError(f"--lease {text!r} is illegal; use seconds, {LEAST_LEASE_S:g} or more")
 
 
 def _tags(text: str | None) -> list[str]:
@@ -264,9 +273,9 @@ def opened_place(args: argparse.Namespace, sims: Sequence[str]) -> Iterator[Plac
     if args.farm:
         from scripts.flow.regress.farm import Farm  # late: few need it
 
-        place: Place = Farm(args.farm, sims, args.jobs)
+        place: Place = Farm(args.farm, sims, args.jobs, args.lease)
     elif args.launch:
-        place = Launcher(parse_launch(args.launch), args.jobs or JOBS)
+        place = Launcher(parse_launch(args.launch), args.jobs or JOBS, args.lease)
     else:
         place = Here(args.jobs or JOBS)
     try:

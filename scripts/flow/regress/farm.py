@@ -22,18 +22,15 @@ from typing import Any
 from models.errors import FcimError
 from scripts.flow.processes import new_mark
 from scripts.flow.regress import farm_worker
-from scripts.flow.regress.farm_worker import BEAT_S, LEASE_S
 from scripts.flow.regress.job import JOB_FILE
-from scripts.flow.regress.place import Task
+from scripts.flow.regress.place import BEAT_S, LEASE_S, Task
 from scripts.flow.regress.process import GRACE_S, WORKER, Exit
 from scripts.flow.sources import ROOT
 from scripts.flow.tables import say
 
 CONNECT_S = 10.0
-ANSWER_S = LEASE_S / 3      # in which a scheduler that is well answers
 CHECK_S = 120.0             # in which a worker has to say what it has
 ALONE_S = 60.0              # without any worker
-STOP_S = LEASE_S + 3 * GRACE_S      # in which a job that is to end has come back, or its worker is given up
 RESOURCE = "job"
 START = "start it in its clone: .venv/bin/dask worker {address} --nworkers 1 --nthreads 1 --resources job=1"
 INSTALL = ".venv/bin/python -m pip install 'distributed>=2026.8.0'"
@@ -87,19 +84,22 @@ class Farm:
     checks those that come.
     """
 
-    def __init__(self, address: str, sims: Sequence[str], jobs: int | None = None) -> None:
+    def __init__(self, address: str, sims: Sequence[str], jobs: int | None = None, lease: float = LEASE_S) -> None:
         """Connect, and check the workers that are there.
 
         Args:
             address: of the scheduler.
             sims: simulators that the workers need.
             jobs: the most jobs at a time; None means as many as there are workers.
+            lease: seconds without an answer after which the scheduler is gone, and without a sign of this after which jobs end.
 
         Raises:
             FcimError: ``distributed`` is missing, no scheduler answers, no worker is there, or one is no good.
         """
         distributed = _distributed()
         self.problem, self._address, self._sims, self._jobs = "", address, list(sims), jobs
+        self.lease = lease
+        self._answer = lease / 3        # in which a scheduler that is well answers
         self._ours = farm_worker.state(self._sims)
         try:
             with warnings.catch_warnings():
@@ -142,12 +142,12 @@ class Farm:
     def _tell(self) -> None:
         """Which jobs are wanted; of two threads that tell it, the later one knows better."""
         with self._telling:
-            self._variable.set([next(self._beats), sorted(self._wanted)], callback_timeout=ANSWER_S)
+            self._variable.set([next(self._beats), sorted(self._wanted)], callback_timeout=self._answer)
 
     def _beat(self) -> None:
         """Tell which jobs are wanted, and see who is there."""
         self._tell()
-        found = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)["workers"]
+        found = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=self._answer)["workers"]
         present = [(Worker(address, farm_worker.process_id(address, info["local_directory"]), str(info.get("host", ""))), info)
                    for address, info in found.items()]
         self._offered = {worker.id: info.get("resources", {}).get(RESOURCE, 0) for worker, info in present}
@@ -166,7 +166,7 @@ class Farm:
                 self._ended.wait(BEAT_S)
             if self._ended.is_set():
                 return
-            if self._client.status != "running" or time.monotonic() > self._alive_at + LEASE_S:
+            if self._client.status != "running" or time.monotonic() > self._alive_at + self.lease:
                 self.gone()
             elif time.monotonic() > self._peopled_at + ALONE_S:
                 self.problem = self.problem or f"no worker is left at {self._address}"
@@ -229,7 +229,7 @@ class Farm:
         worker = next(worker for worker in self._good() if worker.id not in self._busy)
         key = f"{self._lease}-{next(self._numbers)}"
         order = {"job": (task.folder / JOB_FILE).read_text(), "environment": dict(task.environment), "timeout": task.timeout,
-                 "coverage": task.coverage is not None}
+                 "coverage": task.coverage is not None, "lease": self.lease}
         try:
             with task.log.open("a") as log:
                 log.write(f"{WORKER}{worker}\n")
@@ -251,8 +251,8 @@ class Farm:
     def ended(self, job: FarmJob) -> None:
         """The job is over; its worker may have another one."""
         self.unwant(job.key)
-        if self._busy.get(job.worker.id) == job.key:
-            del self._busy[job.worker.id]
+        if self._busy.get(job.process.id) == job.key:
+            del self._busy[job.process.id]
         with contextlib.suppress(Exception):        # where the scheduler is gone there is nothing to let go
             job.future.release()
 
@@ -269,7 +269,8 @@ class FarmJob:
     """A job on a worker."""
 
     def __init__(self, farm: Farm, task: Task, worker: Worker, key: str, future: Any) -> None:
-        self.log, self.worker, self.key, self.future = task.log, worker, key, future
+        self.log, self.worker, self.key, self.future = task.log, str(worker), key, future
+        self.process = worker
         self._farm, self._task, self._begun = farm, task, time.monotonic()
         self._stopped, self._give_up = "", float("inf")
         self._fetching = False
@@ -284,7 +285,8 @@ class FarmJob:
     def stop(self, why: str) -> None:
         """Say that it is wanted no more."""
         if not self._stopped:
-            self._stopped, self._give_up = why, time.monotonic() + STOP_S
+            # in this time it has come back, or its worker is given up
+            self._stopped, self._give_up = why, time.monotonic() + self._farm.lease + 3 * GRACE_S
             self._farm.unwant(self.key)
 
     def poll(self) -> Exit | None:
@@ -305,7 +307,7 @@ class FarmJob:
         status = self.future.status
         if self._farm.problem:      # for which the pool stops all jobs
             return self._lost(self._stopped) if self._stopped else None
-        if not self._farm.there(self.worker):
+        if not self._farm.there(self.process):
             return self._lost(f"the worker {self.worker} died with this job")
         if time.monotonic() > self._give_up:
             return self._lost(f"the worker {self.worker} did not end this job")

@@ -3,7 +3,7 @@ bytes that it left.
 
 Dask does not end what a task started: not when it is cancelled, nor when the scheduler or the client is gone. Hence the job is
 watched here. A variable of the scheduler, which the runner sets every second, holds a number and the jobs that it wants; a job
-that is not among them, or a number that stays as it was for :data:`LEASE_S`, ends the job.
+that is not among them, or a number that stays as it was for the order's ``lease``, ends the job.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from typing import Any
 from models.place import BUILD, CHECKOUT
 from scripts.flow.processes import guard, new_mark
 from scripts.flow.regress.job import JOB_FILE, LOG
-from scripts.flow.regress.place import Task, keep, start_here
+from scripts.flow.regress.place import BEAT_S, Task, keep, start_here
 from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import ROOT
 from scripts.flow.tool_versions import git_state, tool_versions
 
-BEAT_S, LEASE_S = 1.0, 30.0
 FOLDER = BUILD / "farm"     # of a worker: the jobs under way
 LEFT_OUT = {"__pycache__", "build"}     # of an installed copy, which has no version control
 
@@ -72,8 +71,8 @@ def state(sims: Sequence[str]) -> dict[str, str]:
 class Lease:
     """Whether the runner still wants a job, looked at by a thread, since a scheduler that is gone may let it wait."""
 
-    def __init__(self, variable: Any, key: str) -> None:
-        self._variable, self._key = variable, key
+    def __init__(self, variable: Any, key: str, seconds: float) -> None:
+        self._variable, self._key, self._length = variable, key, seconds
         self._beat: object = None
         self._seen, self._wanted, self._ended = time.monotonic(), True, False
         threading.Thread(target=self._look, daemon=True).start()
@@ -81,7 +80,7 @@ class Lease:
     def _look(self) -> None:
         while not self._ended:
             try:
-                beat, wanted = self._variable.get(timeout=LEASE_S, callback_timeout=LEASE_S / 3)
+                beat, wanted = self._variable.get(timeout=self._length, callback_timeout=self._length / 3)
             except Exception:       # of Dask, of its connection, of Tornado: no answer is no beat
                 beat, wanted = self._beat, ()
             if beat != self._beat:
@@ -92,7 +91,7 @@ class Lease:
         """Why the job is wanted no more, "" while it is."""
         if not self._wanted:
             return "the runner ended it"
-        return "the runner or the scheduler is gone" if time.monotonic() > self._seen + LEASE_S else ""
+        return "the runner or the scheduler is gone" if time.monotonic() > self._seen + self._length else ""
 
     def end(self) -> None:
         """Look no more."""
@@ -125,7 +124,7 @@ def run(worker_id: str, lease: str, key: str, order: dict[str, Any]) -> dict[str
     worker = get_worker()
     if process_id(worker.address, worker.local_directory) != worker_id:
         return {"refused": "its worker died"}
-    watch = Lease(Variable(lease, client=get_client()), key)
+    watch = Lease(Variable(lease, client=get_client()), key, order["lease"])
     FOLDER.mkdir(parents=True, exist_ok=True)
     mark = f"{socket.gethostname()}.{new_mark()}"
 

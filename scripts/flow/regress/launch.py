@@ -2,7 +2,8 @@
 starts it, measures it, and ends it when the runner asks for that or is no more.
 
 The launcher's own word is not trusted with that: the runner rewrites a file every second, and takes a job's order away when
-the job is to end. A keeper that finds the order gone, or the file as it was for :data:`LEASE_S`, ends its job.
+the job is to end. A keeper that finds the order gone, or the file as it was for the order's ``lease``, ends its job: shared file
+systems show a file that is opened anew as it is, but may be slow.
 
     python scripts/flow/regress/launch.py FOLDER        the keeper of the job in FOLDER
 """
@@ -28,12 +29,10 @@ if __name__ == "__main__":      # whatever folder a launcher starts it in
 from models.errors import FcimError, run_cli  # noqa: E402
 from scripts.flow.files import write_atomic  # noqa: E402
 from scripts.flow.processes import Stop, guard  # noqa: E402
-from scripts.flow.regress.place import Task, keep, start_here  # noqa: E402
+from scripts.flow.regress.place import BEAT_S, LEASE_S, Task, keep, start_here  # noqa: E402
 from scripts.flow.regress.process import GRACE_S, Exit, JobProcess  # noqa: E402
 
 ORDER, END, BEAT = "order.json", "end.json", ".beat"
-BEAT_S, LEASE_S = 1.0, 30.0     # shared file systems show a file that is opened anew as it is, but may be slow
-STOP_S = LEASE_S + 2 * GRACE_S  # in which a keeper ends its job; then the launcher itself is stopped
 
 
 def parse_launch(text: str) -> list[str]:
@@ -56,13 +55,15 @@ def parse_launch(text: str) -> list[str]:
 class Launched:
     """A job behind the prefix."""
 
-    def __init__(self, task: Task, prefix: list[str]) -> None:
+    def __init__(self, task: Task, prefix: list[str], lease: float) -> None:
         """Raises:
             FcimError: the launcher cannot be started, or the order not be written.
         """
         self.log, self._folder, self._stopped, self._stop_at = task.log, task.folder, "", math.inf
+        self.worker: str | None = None
+        self._patience = lease + 2 * GRACE_S    # in which the keeper ends its job; then the launcher itself is stopped
         order = {"mark": task.mark, "environment": dict(task.environment), "timeout": task.timeout,
-                 "coverage": str(task.coverage) if task.coverage else None}
+                 "coverage": str(task.coverage) if task.coverage else None, "lease": lease}
         write_atomic(task.folder / ORDER, json.dumps(order))
         keeper = [*prefix, sys.executable, str(Path(__file__).resolve()), str(task.folder)]
         self._process = JobProcess(keeper, task.log, task.mark, {}, math.inf)   # it may have to wait for a machine
@@ -75,7 +76,7 @@ class Launched:
     def stop(self, why: str) -> None:
         """Take the order away; the keeper notices."""
         if not self._stopped:
-            self._stopped, self._stop_at = why, time.monotonic() + STOP_S
+            self._stopped, self._stop_at = why, time.monotonic() + self._patience
             (self._folder / ORDER).unlink(missing_ok=True)
 
     def poll(self) -> Exit | None:
@@ -87,8 +88,9 @@ class Launched:
             return None
         (self._folder / ORDER).unlink(missing_ok=True)
         try:
-            kept = Exit(**json.loads((self._folder / END).read_text()))
-        except (OSError, ValueError, TypeError):
+            found = json.loads((self._folder / END).read_text())
+            self.worker, kept = str(found["worker"]), Exit(**found["end"])
+        except (OSError, ValueError, TypeError, KeyError):
             return dataclasses.replace(end, stopped=self._stopped or end.stopped)
         return dataclasses.replace(kept, stopped=self._stopped if self._stopped and kept.stopped else kept.stopped)
 
@@ -98,8 +100,8 @@ class Launcher:
 
     problem = ""
 
-    def __init__(self, prefix: list[str], workers: int) -> None:
-        self.workers, self._prefix = workers, prefix
+    def __init__(self, prefix: list[str], workers: int, lease: float = LEASE_S) -> None:
+        self.workers, self._prefix, self._lease = workers, prefix, lease
         self._ended = threading.Event()
         self._beats: threading.Thread | None = None
 
@@ -114,7 +116,7 @@ class Launcher:
             write_atomic(beat, "0")
             self._beats = threading.Thread(target=self._beat, args=(beat,), daemon=True)
             self._beats.start()
-        return Launched(task, self._prefix)
+        return Launched(task, self._prefix, self._lease)
 
     def _beat(self, file: Path) -> None:
         count = 0
@@ -128,7 +130,7 @@ class Launcher:
         self._ended.set()
 
 
-def no_more(folder: Path, stop: Stop) -> Callable[[], str]:
+def no_more(folder: Path, stop: Stop, lease: float) -> Callable[[], str]:
     """What says why the job of ``folder`` is wanted no more, "" while it is."""
     seen: list[object] = ["", time.monotonic(), 0.0]
 
@@ -145,7 +147,7 @@ def no_more(folder: Path, stop: Stop) -> Callable[[], str]:
             if (new := (folder.parent / BEAT).read_text()) != text:
                 seen[0], seen[1] = new, now
                 return ""
-        return "the runner is gone" if now > changed + LEASE_S else ""
+        return "the runner is gone" if now > changed + lease else ""
 
     return unwanted
 
@@ -161,8 +163,8 @@ def main() -> int:
     task = Task(folder, f"{socket.gethostname()}.{order['mark']}", order["environment"], order["timeout"],
                 Path(order["coverage"]) if order["coverage"] else None)
     with stop.on_signals(), guard(task.mark):
-        end = keep(start_here(task), no_more(folder, stop))
-    write_atomic(folder / END, json.dumps(dataclasses.asdict(end)))
+        end = keep(start_here(task), no_more(folder, stop, order["lease"]))
+    write_atomic(folder / END, json.dumps({"end": dataclasses.asdict(end), "worker": socket.gethostname()}))
     return 0
 
 

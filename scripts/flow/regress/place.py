@@ -13,6 +13,8 @@ from scripts.flow.regress.job import JOB_FILE, LOG
 from scripts.flow.regress.process import Exit, JobProcess
 
 POLL_S = 0.05
+# A runner gives jobs on other machines a sign every BEAT_S; without a new one for LEASE_S they end.
+BEAT_S, LEASE_S, LEAST_LEASE_S = 1.0, 30.0, 3.0
 COVERAGE = "FCIM_COVERAGE"      # in a job's environment: the folder for its coverage data
 
 
@@ -35,9 +37,10 @@ class Task:
 
 
 class Running(Protocol):
-    """A job under way; :class:`JobProcess` is one."""
+    """A job under way; :class:`JobProcess` is one. ``worker`` names the machine, None where it is this one or not known yet."""
 
     log: Path
+    worker: str | None
 
     @property
     def seconds(self) -> float:

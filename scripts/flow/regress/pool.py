@@ -107,7 +107,9 @@ class Pool:
             record = self._records[planned.id]
             slot = min(set(range(len(self._running) + 1)) - {r.slot for r in self._running})
             record.slot, record.start, record.message = slot, round(time.monotonic() - self._begun, 3), UNDER_WAY
-            self._running.append(_Started(planned, record, self._launch(planned, record), slot))
+            process = self._launch(planned, record)
+            record.worker = process.worker
+            self._running.append(_Started(planned, record, process, slot))
             self.display.started(record)
         return len(self._waiting) < before
 
@@ -140,6 +142,7 @@ class Pool:
         if end is None:
             return False
         job, log = running.record, running.process.log
+        job.worker = running.process.worker
         settle(job, end, log.parent, self.options.out, interrupted and bool(end.stopped))
         with log.open("a") as file:
             file.write(ending(job, self.options.out))

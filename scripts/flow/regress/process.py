@@ -61,6 +61,8 @@ def job_environment(mark: str, given: Mapping[str, str]) -> dict[str, str]:
 class JobProcess:
     """A running job. Call :meth:`poll` often: it reaps, and it kills what does not end after :meth:`stop`."""
 
+    worker: str | None = None
+
     def __init__(self, command: Sequence[str], log: Path, mark: str, environment: Mapping[str, str], timeout: float) -> None:
         """Start ``command`` in the project's root, with its output appended to ``log``.
 

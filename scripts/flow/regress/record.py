@@ -26,8 +26,8 @@ UNDER_WAY = "was under way when this was written"
 
 @dataclass
 class JobRecord:
-    """One job. Paths count from the record's own folder; ``start`` is in seconds from the regression's start, ``slot`` the worker
-    that it ran on.
+    """One job. Paths count from the record's own folder; ``start`` is in seconds from the regression's start, ``slot`` the
+    place among those under way at a time, ``worker`` the machine that it ran on if that is not the runner's own.
     """
 
     id: str
@@ -49,6 +49,7 @@ class JobRecord:
     peak_mib: float = 0.0
     start: float | None = None
     slot: int | None = None
+    worker: str | None = None
     tests: int = 0
     metrics: dict[str, int | float | str] = field(default_factory=dict)
     digest: str | None = None
@@ -229,5 +230,5 @@ def _other_metrics(jobs: Sequence[JobRecord]) -> list[str]:
 def disagreement(jobs: Sequence[JobRecord], message: str, repeat: str) -> JobRecord:
     """The extra failed record of a pair."""
     return replace(jobs[0], id=f"{jobs[0].base}@{AGREEMENT}", sim=AGREEMENT, repeat=repeat, status=FAILED, message=message,
-                   seconds=0.0, cpu_seconds=0.0, peak_mib=0.0, start=None, slot=None, tests=0, metrics={}, digest=None, log=None,
-                   bench_log=None, waves=None)
+                   seconds=0.0, cpu_seconds=0.0, peak_mib=0.0, start=None, slot=None, worker=None, tests=0, metrics={},
+                   digest=None, log=None, bench_log=None, waves=None)
