@@ -12,8 +12,8 @@ from scripts.figures.text import exact, near, table
 from scripts.paper.study import OURS, USUAL, accounts
 
 PAGE = "docs/paper.md"
-REGIONS = tuple(f"paper-{name}" for name in ("claims", "short", "time", "rates", "free", "bytes", "energy", "swings", "layer",
-                                             "rescales"))
+REGIONS = tuple(f"paper-{name}" for name in ("claims", "short", "time", "rates", "free", "bytes", "energy", "swings", "modes",
+                                             "layer", "rescales"))
 MEGABYTE = 1e6
 SEED = 1        # of the random figures
 SHOWN = 8       # constants, of those that move the answer most
@@ -86,6 +86,10 @@ def comparison(data: Data) -> list[Piece]:
     typical = next(row for row in data["energy"] if row["design"] == OURS and row["tokens"] == last)["typical"]["chip"]
     swings = [[f"`{move['constant']}`", near(1e3 * move["low"], ".2f", 0.02), near(1e3 * typical, ".2f", 0.02),
                near(1e3 * move["high"], ".2f", 0.02)] for move in data["sensitivity"][:SHOWN]]
+    modes = [[row["phase"], row["mode"], near(row["cycles"], ",.0f", 100), near(row["skipped"], ".1f", 0.3),
+              *(near(1e6 * row["typical"][key], ".1f", 0.5) for key in ("chip", "arrays")),
+              *(near(row[level]["tops_chip"], ".2f", 0.05) for level in LEVELS), near(row["typical"]["tops_total"], ".2f", 0.05),
+              near(1e6 * row["typical"]["token"], ".2f", 0.1)] for row in data["modes"]]
     layer = [[row["design"], exact(row["tokens"]), exact(row["attention"], ".2f"), exact(row["projections"], ".2f"),
               exact(row["feed_forward"], ".2f"),
               *(exact(row[key], ".2f") for key in ("times", "times_projections", "times_layer"))]
@@ -106,6 +110,8 @@ def comparison(data: Data) -> list[Piece]:
         Piece(PAGE, table(("design", "tokens", "mJ on chip", "low", "high", "mJ with memory", "TOPS/W low", "typical", "high",
                            "with memory", "uJ a token"), energies), "paper-energy"),
         Piece(PAGE, table(("constant", "mJ at its low", "typical", "at its high"), swings), "paper-swings"),
+        Piece(PAGE, table(("phase", "what", "cycles", "% of blocks skipped", "uJ on chip", "of which arrays", "TOPS/W low",
+                           "typical", "high", "with memory", "uJ a token, all"), modes, 2), "paper-modes"),
         Piece(PAGE, table(("design", "tokens", "attention ms", "projections ms", "feed-forward ms", "attention, times",
                            "with projections", "layer"), layer), "paper-layer"),
         Piece(PAGE, table(("order", "fused", "keys per block", "new maxima a row", "% fewer", "rescales a row here", "% fewer"),

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from models.energy.constants import DEFAULT
+from models.energy.constants import DEFAULT, load_constants
 from models.place import FRONT
 from models.tensors.source import load_tensors
 from scripts.flow.files import replaced
@@ -20,6 +20,7 @@ from scripts.flow.progress import teller
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.paper import charts, study
+from scripts.paper.modes import MODES, measure_modes, spread
 from scripts.paper.options import USUAL_SEED, lengths_of
 from scripts.paper.study import OURS, USUAL, Task
 
@@ -54,6 +55,13 @@ def work(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     layers = load_tensors(args.checkpoint, layers="all", tokens=FIXTURE_TOKENS)
     found["rescale_source"] = f"{layers[0].source['model']}, {len(layers)} layers, {layers[0].q.shape[1]} tokens"
     found["rescales"] = study.count_rescales(layers)
+    some = spread(layers)
+    found["mode_source"] = f"{layers[0].source['model']}, {len(some)} of {len(layers)} layers, {layers[0].q.shape[1]} tokens"
+    bar, said = teller()
+    with bar:
+        said("energy by phase, order, skipping and bits of p", 0, len(MODES))
+        found["modes"] = measure_modes(some, load_constants(args.constants), args.jobs,
+                                       lambda done, of: said("energy by phase, order, skipping and bits of p", done, of))
     found["accounting"] = study.accounts(seed)
     found["layers"] = study.whole_layers(found["times"])
     found["verdicts"] = study.verdicts(found)
@@ -86,7 +94,16 @@ def tables(found: dict[str, Any]) -> list[Table]:
             cost.add(row["design"], f"{1e3 * row['typical']['chip']:.2f}",
                      f"{1e3 * row['low']['chip']:.2f} to {1e3 * row['high']['chip']:.2f}", f"{1e3 * row['typical']['total']:.2f}",
                      f"{row['typical']['tops_chip']:.1f}", f"{row['typical']['tops_total']:.1f}")
-    return [claims, many, moved, cost]
+    modes = Table((Column("call", text=True, key=True), Column("cycles"), Column("% blocks skipped", rank=1),
+                   Column("uJ on chip"), Column("of which arrays"), Column("TOPS/W on chip"), Column("with memory"),
+                   Column("uJ a token, all")),
+                  f"a layer of {found['mode_source']}, typical constants")
+    for row in found["modes"]:
+        usual = row["typical"]
+        modes.add(f"{row['phase']}: {row['mode']}", f"{row['cycles']:,.0f}", f"{row['skipped']:.1f}",
+                  f"{1e6 * usual['chip']:.1f}", f"{1e6 * usual['arrays']:.1f}", f"{usual['tops_chip']:.2f}",
+                  f"{usual['tops_total']:.2f}", f"{1e6 * usual['token']:.2f}")
+    return [claims, many, moved, cost, modes]
 
 
 def pictures(found: dict[str, Any]) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -57,6 +57,7 @@ PAPERS_TILE = 64        # keys of a block in the paper, as far as it can be told
 
 
 Design = KvStationary | Unfused
+T, R = TypeVar("T"), TypeVar("R")
 
 
 def outcome_of(design: Design, layer: Layer, memories: Memories, counted: bool = False) -> Outcome:
@@ -135,18 +136,19 @@ def run_tasks(tasks: Sequence[Task], jobs: int, done: Callable[[Task], None]) ->
     """Each task's result, in their order; the longest begin first."""
     order = sorted(range(len(tasks)), key=lambda i: -tasks[i].tokens)
     results: dict[int, dict[str, Any]] = {}
-    for i, found in _each([tasks[i] for i in order], jobs):
-        results[order[i]] = found
-        done(tasks[order[i]])
+    for i, found in zip(order, each(run_task, [tasks[i] for i in order], jobs), strict=True):
+        results[i] = found
+        done(tasks[i])
     return [results[i] for i in range(len(tasks))]
 
 
-def _each(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def each(function: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[R]:
+    """``function`` of each of some things, in their order, by ``jobs`` processes; 1: here."""
     if jobs == 1:
-        yield from enumerate(map(run_task, tasks))
+        yield from map(function, items)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from enumerate(pool.map(run_task, tasks))
+        yield from pool.map(function, items)
 
 
 def count_rescales(layers: Sequence[AttentionTensors]) -> list[dict[str, Any]]:

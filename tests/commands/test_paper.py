@@ -13,6 +13,7 @@ from models.comparison.claims import CLAIMS
 from models.errors import FcimError
 from scripts.figures import paper as figures
 from scripts.paper import run as command
+from scripts.paper.modes import MODES, OCTAVES, spread
 from scripts.paper.options import parse_args
 from scripts.paper.study import DESIGNS, OURS, RATES, USUAL, VARIANTS, WITH_ENERGY
 
@@ -26,7 +27,9 @@ def options(out: Path, tokens: str = "128,64", constants: str = "28nm") -> argpa
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("paper") / "out"
-    assert command.run(options(out), 1) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "FIXTURE_TOKENS", 128)
+        assert command.run(options(out), 1) == 0
     return out
 
 
@@ -85,6 +88,34 @@ def test_rescales_by_order(data: dict) -> None:
         assert natural["maxima_saved"] == natural["integer_saved"] == 0
         assert natural["integer"] <= natural["maxima"]
         assert rows["diagonal_first", True, size]["integer"] <= natural["integer"]
+
+
+def test_energy_by_phase_order_skipping_and_bits_of_p(data: dict) -> None:
+    rows = {(row["phase"], row["mode"]): row for row in data["modes"]}
+    assert list(rows) == [(mode.phase, mode.text) for mode in MODES]
+    usual = rows["prefill", "as shipped"]
+    assert usual["skipped"] == 0 and usual["tokens"] == usual["keys"] == 128
+    for (phase, text), row in rows.items():
+        own = rows[phase, "as shipped"]
+        assert row["useful_macs"] == own["useful_macs"], "modes are measured against different work"
+        assert row["typical"]["tops_chip"] == pytest.approx(
+            2 * row["useful_macs"] / (4 * row["typical"]["chip"]) / 1e12), "four layers' products, the mean of their energy"
+        assert (row["skipped"] == 0) or "skipped" in text
+        if "skipped" in text:
+            assert row["typical"]["chip"] <= own["typical"]["chip"] and row["cycles"] <= own["cycles"]
+        if text == "p of 12 bits":
+            assert row["typical"]["arrays"] < own["typical"]["arrays"] and row["cycles"] == own["cycles"]
+    lossy = next(row for (phase, text), row in rows.items() if phase == "prefill" and f"2^-{OCTAVES}" in text)
+    assert lossy["skipped"] >= rows["prefill", "blocks of p = 0 skipped"]["skipped"]
+    assert rows["decode", "as shipped"]["tokens"] == 1
+    assert rows["prefill", "blocks of 64 keys"]["typical"]["arrays"] > 0
+
+
+def test_a_models_layers_are_taken_evenly() -> None:
+    layers = [object() for _ in range(30)]
+    found = spread(layers)      # type: ignore[arg-type]
+    assert [layers.index(layer) for layer in found] == [0, 5, 11, 17, 23, 29]
+    assert spread(layers[:4]) == layers[:4]     # type: ignore[arg-type, comparison-overlap]
 
 
 def test_each_claim_has_its_line(data: dict) -> None:
