@@ -43,7 +43,7 @@ tile_flags = $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(skip_
 order_flags = $(call flag,ORDERS,--orders)
 run_flags = $(call flag,SEED,--seed) $(call flag,SIM,--sim) $(call flag,JOBS,--jobs)
 sim_flags = $(call flag,CONFIG,--config) $(call flag,TENSORS,--tensors) $(model_flags) $(head_flags) $(tile_flags) $(order_flags) $(run_flags)
-system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(call flag,PHASE,--phase) $(call flag,SPLIT,--split) $(call flag,DRAM_GBS,--dram-gbs) $(call flag,DRAM_LATENCY,--dram-latency) $(model_flags) $(call flag,GEOMETRY,--geometry) $(head_flags) $(call flag,FUSED,--fused) $(skip_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed)
+system_flags = $(call flag,SYSTEM,--system) $(call flag,ENGINES,--engines) $(call flag,PHASE,--phase) $(call flag,SPLIT,--split) $(call flag,DRAM_GBS,--dram-gbs) $(call flag,DRAM_LATENCY,--dram-latency) $(call flag,TENSORS,--tensors) $(model_flags) $(call flag,GEOMETRY,--geometry) $(head_flags) $(call flag,FUSED,--fused) $(skip_flags) $(call flag,TAU,--tau) $(call flag,SEED,--seed)
 in_model_flags = $(call flag,CONFIG,--config) $(model_flags) $(call flag,SCHEDULE,--schedule) $(call flag,FUSED,--fused) $(call flag,TAU,--tau) $(call flag,OUT,--out)
 
 place_flags = $(call flag,FARM,--farm) $(call flag,LAUNCH,--launch)

@@ -84,7 +84,7 @@ def _check_geometry(given: dict[str, object]) -> None:
         if heads:
             raise FcimError("HEADS goes with GEOMETRY; a model's layer runs whole, so leave HEADS out")
         return
-    for other in ("model", "checkpoint", "layer", "text"):
+    for other in ("model", "checkpoint", "tensors", "layer", "text"):
         if given[other] not in (None, ""):
             raise FcimError(f"GEOMETRY has synthetic tensors and no model; leave {other.upper()} out, or GEOMETRY")
     if heads and heads > (most := GEOMETRIES[name].kv_heads):

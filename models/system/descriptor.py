@@ -81,8 +81,8 @@ _STRIDE = "from {} to {}, bytes"
 FIELDS = (
     Field("op", 0, 1, "1 prefill, 2 decode"),
     Field("flags", 1, 1, "bit 0 `fused`, 1 `skip`, 2 own start, 3 interrupt when done; others 0"),
-    Field("tau", 2, 1, "as in `s_q`"),
-    Field("octaves", 3, 1, "as in `s_q`"),
+    Field("tau", 2, 1, "lazy threshold: 0 to 8 powers of two by which a score may pass the running maximum; 0: none"),
+    Field("octaves", 3, 1, "with `skip`: blocks so many powers of two below the maximum are left out; 0: only of probability 0"),
     Field("group", 4, 1, "query heads per KV head"),
     Field("split", 5, 1, "engines per KV head in decode: 1, 2, 4, 8 or 16; 1 in prefill"),
     Field("reserved", 6, 2, "0"),

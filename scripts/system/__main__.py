@@ -14,8 +14,8 @@ from scripts.flow.seeds import choose_seed
 
 FOLDER = BUILD / "system"
 TOKENS, GBS, LATENCY = 512, 51.2, 100
-VARIABLES = ("system", "engines", "model", "checkpoint", "layer", "text", "geometry", "heads", "tokens", "phase", "split",
-             "dram_gbs", "dram_latency", "skip", "octaves", "tau")
+VARIABLES = ("system", "engines", "model", "checkpoint", "tensors", "layer", "text", "geometry", "heads", "tokens", "phase",
+             "split", "dram_gbs", "dram_latency", "skip", "octaves", "tau")
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -25,8 +25,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         FcimError: one is wrong.
     """
     args = Parser("system", "A layer's attention through the accelerator's RTL, from tensors in memory to O in memory.",
-                  system="default", tokens=TOKENS, phase="prefill", dram_gbs=GBS, dram_latency=LATENCY,
+                  system="default", phase="prefill", dram_gbs=GBS, dram_latency=LATENCY,
                   out=FOLDER).parse_args(arguments)
+    if not args.tensors and not args.tokens:
+        args.tokens = TOKENS        # a file has as many as it has
     if args.split and args.phase != "decode":
         raise FcimError("SPLIT goes with PHASE=decode; a prefill shares out tiles, not keys")
     return args
@@ -44,7 +46,8 @@ def main() -> int:
     args = parse_args()
     check_call(args, args.out)
     seed = choose_seed(args.seed)
-    whose = f"synthetic tensors of {args.geometry}" if args.geometry else args.model or args.checkpoint or "the fixture model"
+    source = args.tensors or args.model or args.checkpoint or "the fixture model"
+    whose = f"synthetic tensors of {args.geometry}" if args.geometry else source
     print(f"attention of {whose} through the accelerator; loading PyTorch and the tensors ...", flush=True)
     from scripts.system.run import run  # late: it takes seconds, in which nothing would be said
 

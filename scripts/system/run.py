@@ -119,7 +119,7 @@ def tensors_of(args: argparse.Namespace, seed: int) -> AttentionTensors:
     """
     if args.geometry:
         return synthetic_tensors(args.geometry, args.tokens, seed, 1 if args.phase == "decode" else None, args.heads)
-    layers = load_tensors(args.checkpoint, None, args.layer, None, args.text, args.tokens)
+    layers = load_tensors(args.checkpoint, args.tensors, args.layer, None, args.text, args.tokens)
     if len(layers) != 1:
         raise FcimError("make system runs one layer; give one LAYER")
     tell_first_token(layers[0].source)
@@ -161,7 +161,8 @@ def run(args: argparse.Namespace, seed: int, command: str) -> int:
     figures = figures_of(system, call, done)
     sqnr = judge(call, done.outs[0], tensors, min(head_dim, system.engine.head_dim))
     verdict = "FAIL" if done.problems else "PASS"
-    what = f"geometry {args.geometry}, synthetic tensors" if args.geometry else str(layer.source["model"])
+    source = str(layer.source.get("model") or layer.source["file"])
+    what = f"geometry {args.geometry}, synthetic tensors" if args.geometry else source
     title = (f"{what}: {args.phase}, {call.keys:,} keys, {len(call.groups)} KV heads of {call.group} query heads; "
              f"{figures.cycles:,} cycles, {verdict}")
     picture = timeline(system, drawn, title, min(rate / RATE_CYCLES, 2), marks_of(system, call))

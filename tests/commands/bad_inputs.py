@@ -139,6 +139,7 @@ TABLE = [
     Bad("system GEOMETRY=llama3-8b HEADS=9", "HEADS = 9 exceeds the 8 KV heads of llama3-8b; use 1 to 8", CALL),
     Bad("system GEOMETRY=llama3-8b LAYER=1", "GEOMETRY has synthetic tensors and no model; leave LAYER out", CALL),
     Bad("system GEOMETRY=llama3-8b MODEL=smollm2", "GEOMETRY has synthetic tensors and no model; leave MODEL out", CALL),
+    Bad("system GEOMETRY=llama3-8b TENSORS=@good.npz", "GEOMETRY has synthetic tensors and no model; leave TENSORS out", CALL),
     Bad("system HEADS=2", "HEADS goes with GEOMETRY; a model's layer runs whole", CALL),
     Bad("generate RTL=perhaps", "RTL = 'perhaps' is neither on nor off"),
     Bad("sim CONFIG=huge", "unknown configuration 'huge'; use one of default, head64, tiny"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.hardware.interface import COUNTERS
@@ -62,3 +63,18 @@ def test_the_report(phase: str, tokens: int, times: tuple[float, ...], tmp_path:
     assert list(traffic) == ["into the buffer", "out of the buffer", "into engines"]
     assert tuple(traffic.values()) == pytest.approx(times, abs=1e-6)
     assert data["keys"] == tokens and data["figures"]["sqnr_db"][0] > 20
+
+
+def test_tensors_of_ones_own(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's heads, all its tokens unless TOKENS cuts them, without the name of a model."""
+    monkeypatch.setattr(command, "run_calls", ideal)
+    path = tmp_path / "mine.npz"
+    generator = np.random.default_rng(seed)
+    np.savez(path, **{name: generator.standard_normal((heads, 24, 32), dtype=np.float32)
+                      for name, heads in (("q", 4), ("k", 2), ("v", 2))})
+    for given, keys in (([], 24), (["--tokens=16"], 16)):
+        args = parse_args(["--system=tiny", f"--tensors={path}", *given, f"--out={tmp_path / 'out'}"])
+        assert command.run(args, 7, repeat_command(args, 7)) == 0
+        data = json.loads((tmp_path / "out" / "report.json").read_text())
+        assert data["keys"] == keys and data["source"]["file"] == "mine.npz" and data["synthetic"] is False
+        assert f"TENSORS={path}" in data["command"] and data["figures"]["sqnr_db"][0] > 20
