@@ -26,7 +26,7 @@ ORDER = {
                  "exit_codes"),
     "Specification": ("engine", "numbers", "streams", "cycles", "requests", "hardware", "scope", "glossary"),
     "Results": ("schedules", "paper", "baselines", "energy", "power", "synthesis"),
-    "Verification": ("verification", "farm", "testbench", "debugging", "waves", "proofs", "gates"),
+    "Verification": ("first_change", "verification", "farm", "testbench", "debugging", "waves", "proofs", "gates"),
 }
 """The pages of ``docs`` in the order of the site's list; those that stand in none come last."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
