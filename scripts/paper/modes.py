@@ -4,7 +4,7 @@ the order of their keys and by the bits of p."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from models.energy.formula import energy
 from models.hardware.quantise import quantise
 from models.hardware.schedules import TileOptions
 from models.hardware.tile import TileStats
-from models.system.call import Call
+from models.system.call import Call, layer_call
 from models.system.config import SystemConfig
 from models.tensors.attention_tensors import AttentionTensors
 from models.tensors.fit import fit_tensors
@@ -51,10 +51,9 @@ class Mode:
         Raises:
             FcimError: it does not fit the accelerator.
         """
-        if self.phase == DECODE:
-            return Call(quantise(tensors.last_queries(1)), self.options, split=system.engines)
-        call = Call(quantise(tensors), self.options)
-        return Call(call.groups, self.options, own_start=self.own_start and call.keys <= system.buffer_keys)
+        groups = quantise(tensors.last_queries(1) if self.phase == DECODE else tensors)
+        call = layer_call(system, groups, self.options)
+        return call if self.own_start else replace(call, own_start=False)
 
 
 _SKIP, _LOSSY = TileOptions(fused=True, skip=True), TileOptions(fused=True, skip=True, octaves=OCTAVES)

@@ -108,7 +108,6 @@ def test_energy_by_phase_order_skipping_and_bits_of_p(data: dict) -> None:
     lossy = next(row for (phase, text), row in rows.items() if phase == "prefill" and f"2^-{OCTAVES}" in text)
     assert lossy["skipped"] >= rows["prefill", "blocks of p = 0 skipped"]["skipped"]
     assert rows["decode", "as shipped"]["tokens"] == 1
-    assert rows["prefill", "blocks of 64 keys"]["typical"]["arrays"] > 0
 
 
 def test_a_models_layers_are_taken_evenly() -> None:

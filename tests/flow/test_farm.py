@@ -126,7 +126,7 @@ class Cluster:
 
     def left(self) -> list[Path]:
         """Folders of jobs that were not removed."""
-        return [path for place in self.clones for path in place.glob("build/farm/run-*")]
+        return [path for place in self.clones for path in (place / "build" / "farm").glob(f"{farm_worker.PREFIX}*")]
 
 
 @pytest.fixture(scope="module")

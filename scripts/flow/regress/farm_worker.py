@@ -31,7 +31,7 @@ from scripts.flow.simulator import require_simulator
 from scripts.flow.sources import ROOT
 from scripts.flow.tool_versions import git_state, tool_versions
 
-FOLDER = BUILD / "farm"     # of a worker: the jobs under way
+FOLDER, PREFIX = BUILD / "farm", "order-"    # of a worker: the jobs under way, a folder each
 LEFT_OUT = {"__pycache__", "build"}     # of an installed copy, which has no version control
 
 
@@ -132,7 +132,7 @@ def run(worker_id: str, lease: str, key: str, order: dict[str, Any]) -> dict[str
         return watch.lost() or ("" if worker.status.name in ("running", "paused") else "its worker is closing")
 
     try:
-        with tempfile.TemporaryDirectory(dir=FOLDER, prefix="run-") as place, guard(mark, Path(place)):
+        with tempfile.TemporaryDirectory(dir=FOLDER, prefix=PREFIX) as place, guard(mark, Path(place)):
             folder, coverage = Path(place) / "job", Path(place) / "coverage"
             folder.mkdir()
             (folder / JOB_FILE).write_text(order["job"])
