@@ -12,7 +12,7 @@ from pathlib import Path
 from scripts.figures.text import complete, find, plain
 
 END = "<!-- end -->"
-_REGION = re.compile(r"<!-- figures: ([a-z0-9-]+) -->\n(.*?)\n<!-- end -->", re.S)
+_REGION = re.compile(r"<!-- figures: ([a-z0-9-]+) -->\n((?:.*?\n)??)<!-- end -->", re.S)
 
 
 def begin(name: str) -> str:
@@ -58,7 +58,7 @@ class Page:
         if len(places) != 1:
             return self._nowhere(f"there are {len(places)} regions of this name, there must be one: {begin(piece.region)}")
         first, last = places[0].span(2)
-        old, new, wrong = self.text[first:last].split("\n"), piece.text.split("\n"), []
+        old, new, wrong = self.text[first:last].splitlines(), piece.text.split("\n"), []
         lines = []
         for number, want in enumerate(new):
             have = old[number] if number < len(old) else ""
@@ -73,7 +73,7 @@ class Page:
                 return self._nowhere(f"line {number + 1} is another one, and its figures were not measured: {plain(want)}")
         if len(old) > len(new):
             wrong.append(f"there are {len(old) - len(new)} lines too many")
-        self.text = self.text[:first] + "\n".join(lines) + self.text[last:]
+        self.text = self.text[:first] + "\n".join(lines) + "\n" + self.text[last:]
         return wrong
 
     def _nowhere(self, line: str) -> list[str]:

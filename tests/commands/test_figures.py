@@ -82,6 +82,14 @@ def test_a_region_is_written_as_a_whole_and_keeps_what_was_right() -> None:
     assert page("no region").put(Piece("page.md", "x", "speed"))
 
 
+def test_a_region_with_nothing_in_it_ends_where_it_ends() -> None:
+    behind = "<!-- figures: next -->\nof another\n<!-- end -->\n"
+    text = page(f"<!-- figures: speed -->\n<!-- end -->\n{behind}")
+    assert text.regions() == ["speed", "next"]
+    assert text.put(Piece("page.md", "a line", "speed")) == ["line 1 is not: a line"]
+    assert text.text == f"<!-- figures: speed -->\na line\n<!-- end -->\n{behind}"
+
+
 @pytest.mark.parametrize("cell", ["1.0", "x", "|", "1.0 1.0"])
 def test_a_table_with_another_cell_is_wrong(cell: str) -> None:
     text = page(region("speed", table(("run", "dB"), [["a", cell]])))
