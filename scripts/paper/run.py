@@ -6,6 +6,8 @@ import argparse
 import base64
 import json
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,17 @@ from scripts.flow.files import replaced
 from scripts.flow.html import render
 from scripts.flow.processes import shown
 from scripts.flow.progress import teller
+from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.paper import charts, study
 from scripts.paper.modes import MODES, measure_modes, spread
-from scripts.paper.options import USUAL_SEED, lengths_of
+from scripts.paper.options import FOLDER, USUAL_SEED, lengths_of
 from scripts.paper.study import OURS, USUAL, Task
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES = ("report.json", "report.html", "time.png", "dram.png", "buffer.png", "energy.png", "sensitivity.png")
+PAGES = ("paper", "paper-accounting", "paper-cells")     # their figures
 MB = 1e6
 FIXTURE_TOKENS = 512
 
@@ -119,6 +123,13 @@ def pictures(found: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
+def write_pages() -> int:
+    """Bring the last report of a usual run into docs/paper.md and README.md; gives the exit code."""
+    # a process of its own: the figures of all pages know of this command
+    called = [sys.executable, "-m", "scripts.figures", "--figures", ",".join(PAGES)]
+    return subprocess.run(called, cwd=ROOT, check=False).returncode
+
+
 def run(args: argparse.Namespace, seed: int) -> int:
     """Everything after the options; gives the exit code.
 
@@ -147,6 +158,7 @@ def run(args: argparse.Namespace, seed: int) -> int:
             (folder / name).write_bytes(data)
     paths = " and ".join(shown((args.out / name).resolve()) for name in NAMES[:2])
     print(f"report: {paths}; repeat with: {command}")
-    if command == f"make paper SEED={USUAL_SEED}":
-        print("docs/paper.md and README.md have these figures if this finds nothing: make figures FIGURES=paper CHECK=1")
-    return 0
+    if command != f"make paper SEED={USUAL_SEED}" or args.out.resolve() != FOLDER:
+        return 0
+    print("docs/paper.md and README.md:", flush=True)
+    return write_pages()

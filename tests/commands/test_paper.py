@@ -12,6 +12,7 @@ import pytest
 from models.comparison.claims import CLAIMS
 from models.errors import FcimError
 from scripts.figures import paper as figures
+from scripts.figures.__main__ import all_figures
 from scripts.paper import run as command
 from scripts.paper.modes import MODES, OCTAVES, spread
 from scripts.paper.options import parse_args
@@ -20,7 +21,7 @@ from scripts.paper.study import DESIGNS, OURS, RATES, USUAL, VARIANTS, WITH_ENER
 LENGTHS = (64, 128)
 
 
-def options(out: Path, tokens: str = "128,64", constants: str = "28nm") -> argparse.Namespace:
+def options(out: Path, tokens: str | None = "128,64", constants: str = "28nm") -> argparse.Namespace:
     return argparse.Namespace(tokens=tokens, constants=constants, jobs=1, checkpoint=None, model=None, out=out)
 
 
@@ -54,6 +55,23 @@ def test_every_design_is_there_at_every_length_and_speed(data: dict) -> None:
     assert found == expected | {(name, tokens, USUAL) for name, _ in VARIANTS for tokens in LENGTHS}
     counted = {row["design"] for row in data["energy"]}
     assert counted == {OURS, *(name for name, _ in VARIANTS), *(design.name for design in WITH_ENERGY)}
+
+
+@pytest.mark.parametrize(("tokens", "seed", "elsewhere", "written"),
+                         [(None, 1, False, 1), ("64,128", 1, False, 0), (None, 2, False, 0), (None, 1, True, 0)])
+def test_only_a_usual_run_writes_the_pages(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: str | None,
+                                           seed: int, elsewhere: bool, written: int) -> None:
+    found = json.loads((folder / "report.json").read_text())
+    out, calls = tmp_path / "out", []
+    monkeypatch.setattr(command, "work", lambda args, seed: found)
+    monkeypatch.setattr(command, "FOLDER", tmp_path if elsewhere else out)
+    monkeypatch.setattr(command, "write_pages", lambda: calls.append((out / "report.json").is_file()) or 3)
+    assert command.run(options(out, tokens), seed) == (3 if written else 0)
+    assert calls == [True] * written, "the report comes first"
+
+
+def test_the_pages_figures_are_known() -> None:
+    assert set(command.PAGES) == {name for name in all_figures() if name.split("-")[0] == "paper"}
 
 
 def test_ratios_are_those_of_the_cycles(data: dict) -> None:
