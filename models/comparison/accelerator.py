@@ -36,18 +36,21 @@ def accelerator_call(layer: Layer, system: SystemConfig) -> Call:
     return Call(layer.groups, TileOptions(fused=True), own_start=layer.tokens <= system.buffer_keys)
 
 
+def pace_of(memories: Memories, system: SystemConfig) -> Pace:
+    """The memory as the accelerator's port sees it, which moves a beat of reads and one of writes a cycle and no more."""
+    rate = min(round(memories.beat / system.beat_bytes * RATE_CYCLES), 2 * RATE_CYCLES)
+    return Pace(memories.latency, rate, RATE_CYCLES)
+
+
 def accelerator(layer: Layer, memories: Memories, system: SystemConfig, activity: CallActivity | None = None,
                 name: str = NAME) -> Outcome:
-    """This project's accelerator.
-
-    Its bus port moves a beat of reads and one of writes a cycle and no more, so that a memory that is quicker does not help it.
+    """This project's accelerator. A memory that is quicker than its port does not help it.
 
     Args:
         activity: from :func:`accelerator_activity`; without it there are no events. name: what it is called in tables.
     """
     shape = accelerator_call(layer, system).shape
-    rate = min(round(memories.beat / system.beat_bytes * RATE_CYCLES), 2 * RATE_CYCLES)
-    run = predict_call(system, shape, Pace(memories.latency, rate, RATE_CYCLES))
+    run = predict_call(system, shape, pace_of(memories, system))
     around = system_events(system, shape, run)
     events = None
     if activity is not None:

@@ -7,10 +7,12 @@ skipped is no matter of time: it comes from the golden results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.hardware.config import EngineConfig
+from models.hardware.progress import Progress
 from models.hardware.tiling import tokens_per_tile
 from models.system.call import Placed, Shape
 from models.system.config import SystemConfig
@@ -18,7 +20,7 @@ from models.system.descriptor import DESCRIPTOR_BYTES
 from models.system.layout import place
 from models.system.plan import Decode, Prefill
 from models.system.timed.bus import Pace, Reader, TimedMemory, Writer
-from models.system.timed.cluster import Cluster
+from models.system.timed.cluster import Cluster, engine_of
 from models.system.timed.kernel import Clock
 from models.system.timed.planner import Planner
 from models.system.timed.reads import Beats, Fetch, Loader, Router
@@ -63,13 +65,14 @@ def _tiles(cluster: Cluster, collector: Collector, plan: Prefill | Decode, fused
 class _Machine:
     """All parts, connected, and the tiles of a call in its engines."""
 
-    def __init__(self, system: SystemConfig, call: Shape, pace: Pace, placed: Sequence[Placed] | None) -> None:
+    def __init__(self, system: SystemConfig, call: Shape, pace: Pace, placed: Sequence[Placed] | None,
+                 engine: Callable[[EngineConfig], Progress]) -> None:
         plan, descriptor = call.plan(system), place(system, call)
         decode, streamed = isinstance(plan, Decode), call.streamed(system)
         self.clock = clock = Clock()
         self.fetch, self.loader = fetch, loader = Fetch(system, descriptor), Loader(system, descriptor, streamed, decode)
         self.planner = planner = Planner(clock, plan, streamed, call.own_start, fetch.tiles)
-        self.cluster = cluster = Cluster(system, clock, streamed, decode)
+        self.cluster = cluster = Cluster(system, clock, streamed, decode, engine)
         merge = Merge(clock, system.engine.cycles_per_key, call.tokens * call.group, planner.merges)
         self.collector = collector = Collector(cluster, merge)
         _tiles(cluster, collector, plan, call.fused, placed)
@@ -120,11 +123,12 @@ class _Machine:
 
 
 def predict_calls(system: SystemConfig, calls: Sequence[Shape], pace: Pace,
-                  placed: Sequence[Sequence[Placed] | None] | None = None) -> list[CallPrediction]:
+                  placed: Sequence[Sequence[Placed] | None] | None = None,
+                  engine: Callable[[EngineConfig], Progress] = engine_of) -> list[CallPrediction]:
     """Calls one after the other, the first one after a reset: who was served last goes on from call to call.
 
     Args:
-        placed: of each call its tiles with their golden results, see :func:`predict_call`.
+        placed: of each call its tiles with their golden results, see :func:`predict_call`. engine: makes the engines' models.
 
     Raises:
         FcimError: a call does not fit the accelerator.
@@ -132,28 +136,29 @@ def predict_calls(system: SystemConfig, calls: Sequence[Shape], pace: Pace,
     found: list[CallPrediction] = []
     turns: tuple[Any, ...] | None = None
     for number, call in enumerate(calls):
-        machine = _Machine(system, call, pace, placed[number] if placed is not None else None)
+        machine = _Machine(system, call, pace, placed[number] if placed is not None else None, engine)
         if turns is not None:
             machine.resume(turns)
         cycles, turns = machine.run() + 1, machine.turns()
         cluster = machine.cluster
-        for engine in cluster.engines:
-            engine.progress.count_flight()
+        for one in cluster.engines:
+            one.progress.count_flight()
         found.append(CallPrediction(
             cycles, machine.ram.beats_read + DESCRIPTOR_BYTES // system.beat_bytes, machine.ram.beats_written + 1,
             cluster.keys.blocks, cluster.values.blocks, machine.collector.rows,
-            [engine.progress.stalls for engine in cluster.engines]))
+            [one.progress.stalls for one in cluster.engines]))
     return found
 
 
-def predict_call(system: SystemConfig, call: Shape, pace: Pace, placed: Sequence[Placed] | None = None) -> CallPrediction:
+def predict_call(system: SystemConfig, call: Shape, pace: Pace, placed: Sequence[Placed] | None = None,
+                 engine: Callable[[EngineConfig], Progress] = engine_of) -> CallPrediction:
     """The counters after a call, the first one after a reset.
 
     Args:
         placed: the call's tiles with their golden results (:func:`models.system.call.golden`), which say what is skipped; not
-            needed where nothing is.
+            needed where nothing is. engine: makes the engines' models; by default they are the RTL's.
 
     Raises:
         FcimError: the call does not fit the accelerator.
     """
-    return predict_calls(system, [call], pace, [placed])[0]
+    return predict_calls(system, [call], pace, [placed], engine)[0]

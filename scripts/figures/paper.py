@@ -13,7 +13,7 @@ from scripts.paper.study import OURS, USUAL, accounts
 
 PAGE = "docs/paper.md"
 REGIONS = tuple(f"paper-{name}" for name in ("claims", "short", "time", "rates", "free", "bytes", "energy", "swings", "modes",
-                                             "layer", "rescales"))
+                                             "layer", "rescales", "storage"))
 MEGABYTE = 1e6
 SEED = 1        # of the random figures
 SHOWN = 8       # constants, of those that move the answer most
@@ -98,6 +98,9 @@ def comparison(data: Data) -> list[Piece]:
                  *([near(row["maxima"], ".2f", 0.01), near(row["maxima_saved"], ".1f", 0.1)] if not row["fused"] else ["", ""]),
                  near(row["integer"], ".2f", 0.01), near(row["integer_saved"], ".1f", 0.1)] for row in data["rescales"]]
     by_length = [f"{t:,}" for t in lengths]
+    stored = [[rows[0]["kind"], exact(rows[0]["kib"]), *(exact(row["more"], ".1f") for row in rows)]
+              for rows in ([row for row in data["storage"] if row["kind"] == kind]
+                           for kind in dict.fromkeys(row["kind"] for row in data["storage"]))]
     return [
         Piece(PAGE, table(("claim", "paper", "by plain accounting", "here", "it hangs on"), claims, 5), "paper-claims"),
         Piece("README.md", table(("claim", "paper", "here"), [[what, said, here] for what, said, _, here, _ in claims], 3),
@@ -116,4 +119,6 @@ def comparison(data: Data) -> list[Piece]:
                            "with projections", "layer"), layer), "paper-layer"),
         Piece(PAGE, table(("order", "fused", "keys per block", "new maxima a row", "% fewer", "rescales a row here", "% fewer"),
                           rescales), "paper-rescales"),
+        Piece(PAGE, table(("accumulators of an engine", "KiB in all", *(f"% more cycles, {t}" for t in by_length)), stored),
+              "paper-storage"),
     ]

@@ -53,7 +53,8 @@ def work(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     with bar:
         told("all designs at all lengths", 0, len(tasks))
         parts = study.run_tasks(tasks, args.jobs, one_more)
-    found: dict[str, Any] = {name: [row for part in parts for row in part[name]] for name in ("times", "energy", "assumed")}
+    found: dict[str, Any] = {name: [row for part in parts for row in part[name]]
+                             for name in ("times", "energy", "assumed", "storage")}
     found["sensitivity"] = parts[-1]["sensitivity"]
     print("counting rescales on real tensors ...", flush=True)
     layers = load_tensors(args.checkpoint, layers="all", tokens=FIXTURE_TOKENS)

@@ -14,11 +14,13 @@ import torch
 
 from models.comparison import accounting, linear
 from models.comparison.accelerator import NAME as OURS
-from models.comparison.accelerator import accelerator, accelerator_activity, peak, variant
+from models.comparison.accelerator import accelerator, accelerator_activity, accelerator_call, peak, variant
 from models.comparison.cells import banks_text, equal_banks
 from models.comparison.chip import Layer, Memories, Outcome, layer_of
 from models.comparison.claims import EFFICIENCY, ENERGY, LATENCY, OFF_CHIP, ON_CHIP, RESCALES, SPEED
 from models.comparison.stationary import KvStationary, kv_stationary_chip
+from models.comparison.storage import KINDS
+from models.comparison.storage import cycles as stored_cycles
 from models.comparison.unfused import Unfused, unfused_chip
 from models.energy.constants import LEVELS, Constants, load_constants
 from models.energy.formula import energy, sensitivity
@@ -122,7 +124,16 @@ def compare(layer: Layer, rates: Sequence[float], constants: Constants) -> dict[
                 free = outcome_of(design, layer, FREE)
                 assumed.append({"assumption": text, "design": free.design, "tokens": layer.tokens, "times": free.cycles / quick,
                                 "less": 100 * (1 - quick / free.cycles)})
-    return {"times": times, "energy": energies, "assumed": assumed, "sensitivity": moves}
+    return {"times": times, "energy": energies, "assumed": assumed, "sensitivity": moves, "storage": storage(layer)}
+
+
+def storage(layer: Layer) -> list[dict[str, Any]]:
+    """Cycles with other memories for the accumulators, beside those with the RTL's."""
+    system = load_system("default")
+    shape = accelerator_call(layer, system).shape
+    taken = [stored_cycles(system, shape, Memories(USUAL), kind) for kind in KINDS]
+    return [{"kind": str(kind), "tokens": layer.tokens, "kib": kind.kib(system), "cycles": n, "more": 100 * (n / taken[0] - 1)}
+            for kind, n in zip(KINDS, taken, strict=True)]
 
 
 def run_task(task: Task) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.comparison.claims import CLAIMS
+from models.comparison.storage import KINDS
 from models.errors import FcimError
 from scripts.figures import paper as figures
 from scripts.figures.__main__ import all_figures
@@ -106,6 +107,19 @@ def test_rescales_by_order(data: dict) -> None:
         assert natural["maxima_saved"] == natural["integer_saved"] == 0
         assert natural["integer"] <= natural["maxima"]
         assert rows["diagonal_first", True, size]["integer"] <= natural["integer"]
+
+
+def test_one_tile_of_accumulators_is_less_memory_and_more_time(data: dict) -> None:
+    rows = {(row["kind"], row["tokens"]): row for row in data["storage"]}
+    assert list(rows) == [(str(kind), tokens) for tokens in LENGTHS for kind in KINDS]
+    for tokens in LENGTHS:
+        built = rows[str(KINDS[0]), tokens]
+        own = next(row for row in data["times"] if (row["design"], row["tokens"], row["gbs"]) == (OURS, tokens, USUAL))
+        assert built["cycles"] == own["cycles"] and built["more"] == 0
+        for kind in KINDS[1:]:
+            row = rows[str(kind), tokens]
+            assert row["kib"] < built["kib"] and row["cycles"] >= built["cycles"]
+            assert row["more"] == pytest.approx(100 * (row["cycles"] / built["cycles"] - 1))
 
 
 def test_energy_by_phase_order_skipping_and_bits_of_p(data: dict) -> None:

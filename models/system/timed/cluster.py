@@ -131,6 +131,11 @@ class Bus:
         return self.streams[valid[0]].members, valid[0]
 
 
+def engine_of(cfg: EngineConfig) -> Progress:
+    """An engine as the RTL has it."""
+    return Progress(cfg, keep=False)
+
+
 def _bits(mask: int) -> list[int]:
     return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
@@ -142,11 +147,11 @@ class Cluster(Part):
         rows: cycle from which an engine's next row of O is valid. chunks: the same of partial results.
     """
 
-    def __init__(self, system: SystemConfig, clock: Clock, streamed: bool, decode: bool, keep: bool = False) -> None:
-        cfg: EngineConfig = system.engine
+    def __init__(self, system: SystemConfig, clock: Clock, streamed: bool, decode: bool,
+                 engine: Callable[[EngineConfig], Progress] = engine_of) -> None:
         self.clock, self.streamed, self.decode = clock, streamed, decode
-        self.size = cfg.keys_per_block
-        self.engines = [Engine(Progress(cfg, keep=keep)) for _ in range(system.engines)]
+        self.size = system.engine.keys_per_block
+        self.engines = [Engine(engine(system.engine)) for _ in range(system.engines)]
         self.keys, self.values = Bus(False, self.size), Bus(True, self.size)
         self.credits = [0, 0]
         self.planner: Planner
