@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
-from models.hardware.golden import RowState, check_tile, move_row_max
+from models.hardware.golden import RowState, check_tile, judge, move_row_max
 from models.hardware.tile import TileJob, TileStats
 
 _OFFSET = 128
@@ -82,15 +82,31 @@ class Activity:
         return self.p_bits / self.run_scores if self.run_scores else 0.0
 
 
+def _judged(tile: TileJob, zmax: Tensor) -> Tensor:
+    """The maxima ``[R, B]`` that decide on the running ones."""
+    judged = zmax.clone()
+    if tile.fused and zmax.shape[1] > 1:
+        judged[:, 0] = zmax[:, :2].amax(1)
+    return judged
+
+
+def _cut_sums(cfg: EngineConfig, tile: TileJob, zmax: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What :func:`_running_maxima` gives, and the blocks ``[B]`` that may be skipped, where row sums are cut."""
+    judged, state, found = _judged(tile, zmax), RowState.start(len(zmax), 1), []
+    for block in range(zmax.shape[1]):
+        amount, zero = judge(cfg, tile, state, zmax[:, block], judged[:, block])
+        found.append((state.row_max, amount, torch.tensor(zero)))
+    maxima, amounts, zeros = zip(*found)
+    return torch.stack(maxima, 1), torch.stack(amounts, 1), torch.stack(zeros)
+
+
 def _running_maxima(tile: TileJob, zmax: Tensor) -> tuple[Tensor, Tensor]:
     """The rows' running maximum at each block, and what it was moved by, both ``[R, B]``.
 
     Args:
         zmax: maxima of the blocks' scaled scores ``[R, B]``, MASKED where a row sees none.
     """
-    judged = zmax.clone()
-    if tile.fused and zmax.shape[1] > 1:
-        judged[:, 0] = zmax[:, :2].amax(1)
+    judged = _judged(tile, zmax)
     if tile.tau:
         state = RowState.start(len(zmax), 1)
         moves = []
@@ -106,16 +122,19 @@ def _running_maxima(tile: TileJob, zmax: Tensor) -> tuple[Tensor, Tensor]:
     return maxima, amount
 
 
-def _runs(cfg: EngineConfig, tile: TileJob, zmax: Tensor, maxima: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each block whether no row has a score in it that counts, and whether it runs, bool ``[B]``."""
+def _zero(cfg: EngineConfig, tile: TileJob, zmax: Tensor, maxima: Tensor) -> Tensor:
+    """Of each block whether no row has a score in it that counts, bool ``[B]``."""
     if tile.octaves:
         span = nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves)
-        zero = ~((zmax != nx.MASKED) & (nx.row_max_candidate(zmax) - maxima >= -span)).any(0)
-    else:
-        zero = ~nx.probability(zmax, maxima, tile.tau, cfg.prob_bits).any(0)
+        return ~((zmax != nx.MASKED) & (nx.row_max_candidate(zmax) - maxima >= -span)).any(0)
+    return ~nx.probability(zmax, maxima, tile.tau, cfg.prob_bits).any(0)
+
+
+def _runs(tile: TileJob, zero: Tensor) -> Tensor:
+    """Whether each block runs, bool ``[B]``."""
     ran = ~zero if tile.skip else torch.ones_like(zero)
     ran[-1] = ran[-1] or not bool(ran.any())
-    return zero, ran
+    return ran
 
 
 def tile_activity(cfg: EngineConfig, tile: TileJob) -> tuple[Activity, Tensor]:
@@ -128,12 +147,16 @@ def tile_activity(cfg: EngineConfig, tile: TileJob) -> tuple[Activity, Tensor]:
     size, (rows, keys) = cfg.keys_per_block, (len(tile.q), len(tile.k))
     blocks = -(-keys // size)
     score = (tile.q.float() @ tile.k.float().T).long()
-    z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)
+    z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift, cfg.z_max)
     visible = tile.k_pos <= tile.q_pos[:, None]
     z = torch.where(visible, z, nx.MASKED)
     zmax = torch.nn.functional.pad(z, (0, blocks * size - keys), value=nx.MASKED).view(rows, blocks, size).amax(-1)
-    maxima, amount = _running_maxima(tile, zmax)
-    zero, ran = _runs(cfg, tile, zmax, maxima)
+    if cfg.sum_cut:
+        maxima, amount, zero = _cut_sums(cfg, tile, zmax)
+    else:
+        maxima, amount = _running_maxima(tile, zmax)
+        zero = _zero(cfg, tile, zmax, maxima)
+    ran = _runs(tile, zero)
     table = nx.probability_table(tile.tau, cfg.prob_bits).long()
     distance = z - (maxima << nx.Z_FRAC).repeat_interleave(size, 1)[:, :keys] - nx.lowest_distance(tile.tau, cfg.prob_bits)
     p = torch.where(visible, table[distance.clamp(0, len(table) - 1)], 0)

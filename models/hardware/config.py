@@ -28,6 +28,7 @@ OUT_BITS = 16
 OUT_FRAC = 8
 COUNTER_BITS = 48
 TAU_MAX = 8
+CUT_HEADROOM = 16       # octaves that the largest running maxima may be raised by where row sums are cut
 
 
 def _log2(value: int) -> int:
@@ -55,11 +56,13 @@ class EngineConfig:
     keys_per_block: int = 16
     prob_bits: int = 18
     max_keys: int = 131072
+    sum_cut: int = 0
 
     PARAMETERS: ClassVar[Mapping[str, str]] = {
         "rows": "ROWS", "head_dim": "HEAD_DIM", "bits_per_cycle": "BITS_PER_CYCLE", "keys_per_block": "KEYS_PER_BLOCK",
-        "prob_bits": "PROB_BITS", "max_keys": "MAX_KEYS",
+        "prob_bits": "PROB_BITS", "max_keys": "MAX_KEYS", "sum_cut": "SUM_CUT",
     }
+    OPTIONAL: ClassVar[tuple[str, ...]] = ("sum_cut",)      # a file need not give them
 
     def __post_init__(self) -> None:
         for key in self.PARAMETERS:
@@ -74,6 +77,8 @@ class EngineConfig:
         self._require(8 <= self.prob_bits <= 18, "prob_bits", "8 to 18")
         self._require(64 <= self.max_keys <= 131072 and _power_of_two(self.max_keys),
                       "max_keys", "a power of two from 64 to 131072")
+        most = max(_log2(self.max_keys) - _log2(self.keys_per_block) - 1, 0)
+        self._require(0 <= self.sum_cut <= most, "sum_cut", f"0 to {most}, so that a sum holds two blocks")
 
     def _require(self, ok: bool, field: str, legal: str) -> None:
         if not ok:
@@ -126,8 +131,14 @@ class EngineConfig:
 
     @property
     def sum_bits(self) -> int:
-        """Bits of a row sum: ``max_keys`` probabilities below ``2**prob_bits`` stay below ``2**sum_bits``."""
-        return self.prob_bits + _log2(self.max_keys)
+        """Bits of a row sum: ``max_keys`` probabilities below ``2**prob_bits`` stay below ``2**sum_bits``. With ``sum_cut`` there
+        are fewer, and running maxima are raised before a sum is too large (``docs/numbers.md``, *raise*)."""
+        return self.prob_bits + _log2(self.max_keys) - self.sum_cut
+
+    @property
+    def z_max(self) -> int:
+        """The largest scaled score; where row sums are cut, ``CUT_HEADROOM`` octaves above it are left for running maxima."""
+        return (1 << (Z_BITS - 1)) - 1 - (CUT_HEADROOM << Z_FRAC if self.sum_cut else 0)
 
     @property
     def acc_bits(self) -> int:
@@ -149,8 +160,9 @@ class EngineConfig:
         return tau
 
     def verilog_parameters(self) -> dict[str, int]:
-        """Parameter names and values as the RTL's top module takes them."""
-        return {parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()}
+        """Parameter names and values as the RTL's top module takes them; optional ones only if they are not 0."""
+        return {parameter: getattr(self, key) for key, parameter in self.PARAMETERS.items()
+                if key not in self.OPTIONAL or getattr(self, key)}
 
 
 def config_names() -> list[str]:
@@ -187,7 +199,7 @@ def load_config(name: str) -> EngineConfig:
         raise FcimError(f"{path} must hold 'parameter: value' lines; see config/engine/default.yaml")
     known = set(EngineConfig.PARAMETERS)
     data.pop("description", None)
-    unknown, missing = set(data) - known, known - set(data)
+    unknown, missing = set(data) - known, known - set(data) - {*EngineConfig.OPTIONAL}
     if unknown or missing:
         problem = f"unknown key '{min(unknown, key=str)}'" if unknown else f"missing key '{min(missing)}'"
         raise FcimError(f"{path}: {problem}; the keys are {', '.join(sorted(known))}")

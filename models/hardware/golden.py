@@ -21,18 +21,21 @@ from models.hardware.tile import PartialRows, TileJob, TileResult, TileStats
 
 @dataclass
 class RowState:
-    """What the engine keeps per row: running maximum (an integer), whether it is set, row sum, accumulators."""
+    """What the engine keeps per row: running maximum (an integer), whether it is set, row sum, accumulators; where sums are cut
+    also what the row sum cannot exceed."""
 
     row_max: Tensor
     seen: Tensor
     row_sum: Tensor
     acc: Tensor
+    bound: Tensor
 
     @classmethod
     def start(cls, rows: int, head_dim: int) -> RowState:
         """State before a tile's first block; a maximum that is not set has the lowest code."""
         return cls(torch.full((rows,), nx.LOWEST_ROW_MAX), torch.zeros(rows, dtype=torch.bool),
-                   torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, head_dim, dtype=torch.int64))
+                   torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, head_dim, dtype=torch.int64),
+                   torch.zeros(rows, dtype=torch.int64))
 
 
 def check_tile(cfg: EngineConfig, tile: TileJob) -> None:
@@ -65,12 +68,50 @@ def move_row_max(tile: TileJob, state: RowState, zmax: Tensor) -> Tensor:
     return amount
 
 
+def raise_row_max(cfg: EngineConfig, tile: TileJob, state: RowState, zmax: Tensor, amount: Tensor) -> tuple[Tensor, Tensor]:
+    """Raises the running maxima of rows whose sums might not fit ``sum_bits`` with this block, by one octave.
+
+    Args:
+        zmax: as in :func:`vanishes`. amount: the rescale amounts ``[R]`` of :func:`move_row_max`.
+
+    Returns:
+        The rescale amounts, one more where a maximum was raised, and the bounds of the row sums ``[R]`` once the block has run:
+        ``state.bound`` stays, since it may be skipped.
+    """
+    def bound(of: Tensor, row_max: Tensor) -> Tensor:
+        return (nx.ceil_shift(state.bound, nx.clamp_rescale(of))
+                + nx.block_bound(zmax, row_max, tile.tau, cfg.prob_bits, cfg.keys_per_block))
+
+    raised = (bound(amount, state.row_max) >= 1 << cfg.sum_bits).long()
+    state.row_max = state.row_max + raised
+    amount = amount + raised
+    return amount, bound(amount, state.row_max)
+
+
 def vanishes(cfg: EngineConfig, tile: TileJob, state: RowState, zmax: Tensor) -> bool:
     """Whether no row has a score in the block that counts; ``zmax`` ``[R]`` as in :func:`move_row_max`, of this block alone."""
     if not tile.octaves:
         return not bool(nx.probability(zmax, state.row_max, tile.tau, cfg.prob_bits).any())
     distance = nx.row_max_candidate(zmax) - state.row_max
     return not bool(((zmax != nx.MASKED) & (distance >= -nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves))).any())
+
+
+def judge(cfg: EngineConfig, tile: TileJob, state: RowState, zmax: Tensor, ahead: Tensor) -> tuple[Tensor, bool]:
+    """Moves the rows' running maxima on: the rescale amounts ``[R]``, and whether the block is one of those that a tile may skip.
+
+    Args:
+        zmax: maxima ``[R]`` of the block's scaled scores, MASKED where the row sees none of its keys. ahead: those that decide on
+            the running maxima, see :func:`move_row_max`.
+    """
+    amount = move_row_max(tile, state, ahead)
+    bound = state.bound
+    if cfg.sum_cut:
+        amount, bound = raise_row_max(cfg, tile, state, zmax, amount)
+    # a row that is rescaled has a score that counts, unless it is its sum that asks for it
+    zero = vanishes(cfg, tile, state, zmax) and not bool(amount.any())
+    if not (tile.skip and zero):
+        state.bound = bound
+    return amount, zero
 
 
 def accumulate(cfg: EngineConfig, tile: TileJob, state: RowState, z: Tensor, v: Tensor, v_mult: Tensor, amount: Tensor) -> None:
@@ -101,7 +142,7 @@ def run_tile(cfg: EngineConfig, tile: TileJob) -> TileResult:
     check_tile(cfg, tile)
     rows, keys = tile.q.shape[0], tile.k.shape[0]
     score = (tile.q.float() @ tile.k.float().T).long()
-    z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)
+    z, saturated = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift, cfg.z_max)
     visible = tile.k_pos.unsqueeze(0) <= tile.q_pos.unsqueeze(1)
     z = torch.where(visible, z, torch.full_like(z, nx.MASKED))
     spans = [slice(start, start + cfg.keys_per_block) for start in range(0, keys, cfg.keys_per_block)]
@@ -114,8 +155,7 @@ def run_tile(cfg: EngineConfig, tile: TileJob) -> TileResult:
         zmax = z[:, span].amax(-1)
         # A fused tile's first running maximum already covers its second block, so that block never moves one.
         ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
-        amount = move_row_max(tile, state, ahead)
-        zero = vanishes(cfg, tile, state, zmax)
+        amount, zero = judge(cfg, tile, state, zmax, ahead)
         only_chance = block == len(spans) - 1 and not bool(ran.any())  # the OP-CIM has to see one block of every tile
         ran[block] = not (tile.skip and zero) or only_chance
         if ran[block]:

@@ -19,6 +19,7 @@ EXP2_LOW_BITS = Z_FRAC - EXP2_INDEX_BITS
 MANT_FRAC = 16
 PROB_SHIFT_ZERO = MANT_FRAC + 2  # from this shift on, a rounded probability is 0
 MASKED = -(1 << (Z_BITS - 1))
+Z_MAX = -MASKED - 1
 LOWEST_ROW_MAX = MASKED >> Z_FRAC   # of a row that has seen no key
 MAX_SHIFT = (1 << SHIFT_BITS) - 1
 
@@ -34,17 +35,16 @@ def round_shift(x: Tensor, shift: Tensor | int) -> Tensor:
     return torch.where(shift > 0, (floor + 1) >> 1, floor)
 
 
-def scale_score(score: Tensor, q_mult: Tensor, k_mult: Tensor, shift: int) -> tuple[Tensor, Tensor]:
+def scale_score(score: Tensor, q_mult: Tensor, k_mult: Tensor, shift: int, z_max: int = Z_MAX) -> tuple[Tensor, Tensor]:
     """Scores to base-2 logarithms: ``(z, saturated)``.
 
     Args:
         score: exact inner products ``[..., R, n]``.
         q_mult: ``[..., R]``, unsigned 16 bits. k_mult: ``[..., n]``, unsigned 16 bits.
-        shift: 0 to 63.
+        shift: 0 to 63. z_max: the largest there is, see :attr:`models.hardware.config.EngineConfig.z_max`.
     """
-    limit = (1 << (Z_BITS - 1)) - 1
     z = round_shift(score * (q_mult.unsqueeze(-1) * k_mult.unsqueeze(-2)), shift)
-    clamped = z.clamp(-limit, limit)
+    clamped = z.clamp(-Z_MAX, z_max)
     return clamped, clamped != z
 
 
@@ -108,6 +108,22 @@ def probability_table(tau: int, prob_bits: int, device: torch.device = _CPU) -> 
     """
     distances = torch.arange(lowest_distance(tau, prob_bits), (tau + 1) << Z_FRAC, device=_CPU)
     return probability(distances, torch.tensor(0, device=_CPU), tau, prob_bits).double().to(device)
+
+
+def block_bound(zmax: Tensor, row_max: Tensor, tau: int, prob_bits: int, keys_per_block: int) -> Tensor:
+    """At least what a block adds to a row sum: ``keys_per_block`` times the least power of two that no probability of the row in
+    the block exceeds; 0 where all of them are 0.
+
+    Args:
+        zmax: the row's largest scaled score in the block, MASKED where it sees none of its keys. row_max: its running maximum.
+    """
+    exponent = row_max_candidate(zmax) - row_max + prob_bits - tau
+    return torch.where((zmax != MASKED) & (exponent >= 0), keys_per_block << exponent.clamp(min=0), torch.zeros_like(zmax))
+
+
+def ceil_shift(x: Tensor, shift: Tensor) -> Tensor:
+    """``x / 2**shift`` rounded up: at least :func:`round_shift` of anything up to ``x``."""
+    return -(-x >> shift)
 
 
 def clamp_rescale(amount: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ class _Heads:
     def __init__(self, cfg: EngineConfig, options: TileOptions, groups: list[QuantisedGroup]) -> None:
         q, k = torch.stack([g.q for g in groups]), torch.stack([g.k for g in groups])
         self.heads, self.group, self.tokens, self.head_dim = q.shape
+        self.z_max = cfg.z_max
         self.plan: TilePlan = plan_tiles(cfg, options.schedule, self.group, self.tokens, k.shape[1], k.device)
         self.q = pack(q.float(), self.plan)
         self.q_mult = pack(torch.stack([g.q_mult for g in groups]), self.plan)
@@ -63,7 +64,7 @@ class _Heads:
         q, k = self.q[first:], self.k[:, index].transpose(0, 1)                     # [C, N, R, D], [C or 1, N, n, D]
         score = _batched(q, k.transpose(-1, -2)).long()
         k_mult = self.k_mult[:, index].transpose(0, 1)
-        z, _ = nx.scale_score(score, self.q_mult[first:], k_mult.expand(len(q), -1, -1), self.shift)
+        z, _ = nx.scale_score(score, self.q_mult[first:], k_mult.expand(len(q), -1, -1), self.shift, self.z_max)
         positions = self.plan.positions[first:, :, None]
         visible = (keys[:, None] <= positions) & (keys[:, None] >= 0)
         return torch.where(visible[:, None], z, HIDDEN)
@@ -111,6 +112,7 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
     seen = torch.zeros(state, dtype=torch.bool, device=x.k.device)
     row_sum = torch.zeros(state, dtype=torch.float64, device=x.k.device)
     acc = torch.zeros(*state, x.head_dim, dtype=torch.float64, device=x.k.device)
+    bound = torch.zeros(state, dtype=torch.int64, device=x.k.device)      # of row_sum, where sums are cut
     ahead: Tensor | None = None
     for block, first in enumerate(x.plan.first_tile):
         z = x.scores(block) if ahead is None else ahead[first:]
@@ -127,16 +129,22 @@ def integer_attention(cfg: EngineConfig, options: TileOptions, groups: list[Quan
         amount = torch.where(move, candidate - m, 0)
         m.copy_(torch.where(move | (visible & ~known), candidate, m))
         known |= visible
+        if cfg.sum_cut:
+            amount, with_block = _raise(cfg, options.tau, m, bound[first:], own, amount)
         _rescale(row_sum[first:], acc[first:], amount)
         p = table[(z - (m << nx.Z_FRAC).unsqueeze(-1) - lowest).clamp(0, len(table) - 1)]
         if options.skip:
             counts = (own != HIDDEN) & (nx.row_max_candidate(own) - m >= -span)
             # A tile's rows must agree. None of them is rescaled by a block that is skipped: its scores would count. That the
             # last block of a tile runs if no other does needs no care: then no row sees a key, and all sums are 0 anyway.
-            ran = counts.any(-1)
+            ran = (counts | (amount > 0)).any(-1)
             p *= ran[..., None, None]
+            if cfg.sum_cut:
+                with_block = torch.where(ran.unsqueeze(-1), with_block, bound[first:])
             if skipped is not None:
                 skipped.add((x.plan.seen[first:] - block * x.plan.size).clamp(max=x.plan.size), ran)
+        if cfg.sum_cut:
+            bound[first:] = with_block
         row_sum[first:] += p.sum(-1)
         acc[first:] += _batched(_scaled(p, x.value_multipliers(block)), x.values(block))
     return dequantised(unpack(nx.normalise(acc.long(), row_sum.long()), x.group, x.tokens), groups)
@@ -146,6 +154,19 @@ def dequantised(out: Tensor, groups: list[QuantisedGroup]) -> Tensor:
     """Codes ``[N, G, Tq, D]`` that the hardware gives for the ``groups``, as float32."""
     scale = torch.stack([g.v_scale for g in groups]).double() / (1 << OUT_FRAC)
     return (out.double() * scale[:, None, None]).float()
+
+
+def _raise(cfg: EngineConfig, tau: int, row_max: Tensor, bound: Tensor, own: Tensor, amount: Tensor) -> tuple[Tensor, Tensor]:
+    """Raise running maxima, in place, where sums might be too large, as :func:`models.hardware.golden.raise_row_max`: rescale
+    amounts, and the sums' bounds with the block, of which ``own`` are the highest scores."""
+    def with_block(of: Tensor) -> Tensor:
+        added = nx.block_bound(own, row_max, tau, cfg.prob_bits, cfg.keys_per_block)
+        return nx.ceil_shift(bound, nx.clamp_rescale(of)) + added
+
+    raised = (with_block(amount) >= 1 << cfg.sum_bits).long()
+    row_max += raised
+    amount = amount + raised
+    return amount, with_block(amount)
 
 
 def _rescale(row_sum: Tensor, acc: Tensor, amount: Tensor) -> None:

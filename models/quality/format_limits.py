@@ -18,6 +18,7 @@ from models.hardware.tile import QuantisedGroup, TileJob
 
 # docs/numbers.md; written down once more on purpose, see above
 SCORE_LIMIT = 512.0     # scaled scores are clamped to this magnitude, in units of log2
+CUT_OCTAVES = 16.0      # less at the upper end where row sums are cut
 SCORE_STEPS = 1024.0    # and have so many steps to a unit
 OUTPUT_STEPS = 256.0    # steps of an output to v_scale
 MULTIPLIER_STEPS = 16.0     # steps of a key's multiplier for its values to 1; a probability times it is a whole number again
@@ -54,15 +55,36 @@ def scaled_scores(tile: TileJob) -> Tensor:
     return z.masked_fill(tile.k_pos > tile.q_pos[:, None], -math.inf)
 
 
-def _row_maxima(tile: TileJob, zmax: Tensor, tau: int) -> Tensor:
+def _row_maxima(cfg: EngineConfig, tile: TileJob, zmax: Tensor, limits: Limits) -> Tensor:
     """Every row's running maximum at every block ``[R, blocks]`` from the blocks' maxima; 0 before a row has seen a key."""
+    judged = zmax
     if tile.fused and zmax.shape[1] > 1:
-        zmax = torch.cat([zmax[:, :2].amax(1, keepdim=True), zmax[:, 1:]], dim=1)
+        judged = torch.cat([zmax[:, :2].amax(1, keepdim=True), zmax[:, 1:]], dim=1)
     row_max, found = torch.full_like(zmax[:, 0], -math.inf), []
-    for top in zmax.floor().unbind(1):
-        row_max = torch.where((row_max == -math.inf) | (top > row_max + tau), top, row_max)
+    bound = torch.zeros_like(row_max)
+    for own, top in zip(zmax.floor().unbind(1), judged.floor().unbind(1), strict=True):
+        moved = torch.where((row_max == -math.inf) | (top > row_max + limits.tau), top, row_max)
+        if cfg.sum_cut:
+            kept = (bound / torch.exp2((moved - row_max).nan_to_num(posinf=0.0))).ceil()
+            moved, bound = _raised(cfg, limits, own, moved, kept)
+        row_max = moved
         found.append(row_max)
     return torch.stack(found, dim=1).nan_to_num(neginf=0.0)
+
+
+def _raised(cfg: EngineConfig, limits: Limits, own: Tensor, row_max: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Running maxima ``[R]`` with those that are raised since a sum might be too large, and the bounds of the sums.
+
+    ``own``: the block's maxima, whole octaves. ``kept``: the bounds without it.
+    """
+    def added(reference: Tensor) -> Tensor:
+        octave = (own - reference).nan_to_num(nan=-math.inf) + limits.prob_bits - limits.tau
+        return torch.where(octave >= 0, cfg.keys_per_block * torch.exp2(octave), 0.0)
+
+    over = kept + added(row_max) >= 2.0**cfg.sum_bits
+    row_max, kept = row_max + over, torch.where(over, (kept / 2).ceil(), kept)
+    out = limits.octaves and not over.any() and (own < row_max - min(limits.octaves, limits.prob_bits - limits.tau)).all()
+    return row_max, kept if out else kept + added(row_max)
 
 
 def _left_out(limits: Limits, zmax: Tensor, row_max: Tensor) -> Tensor:
@@ -81,7 +103,7 @@ def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> tup
         return weight, weight * taken
     blocks = z.split(cfg.keys_per_block, dim=1)
     zmax = torch.stack([b.amax(1) for b in blocks], dim=1)
-    by_block = _row_maxima(tile, zmax, limits.tau)
+    by_block = _row_maxima(cfg, tile, zmax, limits)
     row_max = by_block.repeat_interleave(torch.tensor([b.shape[1] for b in blocks]), dim=1)
     one = 2.0 ** (limits.prob_bits - 1 - limits.tau)
     kept = (torch.exp2(z - row_max) * one + 0.5).floor().clamp(max=2.0**limits.prob_bits - 1)
@@ -91,13 +113,18 @@ def _weights(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> tup
     return kept * rescale, (kept * taken + 0.5).floor() * rescale
 
 
+def _highest(cfg: EngineConfig) -> float:
+    """The largest scaled score."""
+    return SCORE_LIMIT - (CUT_OCTAVES if cfg.sum_cut else 0.0)
+
+
 def limited_tile(cfg: EngineConfig, tile: TileJob, z: Tensor, limits: Limits) -> Tensor:
     """One tile's attention through ``limits``: float64 ``[R, D]`` in units of v_scale, 0 where a row sees no key.
 
     ``z``: :func:`scaled_scores` of the tile.
     """
     if limits.clamp:
-        z = torch.where(z == -math.inf, z, z.clamp(-SCORE_LIMIT, SCORE_LIMIT))
+        z = torch.where(z == -math.inf, z, z.clamp(-SCORE_LIMIT, _highest(cfg)))
     if limits.steps:
         z = (z * SCORE_STEPS + 0.5).floor() / SCORE_STEPS
     weight, of_value = _weights(cfg, tile, z, limits)
@@ -132,7 +159,7 @@ def limited_attention(cfg: EngineConfig, group: QuantisedGroup, tiles: Sequence[
         z = scaled_scores(tile)
         for found, limit in zip(outputs, limits, strict=True):
             found.append(limited_tile(cfg, tile, z, limit))
-        saturated.append(((z.abs() > SCORE_LIMIT) & (z > -math.inf)).sum(1))
+        saturated.append((((z > _highest(cfg)) | (z < -SCORE_LIMIT)) & (z > -math.inf)).sum(1))
         weight = torch.exp2(z - z.amax(1, keepdim=True).floor().nan_to_num(neginf=0.0))
         lost.append((weight * (weight < 2.0**-bits_left)).sum(1) / weight.sum(1).clamp(min=TINY))
 

@@ -19,13 +19,14 @@ module fcim_core #(
     parameter  KEYS_PER_BLOCK = 16,              // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                   // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                // keys of a tile: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,  // position, unsigned
     localparam MULT_BITS = 16,                   // multiplier, unsigned
     localparam V_MULT_BITS = 4,                  // multiplier of a key's value - 1, unsigned
     localparam SHIFT_BITS = 6,                   // shift amount, unsigned
     localparam TAU_BITS = 4,                     // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5,                 // octaves that a block may lie below, unsigned
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT,  // denominator of a row, unsigned
     localparam ACC_BITS = SUM_BITS + 8,          // accumulator, signed
     localparam ROW_MAX_BITS = 10,                // running maximum, signed
     localparam READ_COLUMNS = HEAD_DIM * BITS_PER_CYCLE / 8,  // a chunk of a row
@@ -141,6 +142,11 @@ module fcim_core #(
             (1 << $clog2(MAX_KEYS)) != MAX_KEYS) begin : g_check_max_keys
             fcim_illegal_MAX_KEYS_use_a_power_of_two_from_64_to_131072 illegal_max_keys();
         end
+        // a sum holds at least two blocks
+        if (SUM_CUT < 0 || (SUM_CUT > 0 && SUM_CUT >= $clog2(MAX_KEYS) - $clog2(KEYS_PER_BLOCK)))
+        begin : g_check_sum_cut
+            fcim_illegal_SUM_CUT_use_0_to_log2_of_MAX_KEYS_by_two_blocks illegal_sum_cut();
+        end
     endgenerate
 
     // ---- Q
@@ -237,7 +243,8 @@ module fcim_core #(
 
     fcim_online_softmax #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+        .SUM_CUT(SUM_CUT)
     ) u_softmax (
         .clk(clk), .rst_n(rst_n),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
@@ -294,7 +301,8 @@ module fcim_core #(
 
     fcim_op_cim #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+        .SUM_CUT(SUM_CUT)
     ) u_op_cim (
         .clk(clk), .rst_n(rst_n),
         .p_we(p_we), .p_slot(p_slot), .p_key(p_key), .p_pass(p_pass), .p_data(p_data),

@@ -19,6 +19,7 @@ module fcim_engine #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     parameter  BLOCKS_AHEAD = 16,                 // blocks asked for ahead: 8, 16, 32 or 64
     localparam INDEX_BITS = $clog2(MAX_KEYS),     // index of a key in its tile
     localparam KEY_BITS = $clog2(KEYS_PER_BLOCK),  // index of a key in its block
@@ -28,7 +29,7 @@ module fcim_engine #(
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam TAU_BITS = 4,                      // tau in octaves, unsigned
     localparam OCTAVES_BITS = 5,                  // octaves that a block may lie below, unsigned
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT,  // denominator of a row, unsigned
     localparam ACC_BITS = SUM_BITS + 8,           // accumulator, signed
     localparam ROW_MAX_BITS = 10,                 // running maximum, signed
     localparam READ_COLUMNS = HEAD_DIM * BITS_PER_CYCLE / 8,  // a chunk of a row
@@ -151,7 +152,8 @@ module fcim_engine #(
 
     fcim_core #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+        .SUM_CUT(SUM_CUT)
     ) u_core (
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(s_q_valid), .s_q_ready(s_q_ready), .s_q_data(s_q_data), .s_q_pos(s_q_pos),

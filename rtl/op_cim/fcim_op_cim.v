@@ -21,11 +21,12 @@ module fcim_op_cim #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,  // columns of a slice of V or O
     localparam OP_LANE = PROB_BITS + 8 + $clog2(KEYS_PER_BLOCK),  // sum over a slice, unsigned
     localparam BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),  // a row's p of a block, summed
-    localparam ACC_BITS = PROB_BITS + $clog2(MAX_KEYS) + 8,  // accumulator, signed
+    localparam ACC_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT + 8,  // accumulator, signed
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
     localparam COUNT_BITS = $clog2(ROWS + 1),     // number of rows

@@ -24,11 +24,12 @@ module fcim_online_softmax #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam ROW_BITS = $clog2(ROWS),           // index of a row
     localparam COUNT_BITS = $clog2(ROWS + 1),     // number of rows
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,   // position, unsigned
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT,  // denominator of a row, unsigned
     localparam BSUM_BITS = PROB_BITS + $clog2(KEYS_PER_BLOCK),  // a row's p of a block, summed
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
@@ -125,6 +126,7 @@ module fcim_online_softmax #(
 );
 
     localparam BUFFERS = 3;
+    localparam CUT_HEADROOM = 16;    // octaves that the largest running maxima may be raised by
 
     // buffers are used in turn
     function [1:0] following(input [1:0] buffer);
@@ -141,7 +143,8 @@ module fcim_online_softmax #(
 
     fcim_score_scaler #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .POS_BITS(POS_BITS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .POS_BITS(POS_BITS),
+        .HEADROOM(SUM_CUT == 0 ? 0 : CUT_HEADROOM)
     ) u_scaler (
         .clk(clk), .rst_n(rst_n),
         .row_we(row_we), .row_bank(row_bank), .row_index(row_index), .row_pos(row_pos),
@@ -301,7 +304,8 @@ module fcim_online_softmax #(
                          && (!judge_joint || zscaled_q[judge_after]);
 
     fcim_row_max #(
-        .LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS)
+        .LANES(LANES), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS),
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .CUT_BITS(SUM_CUT == 0 ? 0 : SUM_BITS)
     ) u_row_max (
         .clk(clk), .rst_n(rst_n),
         .z_valid(z_valid), .z_buf(fill_buf_q), .z_first_key(z_key == 0), .z_pass(z_pass),
@@ -310,6 +314,7 @@ module fcim_online_softmax #(
         .s_blk_after(judge_after),
         .s_blk_first(zfirst_q[judge_buf_q]), .s_blk_joint(judge_joint),
         .s_blk_tau(ztau_q[judge_buf_q]), .s_blk_octaves(zoctaves_q[judge_buf_q]),
+        .s_blk_skip(zskip_q[judge_buf_q]),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
         .rd_buf(rd_buf), .rd_pass(rd_pass), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
         .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)
@@ -371,7 +376,7 @@ module fcim_online_softmax #(
     // ---- exponential phase: probabilities, running sums, finished blocks
     fcim_block_exponential #(
         .ROWS(ROWS), .BITS_PER_CYCLE(BITS_PER_CYCLE), .KEYS_PER_BLOCK(KEYS_PER_BLOCK),
-        .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS), .SUM_CUT(SUM_CUT)
     ) u_exponential (
         .clk(clk), .rst_n(rst_n),
         .start(exp_start), .ready(exp_ready), .start_buf(exp_buf_q), .start_slot(next_slot_q),

@@ -3,20 +3,23 @@
 // decides the block's maxima and rescale amounts, pass by pass, and whether every score of the
 // block lies too far below its row's running maximum to count. Holds the scores' maxima, as whole
 // octaves, the running maxima and the amounts of three blocks: one is scaled, one judged, one
-// exponentiated.
+// exponentiated. Where row sums are cut it also keeps what each of them cannot exceed, and raises a
+// running maximum by an octave where the block might make the sum too large.
 //
 // Latency:    A block is judged in the cycle after its last pass.
 // Throughput: A block per CYCLES_PER_KEY cycles.
 // Cuts:       s_blk_ready, judged and the read port depend on registers only. A pass is read in one
 //             stage, judged in the next, and its events are summed in a third.
 // Numbers:    z signed with Z_FRAC fraction bits; running maximum a signed integer; the amount of a
-//             rescale is clamped to SHIFT_BITS.
+//             rescale is clamped to SHIFT_BITS. A sum's bound is rounded up wherever it is shifted.
 `default_nettype none
 
 module fcim_row_max #(
     parameter  LANES = 8,                         // rows handled per cycle: 1 or more
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
+    parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64; counts only with CUT_BITS
+    parameter  CUT_BITS = 0,                      // denominator of a row if it may overflow, or 0
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows
     localparam PASS_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1,  // index of a pass
     localparam LANE_COUNT_BITS = $clog2(LANES + 1),  // number of lanes
@@ -48,6 +51,7 @@ module fcim_row_max #(
     input  wire                          s_blk_joint,    // its maxima are those of two blocks
     input  wire [TAU_BITS-1:0]           s_blk_tau,
     input  wire [OCTAVES_BITS-1:0]       s_blk_octaves,  // 0: down to where p rounds to 0
+    input  wire                          s_blk_skip,     // it is left out if no score counts
 
     // one pulse per block
     output wire                          judged,
@@ -171,10 +175,14 @@ module fcim_row_max #(
     // lies in an octave from -span on
     wire [LANES*ROW_MAX_BITS-1:0] row_max_old;     // the rows' state as the last judged block has
     wire [LANES-1:0]              seen_old;        // left it, word pass
+    reg  [LANES*ROW_MAX_BITS-1:0] top_max_all;     // before any is raised
     reg  [LANES*ROW_MAX_BITS-1:0] row_max_all;
     reg  [LANES*SHIFT_BITS-1:0]   shift_all;
-    reg  [LANES*RISE_BITS-1:0]    rise_all;        // amounts before they are clamped
-    reg  [LANES-1:0]              seen_all, move_all, count_all;
+    reg  [LANES*RISE_BITS-1:0]    top_rise_all, rise_all;    // amounts before they are clamped
+    reg  [LANES-1:0]              seen_all, top_move_all, top_count_all;
+    wire [LANES-1:0]              raise_all;       // their sums might be too large
+    wire [LANES-1:0]              move_all  = top_move_all | raise_all;
+    wire [LANES-1:0]              count_all = top_count_all | raise_all;
     fcim_register_file #(
         .WORDS(CYCLES_PER_KEY), .WIDTH(LANES*(ROW_MAX_BITS+1))
     ) u_state (
@@ -226,14 +234,29 @@ module fcim_row_max #(
                       - $signed({{2{old_max[ROW_MAX_BITS-1]}}, old_max}) + span;
             above_new = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
                       - $signed({{2{candidate[ROW_MAX_BITS-1]}}, candidate}) + span;
-            row_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = take ? candidate : old_max;
-            shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
-                !move                            ? {SHIFT_BITS{1'b0}} :
-                (|rise[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : rise[SHIFT_BITS-1:0];
-            rise_all[a*RISE_BITS +: RISE_BITS] = rise;
-            seen_all[a]  = seen || visible;
-            move_all[a]  = move;
-            count_all[a] = own_visible && !(take ? above_new[RISE_BITS] : above_old[RISE_BITS]);
+            top_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = take ? candidate : old_max;
+            top_rise_all[a*RISE_BITS +: RISE_BITS] = rise;
+            seen_all[a]      = seen || visible;
+            top_move_all[a]  = move;
+            top_count_all[a] = own_visible && !(take ? above_new[RISE_BITS] : above_old[RISE_BITS]);
+        end
+    end
+
+    // one octave more for rows that are raised
+    always @* begin : total_rise
+        reg [RISE_BITS-1:0] whole;
+        integer             t;
+        for (t = 0; t < LANES; t = t + 1) begin
+            whole = (top_rise_all[t*RISE_BITS +: RISE_BITS]
+                     & {RISE_BITS{top_move_all[t] || CUT_BITS == 0}})
+                  + {{(RISE_BITS-1){1'b0}}, raise_all[t]};
+            row_max_all[t*ROW_MAX_BITS +: ROW_MAX_BITS] =
+                top_max_all[t*ROW_MAX_BITS +: ROW_MAX_BITS]
+                + {{(ROW_MAX_BITS-1){1'b0}}, raise_all[t]};
+            rise_all[t*RISE_BITS +: RISE_BITS] = whole;
+            shift_all[t*SHIFT_BITS +: SHIFT_BITS] =
+                !move_all[t]                      ? {SHIFT_BITS{1'b0}} :
+                (|whole[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : whole[SHIFT_BITS-1:0];
         end
     end
 
@@ -244,6 +267,78 @@ module fcim_row_max #(
             any_q <= any_now;
         end
     end
+
+    // ---- what a row's sum cannot exceed: once the last judged block has run, and without that
+    // block, word pass. A block adds at most KEYS_PER_BLOCK times the end of its highest octave
+    generate
+        if (CUT_BITS == 0) begin : g_whole
+            assign raise_all = {LANES{1'b0}};
+        end else begin : g_cut
+            localparam EXPONENT_BITS = ROW_MAX_BITS + 2;
+            localparam KEPT_BITS = CUT_BITS + 1;    // a bound less 1, signed: so shifts round it up
+            localparam [KEPT_BITS-1:0] BLOCK = {{CUT_BITS{1'b0}}, 1'b1} << $clog2(KEYS_PER_BLOCK);
+            reg a_skip_q, left_out_q;       // the block; the one before it was
+            always @(posedge clk) begin
+                if (s_blk_valid) begin
+                    a_skip_q <= s_blk_skip;
+                end
+                if (judged) begin
+                    left_out_q <= judged_zero && a_skip_q;
+                end
+            end
+
+            wire [LANES*KEPT_BITS-1:0] with_old, without_old;
+            reg  [LANES*KEPT_BITS-1:0] with_all, without_all;
+            reg  [LANES-1:0]           over_all;
+            fcim_register_file #(
+                .WORDS(CYCLES_PER_KEY), .WIDTH(2*LANES*KEPT_BITS)
+            ) u_bounds (
+                .clk(clk),
+                .we(a_valid_q), .wr_address(a_pass_q), .wr_data({with_all, without_all}),
+                .rd_address(a_pass_q), .rd_data({with_old, without_old})
+            );
+
+            // a raise halves both terms, so that one is enough
+            always @* begin : bounds
+                reg signed [ROW_MAX_BITS-1:0]  own, top_max;
+                reg                            own_visible, adds, over;
+                reg signed [EXPONENT_BITS-1:0] exponent;
+                reg signed [KEPT_BITS-1:0]     old, kept;
+                reg        [KEPT_BITS-1:0]     added;
+                reg        [KEPT_BITS:0]       sum;
+                reg        [RISE_BITS-1:0]     rise;
+                integer                        b;
+                for (b = 0; b < LANES; b = b + 1) begin
+                    {own, own_visible} = a_own_q[b*TOP_BITS +: TOP_BITS];
+                    top_max  = top_max_all[b*ROW_MAX_BITS +: ROW_MAX_BITS];
+                    rise     = top_rise_all[b*RISE_BITS +: RISE_BITS]
+                             & {RISE_BITS{top_move_all[b]}};
+                    exponent = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
+                             - $signed({{2{top_max[ROW_MAX_BITS-1]}}, top_max})
+                             - $signed({{(EXPONENT_BITS-TAU_BITS){1'b0}}, a_tau_q})
+                             + $signed(PROB_BITS[EXPONENT_BITS-1:0]);
+                    adds     = own_visible && !exponent[EXPONENT_BITS-1];
+                    added    = adds ? BLOCK << exponent : {KEPT_BITS{1'b0}};
+                    old      = a_first_q  ? {KEPT_BITS{1'b1}} :
+                               left_out_q ? without_old[b*KEPT_BITS +: KEPT_BITS]
+                                          : with_old[b*KEPT_BITS +: KEPT_BITS];
+                    kept     = old >>> rise;
+                    sum      = {kept[KEPT_BITS-1], kept} + {1'b0, added};
+                    // 2**CUT_BITS or more, less 1
+                    over     = !sum[KEPT_BITS] && (sum[CUT_BITS] || &sum[CUT_BITS-1:0]);
+                    if (over) begin
+                        kept  = kept >>> 1;
+                        added = (exponent == 0) ? {KEPT_BITS{1'b0}} : added >> 1;
+                        sum   = {kept[KEPT_BITS-1], kept} + {1'b0, added};
+                    end
+                    over_all[b] = over;
+                    without_all[b*KEPT_BITS +: KEPT_BITS] = kept;
+                    with_all[b*KEPT_BITS +: KEPT_BITS]    = sum[KEPT_BITS-1:0];
+                end
+            end
+            assign raise_all = over_all;
+        end
+    endgenerate
 
     assign judged      = a_valid_q && a_end_q;
     assign judged_buf  = a_buf_q;

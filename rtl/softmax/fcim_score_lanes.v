@@ -7,7 +7,8 @@
 // Cuts:       Three registers: beside the multipliers' product, after the score's, after rounding.
 // Numbers:    u unsigned, in offset binary; score = u - 128 * (ksum + q_sum), signed; z =
 //             sat(round(score * k_mult * q_mult / 2**shift)), signed, with 10 fraction bits; the
-//             most negative code stands for a masked element. A row's entry is {position,
+//             most negative code stands for a masked element, and HEADROOM takes octaves off
+//             the positive end. A row's entry is {position,
 //             multiplier, sum of its elements}, lane 0 in the low bits.
 `default_nettype none
 
@@ -15,9 +16,11 @@ module fcim_score_lanes #(
     parameter  LANES = 8,                         // rows handled per cycle: 1 or more
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  POS_BITS = 18,                     // position, unsigned: 7 to 18
+    parameter  HEADROOM = 0,                      // octaves of z that no score reaches
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
     localparam ELEM_SUM_BITS = 8 + $clog2(HEAD_DIM),  // sum of HEAD_DIM bytes
     localparam Z_BITS = 20,                       // scaled score, signed
+    localparam Z_FRAC = 10,                       // fraction bits of a scaled score
     localparam MULT_BITS = 16,                    // multiplier, unsigned
     localparam SHIFT_BITS = 6,                    // shift amount, unsigned
     localparam ENTRY_BITS = POS_BITS + MULT_BITS + ELEM_SUM_BITS  // row table entry
@@ -44,6 +47,8 @@ module fcim_score_lanes #(
     localparam PROD_BITS = IP_LANE + SCALE_BITS - 1;
     localparam OFFSET_BITS = IP_LANE - 7;           // in units of 128, modulo 2**IP_LANE
     localparam [Z_BITS-1:0] Z_LIMIT = {1'b0, {(Z_BITS-1){1'b1}}};
+    localparam [Z_BITS-1:0] Z_TOP   = Z_LIMIT
+        - {HEADROOM[Z_BITS-Z_FRAC-1:0], {Z_FRAC{1'b0}}};
     localparam [Z_BITS-1:0] MASKED  = {1'b1, {(Z_BITS-1){1'b0}}};
 
     reg [LANES*IP_LANE-1:0]    score_q;
@@ -114,10 +119,11 @@ module fcim_score_lanes #(
             above      = twice[PROD_BITS:Z_BITS];
             rounded    = twice[Z_BITS:1] + {{(Z_BITS-1){1'b0}}, twice[0]};
             negative   = twice[PROD_BITS];
-            clamped[c] = (|above && !(&above)) || rounded == MASKED;
+            clamped[c] = (|above && !(&above)) || rounded == MASKED
+                      || (HEADROOM != 0 && !negative && rounded > Z_TOP);
             z_out[c*Z_BITS +: Z_BITS] = !visible_q2[c] ? MASKED :
                                         !clamped[c]    ? rounded :
-                                        negative       ? -Z_LIMIT : Z_LIMIT;
+                                        negative       ? -Z_LIMIT : Z_TOP;
         end
         z_q         <= z_out;
         saturated_q <= clamped & visible_q2;

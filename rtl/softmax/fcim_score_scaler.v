@@ -16,6 +16,7 @@ module fcim_score_scaler #(
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64
     parameter  POS_BITS = 18,                     // position, unsigned: 7 to 18
+    parameter  HEADROOM = 0,                      // octaves of z that no score reaches
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam ROW_BITS = $clog2(ROWS),           // index of a row
     localparam IP_LANE = 16 + $clog2(HEAD_DIM),   // inner product, unsigned
@@ -210,7 +211,9 @@ module fcim_score_scaler #(
 
     // ---- lanes
     wire [LANES-1:0] saturated;
-    fcim_score_lanes #(.LANES(LANES), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS)) u_lanes (
+    fcim_score_lanes #(
+        .LANES(LANES), .HEAD_DIM(HEAD_DIM), .POS_BITS(POS_BITS), .HEADROOM(HEADROOM)
+    ) u_lanes (
         .clk(clk),
         .u(col_q[LANES*IP_LANE-1:0]), .ksum(ksum_q), .k_pos(pos_q), .k_mult(mult_q),
         .used(col_used_q[LANES-1:0]), .entries(entries_q), .shift(shift_q[bank_q]),

@@ -18,6 +18,7 @@ module fcim_call_unit #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a head: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
     parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
@@ -464,7 +465,7 @@ module fcim_call_unit #(
     fcim_cluster #(
         .ENGINES(ENGINES), .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
         .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
-        .BUFFER_KEYS(BUFFER_KEYS)
+        .SUM_CUT(SUM_CUT), .BUFFER_KEYS(BUFFER_KEYS)
     ) u_cluster (
         .clk(clk), .rst_n(rst_n),
         .k_we(k_we), .k_address(k_address), .k_data(k_data), .k_mult(k_mult), .k_v_mult(k_v_mult),

@@ -25,6 +25,7 @@ module fcim_cluster #(
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
     localparam ENGINE_BITS = (ENGINES > 1) ? $clog2(ENGINES) : 1,  // index of an engine
     localparam O_SLOT_BITS = $clog2(ENGINES + 1), // index of an engine or of the merge unit
@@ -128,7 +129,7 @@ module fcim_cluster #(
     localparam DECISIONS = 16;          // blocks of an engine between keys and values
     localparam PARTS = SLOTS;           // the merge unit has two at least
     localparam PAGES = BUFFER_KEYS / KEYS_PER_BLOCK;
-    localparam SUM_BITS = PROB_BITS + INDEX_BITS;
+    localparam SUM_BITS = PROB_BITS + INDEX_BITS - SUM_CUT;
     localparam ROW_MAX_BITS = 10;
     localparam CHUNK_BITS = HEAD_DIM * BITS_PER_CYCLE / 8 * (SUM_BITS + 8);
 
@@ -252,7 +253,8 @@ module fcim_cluster #(
 
             fcim_engine #(
                 .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-                .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+                .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+                .SUM_CUT(SUM_CUT)
             ) u_engine (
                 .clk(clk), .rst_n(rst_n),
                 .s_tile_valid(to_engine[n]), .s_tile_ready(tile_ready),
@@ -328,7 +330,7 @@ module fcim_cluster #(
     end
     fcim_merge #(
         .PARTS(PARTS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE), .PROB_BITS(PROB_BITS),
-        .MAX_KEYS(MAX_KEYS)
+        .MAX_KEYS(MAX_KEYS), .SUM_CUT(SUM_CUT)
     ) u_merge (
         .clk(clk), .rst_n(rst_n),
         .s_merge_valid(s_merge_valid), .s_merge_ready(s_merge_ready), .s_merge_parts(merge_parts),

@@ -10,7 +10,8 @@
 // Numbers:    m = max of the parts' maxima; the sum over the parts of round_shift(x, min(m - part's
 //             maximum, 63)), of denominators and accumulators alike. A part whose row has seen no
 //             key has the lowest maximum and zeros. The parts together have at most MAX_KEYS keys,
-//             so sums are no wider than an engine's. With P parts |acc| <= 128 * sum + 129 * P
+//             so sums are no wider than an engine's, unless these are cut. With P parts
+//             |acc| <= 128 * sum + 129 * P
 //             (as in fcim_divider, from each part), so quotients saturate as they should where sum
 //             is more than P or 0.
 `default_nettype none
@@ -21,8 +22,9 @@ module fcim_merge #(
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  PROB_BITS = 18,                    // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                 // keys of a tile: a power of two, 64 to 131072
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS),  // denominator of a row, unsigned
-    localparam ACC_BITS = SUM_BITS + 8,           // accumulator, signed
+    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT,  // denominator of a part's row
+    localparam ACC_BITS = SUM_BITS + 8,           // accumulator of a part, signed
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // chunks of a row
     localparam READ_COLUMNS = HEAD_DIM / CYCLES_PER_KEY,  // columns of a chunk
     localparam MAX_BITS = 10,                     // running maximum, signed
@@ -55,7 +57,11 @@ module fcim_merge #(
     output wire                                   error_parts
 );
 
-    localparam ROUND_BITS = ACC_BITS;
+    // of all parts together: no wider than MAX_KEYS keys need, nor than that of so many
+    localparam MORE_BITS = (SUM_CUT < $clog2(PARTS)) ? SUM_CUT : $clog2(PARTS);
+    localparam ALL_SUM_BITS = SUM_BITS + MORE_BITS;
+    localparam ALL_BITS = ACC_BITS + MORE_BITS;
+    localparam ROUND_BITS = ALL_BITS;
     `include "fcim_round_shift.vh"
 
     localparam CHUNK_BITS = (CYCLES_PER_KEY > 1) ? $clog2(CYCLES_PER_KEY) : 1;
@@ -202,7 +208,7 @@ module fcim_merge #(
 
     // ---- stage b: shift and add
     reg                      b_valid_q, b_row_end_q, b_tile_end_q;
-    reg [LANES*ACC_BITS-1:0] b_total_q;
+    reg [LANES*ALL_BITS-1:0] b_total_q;
     wire                     added = a_valid_q && !stall_q;
     wire                     b_ready;
     always @(posedge clk) begin
@@ -215,15 +221,18 @@ module fcim_merge #(
         end
     end
     always @(posedge clk) begin : add
-        reg [LANES*ACC_BITS-1:0] word;
-        reg [ACC_BITS-1:0]       total;
-        integer                  l;
+        reg        [LANES*ACC_BITS-1:0] word;
+        reg signed [ACC_BITS-1:0]       lane;
+        reg signed [ALL_BITS-1:0]       wide;
+        reg        [ALL_BITS-1:0]       total;
+        integer                         l;
         if (added) begin
             word = {{(ACC_BITS-SUM_BITS){1'b0}}, a_sum_q, a_acc_q};
             for (l = 0; l < LANES; l = l + 1) begin
-                total = b_total_q[l*ACC_BITS +: ACC_BITS] & {ACC_BITS{!a_first_q}};
-                b_total_q[l*ACC_BITS +: ACC_BITS] <=
-                    total + fcim_round_shift(word[l*ACC_BITS +: ACC_BITS], a_shift_q);
+                lane  = word[l*ACC_BITS +: ACC_BITS];
+                wide  = {{(MORE_BITS+1){lane[ACC_BITS-1]}}, lane[ACC_BITS-2:0]};
+                total = b_total_q[l*ALL_BITS +: ALL_BITS] & {ALL_BITS{!a_first_q}};
+                b_total_q[l*ALL_BITS +: ALL_BITS] <= total + fcim_round_shift(wide, a_shift_q);
             end
             b_row_end_q  <= a_row_end_q;
             b_tile_end_q <= a_tile_end_q;
@@ -232,12 +241,13 @@ module fcim_merge #(
 
     // ---- quotients
     fcim_row_divider #(
-        .HEAD_DIM(HEAD_DIM), .COLUMNS(READ_COLUMNS), .ACC_BITS(ACC_BITS), .SUM_BITS(SUM_BITS)
+        .HEAD_DIM(HEAD_DIM), .COLUMNS(READ_COLUMNS), .ACC_BITS(ALL_BITS),
+        .SUM_BITS(ALL_SUM_BITS)
     ) u_row_divider (
         .clk(clk), .rst_n(rst_n),
         .s_chunk_valid(b_valid_q), .s_chunk_ready(b_ready),
-        .s_chunk_acc(b_total_q[READ_COLUMNS*ACC_BITS-1:0]),
-        .s_chunk_sum(b_total_q[READ_COLUMNS*ACC_BITS +: SUM_BITS]),
+        .s_chunk_acc(b_total_q[READ_COLUMNS*ALL_BITS-1:0]),
+        .s_chunk_sum(b_total_q[READ_COLUMNS*ALL_BITS +: ALL_SUM_BITS]),
         .s_chunk_row_end(b_row_end_q), .s_chunk_tile_end(b_tile_end_q),
         .m_o_valid(m_o_valid), .m_o_ready(m_o_ready),
         .m_o_data(m_o_data), .m_o_empty(m_o_empty), .m_o_last(m_o_last), .busy()

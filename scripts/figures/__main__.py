@@ -17,6 +17,7 @@ import torch
 from models.errors import FcimError, run_cli
 from scripts.figures import (
     attention,
+    cut,
     energy,
     engine,
     gates,
@@ -103,6 +104,7 @@ def all_figures() -> dict[str, Figure]:
         "calibrate-smollm2": Figure(schedules.calibrated, ("calibrate-smollm2",), reports.REAL_CALIBRATION),
         "ablation-smollm2": Figure(partial(schedules.real, names=real), real, reports.REAL_ABLATION),
         "split": Figure(split.split, (split.REGION,)),
+        "cut": Figure(cut.cut, (cut.REGION, cut.CELLS_REGION)),
         "proofs": Figure(proofs.proofs, ("proofs", "proofs-properties")),
         "power": Figure(power.power, ("power-operations", "power-fits", "power-rows", "power-size"), reports.POWER),
         "gates": Figure(gates.gates, ("gates", "gates-core"), reports.GATES),

@@ -80,7 +80,7 @@ def configurations() -> list[Piece]:
     default = EngineConfig()
     legal = {"rows": "8 to 128, multiple of 8", "head_dim": "16, 32, 64, 128", "bits_per_cycle": "1, 2, 4, 8",
              "keys_per_block": "8, 16, 32, 64; at most `HEAD_DIM`", "prob_bits": "8 to 18",
-             "max_keys": "power of two, 64 to 131072"}
+             "max_keys": "power of two, 64 to 131072", "sum_cut": "0 to `log2(MAX_KEYS / KEYS_PER_BLOCK) - 1`"}
     return [Piece(README, table(columns, rows, len(columns)), "configurations"),
             *(Piece(ENGINE, f"| `{key.upper()}` | `{key}` | {text} | {exact(getattr(default, key), '')} |")
               for key, text in legal.items())]

@@ -68,6 +68,7 @@ def sizes(cfg: EngineConfig) -> dict[str, int]:
     """The names of the RTL that the sizes are made of."""
     key_bits = cfg.keys_per_block.bit_length() - 1
     return {**cfg.verilog_parameters(), "CYCLES_PER_KEY": cfg.cycles_per_key, "LANES": cfg.lanes, "COLUMNS": cfg.columns,
+            "SUM_CUT": cfg.sum_cut,
             "READ_SLICES": cfg.keys_per_block // cfg.cycles_per_key, "ACC_BITS": cfg.acc_bits, "SUM_BITS": cfg.sum_bits,
             "POS_BITS": cfg.pos_bits, "INDEX_BITS": cfg.index_bits, "KEY_BITS": key_bits,
             "ELEM_SUM_BITS": 8 + cfg.head_dim.bit_length() - 1, "V_SLOTS": 3 if cfg.bits_per_cycle == 8 else 2,

@@ -51,7 +51,7 @@ WIDTHS = (
     Width("2 to the fraction", "fcim_exp2", "MANT_BITS", "17"),
     Width("its right shift", "fcim_exp2", "AMOUNT_BITS", "5"),
     Width("probabilities of a cycle", "fcim_exp2", "p", "LANES * PROB_BITS"),
-    Width("denominator of a row", "fcim_block_exponential", "SUM_BITS", "PROB_BITS + log2(MAX_KEYS)"),
+    Width("denominator of a row", "fcim_block_exponential", "SUM_BITS", "PROB_BITS + log2(MAX_KEYS) - SUM_CUT"),
     Width("probability times its value's multiplier", "fcim_block_exponential", "PRODUCT_BITS", "PROB_BITS + V_MULT_BITS"),
     Width("weighed probabilities of a row, summed over a block", "fcim_block_exponential", "BSUM_BITS",
           "PROB_BITS + log2(KEYS_PER_BLOCK)"),

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.hardware.golden import run_tile
 from models.hardware.schedules import TileOptions
+from models.hardware.tiling import build_tiles
 from models.system.call import Call
 from models.system.config import SystemConfig
 from scripts.flow.simulator import RunOptions
@@ -57,4 +59,16 @@ def test_calls(seed: int, generator: np.random.Generator) -> None:
 def test_other_numbers_of_engines(engines: int, seed: int, generator: np.random.Generator) -> None:
     system = replace(SMALL, engines=engines, data_bits=256, buffer_keys=64, max_burst=4, outstanding=2)
     calls = [call_of(system, generator, 2, 4, 9), call_of(system, generator, 3, 4, 2, 90, split=engines)]
+    check(run_calls(system, calls, Pace(10), 2, run=RunOptions(seed=seed)), 1)
+
+
+def test_sums_that_are_cut(seed: int, generator: np.random.Generator) -> None:
+    """Scores that are nearly alike, so that sums grow fast: keys of one engine, and keys shared out over two."""
+    system = replace(SMALL, engine=replace(SMALL.engine, prob_bits=8, sum_cut=3))
+    groups = [random_group(system.engine, generator, 4, 2, 120) for _ in range(2)]
+    groups = [replace(group, shift=group.shift + 3) for group in groups]
+    whole = replace(system.engine, sum_cut=0)
+    assert all(run_tile(system.engine, tile).stats.rescale_amount > run_tile(whole, tile).stats.rescale_amount
+               for group in groups for tile in build_tiles(system.engine, group)), "no row was raised"
+    calls = [Call(groups, FUSED, False, 1), Call(groups, FUSED, False, 2)]
     check(run_calls(system, calls, Pace(10), 2, run=RunOptions(seed=seed)), 1)

@@ -8,7 +8,7 @@ from models.hardware.config import TAU_MAX
 from tb.common import spec
 
 OCTAVE = 1 << spec.Z_FRAC       # scaled scores one power of two apart
-PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "BANKS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS",
+PARAMETERS = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "BANKS", "KEYS_PER_BLOCK", "PROB_BITS", "MAX_KEYS", "SUM_CUT",
               "LANES", "POS_BITS", "SUM_BITS", "ACC_BITS")      # these count only where what they follow from is missing
 
 
@@ -28,6 +28,7 @@ class Geometry:
     keys_per_block: int
     prob_bits: int
     max_keys: int           # keys of a tile
+    sum_cut: int            # bits that a row's sum lacks for them
     pos_bits: int
     sum_bits: int           # of a row's sum over a tile
     acc_bits: int           # of an accumulator
@@ -47,7 +48,7 @@ class Geometry:
         elif hasattr(self, "pos_bits"):
             self.max_keys = 1 << (self.pos_bits - 1)
         if hasattr(self, "prob_bits") and hasattr(self, "max_keys"):
-            self.sum_bits = self.prob_bits + self.max_keys.bit_length() - 1
+            self.sum_bits = self.prob_bits + self.max_keys.bit_length() - 1 - getattr(self, "sum_cut", 0)
             self.acc_bits = self.sum_bits + 8
 
     # ---- inner products and scores

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Z_FRAC = 10
 Z_MAX = 2**19 - 1
 Z_MIN = -(2**19) + 1
+Z_MAX_CUT = Z_MAX - 16 * 2**Z_FRAC     # where row sums are cut
 MASKED = -(2**19)
 LOWEST_ROW_MAX = -(2**9)     # of a row that has seen no key
 MAX_SHIFT = 63
@@ -27,10 +29,10 @@ def score(q: Sequence[int], k: Sequence[int]) -> int:
     return sum(a * b for a, b in zip(q, k, strict=True))
 
 
-def scale(s: int, q_mult: int, k_mult: int, shift: int) -> tuple[int, bool]:
+def scale(s: int, q_mult: int, k_mult: int, shift: int, z_max: int = Z_MAX) -> tuple[int, bool]:
     """Scaled score of a visible element, and whether it was clamped."""
     wide = round_shift(s * q_mult * k_mult, shift)
-    z = min(max(wide, Z_MIN), Z_MAX)
+    z = min(max(wide, Z_MIN), z_max)
     return z, z != wide
 
 
@@ -58,6 +60,31 @@ def new_row_max(m: int | None, column: Sequence[int], tau: int) -> tuple[int | N
     if c > m + tau:
         return c, min(c - m, MAX_SHIFT), c - m
     return m, 0, 0
+
+
+class Cut(NamedTuple):
+    """Row sums of ``bits`` bits that may be too few for all keys, with blocks of ``keys_per_block`` keys."""
+
+    bits: int
+    keys_per_block: int
+
+
+def raised(cut: Cut, m: int | None, bound: int, shift: int, column: Sequence[int], tau: int,
+           prob_bits: int) -> tuple[bool, int, int]:
+    """``(whether the running maximum is raised, the sum's bound with the block, and without it)``.
+
+    Args:
+        m: the running maximum after :func:`new_row_max`. bound: of the row's sum before the block. shift: of the rescale.
+        column: the block's own scaled scores.
+    """
+    seen = [z for z in column if z != MASKED]
+    octave = max(seen) // 2**Z_FRAC - m + prob_bits - tau if seen else -1     # no probability exceeds 2**octave
+    for more in (0, 1):
+        kept = -(-bound // 2 ** min(shift + more, MAX_SHIFT))
+        added = cut.keys_per_block * 2 ** (octave - more) if octave >= more else 0
+        if kept + added < 2**cut.bits:
+            return bool(more), kept + added, kept
+    raise ValueError("an octave is not enough")
 
 
 def knot(i: int) -> int:
@@ -116,6 +143,7 @@ class Row:
     m: int | None = None
     total: int = 0
     acc: list[int] = field(default_factory=list)
+    bound: int = 0      # of the total, where sums are cut
 
 
 def merge(parts: Sequence[Row]) -> Row:
@@ -154,14 +182,21 @@ def counts(m: int | None, column: Sequence[int], tau: int, prob_bits: int, octav
 
 
 def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int, v_mult: Sequence[int], octaves: int = 0,
-               skip: bool = False) -> Block:
+               skip: bool = False, cut: Cut | None = None) -> Block:
     """Move ``rows`` over one block of scaled scores ``z[row][key]`` whose values have the multipliers ``v_mult[key]``.
 
-    ``skip``: the running maxima alone, if no score of it counts.
+    ``skip``: the running maxima alone, if no score of it counts. ``cut``: of the row sums, if they are.
     """
     out = Block([], [], [], 0, 0, True)
+    bounds = []
     for row, column in zip(rows, z, strict=True):
         row.m, shift, amount = new_row_max(row.m, column, tau)
+        if cut is not None:
+            more, *bound = raised(cut, row.m, row.bound, shift, column, tau, prob_bits)
+            if more:
+                row.m, shift, amount = row.m + 1, min(amount + 1, MAX_SHIFT), amount + 1
+                out.zero = False
+            bounds.append(bound)
         out.zero &= not counts(row.m, column, tau, prob_bits, octaves)
         out.shift.append(shift)
         out.rescaled += amount > 0
@@ -172,6 +207,10 @@ def block_step(rows: list[Row], z: Matrix, tau: int, prob_bits: int, v_mult: Seq
         out.p_sum.append(sum(out.p[-1]))
         if not (skip and out.zero):
             row.total = round_shift(row.total, shift) + sum(p)
+    for row, (with_it, without) in zip(rows, bounds, strict=bool(bounds)):
+        row.bound = without if skip and out.zero else with_it
+        if cut is not None and row.total > row.bound:
+            raise ValueError(f"a row's sum is {row.total}, its bound {row.bound}")
     return out
 
 
@@ -202,7 +241,8 @@ class Tile:
 
 
 def scaled_blocks(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, k_pos: Sequence[int],
-                  k_mult: Sequence[int], shift: int, keys_per_block: int) -> tuple[list[list[list[int]]], int]:
+                  k_mult: Sequence[int], shift: int, keys_per_block: int,
+                  z_max: int = Z_MAX) -> tuple[list[list[list[int]]], int]:
     """Scaled scores ``z[block][row][key]`` of a tile, and how many visible ones were clamped."""
     found, saturations = [], 0
     for start in range(0, len(k), keys_per_block):
@@ -210,7 +250,7 @@ def scaled_blocks(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Mat
         for i, row in enumerate(q):
             column = []
             for j in range(start, min(start + keys_per_block, len(k))):
-                value, clamped = scale(score(row, k[j]), q_mult[i], k_mult[j], shift)
+                value, clamped = scale(score(row, k[j]), q_mult[i], k_mult[j], shift, z_max)
                 seen = visible(True, k_pos[j], q_pos[i])
                 column.append(value if seen else MASKED)
                 saturations += seen and clamped
@@ -221,17 +261,21 @@ def scaled_blocks(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Mat
 
 def spec_tile(q: Matrix, q_pos: Sequence[int], q_mult: Sequence[int], k: Matrix, v: Matrix, k_pos: Sequence[int],
               k_mult: Sequence[int], shift: int, tau: int, keys_per_block: int, prob_bits: int, v_mult: Sequence[int],
-              fused: bool = False, skip: bool = False, octaves: int = 0) -> Tile:
-    """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream."""
+              fused: bool = False, skip: bool = False, octaves: int = 0, sum_bits: int | None = None) -> Tile:
+    """A whole tile: ``q[row][d]``, ``k[key][d]``, ``v[key][d]`` signed, the keys in the order of the stream. ``sum_bits``: of row
+    sums that are cut."""
+    cut = None if sum_bits is None else Cut(sum_bits, keys_per_block)
     tile = Tile([], [], [Row(acc=[0] * len(q[0])) for _ in q])
-    blocks, tile.saturations = scaled_blocks(q, q_pos, q_mult, k, k_pos, k_mult, shift, keys_per_block)
+    blocks, tile.saturations = scaled_blocks(q, q_pos, q_mult, k, k_pos, k_mult, shift, keys_per_block,
+                                             Z_MAX if cut is None else Z_MAX_CUT)
     if fused and len(blocks) > 1:
         for row, first, second in zip(tile.rows, blocks[0], blocks[1], strict=True):
             row.m = new_row_max(None, [*first, *second], tau)[0]  # known before either block is exponentiated
     for number, z in enumerate(blocks):
         keys = range(number * keys_per_block, number * keys_per_block + len(z[0]))
         only_chance = number == len(blocks) - 1 and not any(tile.ran)
-        block = block_step(tile.rows, z, tau, prob_bits, [v_mult[j] for j in keys], octaves, skip and not only_chance)
+        block = block_step(tile.rows, z, tau, prob_bits, [v_mult[j] for j in keys], octaves, skip and not only_chance,
+                           cut)
         tile.ran.append(not skip or not block.zero or only_chance)
         if tile.ran[-1]:
             accumulate(tile.rows, block, [v[j] for j in keys])

@@ -20,7 +20,8 @@ from scripts.flow.sources import include_folders, rtl_files
 from tb.common.mutation import mutated_sources
 
 TOP = "fcim_core"
-BASE = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024}
+BASE = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "KEYS_PER_BLOCK": 8, "PROB_BITS": 16, "MAX_KEYS": 1024,
+        "SUM_CUT": 0}
 # Both ends of the table in docs/engine.md, and for KEYS_PER_BLOCK as far as the head's size lets it.
 ENDS = {"ROWS": (8, 128), "HEAD_DIM": (16, 128), "BITS_PER_CYCLE": (1, 8), "KEYS_PER_BLOCK": (8, 64), "PROB_BITS": (8, 18),
         "MAX_KEYS": (64, 131072)}
@@ -31,6 +32,7 @@ TRIED = {
     "KEYS_PER_BLOCK": [-8, 0, 1, 4, 7, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128],
     "PROB_BITS": [-8, 0, 1, 7, *range(8, 19), 19, 20, 32],
     "MAX_KEYS": [-64, 0, 1, 32, 63, 64, 65, 96, 100, 128, 4096, 5000, 65536, 131071, 131072, 131073, 262144],
+    "SUM_CUT": [-6, -1, *range(9), 10, 17, 26, 32],
 }
 LEGAL = {
     "ROWS": {8, 24, 64, 120, 128},
@@ -39,6 +41,7 @@ LEGAL = {
     "KEYS_PER_BLOCK": {8, 16, 32},  # 64 is above the head's 32
     "PROB_BITS": set(range(8, 19)),
     "MAX_KEYS": {64, 128, 4096, 65536, 131072},
+    "SUM_CUT": set(range(7)),     # what is left holds two blocks
 }
 
 
@@ -85,6 +88,15 @@ def test_a_block_has_at_most_head_dim_keys(head_dim: int, keys: int, legal: bool
     done = elaborate(parameters)
     assert (done.returncode == 0) == legal == accepted(parameters), done.stdout
     assert named(done.stdout) == (set() if legal else {"KEYS_PER_BLOCK"})
+
+
+@pytest.mark.parametrize(("keys_per_block", "max_keys", "most"), [(8, 64, 2), (64, 64, 0), (64, 128, 0), (16, 131072, 12)])
+def test_a_sum_that_is_cut_holds_two_blocks(keys_per_block: int, max_keys: int, most: int) -> None:
+    for cut in (most, most + 1):
+        parameters = {**BASE, "HEAD_DIM": 64, "KEYS_PER_BLOCK": keys_per_block, "MAX_KEYS": max_keys, "SUM_CUT": cut}
+        done = elaborate(parameters)
+        assert (done.returncode == 0) == (cut == most) == accepted(parameters), done.stdout
+        assert named(done.stdout) == (set() if cut == most else {"SUM_CUT"})
 
 
 def test_several_illegal_parameters_are_all_named() -> None:

@@ -15,7 +15,8 @@ module tb_core #(
     parameter BITS_PER_CYCLE = 1,
     parameter KEYS_PER_BLOCK = 16,
     parameter PROB_BITS = 18,
-    parameter MAX_KEYS = 131072
+    parameter MAX_KEYS = 131072,
+    parameter SUM_CUT = 0
 ) (
     input  wire             clk,
     input  wire             rst_n,
@@ -41,7 +42,7 @@ module tb_core #(
     localparam V_BITS   = HEAD_DIM * 8 + 1;
     localparam O_BITS   = HEAD_DIM * 16 + 2;
     localparam D_BITS   = 2;
-    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS);
+    localparam SUM_BITS = PROB_BITS + $clog2(MAX_KEYS) - SUM_CUT;
     localparam ACCS     = HEAD_DIM * BITS_PER_CYCLE / 8 * (SUM_BITS + 8);   // bits of a chunk
     localparam P_BITS   = ACCS + SUM_BITS + 10 + 1;
     localparam STATES   = 1 << 19;
@@ -58,7 +59,8 @@ module tb_core #(
 
     fcim_core #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+        .SUM_CUT(SUM_CUT)
     ) dut (
         .clk(clk), .rst_n(rst_n),
         .s_q_valid(q_valid), .s_q_ready(q_ready), .s_q_data(q[HEAD_DIM*8-1:0]),

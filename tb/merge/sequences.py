@@ -86,13 +86,14 @@ def draw_accumulators(generator: np.random.Generator, size: Geometry, total: int
 
 
 def draw_row(generator: np.random.Generator, size: Geometry, count: int, kind: str, empty: float) -> list[Row]:
-    """One row in ``count`` parts: together at most what MAX_KEYS keys make of it; a share ``empty`` of them has seen no key."""
+    """One row in ``count`` parts: together at most what MAX_KEYS keys make of it, each at most what a sum holds; a share
+    ``empty`` of them has seen no key."""
     budget = size.max_keys * ((1 << size.prob_bits) - 1)
     shares = generator.dirichlet([0.3] * count)
     maxima = draw_maxima(generator, kind, count)
     rows = []
     for share, maximum in zip(shares.tolist(), maxima, strict=True):
-        most = max(int(share * (budget - count * LEAST_SUM)), LEAST_SUM)
+        most = min(max(int(share * (budget - count * LEAST_SUM)), LEAST_SUM), (1 << size.sum_bits) - 1)
         if generator.random() < empty:
             rows.append(Row(None, 0, [0] * size.head_dim))
             continue
@@ -118,7 +119,7 @@ def apart(generator: np.random.Generator, size: Geometry, higher: int, lower: in
     tile: dict[int, list[Row]] = {higher: [], lower: []}
     for distance in distances:
         top = int(generator.integers(LOWEST + distance, HIGHEST + 1))
-        total = size.max_keys // 2 * ((1 << size.prob_bits) - 1)
+        total = min(size.max_keys // 2 * ((1 << size.prob_bits) - 1), (1 << size.sum_bits) - 1)
         for part, maximum in ((higher, top), (lower, top - distance)):
             tile[part].append(Row(maximum, total, draw_accumulators(generator, size, total, top - maximum)))
     return Tile(tile)

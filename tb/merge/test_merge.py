@@ -24,6 +24,29 @@ def test_merge(values: tuple[int, ...], seed: int) -> None:
     assert run_bench(TOP, BENCH, dict(zip(NAMES, values, strict=True)), RunOptions(seed=seed)).passed == TESTS
 
 
+CUT_SETS = [(2, 16, 8, 8, 64, 2), (5, 32, 4, 16, 1024, 1), (16, 16, 8, 18, 131072, 11), (9, 16, 2, 12, 4096, 3)]
+
+
+@pytest.mark.sample(2)
+@pytest.mark.parametrize("values", CUT_SETS, ids=["-".join(map(str, s)) for s in CUT_SETS])
+def test_parts_of_cut_sums(values: tuple[int, ...], seed: int) -> None:
+    """Together the parts need more bits than one has: as many as their number asks for, or all that were cut."""
+    assert run_bench(TOP, BENCH, dict(zip((*NAMES, "SUM_CUT"), values, strict=True)), RunOptions(seed=seed)).passed == TESTS
+
+
+@pytest.mark.faults
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(("old", "new"), [
+    ("(SUM_CUT < $clog2(PARTS)) ? SUM_CUT : $clog2(PARTS);", "0;"),
+    ("(SUM_CUT < $clog2(PARTS)) ? SUM_CUT : $clog2(PARTS);", "$clog2(PARTS) - 1;"),
+    ("{(MORE_BITS+1){lane[ACC_BITS-1]}}", "{(MORE_BITS+1){1'b0}}"),
+], ids=["no-wider-than-a-part", "a-bit-short", "without-sign"])
+def test_faults_of_cut_sums_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
+    parameters = SMALL | {"PARTS": 4, "BITS_PER_CYCLE": 8, "PROB_BITS": 8, "SUM_CUT": 4}
+    check_fault(tmp_path, (FILE, old, new), "beats differ", TOP, BENCH, parameters,
+                RunOptions(sim="icarus", seed=seed, testcase="tiles/pattern=none"))
+
+
 PARTS = ((2, 3, 16), (0, 1, 17))      # legal ones and others
 
 
@@ -40,9 +63,8 @@ FAULTS = {
     "maximum-without-sign": ("(left > right) ?", "($unsigned(left) > $unsigned(right)) ?", NONE, DIFFER),
     "others-have-a-maximum": ("if (parts_q[n]) begin", "if (1'b1) begin", NONE, DIFFER),
     "shift-not-clamped": ("(rise[MAX_BITS:SHIFT_BITS] != 0) ? {SHIFT_BITS{1'b1}} : ", "", "every_distance", DIFFER),
-    "cut-off-instead-of-rounded": ("fcim_round_shift(word[l*ACC_BITS +: ACC_BITS], a_shift_q)",
-                                   "($signed(word[l*ACC_BITS +: ACC_BITS]) >>> a_shift_q)", NONE, DIFFER),
-    "old-sums-stay": (" & {ACC_BITS{!a_first_q}}", "", NONE, f"{DIFFER}|is X in an accepted"),
+    "cut-off-instead-of-rounded": ("fcim_round_shift(wide, a_shift_q)", "(wide >>> a_shift_q)", NONE, DIFFER),
+    "old-sums-stay": (" & {ALL_BITS{!a_first_q}}", "", NONE, f"{DIFFER}|is X in an accepted"),
     "one-part-is-enough": ("(s_part_valid | ~parts_q) == {PARTS{1'b1}}", "(s_part_valid & parts_q) != 0", GAPS,
                            f"{DIFFER}|{TAKEN}"),
     "sum-overwritten": ("busy_q && !stall_q && left_q", "busy_q && left_q", "rows_that_wait", DIFFER),

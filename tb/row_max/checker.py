@@ -8,6 +8,7 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 
 from models.hardware.config import ROW_MAX_BITS, SHIFT_BITS, Z_BITS
+from tb.common import spec
 from tb.common.clock import cycle
 from tb.common.geometry import Geometry
 from tb.common.pack import pack, unpack
@@ -26,7 +27,9 @@ class Checker:
         self.dut, self.g = dut, rng("stimulus")
         size = Geometry(dut)
         self.lanes, self.cpk, self.prob_bits = size.lanes, size.cpk, size.prob_bits
-        self.blocks = draw_blocks(self.g, size.rows, size.prob_bits)
+        bits = int(dut.CUT_BITS.value) if hasattr(dut, "CUT_BITS") else 0      # gates have no parameter that they were not given
+        self.cut = spec.Cut(bits, size.keys_per_block) if bits else None
+        self.blocks = draw_blocks(self.g, size.rows, size.prob_bits, self.cut)
         self.writes: deque[tuple[Block, int, int]] = deque()      # block, key, pass
         self.written = self.opened = self.offered = self.freed = 0
         self.walk: int | None = None                # first cycle of the present judgement
@@ -36,6 +39,8 @@ class Checker:
         self.asked: tuple[int, int] | None = None   # block and pass at the read port
         self.events: dict[int, tuple[int, int]] = {}    # cycle: rows and amount of a pass
         self.met = {"zero": 0, "lossy": 0, "rescaled": 0, "joint": 0, "back to back": 0}
+        if self.cut is not None:
+            self.met |= {"raised": 0, "left out": 0}
 
     def _part(self, values: list[int], pass_: int) -> list[int]:
         return values[pass_ * self.lanes : (pass_ + 1) * self.lanes]
@@ -68,7 +73,7 @@ class Checker:
         block = self.blocks[min(number, len(self.blocks) - 1)]
         dut.s_blk_buf.value, dut.s_blk_after.value = number % BUFFERS, (number + 1) % BUFFERS
         dut.s_blk_first.value, dut.s_blk_joint.value, dut.s_blk_tau.value = int(block.first), int(block.joint), block.tau
-        dut.s_blk_octaves.value = block.octaves
+        dut.s_blk_octaves.value, dut.s_blk_skip.value = block.octaves, int(block.skip)
         if valid and self.walk is None:
             self.walk = now
             self.followed = bool(self.judged) and self.judged[-1][0] == now
@@ -101,6 +106,9 @@ class Checker:
             self.met["zero"] += block.zero
             self.met["lossy"] += block.lossy
             self.met["joint"] += block.joint
+            if "raised" in self.met:
+                self.met["raised"] += sum(block.raised)
+                self.met["left out"] += block.left_out
             self.read.append(block.number)
         self.written += self.last_write
         self._compare()
@@ -108,8 +116,10 @@ class Checker:
     def _sample(self, block: Block) -> None:
         """Coverpoints of a block whose walk has ended."""
         after = self.blocks[block.number + 1] if block.joint else None
-        coverage.sample_block(block, None if block.first else self.blocks[block.number - 1], after, self.prob_bits,
-                     self.cpk, self.followed)
+        before = None if block.first else self.blocks[block.number - 1]
+        coverage.sample_block(block, before, after, self.prob_bits, self.cpk, self.followed)
+        if self.cut is not None:
+            coverage.sample_cut(block, before, self.prob_bits, self.cut)
 
     def _compare(self) -> None:
         """What the read port gives."""

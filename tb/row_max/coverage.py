@@ -36,6 +36,13 @@ COVERPOINTS = (
     point("row_max.octaves", "A row's maximum in the last octave that counts, and in the next, by the tile's octaves",
           axes=(("octaves", OCTAVES), ("maximum", ("at", "1 below")))),
     point("row_max.value", "Running maxima", ("lowest", "negative", "0", "positive", "highest")),
+    point("row_max.raise", "Where row sums are cut: a row that is not raised, by what its bound leaves, and one that is",
+          axes=(("sum", ("nothing in it", "more than half is free", "less than half is free", "raised")),
+                ("tau", ("0", "some")))),
+    point("row_max.added", "Where row sums are cut: the octave of what a block adds to a row's bound",
+          ("no key", "below 0", "0", "between", "the highest")),
+    point("row_max.left_out", "Where row sums are cut: the block before", ("ran", "is left out", "adds nothing and runs")),
+    point("row_max.fit", "Blocks of the largest probabilities that a cut sum holds", numbers(2, 4, 8)),
 )
 GROUP = BenchCoverGroup(COVERPOINTS)
 
@@ -59,6 +66,24 @@ def sample_block(judged: Block, before: Block | None, after: Block | None, prob_
     _zero(judged, octaves, prob_bits - judged.tau)
     known = [m for m in judged.row_max if m is not None]
     GROUP.sample_array("row_max.value", digitise(np.array(known, dtype=np.int64), (-512, -511, 0, 1, 511)))
+
+
+@sampler
+def sample_cut(judged: Block, before: Block | None, prob_bits: int, cut: spec.Cut) -> None:
+    """A judged block where row sums are cut, and the one before it in the tile."""
+    fit = 1 << (cut.bits - prob_bits - (cut.keys_per_block - 1).bit_length())
+    GROUP.sample("row_max.fit", str(fit))
+    if before is not None:
+        GROUP.sample("row_max.left_out", "is left out" if before.left_out else "adds nothing and runs" if before.zero else "ran")
+    for row, column in enumerate(judged.z):
+        top, m, raised = _top(column), judged.row_max[row], judged.raised[row]
+        bound = judged.bound[row]
+        state = "raised" if raised else "nothing in it" if not bound else \
+            "less than half is free" if bound >> (cut.bits - 1) else "more than half is free"
+        GROUP.sample("row_max.raise", f"{state}, {'some' if judged.tau else '0'}")
+        octave = 0 if top is None or m is None else (top >> spec.Z_FRAC) - m + raised + prob_bits - judged.tau
+        GROUP.sample("row_max.added", "no key" if top is None else "below 0" if octave < 0 else "0" if octave == 0 else
+                     "the highest" if octave == prob_bits else "between")
 
 
 def _top(column: list[int]) -> int | None:

@@ -13,6 +13,7 @@ from tb.common import spec
 from tb.common.geometry import OCTAVE
 
 BLOCKS = 160
+HEAVY_BLOCKS = 400      # where row sums are cut
 RISES = ((1023,), (511, 512), (62, 63, 64, 65, 127, 128))     # octaves; 1,023 lie between the maxima' ends
 
 
@@ -26,11 +27,19 @@ class Block:
     tau: int
     octaves: int
     z: list[list[int]]
+    skip: bool = False
     row_max: list[int | None] = field(default_factory=list)   # None: the row has seen no key
     shift: list[int] = field(default_factory=list)
     amount: list[int] = field(default_factory=list)
     zero: bool = False
     lossy: bool = False         # zero, though a probability is not 0
+    raised: list[bool] = field(default_factory=list)            # its sum asked for it
+    bound: list[int] = field(default_factory=list)              # of the sums, once the block is through
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the block adds nothing."""
+        return self.zero and self.skip
 
 
 def draw_octaves(g: np.random.Generator, tau: int, prob_bits: int) -> int:
@@ -58,17 +67,29 @@ def draw_scores(g: np.random.Generator, rows: int, row_max: list[int | None], ta
     return z
 
 
-def judge(block: Block, tile: list[Block], row_max: list[int | None], prob_bits: int) -> list[int | None]:
-    """Fill in what must come of the block; gives the running maxima after it."""
+def judge(block: Block, tile: list[Block], row_max: list[int | None], prob_bits: int,
+          cut: spec.Cut | None = None) -> list[int | None]:
+    """Fill in what must come of the block, whose row sums may be cut; gives the running maxima after it."""
     zero = True
+    before = [0] * len(block.z) if block.first else tile[tile.index(block) - 1].bound
+    bounds = []
     for row, own in enumerate(block.z):
         column = own + tile[1].z[row] if block.joint else own
         m, shift, amount = spec.new_row_max(row_max[row], column, block.tau)
+        more = False
+        if cut is not None:
+            more, *bound = spec.raised(cut, m, before[row], shift, own, block.tau, prob_bits)
+            bounds.append(bound)
+            if more:
+                m, shift, amount = m + 1, min(amount + 1, spec.MAX_SHIFT), amount + 1
+        block.raised.append(more)
+        zero &= not more
         block.row_max.append(m)
         block.shift.append(shift)
         block.amount.append(amount)
         zero &= not spec.counts(m, own, block.tau, prob_bits, block.octaves)
     block.zero = zero
+    block.bound = [without if block.left_out else with_it for with_it, without in bounds]
     block.lossy = zero and any(spec.probability(v, m, block.tau, prob_bits) for m, own in zip(block.row_max, block.z)
                                for v in own if v != spec.MASKED)
     return list(block.row_max)
@@ -94,9 +115,48 @@ def rising_tile(number: int, rows: int, rises: Sequence[int], prob_bits: int) ->
     return tile
 
 
-def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int) -> list[Block]:
+def draw_heavy(g: np.random.Generator, rows: int, row_max: list[int | None], tau: int, edge: int) -> list[list[int]]:
+    """A key per row that adds much: at the running maximum, as far above as a threshold leaves, a little below; now and then
+    far above, or where a block may be left out."""
+    steps = [tau, tau, tau, max(tau - 1, 0), 0, -1, -2]
+    rare = [tau + 1, tau + 3, 64, edge, edge - 1]
+    far = g.integers(0, 6) == 0         # for all rows
+    z = []
+    for row in range(rows):
+        m = int(g.integers(-300, 300)) if row_max[row] is None else row_max[row]
+        step = edge - 1 if far else int(g.choice(rare)) if g.integers(0, 24) == 0 else int(g.choice(steps))
+        value = (m + step) * OCTAVE + int(g.choice([0, OCTAVE - 1]))
+        z.append([spec.MASKED if g.integers(0, 24) == 0 else min(max(value, spec.Z_MIN), spec.Z_MAX_CUT)])
+    return z
+
+
+def heavy_tile(g: np.random.Generator, number: int, rows: int, prob_bits: int, cut: spec.Cut) -> list[Block]:
+    """Blocks whose sums grow as fast as they can, a good twice as many as fit without a raise; ``number`` of the first."""
+    tau = int(g.choice([0, min(TAU_MAX, prob_bits - 2), int(g.integers(0, min(TAU_MAX, prob_bits - 2) + 1))]))
+    fit = 1 << (cut.bits - prob_bits - (cut.keys_per_block - 1).bit_length())    # blocks of the largest probabilities
+    octaves = draw_octaves(g, tau, prob_bits)
+    edge = -min(octaves or prob_bits, prob_bits - tau)
+    fused, skip = bool(g.integers(0, 2)), bool(g.integers(0, 3))
+    tile: list[Block] = []
+    row_max: list[int | None] = [None] * rows
+    for index in range(2 * fit + 4):
+        tile.append(Block(number + index, index == 0, fused and index == 0, tau, octaves,
+                          draw_heavy(g, rows, row_max, tau, edge), skip))
+        if not tile[-1].joint:
+            for done in (tile if fused and index == 1 else tile[-1:]):
+                row_max = judge(done, tile, row_max, prob_bits, cut)
+    return tile
+
+
+def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int, cut: spec.Cut | None = None) -> list[Block]:
     """Tiles that fall, without octaves and below theirs, tiles in which all rows rise as far as there are maxima, or to either
-    side of the largest shift, then tiles of one block to six, with what the scalar rules give."""
+    side of the largest shift, then tiles of one block to six, with what the scalar rules give. Where row sums are cut: tiles that
+    make them as large as they may be."""
+    if cut is not None:
+        heavy: list[Block] = []
+        while len(heavy) < HEAVY_BLOCKS:
+            heavy += heavy_tile(g, len(heavy), rows, prob_bits, cut)
+        return heavy
     blocks = [block for octaves in range(3) for block in falling_tile(6 * octaves, rows, octaves, prob_bits)]
     for rises in RISES:
         blocks += rising_tile(len(blocks), rows, rises, prob_bits)

@@ -18,6 +18,40 @@ def test_row_max(lanes: int, bits: int, prob_bits: int, seed: int) -> None:
     run_bench(TOP, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits}, RunOptions(seed=seed))
 
 
+CUTS = [(8, 1, 16, 16, 21), (1, 1, 8, 8, 12), (4, 2, 12, 16, 19), (3, 4, 10, 32, 17), (16, 8, 18, 64, 25), (1, 8, 9, 8, 15)]
+
+
+@pytest.mark.sample(2)
+@pytest.mark.parametrize(("lanes", "bits", "prob_bits", "keys", "cut"), CUTS)
+def test_cut_sums(lanes: int, bits: int, prob_bits: int, keys: int, cut: int, seed: int) -> None:
+    """Sums that hold 2 blocks of the largest probabilities, the least there may be, 4 or 8."""
+    run_bench(TOP, BENCH, {"LANES": lanes, "BITS_PER_CYCLE": bits, "PROB_BITS": prob_bits, "KEYS_PER_BLOCK": keys,
+                           "CUT_BITS": cut}, RunOptions(seed=seed))
+
+
+@pytest.mark.faults
+@pytest.mark.sample(4)
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("left_out_q <= judged_zero && a_skip_q;", "left_out_q <= 1'b0;", "running maxima|shifts|rescaled rows"),
+    ("left_out_q <= judged_zero && a_skip_q;", "left_out_q <= judged_zero;", "running maxima|shifts|rescaled rows"),
+    ("a_first_q  ? {KEPT_BITS{1'b1}}", "1'b0 ? {KEPT_BITS{1'b1}}", "running maxima|shifts|rescaled rows|is X"),
+    ("kept  = kept >>> 1;", "kept  = kept;", "running maxima|shifts|rescaled rows"),
+    ("(exponent == 0) ?", "1'b0 ?", "running maxima|shifts|rescaled rows"),
+    ("(sum[CUT_BITS] || &sum[CUT_BITS-1:0])", "sum[CUT_BITS-1]", "running maxima|shifts|rescaled rows"),
+    ("(sum[CUT_BITS] || &sum[CUT_BITS-1:0])", "sum[CUT_BITS]", "running maxima|shifts|rescaled rows"),
+    ("top_count_all | raise_all", "top_count_all", "judged_zero"),
+    ("top_move_all | raise_all", "top_move_all", "shifts|rescaled rows"),
+    ("{RISE_BITS{top_move_all[b]}};", "{RISE_BITS{1'b0}};", "running maxima|shifts|rescaled rows"),
+    ("- $signed({{(EXPONENT_BITS-TAU_BITS){1'b0}}, a_tau_q})", "", "running maxima|shifts|rescaled rows"),
+    ("own_visible && !exponent[EXPONENT_BITS-1]", "!exponent[EXPONENT_BITS-1]", "running maxima|shifts|rescaled rows"),
+], ids=["left-out-block-counts", "zero-block-never-counts", "bound-of-the-tile-before", "bound-not-halved",
+        "block-of-nothing-adds", "raised-at-half", "raised-one-too-late", "raised-row-does-not-count", "no-shift-for-a-raise",
+        "bound-not-rescaled", "bound-without-tau", "hidden-block-adds"])
+def test_faults_of_cut_sums_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
+    check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH,
+                {"LANES": 4, "BITS_PER_CYCLE": 2, "PROB_BITS": 8, "KEYS_PER_BLOCK": 8, "CUT_BITS": 12}, RunOptions(seed=seed))
+
+
 @pytest.mark.faults
 @pytest.mark.sample(6)
 @pytest.mark.parametrize(("old", "new", "message"), [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.comparison.accelerator import variant
@@ -32,6 +34,8 @@ def test_cells_by_hand() -> None:
     assert bank_cells(system) == 32 * 64 * 128 * 8
     assert sum(own_cells(system).values()) / bank_cells(system) == pytest.approx(6.906, abs=0.001)
     assert equal_banks(system) == 8
+    fewer = replace(system, engine=replace(system.engine, sum_cut=9))
+    assert own_cells(system)["accumulators"] - own_cells(fewer)["accumulators"] == 16 * 2 * 64 * 128 * 9
 
 
 def test_the_least_number_of_banks_that_is_enough() -> None:

@@ -17,6 +17,7 @@ from models.hardware.tile import TileJob
 
 CFG = EngineConfig("c", rows=16, head_dim=32, bits_per_cycle=2, keys_per_block=8, prob_bits=16, max_keys=1024)
 WIDE = EngineConfig("w", rows=8, head_dim=16, bits_per_cycle=8, keys_per_block=16, prob_bits=18, max_keys=64)
+CUT = EngineConfig("cut", rows=8, head_dim=16, bits_per_cycle=4, keys_per_block=8, prob_bits=12, max_keys=64, sum_cut=2)
 SPREADS = (8, 12, 16, 21)       # log2 of the spread of the scaled scores: flat, a few octaves, large rescales, mostly saturated
 OPTIONS = ({}, {"fused": True}, {"skip": True}, {"skip": True, "octaves": 2}, {"tau": 3, "fused": True}, {"tau": 2, "skip": True},
            {"skip": True, "octaves": 9, "tau": 1, "fused": True})
@@ -63,7 +64,7 @@ def counted(cfg: EngineConfig, tile: TileJob, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("cfg", [CFG, WIDE], ids=lambda cfg: cfg.name)
+@pytest.mark.parametrize("cfg", [CFG, WIDE, CUT], ids=lambda cfg: cfg.name)
 def test_it_counts_as_the_golden_model(cfg: EngineConfig, options: dict[str, object], seed: int,
                                        monkeypatch: pytest.MonkeyPatch) -> None:
     g = np.random.default_rng([seed, 1])

@@ -103,6 +103,20 @@ def test_blocks_that_are_skipped_though_they_count_a_little(shape: str, schedule
     assert (skipped > 0 and changed > 0) == (shape in ("ragged", "several", "decode", "chunk after a cache")), (skipped, changed)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("cut", [1, 3, 4])
+def test_sums_that_are_cut(cut: int, schedule: str, seed: int) -> None:
+    """Scores that are nearly alike, so that sums grow fast; with blocks that are left out, and with a threshold."""
+    cfg = replace(TINY, prob_bits=10, max_keys=256, sum_cut=cut)
+    groups = quantised(cfg, *heads(seed, cfg, 40, 250, spread=0.1))
+    whole = replace(cfg, sum_cut=0)
+    for options in (TileOptions(schedule), TileOptions(schedule, fused=True, skip=True, octaves=1), TileOptions(schedule, tau=2)):
+        out = integer_attention(cfg, options, groups)
+        for got, group in zip(out, groups, strict=True):
+            assert torch.equal(got, golden(cfg, options, group)), options
+    assert cut == 1 or not torch.equal(out, integer_attention(whole, options, groups)), "no row was raised"
+
+
 def test_a_tile_whose_first_blocks_are_all_skipped(seed: int) -> None:
     """Fused: the first block lies far below the second, which is the last one."""
     q, k, v = heads(seed, TINY, 16, 16)

@@ -14,7 +14,8 @@ from scripts.flow.sources import FILE_LIST, ROOT, include_folders, rtl_files
 WAIVERS = ROOT / "rtl" / "lint.vlt"
 READERS = ("slang", "verilog")
 ENGINE = "fcim_engine"
-UNITS = {"fcim_merge": ("HEAD_DIM", "BITS_PER_CYCLE", "PROB_BITS", "MAX_KEYS")}     # beside engines, and what of these they share
+# beside engines, and what of these they share
+UNITS = {"fcim_merge": ("HEAD_DIM", "BITS_PER_CYCLE", "PROB_BITS", "MAX_KEYS", "SUM_CUT")}
 ROWS = {"fcim_ip_row": ("HEAD_DIM", "BITS_PER_CYCLE"),      # of the arrays, and their parameters
         "fcim_op_row": ("COLUMNS", "BITS_PER_CYCLE", "KEYS_PER_BLOCK", "PROB_BITS")}
 LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
@@ -51,7 +52,8 @@ def verilator_on(top: str, parameters: Mapping[str, int]) -> list[str]:
 
 def unit_parameters(unit: str, cfg: EngineConfig) -> dict[str, int]:
     """What a unit beside engines of this configuration is given; its other parameters stay as they are."""
-    return {name: cfg.verilog_parameters()[name] for name in UNITS[unit]}
+    given = cfg.verilog_parameters()
+    return {name: given[name] for name in UNITS[unit] if name in given}
 
 
 def unit_findings(reader: str, cfg: EngineConfig, folder: Path) -> list[str]:

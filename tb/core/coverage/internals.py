@@ -77,6 +77,36 @@ def _row_maxima(zmax: np.ndarray, tau: int) -> tuple[np.ndarray, np.ndarray, np.
     return row_max, over, amount, known
 
 
+def _cut_maxima(cfg: EngineConfig, tile: TileJob, zmax: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, ...]:
+    """``row_max``, ``over``, ``amount``, ``known``, ``zero`` and ``ran`` of :class:`Internals` where row sums are cut, from the
+    blocks' own maxima ``[R, B]`` and those that judge them."""
+    rows, count = zmax.shape
+    now, bound, seen = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=bool)
+    columns, zero = [], np.zeros(count, dtype=bool)
+    for b in range(count):
+        sees, own, candidate = judged[:, b] != nx.MASKED, zmax[:, b] >> Z_FRAC, judged[:, b] >> Z_FRAC
+        over, known = candidate - now, seen.copy()
+        amount = np.where(sees & known & (over > tile.tau), over, 0)
+        now = np.where(sees & (~known | (over > tile.tau)), candidate, now)
+        seen = seen | sees
+        totals = []
+        for more in (0, 1):     # octaves
+            octave = own - now - more + cfg.prob_bits - tile.tau
+            adds = (zmax[:, b] != nx.MASKED) & (octave >= 0)
+            kept = -(-bound >> np.minimum(amount + more, nx.MAX_SHIFT))
+            totals.append(kept + np.where(adds, cfg.keys_per_block << np.maximum(octave, 0), 0))
+        raised = totals[0] >> cfg.sum_bits > 0
+        now, amount = now + raised, amount + raised
+        span = nx.skip_span(tile.tau, cfg.prob_bits, tile.octaves)
+        zero[b] = not ((zmax[:, b] != nx.MASKED) & (own - now >= -span)).any() and not raised.any()
+        if not (tile.skip and zero[b]):
+            bound = np.where(raised, totals[1], totals[0])
+        columns.append((now, over, amount, known))
+    ran = ~zero | (not tile.skip)
+    ran[-1] |= not ran.any()
+    return (*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)), zero, ran)
+
+
 def _sums(p_sum: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row sums before each block ``[R, B]`` and at the end ``[R]``, from the blocks' sums of probabilities ``[R, B]``."""
     before = np.zeros_like(p_sum)
@@ -104,9 +134,8 @@ def internals_of(cfg: EngineConfig, tile: TileJob) -> Internals:
     count = -(-keys // per_block)
     score = (tile.q.float() @ tile.k.float().T).long()
     product = score * (tile.q_mult.unsqueeze(-1) * tile.k_mult)
-    limit = -nx.MASKED - 1
     wide = nx.round_shift(product, tile.shift)
-    clamped = wide.clamp(-limit, limit)
+    clamped = wide.clamp(nx.MASKED + 1, cfg.z_max)
     visible = tile.k_pos.unsqueeze(0) <= tile.q_pos.unsqueeze(1)
     z = torch.full((rows, count * per_block), nx.MASKED, dtype=torch.int64)
     z[:, :keys] = torch.where(visible, clamped, torch.full_like(clamped, nx.MASKED))
@@ -115,9 +144,12 @@ def internals_of(cfg: EngineConfig, tile: TileJob) -> Internals:
     judged = zmax.copy()
     if tile.fused and count > 1:
         judged[:, 0] = np.maximum(zmax[:, 0], zmax[:, 1])
-    row_max, over, amount, known = _row_maxima(judged, tile.tau)
+    if cfg.sum_cut:
+        row_max, over, amount, known, zero, ran = _cut_maxima(cfg, tile, zmax, judged)
+    else:
+        row_max, over, amount, known = _row_maxima(judged, tile.tau)
+        zero, ran = _decisions(cfg, tile, zmax, row_max)
     p = nx.probability(z, torch.from_numpy(row_max).unsqueeze(-1), tile.tau, cfg.prob_bits)
-    zero, ran = _decisions(cfg, tile, zmax, row_max)
     before, row_sum = _sums(np.where(ran, p.sum(-1).numpy(), 0), amount)
     sizes = np.full(count, per_block)
     sizes[-1] = keys - (count - 1) * per_block

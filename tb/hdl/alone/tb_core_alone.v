@@ -10,7 +10,8 @@ module tb_core_alone #(
     parameter BITS_PER_CYCLE = 1,
     parameter KEYS_PER_BLOCK = 16,
     parameter PROB_BITS = 18,
-    parameter MAX_KEYS = 131072
+    parameter MAX_KEYS = 131072,
+    parameter SUM_CUT = 0
 );
 
     reg         clk, rst_n, start, finish;
@@ -20,7 +21,8 @@ module tb_core_alone #(
 
     tb_core #(
         .ROWS(ROWS), .HEAD_DIM(HEAD_DIM), .BITS_PER_CYCLE(BITS_PER_CYCLE),
-        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS)
+        .KEYS_PER_BLOCK(KEYS_PER_BLOCK), .PROB_BITS(PROB_BITS), .MAX_KEYS(MAX_KEYS),
+        .SUM_CUT(SUM_CUT)
     ) u_tb (
         .clk(clk), .rst_n(rst_n), .start(start), .finish(finish), .rows_out(), .chunks_out(),
         .keys_in(), .q_in(), .v_in(), .done(done),

@@ -60,7 +60,7 @@ def check(cfg: EngineConfig, tile: TileJob) -> tuple[spec.Tile, TileResult]:
     got = run_tile(cfg, tile)
     want = spec.spec_tile(tile.q.tolist(), tile.q_pos.tolist(), tile.q_mult.tolist(), tile.k.tolist(), tile.v.tolist(),
                           tile.k_pos.tolist(), tile.k_mult.tolist(), tile.shift, tile.tau, cfg.keys_per_block, cfg.prob_bits,
-                          tile.v_mult.tolist(), tile.fused, tile.skip, tile.octaves)
+                          tile.v_mult.tolist(), tile.fused, tile.skip, tile.octaves, cfg.sum_bits if cfg.sum_cut else None)
     assert got.out.dtype == torch.int16 and got.out.tolist() == want.out
     assert got.empty.tolist() == want.empty
     assert want.largest_sum < 2**cfg.sum_bits
