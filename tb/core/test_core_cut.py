@@ -63,7 +63,6 @@ FAULTS = {
                                ".CUT_BITS(SUM_BITS + 1)"),
     "another-tiles-flag": ("rtl/softmax/fcim_online_softmax.v", ".s_blk_skip(zskip_q[judge_buf_q])", ".s_blk_skip(1'b0)"),
     "no-room-above-scores": ("rtl/softmax/fcim_online_softmax.v", ".HEADROOM(SUM_CUT == 0 ? 0 : CUT_HEADROOM)", ".HEADROOM(0)"),
-    "room-below-scores": ("rtl/softmax/fcim_score_lanes.v", "negative       ? -Z_LIMIT", "negative       ? -Z_TOP"),
 }
 
 

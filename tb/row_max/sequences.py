@@ -120,7 +120,7 @@ def draw_heavy(g: np.random.Generator, rows: int, row_max: list[int | None], tau
     far above, or where a block may be left out."""
     steps = [tau, tau, tau, max(tau - 1, 0), 0, -1, -2]
     rare = [tau + 1, tau + 3, 64, edge, edge - 1]
-    far = g.integers(0, 6) == 0         # for all rows
+    far = g.integers(0, 4) == 0         # for all rows
     z = []
     for row in range(rows):
         m = int(g.integers(-300, 300)) if row_max[row] is None else row_max[row]
@@ -130,13 +130,30 @@ def draw_heavy(g: np.random.Generator, rows: int, row_max: list[int | None], tau
     return z
 
 
+def filling_tile(number: int, rows: int, prob_bits: int, cut: spec.Cut) -> list[Block]:
+    """Blocks that fill the sums' bounds up to less than what one may add at least; one that adds this, and is the one too many,
+    though after the raise it adds nothing; then so many that the bounds are nearly full again. ``number`` of the first."""
+    tau, tile, row_max = 1, [], [0] * rows
+    left = (1 << cut.bits) // cut.keys_per_block - 1 - (1 << (prob_bits - tau))     # behind the first block, in blocks of 2^0
+    exponents = [prob_bits - tau]
+    while left:
+        exponents.append(min(prob_bits, left.bit_length() - 1))
+        left -= 1 << exponents[-1]
+    exponents += [0, *[prob_bits] * ((1 << (cut.bits - prob_bits)) // cut.keys_per_block // 2)]
+    for index, exponent in enumerate(exponents):
+        z = [[(m + exponent - prob_bits + tau) * OCTAVE] for m in row_max]
+        tile.append(Block(number + index, index == 0, False, tau, 0, z))
+        row_max = judge(tile[-1], tile, row_max if index else [None] * rows, prob_bits, cut)
+    return tile
+
+
 def heavy_tile(g: np.random.Generator, number: int, rows: int, prob_bits: int, cut: spec.Cut) -> list[Block]:
     """Blocks whose sums grow as fast as they can, a good twice as many as fit without a raise; ``number`` of the first."""
     tau = int(g.choice([0, min(TAU_MAX, prob_bits - 2), int(g.integers(0, min(TAU_MAX, prob_bits - 2) + 1))]))
     fit = 1 << (cut.bits - prob_bits - (cut.keys_per_block - 1).bit_length())    # blocks of the largest probabilities
-    octaves = draw_octaves(g, tau, prob_bits)
+    octaves = draw_octaves(g, tau, prob_bits) if g.integers(0, 2) else int(g.integers(1, 3))
     edge = -min(octaves or prob_bits, prob_bits - tau)
-    fused, skip = bool(g.integers(0, 2)), bool(g.integers(0, 3))
+    fused, skip = bool(g.integers(0, 2)), bool(g.integers(0, 4))
     tile: list[Block] = []
     row_max: list[int | None] = [None] * rows
     for index in range(2 * fit + 4):
@@ -153,7 +170,7 @@ def draw_blocks(g: np.random.Generator, rows: int, prob_bits: int, cut: spec.Cut
     side of the largest shift, then tiles of one block to six, with what the scalar rules give. Where row sums are cut: tiles that
     make them as large as they may be."""
     if cut is not None:
-        heavy: list[Block] = []
+        heavy = filling_tile(0, rows, prob_bits, cut)
         while len(heavy) < HEAVY_BLOCKS:
             heavy += heavy_tile(g, len(heavy), rows, prob_bits, cut)
         return heavy

@@ -24,13 +24,13 @@ GROUP = BenchCoverGroup(COVERPOINTS)
 
 @sampler
 def sample_cycle(scores: Sequence[int], mults: Sequence[int], k_mult: int, shift: int, positions: Sequence[int], k_pos: int,
-                 used: Sequence[bool], padding: int) -> None:
-    """One key in all lanes."""
+                 used: Sequence[bool], padding: int, z_max: int) -> None:
+    """One key in all lanes; ``z_max`` is the largest scaled score."""
     visible = np.array([spec.visible(u, k_pos, pos) for u, pos in zip(used, positions)])
     product = np.array(scores, dtype=np.int64) * np.array(mults) * k_mult
-    scaled = [spec.scale(s, mult, k_mult, shift) for s, mult in zip(scores, mults)]
+    scaled = [spec.scale(s, mult, k_mult, shift, z_max) for s, mult in zip(scores, mults)]
     z, clamped = (np.array(part) for part in zip(*scaled))
-    kinds = np.where(clamped, np.where(z > 0, 7, 1), digitise(z, (spec.Z_MIN, spec.Z_MIN + 1, 0, 1, spec.Z_MAX)) + 2)
+    kinds = np.where(clamped, np.where(z > 0, 7, 1), digitise(z, (spec.Z_MIN, spec.Z_MIN + 1, 0, 1, z_max)) + 2)
     GROUP.sample_array("score_lanes.z", np.where(visible, kinds, 0))
     distance = k_pos - np.array(positions)
     why = 5 if k_pos == padding else np.where(distance < 0, 1, np.minimum(distance, 2) + 2)

@@ -23,8 +23,8 @@ def column(g: np.random.Generator, size: Geometry) -> dict[str, Any]:
             "score": [spec.score(r.tolist(), k.tolist()) for r in q]}
 
 
-def random_cycle(g: np.random.Generator, size: Geometry) -> dict[str, Any]:
-    """Multipliers and a shift that spread z over anything from one octave to far beyond saturation; positions close together."""
+def random_cycle(g: np.random.Generator, size: Geometry, z_max: int) -> dict[str, Any]:
+    """Multipliers and a shift that spread z over anything from one octave to far beyond ``z_max``; positions close together."""
     c = column(g, size)
     bits = int(g.integers(1, MULT_BITS + 1))
     mult = [int(x) for x in g.integers(0, 2**bits, size.lanes + 1)]
@@ -39,11 +39,13 @@ def random_cycle(g: np.random.Generator, size: Geometry) -> dict[str, Any]:
             "shift": int(g.integers(0, 64)) if not g.integers(0, 8) else min(max(centre, 0), 63)}
 
 
-def edge_lane(g: np.random.Generator, limit: int, k_mult: int, shift: int) -> tuple[int, int]:
+def edge_lane(g: np.random.Generator, limit: int, k_mult: int, shift: int, z_max: int) -> tuple[int, int]:
     """A score and a multiplier that bring z to an end of its range, to a neighbour of it, or to a half."""
     step = 1 << shift
     if g.integers(0, 3):
-        target = int(g.choice([1, -1])) * ((2**19 - int(g.integers(-1, 3))) * step + int(g.integers(-1, 2)) * (step >> 1))
+        sign = int(g.choice([1, -1]))
+        end = z_max + 1 if sign > 0 else 2**19
+        target = sign * ((end - int(g.integers(-1, 3))) * step + int(g.integers(-1, 2)) * (step >> 1))
     else:
         target = (2 * int(g.integers(-9, 9)) + 1) * step >> 1
     if k_mult >= 2**15:  # of large numbers the products lie close enough
@@ -53,14 +55,14 @@ def edge_lane(g: np.random.Generator, limit: int, k_mult: int, shift: int) -> tu
     return min(max(target // (mult * k_mult), -limit), limit), mult
 
 
-def edge_cycle(g: np.random.Generator, size: Geometry) -> dict[str, Any]:
+def edge_cycle(g: np.random.Generator, size: Geometry, z_max: int) -> dict[str, Any]:
     """Every row visible; z lands on both ends of its range, one step beside them, and on halves that must round up."""
     limit = size.head_dim << 14
     k_mult, shift = int(g.choice([1, 2, 4, 512])), int(g.integers(0, 10))
     if g.integers(0, 2):
         k_mult, shift = int(g.integers(2**15, 2**16)), 25 + size.head_dim.bit_length() - 1
     ksum = 128 * size.head_dim + int(g.integers(-9, 10))
-    scores, mults = zip(*(edge_lane(g, limit, k_mult, shift) for _ in range(size.lanes)), strict=True)
+    scores, mults = zip(*(edge_lane(g, limit, k_mult, shift, z_max) for _ in range(size.lanes)), strict=True)
     sums = g.integers(-9, 10, size.lanes).tolist()
     u = [s + 128 * (ksum + qs) for s, qs in zip(scores, sums)]
     clipped = [min(max(x, 0), 2**size.ip_bits - 1) for x in u]
