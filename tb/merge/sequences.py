@@ -14,6 +14,7 @@ from tb.common.spec import Row
 
 LOWEST, HIGHEST = -512, 511     # running maxima
 LEAST_SUM = 32                  # of a row that has seen a key: more than there are parts, which the header's Numbers ask for
+FULL_ROWS = 0.1         # share of rows of which all parts have as much as fits, where sums are cut
 DISTANCES = (0, 1, 2, 31, 32, 62, 63, 64, 65, 127, 128, 512, HIGHEST - LOWEST)
 MAXIMA = ("equal", "near", "around the largest shift", "anywhere", "ends")
 
@@ -90,6 +91,9 @@ def draw_row(generator: np.random.Generator, size: Geometry, count: int, kind: s
     ``empty`` of them has seen no key."""
     budget = size.max_keys * ((1 << size.prob_bits) - 1)
     shares = generator.dirichlet([0.3] * count)
+    if getattr(size, "sum_cut", 0) and generator.random() < FULL_ROWS:
+        total = min((1 << size.sum_bits) - 1, budget // count)
+        return [Row(0, total, draw_accumulators(generator, size, total, 0)) for _ in range(count)]
     maxima = draw_maxima(generator, kind, count)
     rows = []
     for share, maximum in zip(shares.tolist(), maxima, strict=True):
