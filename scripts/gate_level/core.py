@@ -17,7 +17,7 @@ from tb.core.run import run_core
 from tb.core.sequences import flagged, random_tiles
 from tb.workloads.engine import digest, generator
 
-CONFIG = EngineConfig("smallest", **{key: ENGINE[name] for key, name in EngineConfig.PARAMETERS.items()})
+CONFIG = EngineConfig("smallest", **{key: ENGINE[name] for key, name in EngineConfig.PARAMETERS.items() if name in ENGINE})
 TOP = "fcim_core"
 
 

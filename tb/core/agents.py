@@ -25,7 +25,8 @@ PROGRESS_EVERY = 64
 
 def config_of(dut: Any) -> EngineConfig:
     """The configuration that a top was built with."""
-    parameters = {key: int(getattr(dut, name).value) for key, name in EngineConfig.PARAMETERS.items()}
+    parameters = {key: int(getattr(dut, name).value) for key, name in EngineConfig.PARAMETERS.items()
+                  if key not in EngineConfig.OPTIONAL or hasattr(dut, name)}     # gates have those that they were given
     return EngineConfig("dut", **parameters)
 
 
