@@ -69,7 +69,8 @@ def core_text() -> str:
     parameters = "".join(f"  {name}:\n    description: \"{meaning}\"\n    datatype: int\n    default: {value}\n"
                          "    paramtype: vlogparam\n" for name, (value, meaning) in {**accelerator, **engine}.items())
     core = [name for name in engine if name in parameters_of("fcim_core")]
-    small = [f"{name}={value}" for name, value in load_system("tiny").verilog_parameters().items()]
+    usual = {name: value for name, (value, _) in accelerator.items()}
+    small = [f"{name}={value}" for name, value in (usual | load_system("tiny").verilog_parameters()).items()]
     lints = "".join(LINT.format(name=name, what=what, top=top, parameters=", ".join(given)) for name, what, top, given in (
         ("lint", "the engine", ENGINE, engine), ("lint_core", "the engine without its scheduler", "fcim_core", core),
         ("lint_accelerator", "a small accelerator of two engines", ACCELERATOR, small)))

@@ -31,13 +31,14 @@ def raises(cfg: EngineConfig, tile: TileJob) -> bool:
 def test_random_tiles(prob_bits: int, seed: int) -> None:
     """Every cut, flat scores and wide ones, fused tiles, tiles that skip what is 0 and what is small."""
     seen = dict.fromkeys(["raised", "lossy", "skipped", "saturated"], 0)
-    for number in range(12):
+    for number in range(24):
         g = np.random.default_rng([seed, 41, prob_bits, number])
         size = int(g.choice([8, 16]))
         most = 256 // size
         cfg = EngineConfig(rows=8, head_dim=16, keys_per_block=size, prob_bits=prob_bits, max_keys=256,
-                           sum_cut=1 + number % (most.bit_length() - 2))
-        rows, keys, tau = int(g.integers(1, 4)), int(g.integers(80, 193)), int(g.integers(0, cfg.max_tau() + 1))
+                           sum_cut=most.bit_length() - 2 - number // 6 % (most.bit_length() - 2))
+        rows, keys = int(g.integers(1, 4)), int(g.integers(150, 257))
+        tau = int(g.integers(0, cfg.max_tau() + 1)) if number % 4 == 3 else 0
         spread = (8, 21, 11, 16, 12, 13)[number % 6]
         tile = random_tile(g, cfg, rows, keys, tau, spread)
         tile = replace(tile, fused=bool(g.integers(2)), skip=number % 6 > 0, octaves=(0, 1, 2, 4)[number % 4],
