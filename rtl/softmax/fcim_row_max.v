@@ -175,14 +175,14 @@ module fcim_row_max #(
     // lies in an octave from -span on
     wire [LANES*ROW_MAX_BITS-1:0] row_max_old;     // the rows' state as the last judged block has
     wire [LANES-1:0]              seen_old;        // left it, word pass
-    reg  [LANES*ROW_MAX_BITS-1:0] top_max_all;     // before any is raised
-    reg  [LANES*ROW_MAX_BITS-1:0] row_max_all;
-    reg  [LANES*SHIFT_BITS-1:0]   shift_all;
-    reg  [LANES*RISE_BITS-1:0]    top_rise_all, rise_all;    // amounts before they are clamped
+    reg  [LANES*ROW_MAX_BITS-1:0] top_max_all;     // top: before any is raised
+    reg  [LANES*SHIFT_BITS-1:0]   top_shift_all;
+    reg  [LANES*RISE_BITS-1:0]    top_rise_all;    // amounts before they are clamped
     reg  [LANES-1:0]              seen_all, top_move_all, top_count_all;
-    wire [LANES-1:0]              raise_all;       // their sums might be too large
-    wire [LANES-1:0]              move_all  = top_move_all | raise_all;
-    wire [LANES-1:0]              count_all = top_count_all | raise_all;
+    wire [LANES*ROW_MAX_BITS-1:0] row_max_all;
+    wire [LANES*SHIFT_BITS-1:0]   shift_all;
+    wire [LANES*RISE_BITS-1:0]    rise_all;
+    wire [LANES-1:0]              move_all, count_all;
     fcim_register_file #(
         .WORDS(CYCLES_PER_KEY), .WIDTH(LANES*(ROW_MAX_BITS+1))
     ) u_state (
@@ -235,28 +235,13 @@ module fcim_row_max #(
             above_new = $signed({{2{own[ROW_MAX_BITS-1]}}, own})
                       - $signed({{2{candidate[ROW_MAX_BITS-1]}}, candidate}) + span;
             top_max_all[a*ROW_MAX_BITS +: ROW_MAX_BITS] = take ? candidate : old_max;
+            top_shift_all[a*SHIFT_BITS +: SHIFT_BITS] =
+                !move                            ? {SHIFT_BITS{1'b0}} :
+                (|rise[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : rise[SHIFT_BITS-1:0];
             top_rise_all[a*RISE_BITS +: RISE_BITS] = rise;
             seen_all[a]      = seen || visible;
             top_move_all[a]  = move;
             top_count_all[a] = own_visible && !(take ? above_new[RISE_BITS] : above_old[RISE_BITS]);
-        end
-    end
-
-    // one octave more for rows that are raised
-    always @* begin : total_rise
-        reg [RISE_BITS-1:0] whole;
-        integer             t;
-        for (t = 0; t < LANES; t = t + 1) begin
-            whole = (top_rise_all[t*RISE_BITS +: RISE_BITS]
-                     & {RISE_BITS{top_move_all[t] || CUT_BITS == 0}})
-                  + {{(RISE_BITS-1){1'b0}}, raise_all[t]};
-            row_max_all[t*ROW_MAX_BITS +: ROW_MAX_BITS] =
-                top_max_all[t*ROW_MAX_BITS +: ROW_MAX_BITS]
-                + {{(ROW_MAX_BITS-1){1'b0}}, raise_all[t]};
-            rise_all[t*RISE_BITS +: RISE_BITS] = whole;
-            shift_all[t*SHIFT_BITS +: SHIFT_BITS] =
-                !move_all[t]                      ? {SHIFT_BITS{1'b0}} :
-                (|whole[ROW_MAX_BITS:SHIFT_BITS]) ? {SHIFT_BITS{1'b1}} : whole[SHIFT_BITS-1:0];
         end
     end
 
@@ -272,7 +257,11 @@ module fcim_row_max #(
     // block, word pass. A block adds at most KEYS_PER_BLOCK times the end of its highest octave
     generate
         if (CUT_BITS == 0) begin : g_whole
-            assign raise_all = {LANES{1'b0}};
+            assign row_max_all = top_max_all;
+            assign shift_all   = top_shift_all;
+            assign rise_all    = top_rise_all;
+            assign move_all    = top_move_all;
+            assign count_all   = top_count_all;
         end else begin : g_cut
             localparam EXPONENT_BITS = ROW_MAX_BITS + 2;
             localparam KEPT_BITS = CUT_BITS + 1;    // a bound less 1, signed: so shifts round it up
@@ -336,7 +325,31 @@ module fcim_row_max #(
                     with_all[b*KEPT_BITS +: KEPT_BITS]    = sum[KEPT_BITS-1:0];
                 end
             end
-            assign raise_all = over_all;
+
+            // one octave more for rows that are raised
+            reg [LANES*ROW_MAX_BITS-1:0] raised_max;
+            reg [LANES*SHIFT_BITS-1:0]   raised_shift;
+            reg [LANES*RISE_BITS-1:0]    raised_rise;
+            always @* begin : raises
+                reg [SHIFT_BITS-1:0] shift;
+                integer              t;
+                for (t = 0; t < LANES; t = t + 1) begin
+                    shift = top_shift_all[t*SHIFT_BITS +: SHIFT_BITS];
+                    raised_max[t*ROW_MAX_BITS +: ROW_MAX_BITS] =
+                        top_max_all[t*ROW_MAX_BITS +: ROW_MAX_BITS]
+                        + {{(ROW_MAX_BITS-1){1'b0}}, over_all[t]};
+                    raised_shift[t*SHIFT_BITS +: SHIFT_BITS] =
+                        shift + {{(SHIFT_BITS-1){1'b0}}, over_all[t] && !(&shift)};
+                    raised_rise[t*RISE_BITS +: RISE_BITS] =
+                        (top_rise_all[t*RISE_BITS +: RISE_BITS] & {RISE_BITS{top_move_all[t]}})
+                        + {{(RISE_BITS-1){1'b0}}, over_all[t]};
+                end
+            end
+            assign row_max_all = raised_max;
+            assign shift_all   = raised_shift;
+            assign rise_all    = raised_rise;
+            assign move_all    = top_move_all | over_all;
+            assign count_all   = top_count_all | over_all;
         end
     endgenerate
 

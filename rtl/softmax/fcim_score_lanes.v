@@ -119,8 +119,10 @@ module fcim_score_lanes #(
             above      = twice[PROD_BITS:Z_BITS];
             rounded    = twice[Z_BITS:1] + {{(Z_BITS-1){1'b0}}, twice[0]};
             negative   = twice[PROD_BITS];
-            clamped[c] = (|above && !(&above)) || rounded == MASKED
-                      || (HEADROOM != 0 && !negative && rounded > Z_TOP);
+            clamped[c] = (|above && !(&above)) || rounded == MASKED;
+            if (HEADROOM != 0) begin
+                clamped[c] = clamped[c] || (!negative && rounded > Z_TOP);
+            end
             z_out[c*Z_BITS +: Z_BITS] = !visible_q2[c] ? MASKED :
                                         !clamped[c]    ? rounded :
                                         negative       ? -Z_LIMIT : Z_TOP;

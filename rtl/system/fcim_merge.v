@@ -222,15 +222,14 @@ module fcim_merge #(
     end
     always @(posedge clk) begin : add
         reg        [LANES*ACC_BITS-1:0] word;
-        reg signed [ACC_BITS-1:0]       lane;
         reg signed [ALL_BITS-1:0]       wide;
         reg        [ALL_BITS-1:0]       total;
         integer                         l;
         if (added) begin
             word = {{(ACC_BITS-SUM_BITS){1'b0}}, a_sum_q, a_acc_q};
             for (l = 0; l < LANES; l = l + 1) begin
-                lane  = word[l*ACC_BITS +: ACC_BITS];
-                wide  = {{(MORE_BITS+1){lane[ACC_BITS-1]}}, lane[ACC_BITS-2:0]};
+                wide  = {{(MORE_BITS+1){word[l*ACC_BITS + ACC_BITS-1]}},
+                         word[l*ACC_BITS +: ACC_BITS-1]};
                 total = b_total_q[l*ALL_BITS +: ALL_BITS] & {ALL_BITS{!a_first_q}};
                 b_total_q[l*ALL_BITS +: ALL_BITS] <= total + fcim_round_shift(wide, a_shift_q);
             end

@@ -39,7 +39,7 @@ def test_parts_of_cut_sums(values: tuple[int, ...], seed: int) -> None:
 @pytest.mark.parametrize(("old", "new"), [
     ("(SUM_CUT < $clog2(PARTS)) ? SUM_CUT : $clog2(PARTS);", "0;"),
     ("(SUM_CUT < $clog2(PARTS)) ? SUM_CUT : $clog2(PARTS);", "$clog2(PARTS) - 1;"),
-    ("{(MORE_BITS+1){lane[ACC_BITS-1]}}", "{(MORE_BITS+1){1'b0}}"),
+    ("{(MORE_BITS+1){word[l*ACC_BITS + ACC_BITS-1]}}", "{(MORE_BITS+1){1'b0}}"),
 ], ids=["no-wider-than-a-part", "a-bit-short", "without-sign"])
 def test_faults_of_cut_sums_are_found(old: str, new: str, seed: int, tmp_path: Path) -> None:
     parameters = SMALL | {"PARTS": 4, "BITS_PER_CYCLE": 8, "PROB_BITS": 8, "SUM_CUT": 4}

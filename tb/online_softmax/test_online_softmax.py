@@ -23,7 +23,7 @@ def test_online_softmax(size: tuple[int, ...], seed: int) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("module", "old", "new", "message"), [
-    ("fcim_row_max", "(|whole[ROW_MAX_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
+    ("fcim_row_max", "(|rise[ROW_MAX_BITS:SHIFT_BITS]) ?", "1'b0 ?", "blk_shift"),
     ("fcim_online_softmax", ".start_tau(ztau_q[exp_buf_q])", ".start_tau(tau_q[exp_bank])",
      r"p \(lane, got, expected\)|blk_shift"),
     ("fcim_online_softmax", "assign m_decision_zero  = zzero_q[exp_buf_q];", "assign m_decision_zero  = 1'b0;", "m_decision"),

@@ -81,7 +81,7 @@ def test_no_sum_overflows(cfg: EngineConfig, shape: object, seed: int) -> None:
         v = [[-128, 127] * 8 if j % 3 else [-128, -128] * 8 for j in range(len(z))]
         want, _ = check(cfg, uniform_tile(1, 16, z, v, tau))
         assert raises(cfg, uniform_tile(1, 16, z, v, tau)) or cfg.sum_cut == 1, "the tile does not press"
-        assert want.largest_sum >= 1 << (cfg.sum_bits - 3), "the sums lie far below what they may be"
+        assert want.largest_sum >= 1 << (cfg.sum_bits - 3) or cfg.sum_cut == 1, "the sums lie far below what they may be"
 
 
 def test_all_keys_of_the_largest_tile() -> None:
