@@ -34,7 +34,7 @@ OTHER_TOPS = [(top, f"{bits} bits", {"DATA_BITS": bits, "MAX_BURST": burst, "OUT
               for top, more in (("fcim_axi_reader", {"BUFFER_BEATS": beats}), ("fcim_axi_writer", {}))]
 OTHER_TOPS += [("fcim_cluster", f"ENGINES {engines}", {**load_config("tiny").verilog_parameters(), "ENGINES": engines,
                                                        "BUFFER_KEYS": 512, **more})
-               for engines, more in ((1, {}), (3, {}), (2, {"SUM_CUT": 3}))]
+               for engines, more in ((1, {}), (3, {}), (2, {"PROB_BITS": 8, "SUM_CUT": 6}))]
 OTHER_TOPS += [(top, f"ENGINES {sizes['ENGINES']}", {**sizes, **more})
                for sizes, rows, blocks in (
                    ({"ENGINES": 1, "HEAD_DIM": 16, "MAX_KEYS": 64, "DATA_BITS": 128}, 8, (8, 32)),

@@ -19,7 +19,7 @@ module fcim_core #(
     parameter  KEYS_PER_BLOCK = 16,              // 8, 16, 32 or 64, at most HEAD_DIM
     parameter  PROB_BITS = 18,                   // probability, unsigned: 8 to 18
     parameter  MAX_KEYS = 131072,                // keys of a tile: a power of two, 64 to 131072
-    parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
+    parameter  SUM_CUT = 0,                      // bits that a row's sum lacks for MAX_KEYS keys
     localparam POS_BITS = $clog2(MAX_KEYS) + 1,  // position, unsigned
     localparam MULT_BITS = 16,                   // multiplier, unsigned
     localparam V_MULT_BITS = 4,                  // multiplier of a key's value - 1, unsigned

@@ -13,8 +13,8 @@
 
 module fcim_divider #(
     parameter  LANES = 16,     // dividers side by side: 1 or more
-    parameter  ACC_BITS = 43,  // dividend, signed: 22 to 43
-    parameter  SUM_BITS = 35,  // divisor, unsigned: 14 to 35
+    parameter  ACC_BITS = 43,  // dividend, signed: 20 to 43
+    parameter  SUM_BITS = 35,  // divisor, unsigned: 12 to 35
     localparam OUT_BITS = 16,  // element of O, signed
     localparam OUT_FRAC = 8    // fraction bits of an element of O
 ) (

@@ -16,8 +16,8 @@ module fcim_normalizer #(
     parameter  ROWS = 64,                         // rows of a query tile: 8 to 128, a multiple of 8
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
-    parameter  ACC_BITS = 43,                     // accumulator, signed: 22 to 43
-    parameter  SUM_BITS = 35,                     // denominator of a row, unsigned: 14 to 35
+    parameter  ACC_BITS = 43,                     // accumulator, signed: 20 to 43
+    parameter  SUM_BITS = 35,                     // denominator of a row, unsigned: 12 to 35
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam COUNT_BITS = $clog2(ROWS + 1),     // number of rows
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows

@@ -12,8 +12,8 @@
 module fcim_row_divider #(
     parameter  HEAD_DIM = 128,  // elements of a row: a multiple of COLUMNS
     parameter  COLUMNS = 16,    // elements of a chunk: 1 or more
-    parameter  ACC_BITS = 43,   // accumulator, signed: 22 to 43
-    parameter  SUM_BITS = 35,   // denominator of a row, unsigned: 14 to 35
+    parameter  ACC_BITS = 43,   // accumulator, signed: 20 to 43
+    parameter  SUM_BITS = 35,   // denominator of a row, unsigned: 12 to 35
     localparam OUT_BITS = 16    // element of O, signed
 ) (
     input  wire                         clk,

@@ -13,7 +13,7 @@
 module fcim_acc_update #(
     parameter  LANES = 8,       // rows handled per cycle: 1 to 128
     parameter  COLUMNS = 8,     // columns of a slice: 1 to 16
-    parameter  ACC_BITS = 43,   // accumulator, signed: 22 to 43
+    parameter  ACC_BITS = 43,   // accumulator, signed: 20 to 43
     parameter  OP_LANE = 30,    // sum over a slice, unsigned: 19 to 32
     parameter  BSUM_BITS = 22,  // a row's p of a block, summed, unsigned: 11 to 24
     localparam SHIFT_BITS = 6   // shift amount, unsigned

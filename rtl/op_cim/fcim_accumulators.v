@@ -19,7 +19,7 @@ module fcim_accumulators #(
     parameter  HEAD_DIM = 128,                    // elements of a head vector: 16, 32, 64 or 128
     parameter  BITS_PER_CYCLE = 1,                // bits per cycle of a CIM array: 1, 2, 4 or 8
     parameter  KEYS_PER_BLOCK = 16,               // 8, 16, 32 or 64, at most HEAD_DIM
-    parameter  ACC_BITS = 43,                     // accumulator, signed: 22 to 43
+    parameter  ACC_BITS = 43,                     // accumulator, signed: 20 to 43
     localparam LANES = ROWS * BITS_PER_CYCLE / 8,  // rows handled per cycle
     localparam COLUMNS = HEAD_DIM / KEYS_PER_BLOCK,  // columns of a slice of V or O
     localparam CYCLES_PER_KEY = 8 / BITS_PER_CYCLE,  // and passes over the rows

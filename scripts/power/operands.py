@@ -14,7 +14,7 @@ from torch import Tensor
 from models.errors import FcimError
 from models.hardware import numerics as nx
 from models.hardware.config import EngineConfig
-from models.hardware.golden import RowState, accumulate, move_row_max, run_tile
+from models.hardware.golden import RowState, accumulate, judge, run_tile
 from models.hardware.quantise import quantise
 from models.hardware.schedules import DEFAULT_OPTIONS
 from models.hardware.tile import TileJob
@@ -69,15 +69,14 @@ def walk(cfg: EngineConfig, tile: TileJob, channels: int) -> Walk:
         FcimError: the outputs are not those of the golden model.
     """
     score = tile.q.long() @ tile.k.long().T
-    z, _ = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift)
+    z, _ = nx.scale_score(score, tile.q_mult, tile.k_mult, tile.shift, cfg.z_max)
     z = torch.where(tile.k_pos.unsqueeze(0) <= tile.q_pos.unsqueeze(1), z, torch.full_like(z, nx.MASKED))
     spans = [slice(start, start + cfg.keys_per_block) for start in range(0, len(tile.k), cfg.keys_per_block)]
     state, parts = RowState.start(len(tile.q), cfg.head_dim), []
     for block, span in enumerate(spans):
         zmax = z[:, span].amax(-1)
-        if tile.fused and block == 0 and len(spans) > 1:
-            zmax = torch.maximum(zmax, z[:, spans[1]].amax(-1))
-        amount = move_row_max(tile, state, zmax)
+        ahead = torch.maximum(zmax, z[:, spans[1]].amax(-1)) if tile.fused and block == 0 and len(spans) > 1 else zmax
+        amount, _ = judge(cfg, tile, state, zmax, ahead)
         before, v_mult = state.acc, tile.v_mult[span]      # type: ignore[index]
         accumulate(cfg, tile, state, z[:, span], tile.v[span].double(), v_mult, amount)
         p = nx.probability(z[:, span], state.row_max.unsqueeze(-1), tile.tau, cfg.prob_bits)

@@ -12,7 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_acc_update", "rtl/op_cim/fcim_acc_update.v", "tb.acc_update.bench_acc_update"
 TESTS = 4
 # Widths follow docs/numbers.md: OP_LANE = prob_bits + 8 + log2(keys_per_block) and so on.
-NARROWEST = {"LANES": 1, "COLUMNS": 1, "ACC_BITS": 22, "OP_LANE": 19, "BSUM_BITS": 11}  # 8 bits, 64 keys, blocks of 8
+NARROWEST = {"LANES": 1, "COLUMNS": 1, "ACC_BITS": 20, "OP_LANE": 19, "BSUM_BITS": 11}  # 8 bits, sums of two blocks of 8
 U_AS_WIDE_AS_ACC = {"LANES": 3, "COLUMNS": 2, "ACC_BITS": 22, "OP_LANE": 22, "BSUM_BITS": 14}  # 8 bits, 64 keys, blocks of 64
 DEFAULT = {"LANES": 8, "COLUMNS": 8, "ACC_BITS": 41, "OP_LANE": 28, "BSUM_BITS": 20}  # 16 bits, 131072 keys, blocks of 16
 WIDEST = {"LANES": 16, "COLUMNS": 4, "ACC_BITS": 41, "OP_LANE": 30, "BSUM_BITS": 22}  # ... blocks of 64

@@ -11,8 +11,8 @@ from tb.common.mutation import check_fault
 
 TOP, FILE, BENCH = "fcim_divider", "rtl/normalizer/fcim_divider.v", "tb.divider.bench_divider"
 TESTS = 5
-# LANES = head_dim * bits_per_cycle / 8; SUM_BITS = prob_bits + log2(max_keys); ACC_BITS = SUM_BITS + 8.
-NARROWEST = {"LANES": 2, "ACC_BITS": 22, "SUM_BITS": 14}
+# LANES = head_dim * bits_per_cycle / 8; SUM_BITS = prob_bits + log2(max_keys) - sum_cut; ACC_BITS = SUM_BITS + 8.
+NARROWEST = {"LANES": 2, "ACC_BITS": 20, "SUM_BITS": 12}     # 8 bits, two blocks of 8
 DEFAULT = {"LANES": 16, "ACC_BITS": 41, "SUM_BITS": 33}
 MANY_LANES = {"LANES": 32, "ACC_BITS": 30, "SUM_BITS": 22}
 

@@ -12,7 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_normalizer", "rtl/normalizer/fcim_normalizer.v", "tb.normalizer.bench_normalizer"
 TESTS = 7
 NAMES = ("ROWS", "HEAD_DIM", "BITS_PER_CYCLE", "ACC_BITS", "SUM_BITS")
-SETS = [(8, 16, 1, 22, 14), (16, 32, 2, 41, 33), (24, 64, 1, 30, 22), (64, 32, 4, 34, 26), (8, 64, 8, 22, 14),
+SETS = [(8, 16, 1, 22, 14), (16, 32, 2, 41, 33), (24, 64, 1, 30, 22), (64, 32, 4, 34, 26), (8, 64, 8, 20, 12),
         (24, 16, 8, 41, 33)]
 DEFAULT = (64, 128, 1, 41, 33)
 FAULTY = {"ROWS": 16, "HEAD_DIM": 32, "BITS_PER_CYCLE": 2, "ACC_BITS": 41, "SUM_BITS": 33}

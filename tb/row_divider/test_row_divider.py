@@ -12,7 +12,7 @@ from tb.common.mutation import check_fault
 TOP, FILE, BENCH = "fcim_row_divider", "rtl/normalizer/fcim_row_divider.v", "tb.row_divider.bench_row_divider"
 TESTS = 5
 ONE_CHUNK = {"HEAD_DIM": 16, "COLUMNS": 16, "ACC_BITS": 22, "SUM_BITS": 14}
-NARROW_CHUNKS = {"HEAD_DIM": 16, "COLUMNS": 2, "ACC_BITS": 22, "SUM_BITS": 14}
+NARROW_CHUNKS = {"HEAD_DIM": 16, "COLUMNS": 2, "ACC_BITS": 20, "SUM_BITS": 12}
 WIDE_SUMS = {"HEAD_DIM": 32, "COLUMNS": 8, "ACC_BITS": 43, "SUM_BITS": 35}
 
 

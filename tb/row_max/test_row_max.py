@@ -39,13 +39,17 @@ def test_cut_sums(lanes: int, bits: int, prob_bits: int, keys: int, cut: int, se
     ("(exponent == 0) ?", "1'b0 ?", "running maxima|shifts|rescaled rows"),
     ("(sum[CUT_BITS] || &sum[CUT_BITS-1:0])", "sum[CUT_BITS-1]", "running maxima|shifts|rescaled rows"),
     ("(sum[CUT_BITS] || &sum[CUT_BITS-1:0])", "sum[CUT_BITS]", "running maxima|shifts|rescaled rows"),
+    ("a_first_q  ? {KEPT_BITS{1'b1}}", "1'b1 ? {KEPT_BITS{1'b1}}", "running maxima|shifts|rescaled rows"),
+    ("over     = !sum[KEPT_BITS] && (", "over     = sum[KEPT_BITS] && (", "running maxima|shifts|rescaled rows"),
+    ("+ {{(ROW_MAX_BITS-1){1'b0}}, over_all[t]};", "+ {ROW_MAX_BITS{1'b0}};", "running maxima"),
     ("top_count_all | over_all", "top_count_all", "judged_zero"),
     ("top_move_all | over_all", "top_move_all", "shifts|rescaled rows"),
     ("{RISE_BITS{top_move_all[b]}};", "{RISE_BITS{1'b0}};", "running maxima|shifts|rescaled rows"),
     ("- $signed({{(EXPONENT_BITS-TAU_BITS){1'b0}}, a_tau_q})", "", "running maxima|shifts|rescaled rows"),
     ("own_visible && !exponent[EXPONENT_BITS-1]", "!exponent[EXPONENT_BITS-1]", "running maxima|shifts|rescaled rows"),
 ], ids=["left-out-block-counts", "zero-block-never-counts", "bound-of-the-tile-before", "bound-not-halved",
-        "block-of-nothing-adds", "raised-at-half", "raised-one-too-late", "raised-row-does-not-count", "no-shift-for-a-raise",
+        "block-of-nothing-adds", "raised-at-half", "raised-one-too-late", "bound-not-carried", "raised-below-nothing",
+        "maximum-an-octave-less", "raised-row-does-not-count", "no-shift-for-a-raise",
         "bound-not-rescaled", "bound-without-tau", "hidden-block-adds"])
 def test_faults_of_cut_sums_are_found(old: str, new: str, message: str, seed: int, tmp_path: Path) -> None:
     check_fault(tmp_path, (FILE, old, new), message, TOP, BENCH,
@@ -56,7 +60,8 @@ def test_faults_of_cut_sums_are_found(old: str, new: str, message: str, seed: in
 @pytest.mark.sample(6)
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("if (s_blk_joint) begin", "if (1'b1) begin", "running maxima|judged_zero|rescaled rows|is X"),
-    (".we(a_valid_q), .wr_address(a_pass_q)", ".we(a_valid_q && a_first_q), .wr_address(a_pass_q)",
+    (".we(a_valid_q), .wr_address(a_pass_q), .wr_data({seen_all",
+     ".we(a_valid_q && a_first_q), .wr_address(a_pass_q), .wr_data({seen_all",
      "running maxima|rescaled rows|judged_zero|is X"),
     ("seen || visible", "visible", "running maxima|rescaled rows|shifts|judged_zero"),
     ("own_visible && !(take", "!(take", "judged_zero"),

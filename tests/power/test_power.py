@@ -182,6 +182,12 @@ def test_gates_that_give_other_values_are_found_out(place: Path, library: Chosen
     assert "\n" not in str(raised.value)
 
 
+def test_operands_of_sums_that_are_cut() -> None:
+    """They are those of the golden model, which raises rows; else walks are refused."""
+    whole, cut = (next(walks(replace(CFG, sum_cut=bits), None, 96, 4, 1)) for bits in (0, 6))
+    assert (cut.row_max >= whole.row_max).all() and (cut.row_max > whole.row_max).any()
+
+
 def test_models_of_fewer_channels_stand_beside_others() -> None:
     cfg = load_config("default")
     whole, other = walks(cfg, None, 96, 4, 2)

@@ -22,7 +22,7 @@ from models.hardware.schedules import DEFAULT_OPTIONS, TileOptions
 from models.hardware.tile import QuantisedGroup
 from models.hardware.tiling import assemble, build_tiles
 from models.hf_attention.kernel import integer_attention
-from models.quality import bounds
+from models.quality import bounds, format_limits
 from models.quality.bounds import BoundCheck, JudgedHead
 from models.quality.format_limits import Limits, limited_attention
 from models.quality.metrics import HeadMetrics
@@ -241,6 +241,16 @@ def test_blocks_that_a_tile_leaves_out(octaves: int, tau: int) -> None:
     lossy = [head.outside for head in heads]
     assert any(lossy) == (octaves <= 5) and (octaves <= 5 or not any(named))
     assert all(name for name, out in zip(named, lossy, strict=True) if out)
+
+
+@pytest.mark.parametrize("options", [PLAIN, TileOptions("sink_diagonal", True, True, 0, 2)], ids=repr)
+def test_sums_that_are_cut(options: TileOptions, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arithmetic's promise knows raises, which cost bits of probabilities, and blocks that are left out because of them."""
+    cfg, tensors = replace(load_config("tiny"), prob_bits=12, sum_cut=6), gaussian(seed, 16, 512, 32)
+    tensors = replace(tensors, q=tensors.q * 0.2)
+    assert failed(judge(tensors, options, cfg)) == []
+    monkeypatch.setattr(format_limits, "_raised", lambda cfg, limits, own, row_max, kept: (row_max, kept))
+    assert any("arithmetic of" in check for check in failed(judge(tensors, options, cfg)))
 
 
 @pytest.mark.parametrize("options", [TileOptions(), TileOptions("sink_diagonal", fused=True, tau=3)], ids=repr)
