@@ -28,6 +28,7 @@ module fcim_row_max_props #(
     input  wire                 s_blk_joint,
     input  wire [3:0]           s_blk_tau,
     input  wire [4:0]           s_blk_octaves,
+    input  wire                 s_blk_skip,
     input  wire [1:0]           rd_buf,
     input  wire [PASS_BITS-1:0] rd_pass,
     input  wire                 pick,       // follow the score that comes now for the row
@@ -49,7 +50,7 @@ module fcim_row_max_props #(
         .z_data(z_data),
         .s_blk_valid(s_blk_valid), .s_blk_ready(s_blk_ready), .s_blk_buf(s_blk_buf),
         .s_blk_after(s_blk_after), .s_blk_first(s_blk_first), .s_blk_joint(s_blk_joint),
-        .s_blk_tau(s_blk_tau), .s_blk_octaves(s_blk_octaves),
+        .s_blk_tau(s_blk_tau), .s_blk_octaves(s_blk_octaves), .s_blk_skip(s_blk_skip),
         .judged(judged), .judged_buf(judged_buf), .judged_zero(judged_zero),
         .rd_buf(rd_buf), .rd_pass(rd_pass), .rd_row_max(rd_row_max), .rd_shift(rd_shift),
         .ev_rescaled(ev_rescaled), .ev_amount(ev_amount)
@@ -112,9 +113,10 @@ module fcim_row_max_props #(
                 .blk_after(s_blk_after), .blk_joint(s_blk_joint),
                 .there(there[r*3 +: 3]), .highest(highest[r*60 +: 60]), .had(had[r]),
                 .seen(seen), .row_max(row_max[r*10 +: 10]),
-                .first(first_q), .tau(tau_q), .octaves(octaves_q), .judges(judges[r]),
-                .own(own), .all(all), .moved_max(moved_max[r*10 +: 10]),
-                .amount(amount[r*11 +: 11]), .counts(counts[r])
+                .first(first_q), .tau(tau_q), .octaves(octaves_q), .left_out(1'b0),
+                .judges(judges[r]), .own(own), .all(all), .moved_max(moved_max[r*10 +: 10]),
+                .amount(amount[r*11 +: 11]), .counts(counts[r]),
+                .raises(), .with_it(), .without_it()
             );
             assign own_there[r]   = there[r*3 + s_blk_buf];
             assign after_there[r] = there[r*3 + s_blk_after];

@@ -2,11 +2,15 @@
 // fcim_row_rule: the ghost of one row's running maximum, as the specification has it
 // (models/hardware/golden.py). It keeps the largest score of each buffer, in full; a block whose
 // scores are read in one cycle is judged in the next: where the maximum goes, by how much it rises,
-// and whether a score of the block counts.
+// and whether a score of the block counts. With CUT_BITS the row's sum has as many: the bound of it
+// raises the maximum, which counts too.
 `default_nettype none
 
 module fcim_row_rule #(
-    parameter PROB_BITS = 18
+    parameter  PROB_BITS = 18,
+    parameter  KEYS_PER_BLOCK = 16,
+    parameter  CUT_BITS = 0,
+    localparam BOUND_BITS = CUT_BITS + 2
 ) (
     input  wire               clk,
     input  wire               rst_n,
@@ -28,12 +32,16 @@ module fcim_row_rule #(
     input  wire               first,
     input  wire [3:0]         tau,
     input  wire [4:0]         octaves,
+    input  wire               left_out,    // the block before was
     output wire               judges,
     output wire signed [19:0] own,         // the largest score of the block, and of both if joint
     output wire signed [19:0] all,
     output wire signed [9:0]  moved_max,   // the running maximum from now on
     output wire [10:0]        amount,      // by how much it rises above one that was set
-    output wire               counts
+    output wire               counts,
+    output wire                  raises,
+    output wire [BOUND_BITS-1:0] with_it,     // bounds with the block that was judged, and without
+    output wire [BOUND_BITS-1:0] without_it
 );
 
     localparam signed [19:0] MASKED = {1'b1, 19'd0};
@@ -73,9 +81,41 @@ module fcim_row_rule #(
     wire               visible   = (all_q != MASKED);
     wire               moves     = visible && was_seen && candidate > was + wide_tau;
     wire               sets      = visible && !was_seen;
-    wire signed [11:0] becomes   = (moves || sets) ? candidate : was;
-    wire signed [11:0] rise      = candidate - was;
+    wire signed [11:0] top       = (moves || sets) ? candidate : was;
+    wire signed [11:0] becomes   = top + {11'd0, raises};
+    wire        [11:0] rise      = (moves ? candidate - was : 12'd0) + {11'd0, raises};
     wire signed [11:0] above     = octave - becomes + span;
+
+    // ---- bounds
+    function [BOUND_BITS-1:0] upwards;      // bound / 2**shift
+        input [BOUND_BITS-1:0] bound;
+        input [5:0]            shift;
+        upwards = (bound >> shift)
+                + {{(BOUND_BITS-1){1'b0}}, (bound & ~({BOUND_BITS{1'b1}} << shift)) != 0};
+    endfunction
+    function [BOUND_BITS-1:0] adds;         // what a block may add whose largest score is own
+        input               see;
+        input signed [11:0] octaves_up;
+        adds = (see && octaves_up >= 0) ? KEYS_PER_BLOCK << octaves_up[5:0] : {BOUND_BITS{1'b0}};
+    endfunction
+    reg  [BOUND_BITS-1:0] with_q, without_q;
+    wire [BOUND_BITS-1:0] so_far   = first ? {BOUND_BITS{1'b0}} : left_out ? without_q : with_q;
+    wire        [11:0]    moved    = moves ? candidate - was : 12'd0;
+    wire        [5:0]     by_then  = (moved > 63) ? 6'd63 : moved[5:0];
+    wire        [5:0]     by_now   = (rise > 63) ? 6'd63 : rise[5:0];
+    wire                  sees     = (own_q != MASKED);
+    wire signed [11:0]    exponent = octave - wide_tau + BITS;
+    wire [BOUND_BITS-1:0] total    = upwards(so_far, by_then) + adds(sees, exponent - top);
+    wire [BOUND_BITS-1:0] kept     = upwards(so_far, by_now);
+    always @(posedge clk) begin
+        if (judges_q) begin
+            without_q <= kept;
+            with_q    <= kept + adds(sees, exponent - becomes);
+        end
+    end
+    assign raises     = (CUT_BITS != 0) && (total >> CUT_BITS) != 0;
+    assign with_it    = with_q;
+    assign without_it = without_q;
 
     always @(posedge clk) begin
         judges_q <= rst_n && read;
@@ -96,8 +136,8 @@ module fcim_row_rule #(
     assign own       = own_q;
     assign all       = all_q;
     assign moved_max = becomes[9:0];
-    assign amount    = moves ? rise[10:0] : 11'd0;
-    assign counts    = (own_q != MASKED) && (above >= 0);
+    assign amount    = rise[10:0];
+    assign counts    = raises || (sees && above >= 0);
 
 endmodule
 

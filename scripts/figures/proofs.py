@@ -17,6 +17,7 @@ def proofs() -> list[Piece]:
                      exact(len(proof.properties)), exact(len(proof.covers))])
         assumed = " ".join(f"*Assumed* (`{label}`): {says}" for label, says in proof.assumes.items())
         stated = [f"* `{name}.{statement.name}`: {statement.says}" for statement in proof.properties]
-        parts.append("\n".join([f"### {proof.module}", "", assumed, "", *stated]))
+        heading = f"{proof.module}, {name}" if proof.of else proof.module
+        parts.append("\n".join([f"### {heading}", "", assumed, "", *stated]))
     summary = table(("block", "parameters", "proof", "properties", "covers"), rows, 3)
     return [Piece(PAGE, summary, "proofs"), Piece(PAGE, "\n\n".join(parts), "proofs-properties")]

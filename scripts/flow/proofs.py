@@ -1,7 +1,8 @@
 """The list of proofs, ``formal/proofs.yaml``: what is proven of which block, how, and which fault each property must notice.
 
-Of the block ``fcim_X`` the module ``fcim_X_props`` in ``formal`` holds the statements. Its labels are the names in the list;
-those with ``lemma_`` in front are only there for an induction to close, tie ghosts to registers, and stand in no list.
+Of the block ``fcim_X`` the module ``fcim_X_props`` in ``formal`` holds the statements; a second proof of it has another name
+and says with ``of`` whose it is. Its labels are the names in the list; those with ``lemma_`` in front are only there for an
+induction to close, tie ghosts to registers, and stand in no list.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Proof:
 
     ``induction``: how many good cycles in a row must lead to another one, 0 for a bounded proof. ``depth``: cycles from the first
     one on, which is one of reset, in which each cover is reached and each fault is noticed; those of a bounded proof.
-    ``assumes`` and ``covers``: in words by label.
+    ``assumes`` and ``covers``: in words by label. ``of``: the block, if the name is not its own.
     """
 
     name: str
@@ -51,16 +52,17 @@ class Proof:
     assumes: Mapping[str, str]
     properties: tuple[Property, ...]
     covers: Mapping[str, str]
+    of: str = ""
 
     @property
     def module(self) -> str:
         """The block."""
-        return PREFIX + self.name
+        return PREFIX + (self.of or self.name)
 
     @property
     def top(self) -> str:
         """The module that holds the statements and the block."""
-        return self.module + SUFFIX
+        return PREFIX + self.name + SUFFIX
 
     @property
     def statements(self) -> list[str]:
@@ -94,19 +96,21 @@ def _property(name: str, data: Any, where: str, path: Path) -> Property:
 
 def _proof(name: str, data: Any, path: Path) -> Proof:
     where = f"proof '{name}'"
-    if not isinstance(data, dict) or not set(_KEYS) <= set(data) <= {*_KEYS, "induction"}:
-        raise FcimError(f"{path}: {where} must have the keys {', '.join(_KEYS)}, may have induction, and no others")
+    if not isinstance(data, dict) or not set(_KEYS) <= set(data) <= {*_KEYS, "induction", "of"}:
+        raise FcimError(f"{path}: {where} must have the keys {', '.join(_KEYS)}, may have induction and of, and no others")
     for key, kind in _KEYS.items():
         if not isinstance(data[key], kind) or isinstance(data[key], bool):
             raise FcimError(f"{path}: {where}: {key} must be {'a mapping' if kind is dict else 'a whole number'}")
-    steps, depth = data.get("induction", 0), data["depth"]
+    of, steps, depth = data.get("of", ""), data.get("induction", 0), data["depth"]
     if not isinstance(steps, int) or steps < 0 or depth <= steps:
         raise FcimError(f"{path}: {where}: induction must be a whole number from 0, depth a greater one")
+    if not isinstance(of, str):
+        raise FcimError(f"{path}: {where}: of must be the name of a block")
     if not data["properties"] or not data["covers"] or not all(isinstance(value, int) for value in data["parameters"].values()):
         raise FcimError(f"{path}: {where} needs properties, covers, and parameters that are whole numbers")
     properties = tuple(_property(key, value, where, path) for key, value in data["properties"].items())
     return Proof(name, data["parameters"], steps, depth, _words(data["assumes"], f"{where}, assumes", path), properties,
-                 _words(data["covers"], f"{where}, covers", path))
+                 _words(data["covers"], f"{where}, covers", path), of)
 
 
 def load_proofs(path: Path = LIST) -> dict[str, Proof]:

@@ -122,6 +122,7 @@ def test_every_file_of_statements_is_in_the_list() -> None:
     ("  depth: 10\n", "", "proof 'fifo' must have the keys parameters, depth, assumes, properties, covers, may have induction"),
     ("  depth: 10\n", "  depth: 10\n  deep: 1\n", "proof 'fifo' must have the keys"),
     ("  depth: 10\n", "  depth: ten\n", "depth must be a whole number"),
+    ("  depth: 10\n", "  depth: 10\n  of: 1\n", "of must be the name of a block"),
     ("  depth: 10\n", "  depth: 1\n", "induction must be a whole number from 0, depth a greater one"),
     ("    is_empty:\n      says:", "    is_empty:\n      words:", "property 'is_empty' must have the keys says and mutant"),
     ("exactly while no beat is inside.", "exactly while no beat is inside", "a sentence that ends with a full stop"),
