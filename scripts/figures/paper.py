@@ -15,7 +15,7 @@ from scripts.paper.study import OURS, USUAL, accounts
 
 PAGE = "docs/paper.md"
 REGIONS = tuple(f"paper-{name}" for name in ("claims", "short", "time", "rates", "free", "bytes", "energy", "swings", "modes",
-                                             "layer", "rescales", "storage"))
+                                             "layer", "rescales", "storage", "goals"))
 MEGABYTE = 1e6
 SEED = 1        # of the random figures
 SHOWN = 8       # constants, of those that move the answer most
@@ -126,4 +126,6 @@ def comparison(data: Data) -> list[Piece]:
                           rescales), "paper-rescales"),
         Piece(PAGE, table(("accumulators of an engine", "KiB in all", *(f"% more cycles, {t}" for t in by_length)), stored),
               "paper-storage"),
+        Piece(PAGE, table(("goal", "found", "met"), [[row["goal"], row["found"], row["met"]] for row in data["goals"]], 3),
+              "paper-goals"),
     ]

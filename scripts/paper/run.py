@@ -23,6 +23,7 @@ from scripts.flow.sources import ROOT
 from scripts.flow.tables import Column, Table
 from scripts.flow.tool_versions import git_state, tool_versions
 from scripts.paper import charts, study
+from scripts.paper.goals import goals
 from scripts.paper.modes import MODES, measure_modes, spread
 from scripts.paper.options import FOLDER, USUAL_SEED, lengths_of
 from scripts.paper.study import OURS, USUAL, Task
@@ -70,6 +71,7 @@ def work(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     found["accounting"] = study.accounts(seed)
     found["layers"] = study.whole_layers(found["times"])
     found["verdicts"] = study.verdicts(found)
+    found["goals"] = goals(found)
     return found
 
 
@@ -108,7 +110,11 @@ def tables(found: dict[str, Any]) -> list[Table]:
         modes.add(f"{row['phase']}: {row['mode']}", f"{row['cycles']:,.0f}", f"{row['skipped']:.1f}",
                   f"{1e6 * usual['chip']:.1f}", f"{1e6 * usual['arrays']:.1f}", f"{usual['tops_chip']:.2f}",
                   f"{usual['tops_total']:.2f}", f"{1e6 * usual['token']:.2f}")
-    return [claims, many, moved, cost, modes]
+    reached = Table((Column("goal", text=True, key=True), Column("found", text=True), Column("met")),
+                    "what this design was to reach")
+    for goal in found["goals"]:
+        reached.add(goal["goal"], goal["found"], goal["met"])
+    return [claims, many, moved, cost, modes, reached]
 
 
 def pictures(found: dict[str, Any]) -> dict[str, bytes]:

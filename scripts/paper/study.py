@@ -53,9 +53,16 @@ ASSUMED = (
     ("K and V kept for as many rows as the buffer holds O of", KvStationary()))
 WITH_ENERGY = (Unfused(), Unfused(spill=False, overlap=True), KvStationary(1, 64), KvStationary(),     # time does not change it
                EQUAL_CELLS[3], EQUAL_CELLS[5])
-VARIANTS = ((f"{OURS}, blocks of 64 keys", {"keys_per_block": 64, "max_keys": 8192}),
+NARROW = f"{OURS}, sums of 26 bits"
+VARIANTS = ((NARROW, {"sum_cut": 9}),
+            (f"{OURS}, blocks of 64 keys", {"keys_per_block": 64, "max_keys": 8192}),
             (f"{OURS}, blocks of 64 keys, p of 12 bits", {"keys_per_block": 64, "max_keys": 8192, "prob_bits": 12}))
 PAPERS_TILE = 64        # keys of a block in the paper, as far as it can be told
+
+
+def kind_of(name: str) -> dict[str, int]:
+    """The parameters of the engines of one of :data:`VARIANTS`."""
+    return dict(VARIANTS)[name]
 
 
 Design = KvStationary | Unfused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import re
 from pathlib import Path
@@ -15,9 +16,10 @@ from models.errors import FcimError
 from scripts.figures import paper as figures
 from scripts.figures.__main__ import all_figures
 from scripts.paper import run as command
+from scripts.paper.goals import goals
 from scripts.paper.modes import MODES, OCTAVES, spread
 from scripts.paper.options import parse_args
-from scripts.paper.study import DESIGNS, OURS, RATES, USUAL, VARIANTS, WITH_ENERGY
+from scripts.paper.study import DESIGNS, OURS, RATES, USUAL, VARIANTS, WITH_ENERGY, equal_cells
 
 LENGTHS = (64, 128)
 
@@ -120,6 +122,32 @@ def test_one_tile_of_accumulators_is_less_memory_and_more_time(data: dict) -> No
             row = rows[str(kind), tokens]
             assert row["kib"] < built["kib"] and row["cycles"] >= built["cycles"]
             assert row["more"] == pytest.approx(100 * (row["cycles"] / built["cycles"] - 1))
+
+
+def test_a_goal_is_met_if_it_is(data: dict) -> None:
+    def met(study: dict) -> list[str]:
+        return [row["met"] for row in goals(study)]
+
+    assert [row["goal"] for row in goals(data)] == [row["goal"] for row in data["goals"]]
+    assert goals(data) == data["goals"]
+    changed = copy.deepcopy(data)
+    equal = [row for row in changed["times"] if equal_cells(row["design"])]
+    for row in equal:
+        row["times"] = 3.0
+    for row in changed["energy"]:
+        row["typical"]["tops_chip"] = 31.0
+    for row in changed["modes"]:
+        if row["mode"] in ("as shipped", "p of 14 bits", "p of 12 bits"):
+            row["typical"]["arrays"] = 0.0
+    assert met(changed) == ["no", "yes", "yes", "yes", "yes"], "what is stored does not depend on these"
+    for row in equal:
+        if row["tokens"] == LENGTHS[0]:
+            row["times"] = 1.0
+    for row in changed["energy"]:
+        row["typical"]["tops_chip"] = 29.0
+    for row in changed["modes"]:
+        row["typical"]["arrays"] = 1.0
+    assert met(changed) == ["no", "at some lengths", "at some lengths", "no", "no"]
 
 
 def test_energy_by_phase_order_skipping_and_bits_of_p(data: dict) -> None:
