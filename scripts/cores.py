@@ -10,11 +10,12 @@ import tomllib
 from pathlib import Path
 
 from models.errors import run_cli
+from models.hardware.config import load_config
 from models.place import ROOT
 from models.system.config import load_system
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
-from scripts.flow.sources import include_folders, rtl_files
+from scripts.flow.sources import headers, include_folders, rtl_files
 
 CORE, BENDER, CITATION = ROOT / "fusioncim.core", ROOT / "Bender.yml", ROOT / "CITATION.cff"
 PARAMETER = re.compile(r"^\s*parameter\s+(\w+)\s*=\s*(\d+),?\s*//\s*(.*)$", re.MULTILINE)
@@ -32,16 +33,28 @@ LINT = """  {name}:
     toplevel: {top}
     parameters: [{parameters}]
 """
+SIM = """  sim:
+    <<: *default
+    description: a bench of the engine through Icarus, on the files that FuseSoC has gathered; in a checkout after make setup
+    default_tool: icarus
+    flow: sim
+    flow_options:
+      tool: icarus
+      iverilog_options: [-g2012]
+    hooks: {{pre_run: [bench]}}
+    toplevel: {top}
+    parameters: [{parameters}]
+"""
+# FuseSoC's strings take neither quotes nor &&, so that the command is one program; it runs in build/fusioncim_VERSION/sim.
+SCRIPTS = """scripts:
+  bench:
+    cmd: [env, -C, ../../.., .venv/bin/python, -m, scripts.fusesoc_sim, $$PWD/{gathered}]
+"""
 
 
 def project() -> dict[str, str]:
     """Name, version, description and licence of the package."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-def headers() -> list[Path]:
-    """The files that others include."""
-    return sorted(path for folder in include_folders() for path in folder.glob("*.vh"))
 
 
 def shown(path: Path) -> str:
@@ -71,9 +84,11 @@ def core_text() -> str:
     core = [name for name in engine if name in parameters_of("fcim_core")]
     usual = {name: value for name, (value, _) in accelerator.items()}
     small = [f"{name}={value}" for name, value in (usual | load_system("tiny").verilog_parameters()).items()]
+    tiny = {name: value for name, (value, _) in engine.items()} | load_config("tiny").verilog_parameters()
     lints = "".join(LINT.format(name=name, what=what, top=top, parameters=", ".join(given)) for name, what, top, given in (
         ("lint", "the engine", ENGINE, engine), ("lint_core", "the engine without its scheduler", "fcim_core", core),
         ("lint_accelerator", "a small accelerator of two engines", ACCELERATOR, small)))
+    sim = SIM.format(top=ENGINE, parameters=", ".join(f"{name}={value}" for name, value in tiny.items()))
     return f"""CAPI=2:
 {MADE}name: "::fusioncim:{about['version']}"
 description: "{about['description']}"
@@ -98,7 +113,8 @@ targets:
     description: the same with the accelerator of several engines on top
     toplevel: {ACCELERATOR}
     parameters: [{', '.join(accelerator)}]
-{lints}
+{lints}{sim}
+{SCRIPTS.format(gathered=f"src/fusioncim_{about['version']}")}
 parameters:
 {parameters}"""
 

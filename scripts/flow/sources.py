@@ -61,3 +61,8 @@ def include_folders() -> list[Path]:
         if not folder.is_dir():
             raise FcimError(f"fusioncim.f names the folder {folder.relative_to(ROOT)}, which does not exist; mend the list")
     return folders
+
+
+def headers() -> list[Path]:
+    """The files in these folders that others include."""
+    return sorted(path for folder in include_folders() for path in folder.glob("*.vh"))

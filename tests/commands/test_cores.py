@@ -1,21 +1,24 @@
-"""What other tools take the RTL by: the files are current and name what ``fusioncim.f`` names; FuseSoC lints the engine."""
+"""What other tools take the RTL by: the files are current and name what ``fusioncim.f`` names; FuseSoC lints and simulates."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from models.hardware.config import EngineConfig, load_config
+from models.place import BUILD
 from models.system.config import SystemConfig, load_system
 from scripts import cores
 from scripts.flow.simulator import TOOL_BIN
-from scripts.flow.sources import ROOT, include_folders, rtl_files
+from scripts.flow.sources import ROOT, headers, include_folders, rtl_files
 from tests.commands.bad_inputs import quiet_environment
 
 CORE = yaml.safe_load(cores.CORE.read_text())
@@ -47,7 +50,7 @@ def test_what_the_targets_name_is_there() -> None:
     assert {target["toplevel"] for target in CORE["targets"].values()} <= modules
     assert {name: target["toplevel"] for name, target in CORE["targets"].items()} == {
         "default": "fcim_engine", "accelerator": "fcim_accelerator", "lint": "fcim_engine", "lint_core": "fcim_core",
-        "lint_accelerator": "fcim_accelerator"}
+        "lint_accelerator": "fcim_accelerator", "sim": "fcim_engine"}
     defaults = {name: about["default"] for name, about in CORE["parameters"].items()}
     usual = load_config("default").verilog_parameters()
     assert {name: defaults[name] for name in usual} == usual and set(load_system("default").verilog_parameters()) <= set(defaults)
@@ -69,23 +72,40 @@ def test_versions_agree() -> None:
 def checkout(tmp_path: Path) -> Path:
     """The core file and what it names, in a folder that a test may change."""
     place = tmp_path / "core"
-    for path in [cores.CORE, *rtl_files(), *cores.headers(), ROOT / "rtl" / "lint.vlt"]:
+    for path in [cores.CORE, *rtl_files(), *headers(), ROOT / "rtl" / "lint.vlt"]:
         copy = place / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     return place
 
 
-def lint(place: Path, target: str = "lint") -> subprocess.CompletedProcess[str]:
-    """``fusesoc run`` of a target, an engine's with the smallest configuration."""
-    given = [] if target == "lint_accelerator" else [
-        word for name, value in load_config("tiny").verilog_parameters().items() for word in (f"--{name}", str(value))]
+def fusesoc(place: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``fusesoc run`` of what lies in ``place``."""
     own = {f"XDG_{name}_HOME": str(place / name.lower()) for name in ("CONFIG", "CACHE", "DATA")}
-    environment = quiet_environment(**own)
+    environment = quiet_environment(**own, **variables)
     environment["PATH"] = f"{TOOL_BIN}:{environment['PATH']}"
-    command = [FUSESOC, "--cores-root", ".", "run", f"--target={target}", "fusioncim", *given]
+    command = [FUSESOC, "--cores-root", ".", "run", *words]
     return subprocess.run(command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False, timeout=300)
+
+
+def lint(place: Path, target: str = "lint") -> subprocess.CompletedProcess[str]:
+    """Of a target, an engine's with the smallest configuration."""
+    given = [] if target == "lint_accelerator" else [
+        word for name, value in load_config("tiny").verilog_parameters().items() for word in (f"--{name}", str(value))]
+    return fusesoc(place, f"--target={target}", "fusioncim", *given)
+
+
+@pytest.fixture
+def simulate(checkout: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """The bench, which is this checkout's, on the files in ``checkout``: FuseSoC works as deep in this one as by itself."""
+    work = BUILD / "fusesoc" / checkout.parent.name
+
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        return fusesoc(checkout, "--target=sim", "--work-root", work, "fusioncim", **variables)
+
+    yield run
+    shutil.rmtree(work, ignore_errors=True)
 
 
 @pytest.mark.parametrize(("target", "given"), [("lint", load_config("tiny")), ("lint_accelerator", load_system("tiny"))])
@@ -105,6 +125,29 @@ def test_a_fault_fails_the_lint(file: str, old: str, new: str, says: str, checko
     assert old in text
     (checkout / file).write_text(text.replace(old, new))
     done = lint(checkout)
+    assert done.returncode != 0 and says in done.stdout, done.stdout
+
+
+def test_fusesoc_simulates_it(simulate: Callable[..., subprocess.CompletedProcess[str]], seed: int) -> None:
+    done = simulate(SEED=str(seed))
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+    assert re.search(r"on the files of \S+build/fusesoc/\S+/src/fusioncim_\S+", done.stdout), done.stdout
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("file", "old", "new", "says"), [
+    ("rtl/engine/fcim_engine.v", ".s_k_pos(s_k_pos)", ".s_k_pos({POS_BITS{1'b0}})", "1 failed"),
+    ("rtl/engine/fcim_engine.v", "`default_nettype none", "`default_nettype none\n`include \"none.vh\"", "none.vh"),
+    ("fusioncim.core", "      - rtl/core/fcim_core.v\n", "", "fcim_core"),
+    ("fusioncim.core", "      - rtl/system/fcim_store.v\n", "", "FuseSoC has gathered no rtl/system/fcim_store.v"),
+    ("fusioncim.core", "src/fusioncim", "src/other", "FuseSoC has gathered no rtl/softmax/")],
+    ids=["wrong-logic", "broken-source", "needed-file-left-out", "other-file-left-out", "no-files"])
+def test_a_fault_fails_the_simulation(file: str, old: str, new: str, says: str, checkout: Path, seed: int,
+                                      simulate: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    text = (checkout / file).read_text()
+    assert old in text
+    (checkout / file).write_text(text.replace(old, new))
+    done = simulate(SEED=str(seed))
     assert done.returncode != 0 and says in done.stdout, done.stdout
 
 
