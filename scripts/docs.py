@@ -6,6 +6,7 @@ page for each public module of the models.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -31,6 +32,14 @@ ORDER = {
 """The pages of ``docs`` in the order of the site's list; those that stand in none come last."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+DIAGRAM = re.compile(r"```mermaid\n(.*)```", re.DOTALL)
+# Plain lines, and labels as text of the picture, which every viewer of SVG shows; room at the edges, since fonts differ in width.
+LOOK = {"theme": "neutral", "look": "classic", "htmlLabels": False, "flowchart": {"htmlLabels": False, "diagramPadding": 24}}
+PICTURE = """```{{image}} {name}
+:alt: diagram; its text in Mermaid is in {page}
+:width: {width}px
+:class: diagram
+```"""
 
 
 def pages() -> list[Path]:
@@ -49,14 +58,38 @@ def modules() -> list[str]:
     return sorted(names)
 
 
-def linked(text: str, page: Path, files: set[Path]) -> str:
-    """The text of a page whose links to what is no page are links to files, which go along, or no links at all for folders.
+def drawn(diagram: str) -> str | None:
+    """A diagram in Mermaid as SVG; None where the package that draws it is not there, as it is not for every machine.
 
-    Diagrams in Mermaid stay text: what draws them would have to come from a network.
+    Raises:
+        FcimError: it is no diagram.
+    """
+    try:
+        from merman import Merman, MermanError
+    except ImportError:
+        return None
+    try:
+        svg = Merman().render_svg(f"%%{{init: {json.dumps(LOOK)}}}%%\n{diagram}", None)
+    except MermanError as error:
+        raise FcimError(f"a diagram cannot be drawn: {' '.join(str(error).split())}") from None
+    # A page may be dark, the lines are not; a tenth of a pixel is as fine as anyone sees, and a third of the size.
+    svg = re.sub(r"\d+\.\d\d+", lambda number: f"{float(number[0]):.1f}", svg)
+    return svg.replace('style="', 'style="background: white; ', 1)
+
+
+def linked(text: str, page: Path, files: set[Path], pictures: dict[Path, str]) -> str:
+    """The text of a page as the site has it.
+
+    Links to what is no page are links to files, which go along, or no links at all for folders. A diagram in Mermaid is a
+    picture, which leads to itself alone.
 
     Args:
         page: its path from the project's root.
         files: gets what has to go along, from the project's root.
+        pictures: gets what was drawn, by path from the site's source.
+
+    Raises:
+        FcimError: a diagram is none.
     """
     def changed(link: re.Match[str]) -> str:
         picture, name, target = link[1], link[2], link[3]
@@ -70,9 +103,20 @@ def linked(text: str, page: Path, files: set[Path]) -> str:
             return link[0] if picture else f"[{name}](path:{target})"
         return link[0]
 
+    def shown_fence(fence: str) -> str:
+        diagram = DIAGRAM.fullmatch(fence)
+        svg = drawn(diagram[1]) if diagram else None
+        if svg is None:
+            return fence.replace("```mermaid", "```text", 1)
+        before = sum(path.parent == page.parent and path.name.startswith(f"{page.stem}-diagram") for path in pictures)
+        name = f"{page.stem}-diagram-{before + 1}.svg"
+        pictures[page.parent / name] = svg
+        width = re.search(r'viewBox="[-.\d]+ [-.\d]+ ([.\d]+)', svg)[1]
+        return PICTURE.format(name=name, page=page, width=round(float(width)))
+
     parts, at = [], 0
     for fence in FENCE.finditer(text):
-        parts += [LINK.sub(changed, text[at:fence.start()]), fence[0].replace("```mermaid", "```text", 1)]
+        parts += [LINK.sub(changed, text[at:fence.start()]), shown_fence(fence[0])]
         at = fence.end()
     return "".join([*parts, LINK.sub(changed, text[at:])])
 
@@ -101,12 +145,15 @@ def module_page(name: str, api: list[str]) -> str:
 def gather(folder: Path) -> None:
     """Put together what Sphinx reads: the pages, what they link to, a page for each module."""
     files: set[Path] = set()
+    pictures: dict[Path, str] = {}
     api = modules()
     for page in pages():
-        text = linked((ROOT / page).read_text(), page, files)
+        text = linked((ROOT / page).read_text(), page, files, pictures)
         write(folder / page, text + (contents(api) if page.name == ROOT_PAGE and page.parent == Path() else ""))
     for name in api:
         write(folder / "api" / f"{name}.md", module_page(name, api))
+    for path, svg in pictures.items():
+        write(folder / path, svg)
     for path in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, folder / path)
@@ -129,7 +176,7 @@ def main() -> int:
     """Make the site; a link or a name that leads nowhere fails.
 
     Raises:
-        FcimError: Sphinx is not installed.
+        FcimError: Sphinx is not installed, or a diagram cannot be drawn.
     """
     args = Parser("docs", "README, docs and the models' docstrings as one site.", out=FOLDER).parse_args()
     try:

@@ -96,7 +96,7 @@ def test_what_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pins() -> dict[str, str]:
     """The versions of ``requirements.txt`` by name."""
-    return dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
+    return dict(line.split(";")[0].split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line)
 
 
 def test_nothing_older_than_what_is_tested_is_asked_for() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
+from models.errors import FcimError
 from scripts import docs
 from scripts.flow.sources import ROOT
 
@@ -105,12 +109,51 @@ def test_what_leads_nowhere_fails(text: str, says: str, tmp_path: Path, capfd: p
     assert bool(code) == bool(says) and says in capfd.readouterr().err
 
 
+def test_diagrams_are_pictures(site: Path) -> None:
+    """Of every page, with all of their labels, and nothing in them is fetched."""
+    pytest.importorskip("merman")
+    count = 0
+    for page in docs.pages():
+        shown = site / page.with_suffix(".html")
+        pictures = [shown.parent / unquote(link) for link in Page(shown.read_text()).fetched if "-diagram-" in link]
+        texts = re.findall(r"^```mermaid\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
+        assert len(pictures) == len(texts), page
+        count += len(texts)
+        for path, text in zip(pictures, texts, strict=True):
+            svg = ElementTree.parse(path).getroot()
+            there = "".join("".join(svg.itertext()).split())
+            labels = re.findall(r'[\[({]"?([^\[\](){}"]+)"?[\])}]|(?<!-)-- "?([^">-]+?)"? -->', text)
+            assert labels and not [label for pair in labels for label in pair if "".join(label.split()) not in there], path
+            assert svg.tag.endswith("}svg") and not re.search(r"(?:href|url\()=?[\"']?(?!#)[a-z]+:", path.read_text()), path
+    assert count == sum(page.read_text().count("```mermaid") for page in map(ROOT.joinpath, docs.pages())) > 10
+
+
+def test_a_wrong_diagram_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("merman")
+    with pytest.raises(FcimError, match="^a diagram cannot be drawn: .+"):
+        docs.drawn("flowchart LR\n    a --> --> ]b[\n")
+
+
+def test_what_becomes_of_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture beside the page; text where nothing draws."""
+    text = "a\n```mermaid\nflowchart LR\n    a --> b\n```\nb\n"
+    pictures = {Path("docs/x-diagram-1.svg"): "", Path("docs/engine-diagram-1.svg"): ""}
+    monkeypatch.setattr(docs, "drawn", lambda diagram: f'<svg viewBox="-1 -2.5 30.6 4">{diagram}</svg>')
+    got = docs.linked(text, Path("docs/engine.md"), set(), pictures)
+    assert got == ("a\n```{image} engine-diagram-2.svg\n:alt: diagram; its text in Mermaid is in docs/engine.md\n:width: 31px\n"
+                   ":class: diagram\n```\nb\n")
+    assert pictures[Path("docs/engine-diagram-2.svg")] == '<svg viewBox="-1 -2.5 30.6 4">flowchart LR\n    a --> b\n</svg>'
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "merman", None)
+    assert docs.linked(text, Path("docs/engine.md"), set(), pictures) == text.replace("```mermaid", "```text")
+
+
 def test_what_becomes_of_links() -> None:
     files: set[Path] = set()
     text = ("[page](numbers.md#x) [plan](verification_plan.yaml) [`rtl`](../rtl) ![core](images/core.svg) <a@b.c> "
-            "[host](https://x.org/a.yaml)\n```mermaid\n[plan](verification_plan.yaml)\n```\n")
-    assert docs.linked(text, Path("docs/engine.md"), files) == (
+            "[host](https://x.org/a.yaml)\n```yaml\n[plan](verification_plan.yaml)\n```\n")
+    assert docs.linked(text, Path("docs/engine.md"), files, {}) == (
         "[page](numbers.md#x) [plan](path:verification_plan.yaml) `rtl` ![core](images/core.svg) <a@b.c> "
-        "[host](https://x.org/a.yaml)\n```text\n[plan](verification_plan.yaml)\n```\n")
+        "[host](https://x.org/a.yaml)\n```yaml\n[plan](verification_plan.yaml)\n```\n")
     assert files == {Path("docs/verification_plan.yaml"), Path("docs/images/core.svg")}
     assert all((ROOT / path).is_file() for path in files)
