@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from models.place import ROOT
 from models.system.config import load_system
 from scripts.flow.arguments import Parser
 from scripts.flow.files import write_atomic
+from scripts.flow.module_head import parameters_of
 from scripts.flow.sources import headers, include_folders, rtl_files
 
 CORE, BENDER, CITATION = ROOT / "fusioncim.core", ROOT / "Bender.yml", ROOT / "CITATION.cff"
-PARAMETER = re.compile(r"^\s*parameter\s+(\w+)\s*=\s*(\d+),?\s*//\s*(.*)$", re.MULTILINE)
 ENGINE, ACCELERATOR = "fcim_engine", "fcim_accelerator"
 MADE = "# Written by make cores from fusioncim.f and pyproject.toml.\n"
 LINT = """  {name}:
@@ -60,12 +59,6 @@ def project() -> dict[str, str]:
 def shown(path: Path) -> str:
     """A path from the project's root."""
     return path.relative_to(ROOT).as_posix()
-
-
-def parameters_of(module: str) -> dict[str, tuple[int, str]]:
-    """What may be set of a top: default and meaning by name, as its text says."""
-    (path,) = (path for path in rtl_files() if path.stem == module)
-    return {name: (int(value), meaning) for name, value, meaning in PARAMETER.findall(path.read_text())}
 
 
 def core_text() -> str:

@@ -1,4 +1,7 @@
-"""Write what is made from config/system/registers.rdl: the accelerator's registers for C, for Python and as IP-XACT."""
+"""Write what software needs: the accelerator's registers for C, for Python and as IP-XACT, its descriptor for C.
+
+The registers are made from config/system/registers.rdl, the descriptor from models/system/descriptor.py.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,53 @@ from systemrdl.messages import MessagePrinter
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
 
 from models.errors import FcimError, run_cli
+from models.system.descriptor import COMPLETION_BYTES, DESCRIPTOR_BYTES, FIELDS, Flag, Op, Status, completion_word
 from models.system.register import Access
 from scripts.flow.arguments import Parser
 from scripts.flow.sources import ROOT
 
 SOURCE = ROOT / "config" / "system" / "registers.rdl"
 HEADER = ROOT / "config" / "system" / "fcim_registers.h"
+DESCRIPTOR = ROOT / "config" / "system" / "fcim_descriptor.h"
 IPXACT = ROOT / "config" / "system" / "fcim_registers.xml"
 MODEL = ROOT / "models" / "system" / "registers.py"
 LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
+DESCRIPTOR_TEXT = LICENCE + """\
+// A descriptor of the accelerator: the bytes in memory by which software orders one call, and the word with which it ends.
+// Written by make registers from models/system/descriptor.py. docs/registers.md says what the fields mean and what is legal.
+#ifndef FCIM_DESCRIPTOR_H
+#define FCIM_DESCRIPTOR_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "a descriptor is little endian: swap the bytes of each field, and take this line out"
+#endif
+
+#define FCIM_DESCRIPTOR_BYTES {bytes}
+#define FCIM_COMPLETION_BYTES {completion_bytes}
+
+// op
+{ops}
+// flags
+{flags}
+// the completion word: a mask, and where its lowest bit is
+{completion}
+// status
+{statuses}
+// No field lies across a multiple of its size, so that nothing has to be packed; the lines behind it hold that.
+typedef struct {{
+{members}}} fcim_descriptor_t;
+
+#define FCIM_LIES_AT(field, byte, bytes) static_assert(offsetof(fcim_descriptor_t, field) == byte \\
+    && sizeof(((fcim_descriptor_t *)0)->field) == bytes, #field)
+{asserts}#undef FCIM_LIES_AT
+static_assert(sizeof(fcim_descriptor_t) == FCIM_DESCRIPTOR_BYTES, "fcim_descriptor_t");
+
+#endif
+"""
 MODEL_HEAD = '''"""The accelerator's registers by name, written by ``make registers`` from config/system/registers.rdl."""
 
 from __future__ import annotations
@@ -95,6 +136,23 @@ def header_text(top: AddrmapNode) -> str:
         return LICENCE + path.read_text()
 
 
+def descriptor_text() -> str:
+    """The C header of a descriptor."""
+    def constants(kind: str, values: type[Op | Flag | Status]) -> str:
+        spec = "#x" if values is Flag else "d"
+        return "".join(f"#define FCIM_{kind}_{value.name} {int(value):{spec}}u\n" for value in values)
+
+    tag, status = completion_word((1 << 32) - 1, Status.OK), completion_word(0, Status(1)) * 0xFF
+    members = "".join(f"    uint{8 * field.size}_t {field.name};".ljust(30) + f" // {field.meaning}\n" for field in FIELDS)
+    asserts = "".join(f"FCIM_LIES_AT({field.name}, {field.byte}, {field.size});\n" for field in FIELDS)
+    completion = "".join(f"#define FCIM_COMPLETION_{name}_bm {mask:#x}ull\n"
+                         f"#define FCIM_COMPLETION_{name}_bp {(mask & -mask).bit_length() - 1}\n"
+                         for name, mask in (("TAG", tag), ("STATUS", status)))
+    return DESCRIPTOR_TEXT.format(bytes=DESCRIPTOR_BYTES, completion_bytes=COMPLETION_BYTES, ops=constants("OP", Op),
+                                  flags=constants("FLAG", Flag), completion=completion, members=members, asserts=asserts,
+                                  statuses=constants("STATUS", Status))
+
+
 def ipxact_text(top: AddrmapNode) -> str:
     """The component of IEEE 1685-2014, whose version is the package's."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -112,7 +170,7 @@ def outputs() -> dict[Path, str]:
         FcimError: see :func:`compile_registers`.
     """
     top = compile_registers()
-    return {HEADER: header_text(top), IPXACT: ipxact_text(top), MODEL: model_text(top)}
+    return {HEADER: header_text(top), DESCRIPTOR: descriptor_text(), IPXACT: ipxact_text(top), MODEL: model_text(top)}
 
 
 def main() -> int:

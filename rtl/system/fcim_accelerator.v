@@ -21,11 +21,11 @@ module fcim_accelerator #(
     parameter  MAX_KEYS = 131072,                 // keys of a head: a power of two, 64 to 131072
     parameter  SUM_CUT = 0,                       // bits that a row's sum lacks for MAX_KEYS keys
     parameter  BUFFER_KEYS = 4096,                // keys in the buffer: a power of two of blocks
-    parameter  DATA_BITS = 512,                   // a beat: 128 to 1024, at most HEAD_DIM * 8
-    parameter  MAX_BURST = 16,                    // beats of a burst at most: a power of two
-    parameter  OUTSTANDING = 16,                  // bursts under way: 1 to 256
-    parameter  READ_BEATS = 256,                  // room for beats that are read: a power of two
-    parameter  O_ROWS = 256,                      // room for rows of O: a power of two
+    parameter  DATA_BITS = 1024,                  // a beat: 128 to 1024, at most HEAD_DIM * 8
+    parameter  MAX_BURST = 32,                    // beats of a burst at most: a power of two
+    parameter  OUTSTANDING = 256,                 // bursts under way: 1 to 256
+    parameter  READ_BEATS = 512,                  // room for beats that are read: a power of two
+    parameter  O_ROWS = 1024,                     // room for rows of O: a power of two
     localparam ADDRESS_BITS = 64,                 // address of a byte
     localparam OFFSET_BITS = 12                   // address of a byte of the registers
 ) (

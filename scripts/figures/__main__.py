@@ -16,6 +16,7 @@ import torch
 
 from models.errors import FcimError, run_cli
 from scripts.figures import (
+    accelerator,
     attention,
     cut,
     energy,
@@ -76,6 +77,8 @@ def all_figures() -> dict[str, Figure]:
         "limits": Figure(engine.limits),
         "memories": Figure(memories.memories, ("memories",)),
         "widths": Figure(widths.widths, ("widths",)),
+        "system-memories": Figure(memories.system_memories, ("system-memories",)),
+        "template": Figure(accelerator.template, ("accelerator-template",)),
         "system-plan": Figure(system.system_plan, ("system-plan",)),
         "system-model": Figure(system.system_model, ("system-model",)),
         "system-runs": Figure(system.system_runs, ("system-runs", "system-traffic"), reports.SYSTEM),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.hardware.config import MULT_BITS, ROW_MAX_BITS, SHIFT_BITS, V_MULT_BITS, Z_BITS, EngineConfig, load_config
+from models.system.config import SystemConfig, load_system
 from scripts.figures.pages import Piece
 from scripts.figures.text import exact, table
 
-HARDWARE = "docs/hardware.md"
+HARDWARE, SYSTEM = "docs/hardware.md", "docs/system.md"
 SHOWN = ("default", "tiny")
+SYSTEMS = ("default", "edge", "tiny")
 BLOCKS_AHEAD = 16       # of fcim_engine, its default
 CELLS, SRAM, FILE = "cells of an array", "SRAM", "register file"
 
@@ -63,6 +65,34 @@ MEMORIES = (
     Memory("key blocks asked for", "fcim_block_queue", FILE, "1", "BLOCKS_AHEAD", "INDEX_BITS + KEY_BITS + 2"),
 )
 
+AROUND = (
+    Memory("buffer of K, with its multipliers", "fcim_cluster", SRAM, "1", "BUFFER_KEYS", "K_BITS"),
+    Memory("buffer of V", "fcim_cluster", SRAM, "1", "BUFFER_KEYS", "8 * HEAD_DIM"),
+    Memory("rows of O that wait", "fcim_o_stage", SRAM, "1", "O_ROWS", "16 * HEAD_DIM + O_SLOT_BITS + 1"),
+    Memory("beats that were read", "fcim_axi_reader", SRAM, "1", "READ_BEATS", "DATA_BITS + 2"),
+    Memory("keys in front of an engine", "fcim_key_feed", SRAM, "ENGINES", "3 * KEYS_PER_BLOCK", "K_BITS + INDEX_BITS + 1"),
+    Memory("beats of rows of O", "fcim_store", SRAM, "1", "STORE_BEATS", "DATA_BITS + log2(DATA_BITS // 64) + 1"),
+    Memory("whose rows of O", "fcim_store", SRAM, "1", "4 * (ENGINES + 1)", "POS_BITS + 24"),
+    Memory("how far they are", "fcim_store", FILE, "1", "ENGINES + 1", "16"),
+    Memory("bursts under way, read and written", "fcim_axi_bursts", SRAM, "2", "OUTSTANDING", "65 - log2(BUS_BYTES)"),
+    Memory("lengths of bursts to write", "fcim_axi_writer", SRAM, "1", "OUTSTANDING", "8"),
+    Memory("what the beats are for", "fcim_read_router", SRAM, "1", "2 * OUTSTANDING",
+           "ENGINE_BITS + POS_BITS + log2(SLOTS) + BASE_BITS + 12"),
+    Memory("multipliers of a key block", "fcim_read_router", FILE, "1", "KEYS_PER_BLOCK // K_LANES",
+           "K_LANES * (MULT_BITS + V_MULT_BITS)"),
+    Memory("multipliers of a query tile", "fcim_read_router", FILE, "1", "-(-ROWS // Q_LANES)", "Q_LANES * MULT_BITS"),
+    Memory("shifts of the heads", "fcim_read_router", FILE, "1", "256 // BUS_BYTES", "BUS_BYTES * SHIFT_BITS"),
+    Memory("runs of key blocks", "fcim_kv_loader", FILE, "1", "SLOTS", "BLOCK_BITS + 9"),
+    Memory("how far they are", "fcim_kv_loader", FILE, "1", "SLOTS", "2 * BLOCK_BITS + 1"),
+    Memory("tiles that wait for their Q", "fcim_call_unit", SRAM, "1", "2 * SLOTS", "ENGINE_BITS + 2 * POS_BITS + 32"),
+    Memory("jobs of the store that wait", "fcim_call_unit", SRAM, "1", "16", "O_SLOT_BITS + POS_BITS + 24"),
+    Memory("merges that wait", "fcim_call_unit", SRAM, "1", "16", "ENGINES"),
+    Memory("tiles of an engine, of K and of V", "fcim_request_head", SRAM, "2 * ENGINES", "4", "BLOCK_BITS + 4"),
+    Memory("key blocks asked for", "fcim_request_head", SRAM, "ENGINES", "2", "BLOCK_BITS + 2"),
+    Memory("key blocks decided", "fcim_request_head", SRAM, "ENGINES", "16", "BLOCK_BITS + 2"),
+)
+"""Those of the accelerator outside of its engines."""
+
 
 def sizes(cfg: EngineConfig) -> dict[str, int]:
     """The names of the RTL that the sizes are made of."""
@@ -89,3 +119,36 @@ def memories() -> list[Piece]:
     rows.append(["all", "", "", "", "", "", *(exact(sum(bits(memory, names) for memory in MEMORIES)) for names in every)])
     columns = ("holds", "module", "as", "number", "words", "bits of a word", *(f"bits at `{name}`" for name in SHOWN))
     return [Piece(HARDWARE, table(columns, rows, 6), "memories")]
+
+
+def system_sizes(system: SystemConfig) -> dict[str, int]:
+    """The names of the RTL that the sizes around the engines are made of."""
+    engine = sizes(system.engine)
+    bus, rows = system.beat_bytes, 1 << evaluate("clog2(ROWS)", engine)
+    o_beats = 2 * system.engine.head_dim // bus
+    key_bits = engine["KEY_BITS"]
+    return {**engine, **system.verilog_parameters(), "SLOTS": max(system.engines, 2), "BUS_BYTES": bus,
+            "K_BITS": 8 * system.engine.head_dim + MULT_BITS + V_MULT_BITS, "O_SLOT_BITS": system.engines.bit_length(),
+            "ENGINE_BITS": max(1, system.engines.bit_length() - 1), "BLOCK_BITS": engine["INDEX_BITS"] - key_bits,
+            "BASE_BITS": system.buffer_keys.bit_length() - 1 - key_bits, "K_LANES": min(system.engine.keys_per_block, bus // 4),
+            "Q_LANES": min(rows, bus // 2), "STORE_BEATS": 2 * o_beats if o_beats > 8 else 16}
+
+
+def system_memories() -> list[Piece]:
+    """A line per memory around the engines, in every configuration of the accelerator; the last lines add up."""
+    every = [system_sizes(load_system(name)) for name in SYSTEMS]
+
+    def cell(size: tuple[int, int, int]) -> str:
+        number, words, width = size
+        each = f"{exact(words)} x {exact(width)}"
+        return each if number == 1 else f"{exact(number)} of {each}"
+
+    def total(memories: tuple[Memory, ...], names: dict[str, int], times: int = 1) -> int:
+        return times * sum(number * words * width for number, words, width in (memory.size(names) for memory in memories))
+
+    rows = [[memory.name, f"`{memory.module}`", memory.kind, f"`{memory.words}`", f"`{memory.bits}`",
+             *(cell(memory.size(names)) for names in every)] for memory in AROUND]
+    rows.append(["bits of these", "", "", "", "", *(exact(total(AROUND, names)) for names in every)])
+    rows.append(["bits in the engines", "", "", "", "", *(exact(total(MEMORIES, names, names["ENGINES"])) for names in every)])
+    columns = ("holds", "module", "as", "words", "bits of a word", *(f"`{name}`" for name in SYSTEMS))
+    return [Piece(SYSTEM, table(columns, rows, 5), "system-memories")]

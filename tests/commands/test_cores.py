@@ -52,8 +52,8 @@ def test_what_the_targets_name_is_there() -> None:
         "default": "fcim_engine", "accelerator": "fcim_accelerator", "lint": "fcim_engine", "lint_core": "fcim_core",
         "lint_accelerator": "fcim_accelerator", "sim": "fcim_engine"}
     defaults = {name: about["default"] for name, about in CORE["parameters"].items()}
-    usual = load_config("default").verilog_parameters()
-    assert {name: defaults[name] for name in usual} == usual and set(load_system("default").verilog_parameters()) <= set(defaults)
+    usual = load_system("default").verilog_parameters()     # the Verilog's own defaults are those of the configuration
+    assert {name: defaults[name] for name in usual} == usual and set(load_config("default").verilog_parameters()) < set(usual)
     for target in CORE["targets"].values():
         text = next(path for path in rtl_files() if path.stem == target["toplevel"]).read_text()
         settable = set(re.findall(r"^\s*parameter\s+(\w+)", text, re.MULTILINE))

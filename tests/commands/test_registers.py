@@ -1,15 +1,18 @@
-"""What is made from config/system/registers.rdl is what lies in the repository, and a file that is wrong gets one line."""
+"""What software gets of registers and descriptors is what lies in the repository, C takes it, and a wrong file gets one line."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from models.errors import FcimError
+from models.system.descriptor import FIELDS, Descriptor, Flag, Op, Status, completion_word
 from models.system.register import Access
 from models.system.registers import REGISTERS
 from scripts import registers
@@ -23,7 +26,7 @@ def test_what_is_made_from_the_registers_is_current() -> None:
 def test_the_command_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.argv", ["registers"])
     wanted = registers.outputs()
-    for name in ("HEADER", "IPXACT", "MODEL"):
+    for name in ("HEADER", "DESCRIPTOR", "IPXACT", "MODEL"):
         monkeypatch.setattr(registers, name, tmp_path / getattr(registers, name).name)
     shutil.copy(registers.ROOT / "pyproject.toml", tmp_path)
     monkeypatch.setattr(registers, "ROOT", tmp_path)
@@ -53,6 +56,66 @@ def test_a_c_compiler_takes_the_header(tmp_path: Path) -> None:
                       'static_assert(offsetof(fcim_registers_t, ring_tail) == 0x4C, "ring_tail");\n'
                       "int main(void) { return 0; }\n")
     subprocess.run([compiler, "-std=c11", "-Wall", "-Werror", "-fsyntax-only", str(source)], check=True)
+
+
+def compiled(text: str, folder: Path, header: str | None = None) -> Path:
+    """A program of C, with ``fcim_descriptor.h`` as it lies in the repository or with another text.
+
+    Raises:
+        subprocess.CalledProcessError: the compiler refuses it.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    (folder / "fcim_descriptor.h").write_text(header or registers.DESCRIPTOR.read_text())
+    (folder / "use.c").write_text(text)
+    subprocess.run([compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", folder / "use", folder / "use.c"],
+                   check=True, stderr=subprocess.PIPE, text=True)
+    return folder / "use"
+
+
+def test_c_and_python_fill_the_same_bytes(tmp_path: Path, seed: int) -> None:
+    """Random values in every field, and each field alone all ones."""
+    generator = np.random.default_rng(seed)
+    values = [{field.name: int.from_bytes(generator.bytes(field.size)) for field in FIELDS} for _ in range(20)]
+    values += [{field.name: (1 << 8 * field.size) - 1 if field is alone else 0 for field in FIELDS} for alone in FIELDS]
+    rows = "".join("    {" + ", ".join(f".{name} = {value:#x}ull" for name, value in row.items()) + "},\n" for row in values)
+    program = compiled('#include "fcim_descriptor.h"\n#include <stdio.h>\nstatic const fcim_descriptor_t all[] = {\n' + rows
+                       + "};\nint main(void) { return fwrite(all, sizeof all, 1, stdout) != 1; }\n", tmp_path)
+    got = subprocess.run([program], check=True, stdout=subprocess.PIPE).stdout
+    assert got == b"".join(Descriptor(**row).pack() for row in values)
+
+
+def test_c_and_python_have_the_same_bits(tmp_path: Path) -> None:
+    """Of flags, of the completion word, of op and status."""
+    word = completion_word(0x89ABCDEF, Status.ENGINE)
+    wanted = {f"FCIM_{kind}_{value.name}": int(value) for kind, values in (("OP", Op), ("FLAG", Flag), ("STATUS", Status))
+              for value in values}
+    wanted |= {f"({word:#x}ull & FCIM_COMPLETION_TAG_bm) >> FCIM_COMPLETION_TAG_bp": 0x89ABCDEF,
+               f"({word:#x}ull & FCIM_COMPLETION_STATUS_bm) >> FCIM_COMPLETION_STATUS_bp": int(Status.ENGINE)}
+    lines = "".join(f'static_assert(({name}) == {value:#x}u, "no");\n' for name, value in wanted.items())
+    compiled(f'#include "fcim_descriptor.h"\n{lines}int main(void) {{ return 0; }}\n', tmp_path)
+    assert set(re.findall(r"#define (FCIM_(?:OP|FLAG|STATUS)_\w+)", registers.DESCRIPTOR.read_text())) <= set(wanted)
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [
+    ("    uint8_t tau; ", "    uint16_t tau;", "octaves"), ("    uint64_t v; ", "    uint32_t v; ", "v"),
+    ("    uint16_t reserved; ", "    uint32_t reserved; ", "reserved"),
+    ("    uint64_t h_table; ", "    uint64_t h_table, more;", "fcim_descriptor_t")])
+def test_a_descriptor_that_lies_elsewhere_does_not_compile(old: str, new: str, says: str, tmp_path: Path) -> None:
+    text = registers.DESCRIPTOR.read_text()
+    assert old in text
+    use = '#include "fcim_descriptor.h"\nint main(void) { return 0; }\n'
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        compiled(use, tmp_path, text.replace(old, new))
+    assert f'static assertion failed: "{says}"' in error.value.stderr
+
+
+def test_the_page_shows_c_that_compiles(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```c\n(.*?)^```$", (registers.ROOT / "docs" / "registers.md").read_text(), re.M | re.S)
+    include, body = shown.split("\n", 1)
+    compiled(f"{include}\nint main(void) {{\n    uint64_t place = 0, *completion = &place;\n{body}\n"
+             "    return (int)(tag + status) + d.op - FCIM_OP_DECODE;\n}\n", tmp_path)
 
 
 def test_ip_xact_has_every_register_and_field() -> None:
