@@ -30,8 +30,9 @@ from scripts.studies.schedules import goals as gl
 from scripts.studies.schedules.rows import Row
 from scripts.studies.schedules.settings import CALIBRATED, GOAL_SETTINGS, NATURAL
 
-CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "memories", "jobs", "bench-sim", "bench-attention",
-         "head-stats", "sim", "energy-constants", "energy-netlists", "paper-accounting")
+CHEAP = ("fixture", "configurations", "efficiency", "latency", "limits", "memories", "system-memories", "template",
+         "registers", "descriptor", "jobs", "bench-sim", "bench-attention", "head-stats", "sim",
+         "energy-constants", "energy-netlists", "paper-accounting")
 
 
 def page(text: str) -> Page:
@@ -252,6 +253,20 @@ def coverage() -> dict[str, Any]:
     full = {"hit": 700, "total": 700, "excluded": 0}
     totals = {name: dict(full) for name in ("line", "branch", "expression", "functional")}
     return {"totals": totals | {"toggle": {"hit": 96000, "total": 100000, "excluded": 772}}, "exclusions": [{"excluded": 772}]}
+
+
+@pytest.mark.parametrize(("hit", "stands", "wrong"), [
+    (99_970, "99.9", ()), (99_899, "99.9", ("99.9 stands there, 99.8 is right",)),
+    (96_000, "96.1", ("96.1 stands there, 96.0 is right",)),
+    (99_700, "99.9", ("99.9 stands there, 99.7 is right",))])
+def test_coverage_on_the_page_is_the_reports_own(hit: int, stands: str, wrong: tuple[str, ...]) -> None:
+    """To the last digit, which is rounded down."""
+    data = coverage()
+    data["totals"]["toggle"]["hit"] = hit
+    piece, _ = runs.coverage(data)
+    (line,) = (line for line in piece.text.splitlines() if "100,000" in plain(line))
+    (place,) = find(line, re.sub(r"[\d.]+ % of 100,000", f"{stands} % of 100,000", plain(line)))
+    assert place.wrong == wrong
 
 
 def test_what_reports_give_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
