@@ -38,8 +38,9 @@ LOOK = {"theme": "neutral", "look": "classic", "htmlLabels": False, "flowchart":
 PICTURE = """```{{image}} {name}
 :alt: diagram; its text in Mermaid is in {page}
 :width: {width}px
-:class: diagram
+:class: diagram{wide}
 ```"""
+READABLE = 1100     # pixels of a picture that may be made as narrow as the page's text
 
 
 def pages() -> list[Path]:
@@ -111,8 +112,8 @@ def linked(text: str, page: Path, files: set[Path], pictures: dict[Path, str]) -
         before = sum(path.parent == page.parent and path.name.startswith(f"{page.stem}-diagram") for path in pictures)
         name = f"{page.stem}-diagram-{before + 1}.svg"
         pictures[page.parent / name] = svg
-        width = re.search(r'viewBox="[-.\d]+ [-.\d]+ ([.\d]+)', svg)[1]
-        return PICTURE.format(name=name, page=page, width=round(float(width)))
+        width = round(float(re.search(r'viewBox="[-.\d]+ [-.\d]+ ([.\d]+)', svg)[1]))
+        return PICTURE.format(name=name, page=page, width=width, wide=" wide" if width > READABLE else "")
 
     parts, at = [], 0
     for fence in FENCE.finditer(text):

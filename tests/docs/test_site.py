@@ -143,6 +143,8 @@ def test_what_becomes_of_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert got == ("a\n```{image} engine-diagram-2.svg\n:alt: diagram; its text in Mermaid is in docs/engine.md\n:width: 31px\n"
                    ":class: diagram\n```\nb\n")
     assert pictures[Path("docs/engine-diagram-2.svg")] == '<svg viewBox="-1 -2.5 30.6 4">flowchart LR\n    a --> b\n</svg>'
+    monkeypatch.setattr(docs, "drawn", lambda diagram: '<svg viewBox="0 0 1100.6 4"></svg>')
+    assert ":width: 1101px\n:class: diagram wide\n" in docs.linked(text, Path("docs/engine.md"), set(), pictures)
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "merman", None)
     assert docs.linked(text, Path("docs/engine.md"), set(), pictures) == text.replace("```mermaid", "```text")
