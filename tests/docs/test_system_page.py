@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import FcimError
+from models.hardware.config import EngineConfig
 from models.system.config import load_system
 from scripts.flow import module_head
 from scripts.flow.module_head import Port, fixed_of, parameters_of, ports_of
@@ -48,7 +49,8 @@ def test_a_wrong_instance_is_not(old: str, new: str, tmp_path: Path) -> None:
 
 def test_the_instance_has_the_defaults() -> None:
     given = {name: int(value) for name, value in re.findall(r"\.([A-Z_]+)\((\d+)\)", TEMPLATE)}
-    assert given == load_system("default").verilog_parameters()
+    optional = {EngineConfig.PARAMETERS[key]: 0 for key in EngineConfig.OPTIONAL}
+    assert given == optional | load_system("default").verilog_parameters()
 
 
 @pytest.mark.parametrize("top", ["fcim_core", "fcim_engine", "fcim_accelerator", "fcim_axi_reader", "fcim_axi_writer"])
