@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zlib
 from collections.abc import Sequence
 from functools import partial
@@ -226,3 +228,11 @@ def test_the_command(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert code == 0 and "PASS: score 100.0%" in out and report["alive"] == [] and fake.asked.count(mutants[2].id) == 1
     code, out, _ = run(mutants[0], mutants[2])
     assert code == 1 and f"says that {mutants[0].id} is equivalent, but" in out
+
+
+def test_every_test_that_is_asked_is_there(whole: Design) -> None:
+    nodes = sorted({node for bench in read_benches(whole).values() for node in bench.nodes})
+    # a node that is not there makes pytest end with 4
+    done = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *nodes], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
