@@ -50,7 +50,7 @@ place_flags = $(call flag,FARM,--farm) $(call flag,LAUNCH,--launch)
 # what the regression and the coverage run share; OUT goes along only if it is given, so that parts of a run keep a folder of their own
 regress_flags = $(call flag,JOBS,--jobs) $(call flag,TEST,--test) $(call flag,ITERATIONS,--iterations) $(call flag,SEED,--seed) $(call flag,FAIL_FAST,--fail-fast) $(call flag,HISTORY,--history) $(place_flags)
 
-TARGETS := help setup sim system regress rerun coverage history bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power paper registers cores figures docs test mutate lint waves doctor clean distclean
+TARGETS := help setup sim system regress rerun coverage history bench-sim ablation calibrate perplexity generate precision bench-attention efficiency capture head-stats synth prove power encodings paper registers cores figures docs test mutate lint waves doctor clean distclean
 UNKNOWN := $(subst :,\:,$(filter-out $(TARGETS) $(STAMP) check-call,$(MAKECMDGOALS)))
 .PHONY: $(TARGETS) $(UNKNOWN) check-call
 
@@ -128,6 +128,9 @@ prove: $(STAMP) ## properties of blocks proven by a solver, with counterexamples
 
 power: $(STAMP) ## fJ per operation from gates on real operands: arrays, softmax lanes, accumulator update, divider
 	@$(PY) -m scripts.power $(call flag,CONFIG,--config) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TOKENS,--tokens) $(call flag,TOP,--top) $(call flag,LIB,--lib) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
+
+encodings: $(STAMP) ## what the encoding of the streamed operand costs in the arrays, from gates; report in build/encodings
+	@$(PY) -m scripts.studies.encodings $(call flag,CONFIG,--config) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,TOKENS,--tokens) $(call flag,TOP,--top) $(call flag,LIB,--lib) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)
 
 paper: $(STAMP) ## the paper's claims beside what this project gives: time, bytes, energy against two baselines; report in build/paper
 	@$(PY) -m scripts.call paper $(call flag,TOKENS,--tokens) $(call flag,CHECKPOINT,--checkpoint) $(call flag,MODEL,--model) $(call flag,CONSTANTS,--constants) $(call flag,SEED,--seed) $(call flag,JOBS,--jobs) $(call flag,OUT,--out)

@@ -67,6 +67,10 @@ JOINED = [("fcim_accelerator", f"ENGINES {engines}", load_system("tiny").with_en
 BENCH_WAIVERS = ROOT / "tb" / "hdl" / "lint.vlt"
 BENCHMARK = ROOT / "tb" / "hdl" / "alone" / "tb_core_alone.v"
 SMALLEST, READERS_FOLDER = "tiny", ROOT / "build" / "lint"
+STUDIES = ROOT / "scripts" / "studies"
+ENCODED = [("fcim_encoded_array", f"ENCODING {encoding}, SIGNS {signs}", {
+    "ROWS": 8, "HEAD_DIM": 16, "BITS_PER_CYCLE": bits, "ENCODING": encoding, "SIGNS": signs})
+    for encoding, signs, bits in ((0, 0, 1), (1, 0, 1), (1, 0, 8), (2, 0, 2), (2, 2, 1), (3, 0, 8), (3, 1, 2), (3, 2, 1))]
 COLUMNS = 100       # of a line of Verilog
 
 SEEDED_PARTS = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}     # of numpy.random
@@ -98,6 +102,9 @@ def lint_rtl() -> bool:
             ok &= _run(f"verilator, {unit}, {name}", *verilator_on(unit, unit_parameters(unit, load_config(name))))
     for top, name, parameters in (*OTHER_TOPS, *JOINED):
         ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, parameters))
+    study = [str(path.relative_to(ROOT)) for suffix in ("vlt", "v") for path in sorted(STUDIES.rglob(f"*.{suffix}"))]
+    for top, name, parameters in ENCODED:
+        ok &= _run(f"verilator, {top}, {name}", *verilator_on(top, parameters), *study)
     bench = [str(path.relative_to(ROOT)) for path in (WAIVERS, BENCH_WAIVERS, *sorted((ROOT / "tb" / "hdl").glob("*.v")))]
     ok &= _run("verilator, benches", *verilator_command(FAST_ARRAYS, "--top-module", BENCH_TOP, *bench))
     return ok & _run("verilator, benchmark", *verilator_command(FAST_ARRAYS, "--timing", "--top-module", BENCHMARK.stem, *bench,
@@ -129,7 +136,8 @@ def lint_readers() -> bool:
 
 def lint_columns() -> bool:
     """No line of Verilog is longer than ``COLUMNS`` or holds a tab."""
-    files = [path for folder in (ROOT / "rtl", ROOT / "tb" / "hdl", ROOT / "formal") for path in sorted(folder.rglob("*.v*"))]
+    folders = (ROOT / "rtl", ROOT / "tb" / "hdl", ROOT / "formal", STUDIES)
+    files = [path for folder in folders for path in sorted(folder.rglob("*.v*"))]
     findings = [f"{path.relative_to(ROOT)}:{number}: {len(line)} columns, at most {COLUMNS} are allowed, and no tab"
                 for path in files for number, line in enumerate(path.read_text().splitlines(), 1)
                 if len(line) > COLUMNS or "\t" in line]

@@ -11,7 +11,8 @@ PARTS = ("total", "loads", "internal", "clock", "cell_clock", "leakage")
 SHARE = 0.02        # what another version of a tool may change
 
 
-def _near(value: float) -> str:
+def figure(value: float) -> str:
+    """An energy, with what digits it can have."""
     spec = ",.0f" if value >= 100 else ".1f" if value >= 10 else ".2f"
     return near(value, spec, max(SHARE * abs(value), 0.01))
 
@@ -22,7 +23,7 @@ def _costs(data: Data) -> Piece:
         for cost in block["costs"]:
             if cost["source"] != "swept":
                 bits = ", ".join(f"{name} {near(x, '.1f', 0.1)}" for name, x in cost["operands"].items())
-                parts = [_near(cost[part]) if cost[part] else "" for part in PARTS]
+                parts = [figure(cost[part]) if cost[part] else "" for part in PARTS]
                 rows.append([block["operation"], cost["source"], *parts, bits])
     columns = ("operation", "operands of", "fJ", "nets", "cells", "clock", "clock of memory cells", "leakage at 1 GHz",
                "mean set bits")
@@ -47,7 +48,7 @@ def _fits(data: Data) -> Piece:
             if fit:
                 ranges = ", ".join(f"{operand} {near(low, '.1f', 0.3)} to {near(high, '.1f', 0.3)}"
                                    for operand, (low, high) in fit["ranges"].items())
-                rows.append([block["operation"], name, _sum(fit["coefficients"]), _near(fit["residual"]),
+                rows.append([block["operation"], name, _sum(fit["coefficients"]), figure(fit["residual"]),
                              near(fit["explained"], ".2f", 0.05), ranges])
     columns = ("operation", "operands of", "fJ of transitions", "residual", "R²", "between")
     return Piece(PAGE, table(columns, rows, 3), "power-fits")
@@ -57,7 +58,7 @@ def _rows(data: Data) -> Piece:
     rows = []
     for name, operation in (("ip_array", "IP-CIM, a key"), ("op_array", "OP-CIM, a slice of V")):
         parts = data["blocks"][name]["parts"]
-        rows += [[operation, exact(part["rows"]), *(_near(part[key] / 1000) for key in ("total", "transitions", "clock")),
+        rows += [[operation, exact(part["rows"]), *(figure(part[key] / 1000) for key in ("total", "transitions", "clock")),
                   near(100 * part["total"] / parts[-1]["total"], ".1f", 0.2) + " %"] for part in parts]
     return Piece(PAGE, table(("array", "rows in use", "pJ", "transitions", "clock", "of all rows"), rows), "power-rows")
 

@@ -203,6 +203,8 @@ BENCH_ATTENTION = Report("bench-attention", "build/bench-attention/bench-attenti
 SYNTHESIS = Report("synth", "build/synth/synth.json", lambda d: d["command"] == "make synth", True)
 POWER = Report("power", "build/power/power.json", lambda d: d["command"] == "make power" and not d["skipped"] + d["faults"]
                and all("parts" in block for block in d["blocks"].values()), True)
+ENCODINGS = Report("encodings", "build/encodings/encodings.json",
+                   lambda d: d["command"] == "make encodings" and not d["skipped"] + d["faults"], True)
 BENCH_SIM = Report("bench-sim", "build/bench-sim/bench-sim.json", lambda d: "TOKENS=2048" in d["command"], True)
 ABLATION = Report("ablation", "build/ablation/ablation.json", _study, True)
 REAL_CALIBRATION = Report("calibrate", "build/calibrate/smollm2.json", lambda d: (

@@ -80,7 +80,7 @@ class Fit:
 class Measured:
     """A block: costs by source; a fit over the models' operands and one over swept ones, which has squares too; points of a plot
     ``(set bits of each operand ..., fJ)`` by source; transitions of each kind of cell; how many bits of outputs were checked;
-    what an array costs with some of its rows in use."""
+    ``area`` of its cells in um2; what an array costs with some of its rows in use."""
 
     name: str
     operation: str
@@ -93,6 +93,7 @@ class Measured:
     points: dict[str, list[tuple[float, ...]]]
     toggles: dict[str, int]
     checked: int
+    area: float
     parts: tuple[Part, ...] = ()
 
 
@@ -171,4 +172,5 @@ def measure(kind: Kind, cfg: EngineConfig, place: Path, library: Chosen, behavio
 
     return Measured(kind.name, kind.operation, kind.slice_of(cfg), len(netlist.instances), len(circuit.registers), tuple(costs),
                     fitted(real, False), fitted(all_swept, True) if all_swept.any() else None, points, activity.toggles, checked,
+                    sum(library.cells.cells[instance.kind].area for instance in netlist.instances),
                     measure_rows(kind, cfg, circuit, stream))

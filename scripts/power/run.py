@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ from scripts.flow.gates.energies import Behaviours, load_behaviours
 from scripts.flow.gates.yosys import YosysFailed
 from scripts.flow.progress import Told
 from scripts.power.measure import SWEPT, Measured, measure
-from scripts.power.streams import BLOCKS, KINDS, Stream
+from scripts.power.streams import BLOCKS, KINDS, Kind, Stream
 from scripts.synth.elaborate import elaborate_module
 from scripts.synth.libraries import Chosen, choose
 from scripts.synth.netlists import flat
@@ -68,7 +68,13 @@ def sources_of(checkpoint: str | None, model: str | None) -> list[Source]:
         for name in MODELS)]
 
 
-def streams_of(cfg: EngineConfig, sources: Sequence[Source], kinds: Sequence[str], tokens: int, told: Told) -> Streams:
+def blocks() -> Mapping[str, Kind]:
+    """What is measured by its name, here the blocks of the engine."""
+    return KINDS
+
+
+def streams_of(cfg: EngineConfig, sources: Sequence[Source], kinds: Sequence[str], tokens: int, told: Told,
+               known: Callable[[], Mapping[str, Kind]] = blocks) -> Streams:
     """What every block gets.
 
     Raises:
@@ -85,7 +91,7 @@ def streams_of(cfg: EngineConfig, sources: Sequence[Source], kinds: Sequence[str
     found = {}
     for kind in kinds:
         chosen = lanes + more if kind in ARRAYS else lanes
-        found[kind] = KINDS[kind].stream(cfg, [tile for _, tile in chosen]), [name for name, _ in chosen]
+        found[kind] = known()[kind].stream(cfg, [tile for _, tile in chosen]), [name for name, _ in chosen]
     return found
 
 
@@ -95,19 +101,22 @@ def _library(given: str) -> tuple[Chosen, Behaviours]:
     return library, load_behaviours(library.file, library.settings.slew)
 
 
-def _gates(kind: str, cfg: EngineConfig, given: str, folder: Path) -> Path:
+def _gates(known: Callable[[], Mapping[str, Kind]], name: str, cfg: EngineConfig, given: str, folder: Path) -> Path:
     """The gates of a block's slice; the folder that holds them."""
     library, _ = _library(given)
-    top = KINDS[kind].top
-    blocks = elaborate_module(top, KINDS[kind].slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{kind}", f"at {cfg.name}")
-    return flat(top, blocks, library, folder / "gates")
+    kind = known()[name]
+    found = elaborate_module(kind.top, kind.slice_of(cfg), folder / "rtl" / f"power-{cfg.name}-{name}", f"at {cfg.name}",
+                             more=kind.files)
+    return flat(kind.top, found, library, folder / "gates")
 
 
-def _measure(kind: str, cfg: EngineConfig, given: str, place: Path, stream: Stream, lanes: Sequence[str]) -> Measured:
-    return measure(KINDS[kind], cfg, place, *_library(given), stream, lanes)
+def _measure(known: Callable[[], Mapping[str, Kind]], name: str, cfg: EngineConfig, given: str, place: Path, stream: Stream,
+             lanes: Sequence[str]) -> Measured:
+    return measure(known()[name], cfg, place, *_library(given), stream, lanes)
 
 
-def run(cfg: EngineConfig, given: str, kinds: Sequence[str], streams: Streams, folder: Path, jobs: int, told: Told) -> Outcome:
+def run(cfg: EngineConfig, given: str, kinds: Sequence[str], streams: Streams, folder: Path, jobs: int, told: Told,
+        known: Callable[[], Mapping[str, Kind]] = blocks) -> Outcome:
     """Synthesize and measure.
 
     Args:
@@ -115,13 +124,15 @@ def run(cfg: EngineConfig, given: str, kinds: Sequence[str], streams: Streams, f
         folder: gates stay in it, in the same place as those of ``make synth``.
         jobs: how many blocks at a time.
         told: called with a line, how much is done and how much there is.
+        known: of a module, so that another process can call it too.
     """
     for name in THREADS:        # small matrices: threads only wait for one another
         os.environ[name] = "1"
     problems: list[str] = []
     found: dict[str, Measured] = {}
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    running: dict[Future, tuple[str, bool]] = {pool.submit(_gates, kind, cfg, given, folder): (kind, False) for kind in kinds}
+    running: dict[Future, tuple[str, bool]] = {pool.submit(_gates, known, kind, cfg, given, folder): (kind, False)
+                                               for kind in kinds}
     done, total = 0, 2 * len(kinds)
     try:
         while running:
@@ -134,7 +145,7 @@ def run(cfg: EngineConfig, given: str, kinds: Sequence[str], streams: Streams, f
                         line = ", ".join(f"{cost.source} {cost.total:,.1f} fJ" for cost in found[kind].costs
                                          if cost.source != SWEPT)
                     else:
-                        running[pool.submit(_measure, kind, cfg, given, job.result(), *streams[kind])] = kind, True
+                        running[pool.submit(_measure, known, kind, cfg, given, job.result(), *streams[kind])] = kind, True
                         line = "synthesized"
                 except (YosysFailed, FcimError) as failure:
                     problems.append(f"{kind}: {failure}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ class Kind:
     ``slice_of``: Verilog parameters of the slice; ``share``: how many slices make the block, which have what is shared in
     common; ``shared``, ``cells``: patterns of the registers that all slices share, and of those that hold cells. Of an array,
     ``enables``: patterns of registers, and the ports that are all set where they take a value, unless their row is not in use;
-    ``idle``: a stimulus with only the first rows in use.
+    ``idle``: a stimulus with only the first rows in use. ``files``: Verilog of the module that is no part of the RTL.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     cells: str = r"(?!)"
     enables: tuple[tuple[str, tuple[str, ...]], ...] = ()
     idle: Callable[[EngineConfig, Mapping[str, np.ndarray], int], dict[str, np.ndarray]] | None = None
+    files: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -102,11 +104,12 @@ def _lane(cfg: EngineConfig, tile: Walk, number: int) -> tuple[np.ndarray, int]:
     return rows, (number * 5) % (blocks - BLOCKS + 1)
 
 
-def _of_lanes(one: Callable[[EngineConfig, Walk, np.ndarray, int], Stream]) -> Callable[[EngineConfig, Sequence[Walk]], Stream]:
+def of_lanes(one: Callable[[EngineConfig, Walk, np.ndarray, int], Stream]) -> Callable[[EngineConfig, Sequence[Walk]], Stream]:
+    """A stream of many tiles from one of a single tile, its rows as passes meet them and the first of its key blocks."""
     return lambda cfg, tiles: _side_by_side([one(cfg, tile, *_lane(cfg, tile, number)) for number, tile in enumerate(tiles)])
 
 
-def _ip_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
+def ip_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
     """8 rows of cells are written, then a key follows the other; it is loaded in the last step of the one before."""
     steps, rows = cfg.cycles_per_key, rows.reshape(-1)
     keys = np.arange(block * cfg.keys_per_block, (block + BLOCKS - 1) * cfg.keys_per_block)
@@ -148,7 +151,7 @@ def _op_idle(cfg: EngineConfig, stimulus: Mapping[str, np.ndarray], used: int) -
                 p_data=stimulus["p_data"] * np.repeat(row < used, cfg.prob_bits, 1).astype(np.uint8))
 
 
-def _op_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
+def op_array(cfg: EngineConfig, tile: Walk, rows: np.ndarray, block: int) -> Stream:
     """While the slices of a block of V go through, the next block's probabilities are written, and the last slice's sums read."""
     steps, size, columns = cfg.cycles_per_key, cfg.keys_per_block, cfg.columns
     phase = size * steps
@@ -285,30 +288,30 @@ def _log(number: int) -> int:
 KINDS = {kind.name: kind for kind in (
     Kind("ip_array", "fcim_ip_array", "MAC of the IP-CIM",
          lambda cfg: {"ROWS": ROWS, "HEAD_DIM": cfg.head_dim, "BITS_PER_CYCLE": cfg.bits_per_cycle}, _slices,
-         _of_lanes(_ip_array), ("k", "q"), r"(?!.*(g_row\[|used[01]_q|chosen[01]_q|live_q|groups_q))", r".*bank[01]_q",
+         of_lanes(ip_array), ("k", "q"), r"(?!.*(g_row\[|used[01]_q|chosen[01]_q|live_q|groups_q))", r".*bank[01]_q",
          ((r".*acc_(sum|carry)_q", ("step",)), (r".*\.(sum|carry)_q", ("step", "last")),
           (r"live_q", ("step", "last")), (r"(key|bank|groups|chosen[01])_q", ("load",)), (r"used[01]_q", ("q_we",)),
           (r"(planes|next|ops|left|plane)_q", ("step",)), (r"col_", ("step", "last"))), _ip_idle),
     Kind("op_array", "fcim_op_array", "product of the OP-CIM",
          lambda cfg: {"ROWS": ROWS, "COLUMNS": cfg.columns, "BITS_PER_CYCLE": cfg.bits_per_cycle,
-                      "KEYS_PER_BLOCK": cfg.keys_per_block, "PROB_BITS": cfg.prob_bits}, _slices, _of_lanes(_op_array),
+                      "KEYS_PER_BLOCK": cfg.keys_per_block, "PROB_BITS": cfg.prob_bits}, _slices, of_lanes(op_array),
          ("v", "p"), r"(?!.*g_pass\[|.*rd_q|.*live_q)", r".*slot[01]_q",
          ((r".*\.(usum|carry)_q", ("step",)), (r".*hold_(carry_)?q", ("step", "last")),
           (r"live_q", ("step", "last")), (r"rd_q", ("rd",)), (r".*\.v_q", ("step", "first")),
           (r".*\.(planes|next)_q", ("step",)), (r"ops_q", ("step",))), _op_idle),
     Kind("score_lanes", "fcim_score_lanes", "scaled score",
-         lambda cfg: {**_width(cfg), "HEAD_DIM": cfg.head_dim, "POS_BITS": cfg.pos_bits}, _slices, _of_lanes(_score_lanes),
+         lambda cfg: {**_width(cfg), "HEAD_DIM": cfg.head_dim, "POS_BITS": cfg.pos_bits}, _slices, of_lanes(_score_lanes),
          ("u", "z")),
-    Kind("exp2", "fcim_exp2", "exponential", lambda cfg: {**_width(cfg), "PROB_BITS": cfg.prob_bits}, _slices, _of_lanes(_exp2),
+    Kind("exp2", "fcim_exp2", "exponential", lambda cfg: {**_width(cfg), "PROB_BITS": cfg.prob_bits}, _slices, of_lanes(_exp2),
          ("z", "p")),
     Kind("acc_update", "fcim_acc_update", "accumulator update",
          lambda cfg: {**_width(cfg), "COLUMNS": cfg.columns, "ACC_BITS": cfg.acc_bits,
                       "OP_LANE": cfg.prob_bits + 8 + _log(cfg.keys_per_block),
                       "BSUM_BITS": cfg.prob_bits + _log(cfg.keys_per_block)},
-         _slices, _of_lanes(_acc_update), ("u", "acc")),
+         _slices, of_lanes(_acc_update), ("u", "acc")),
     Kind("divider", "fcim_divider", "division",
          lambda cfg: {"LANES": DIVIDERS, "ACC_BITS": cfg.acc_bits, "SUM_BITS": cfg.sum_bits},
          lambda cfg: max(1.0, cfg.head_dim / cfg.cycles_per_key / DIVIDERS),
-         _of_lanes(_divider), ("acc", "quotient"), r".*div_q"),
+         of_lanes(_divider), ("acc", "quotient"), r".*div_q"),
 )}
 """What is measured, by the names that TOP= takes."""

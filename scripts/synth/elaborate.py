@@ -100,12 +100,14 @@ def elaborate(cfg: EngineConfig, folder: Path) -> dict[str, Block]:
 
 
 def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, shown: str = "",
-                     known: Mapping[str, Block] | None = None, apart: Collection[str] = ()) -> dict[str, Block]:
+                     known: Mapping[str, Block] | None = None, apart: Collection[str] = (),
+                     more: Collection[Path] = ()) -> dict[str, Block]:
     """The same of one module at its own parameters.
 
     Args:
         shown: for the message. known: blocks of other modules, which come first in the result; a block that is there already is
-            not cut again. apart: modules that are not read, since they are known at their parameters.
+            not cut again. apart: modules that are not read, since they are known at their parameters. more: files beside
+            the RTL.
 
     Raises:
         FcimError: the RTL cannot be elaborated.
@@ -113,7 +115,7 @@ def elaborate_module(top: str, parameters: Mapping[str, int], folder: Path, show
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"whole-{top}.il"
     try:
-        yosys.run(f"{read_command('slang', top, parameters, apart)}write_rtlil {whole}\n", folder, "elaborate")
+        yosys.run(f"{read_command('slang', top, parameters, apart, more)}write_rtlil {whole}\n", folder, "elaborate")
     except yosys.YosysFailed as failure:
         raise FcimError(f"{top} cannot be elaborated {shown or f'with {dict(parameters)}'}; {failure}") from None
     return cut(whole.read_text(), folder, top, known, apart)

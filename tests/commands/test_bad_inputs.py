@@ -28,7 +28,7 @@ from tests.commands.bad_inputs import CALL, CHECK, COMMAND, FROM_OUTSIDE, MODELS
 
 MODULES = {"sim": "scripts.sim.__main__", "waves": "scripts.sim.__main__", "regress": "scripts.regress",
            "rerun": "scripts.regress", "synth": "scripts.synth.__main__", "power": "scripts.power.__main__",
-           "prove": "scripts.prove.__main__",
+           "prove": "scripts.prove.__main__", "encodings": "scripts.studies.encodings.__main__",
            "ablation": "scripts.studies.schedules.__main__", "paper": "scripts.paper.__main__",
            "mutate": "scripts.mutate.__main__"}
 

@@ -22,10 +22,12 @@ LATCHES = ("$dlatch", "$adlatch", "$dlatchsr", "$sr")
 FIND_LATCHES = f"select -list {' '.join(f't:{kind}' for kind in LATCHES)}"
 
 
-def read_command(reader: str, top: str, parameters: Mapping[str, int], apart: Collection[str] = ()) -> str:
-    """The commands that read the RTL and elaborate ``top``, its hierarchy kept; slang leaves out the modules ``apart``."""
+def read_command(reader: str, top: str, parameters: Mapping[str, int], apart: Collection[str] = (),
+                 more: Collection[Path] = ()) -> str:
+    """The commands that read the RTL, and the files ``more`` beside it, and elaborate ``top``, its hierarchy kept; slang leaves
+    out the modules ``apart``."""
     includes = " ".join(f"-I{path}" for path in include_folders())
-    files = " ".join(str(path) for path in rtl_files())
+    files = " ".join(str(path) for path in (*rtl_files(), *more))
     if reader == "slang":
         given = " ".join(f"-G {name}={value}" for name, value in parameters.items())
         left_out = " ".join(f"--blackboxed-module {module}" for module in apart)
