@@ -103,7 +103,7 @@ def comparison(data: Data) -> list[Piece]:
                  *([near(row["maxima"], ".2f", 0.01), near(row["maxima_saved"], ".1f", 0.1)] if not row["fused"] else ["", ""]),
                  near(row["integer"], ".2f", 0.01), near(row["integer_saved"], ".1f", 0.1)] for row in data["rescales"]]
     by_length = [f"{t:,}" for t in lengths]
-    stored = [[rows[0]["kind"], exact(rows[0]["kib"]), *(exact(row["more"], ".1f") for row in rows)]
+    stored = [[rows[0]["kind"], exact(rows[0]["kib"], ",.0f"), *(exact(row["more"], ".1f") for row in rows)]
               for rows in ([row for row in data["storage"] if row["kind"] == kind]
                            for kind in dict.fromkeys(row["kind"] for row in data["storage"]))]
     return [
